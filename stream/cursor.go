@@ -1,0 +1,102 @@
+package stream
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// ErrCursor is wrapped by every error about a cursor that cannot be read.
+var ErrCursor = errors.New("invalid cursor")
+
+// A Cursor is a place in the log: everything at or before it has been seen. Its
+// text is "<epoch>-<position>", for example 1-18342: ASCII, 39 bytes at most, fit
+// for an SSE id, a URL and a header.
+type Cursor struct {
+	Epoch    int64 // the history that the position belongs to, from 1
+	Position int64 // the last event seen, 0 before the first
+}
+
+// ParseCursor reads what [Cursor.String] writes, and nothing else: no signs, no
+// leading zeros, no spaces. Its error wraps [ErrCursor].
+func ParseCursor(s string) (Cursor, error) {
+	epoch, position, ok := strings.Cut(s, "-")
+	if !ok {
+		return Cursor{}, fmt.Errorf("%w: want <epoch>-<position>, now or earliest", ErrCursor)
+	}
+	e, err := parseNumber(epoch)
+	if err != nil || e == 0 {
+		return Cursor{}, fmt.Errorf("%w: the epoch is not a number from 1", ErrCursor)
+	}
+	p, err := parseNumber(position)
+	if err != nil {
+		return Cursor{}, fmt.Errorf("%w: the position is not a number from 0", ErrCursor)
+	}
+	return Cursor{Epoch: e, Position: p}, nil
+}
+
+func parseNumber(s string) (int64, error) {
+	if s == "" || len(s) > 1 && s[0] == '0' || s[0] < '0' || s[0] > '9' {
+		return 0, ErrCursor
+	}
+	return strconv.ParseInt(s, 10, 64)
+}
+
+// String is the cursor's text.
+func (c Cursor) String() string {
+	return string(c.append(make([]byte, 0, 40)))
+}
+
+func (c Cursor) append(b []byte) []byte {
+	b = strconv.AppendInt(b, c.Epoch, 10)
+	b = append(b, '-')
+	return strconv.AppendInt(b, c.Position, 10)
+}
+
+// MarshalText writes the cursor's text, so that JSON holds it as a string.
+func (c Cursor) MarshalText() ([]byte, error) { return c.append(nil), nil }
+
+// A Start says where a subscription begins: [Now], [Earliest] or [At] a cursor. The
+// zero Start is Now.
+type Start struct {
+	cursor Cursor
+	where  where
+}
+
+type where int
+
+const (
+	now where = iota
+	earliest
+	at
+)
+
+var (
+	// Now begins at the head: only what is still to come.
+	Now = Start{}
+	// Earliest begins at the oldest event that the log still has.
+	Earliest = Start{where: earliest}
+)
+
+// At begins after the cursor.
+func At(c Cursor) Start { return Start{cursor: c, where: at} }
+
+// ParseStart reads "now", "earliest" or a cursor; the empty string is now. Its error
+// wraps [ErrCursor].
+func ParseStart(s string) (Start, error) {
+	switch s {
+	case "", "now":
+		return Now, nil
+	case "earliest":
+		return Earliest, nil
+	}
+	c, err := ParseCursor(s)
+	if err != nil {
+		return Start{}, err
+	}
+	return At(c), nil
+}
+
+// IsNow reports whether only what is still to come is wanted.
+func (s Start) IsNow() bool { return s.where == now }

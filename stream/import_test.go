@@ -1,0 +1,22 @@
+package stream
+
+import (
+	"os/exec"
+	"strings"
+	"testing"
+)
+
+// stream is the core: it imports nothing but the standard library.
+func TestImportsOnlyStandardLibrary(t *testing.T) {
+	t.Parallel()
+
+	out, err := exec.Command("go", "list", "-deps", "-f", "{{if not .Standard}}{{.ImportPath}}{{end}}", ".").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range strings.Fields(string(out)) {
+		if !strings.HasSuffix(path, "/tidings/stream") {
+			t.Errorf("stream imports %s", path)
+		}
+	}
+}

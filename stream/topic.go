@@ -1,0 +1,135 @@
+package stream
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// Sentinels that the parsers of this package wrap.
+var (
+	ErrTopic = errors.New("invalid topic")
+	ErrName  = errors.New("invalid event name")
+	ErrID    = errors.New("invalid id")
+)
+
+// MaxIDBytes bounds the ids of posts and users, in bytes.
+const MaxIDBytes = 200
+
+const (
+	maxKindBytes = 32
+	maxNameBytes = 64
+)
+
+// A Topic is what readers subscribe to: "<kind>:<id>", like post:42. It comes from
+// [ParseTopic] or [NewTopic] alone, so it cannot hold a space, a control character
+// or a newline. Topics are equal when their bytes are.
+type Topic struct{ text string }
+
+// ParseTopic reads "<kind>:<id>". A kind is 1–32 of a–z, 0–9 and "-", beginning with
+// a letter; for the id see [ValidID]. Its error wraps [ErrTopic].
+func ParseTopic(s string) (Topic, error) {
+	kind, id, ok := strings.Cut(s, ":")
+	if !ok {
+		return Topic{}, fmt.Errorf("%w: want <kind>:<id>", ErrTopic)
+	}
+	return NewTopic(kind, id)
+}
+
+// NewTopic joins a kind and an id under the rules of [ParseTopic].
+func NewTopic(kind, id string) (Topic, error) {
+	if !validKind(kind) {
+		return Topic{}, fmt.Errorf("%w: the kind is not 1 to %d of a-z 0-9 - after a letter", ErrTopic, maxKindBytes)
+	}
+	if err := ValidID(id); err != nil {
+		return Topic{}, fmt.Errorf("%w: %w", ErrTopic, err)
+	}
+	return Topic{kind + ":" + id}, nil
+}
+
+func validKind(s string) bool {
+	if s == "" || len(s) > maxKindBytes || s[0] < 'a' || s[0] > 'z' {
+		return false
+	}
+	return only(s, func(c byte) bool { return lowerOrDigit(c) || c == '-' })
+}
+
+// ValidID reports why an id of a post or user cannot be one: it must be 1–200 bytes
+// of A–Z a–z 0–9 . _ ~ : / | @ + = , - and neither "." nor "..". Its error wraps
+// [ErrID].
+func ValidID(s string) error {
+	switch {
+	case s == "" || len(s) > MaxIDBytes:
+		return fmt.Errorf("%w: want 1 to %d bytes", ErrID, MaxIDBytes)
+	case s == "." || s == "..":
+		return fmt.Errorf("%w: %q means a folder in a path", ErrID, s)
+	case !only(s, idByte):
+		return fmt.Errorf("%w: want only A-Z a-z 0-9 . _ ~ : / | @ + = , -", ErrID)
+	}
+	return nil
+}
+
+func idByte(c byte) bool {
+	return lowerOrDigit(c) || c >= 'A' && c <= 'Z' || strings.IndexByte("._~:/|@+=,-", c) >= 0
+}
+
+func lowerOrDigit(c byte) bool { return c >= 'a' && c <= 'z' || c >= '0' && c <= '9' }
+
+func only(s string, ok func(byte) bool) bool {
+	for i := range len(s) {
+		if !ok(s[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+// Kind is what stands before the colon.
+func (t Topic) Kind() string {
+	kind, _, _ := strings.Cut(t.text, ":")
+	return kind
+}
+
+// ID is what stands after the colon.
+func (t Topic) ID() string {
+	_, id, _ := strings.Cut(t.text, ":")
+	return id
+}
+
+// String is the whole topic.
+func (t Topic) String() string { return t.text }
+
+// MarshalText writes the topic's text, so that JSON holds it as a string.
+func (t Topic) MarshalText() ([]byte, error) { return []byte(t.text), nil }
+
+// A Name says what happened: the SSE event field. It comes from [ParseName] alone
+// or from this package's constants.
+type Name struct{ text string }
+
+// ParseName reads 1–64 of a–z, 0–9, "." and "-". Its error wraps [ErrName].
+func ParseName(s string) (Name, error) {
+	if s == "" || len(s) > maxNameBytes {
+		return Name{}, fmt.Errorf("%w: want 1 to %d bytes", ErrName, maxNameBytes)
+	}
+	if !only(s, func(c byte) bool { return lowerOrDigit(c) || c == '.' || c == '-' }) {
+		return Name{}, fmt.Errorf("%w: want only a-z 0-9 . -", ErrName)
+	}
+	return Name{s}, nil
+}
+
+// String is the name's text.
+func (n Name) String() string { return n.text }
+
+// MarshalText writes the name's text, so that JSON holds it as a string.
+func (n Name) MarshalText() ([]byte, error) { return []byte(n.text), nil }
+
+// Names that Tidings itself gives.
+var (
+	TypingName     = Name{"typing"}
+	ReadyName      = Name{"stream.ready"}
+	GapName        = Name{"stream.gap"}
+	CheckpointName = Name{"stream.checkpoint"}
+	ExpiringName   = Name{"stream.expiring"}
+	ByeName        = Name{"stream.bye"}
+	PingName       = Name{"stream.ping"}
+)

@@ -1,0 +1,102 @@
+package stream
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// told records what a Typing broadcasts, and when.
+type told struct {
+	start  time.Time
+	states []string
+}
+
+func (r *told) Broadcast(e Event) {
+	r.states = append(r.states, time.Since(r.start).String()+" "+e.Topic.String()+" "+e.Data.String())
+}
+
+func TestTyping(t *testing.T) {
+	t.Parallel()
+
+	ann, ben := Typist{"ann", "Ann"}, Typist{"ben", "Ben"}
+	const annTypes = `post:42 {"postId":"42","users":[{"id":"ann","name":"Ann"}],"count":1}`
+	const bothType = `post:42 {"postId":"42","users":[{"id":"ann","name":"Ann"},{"id":"ben","name":"Ben"}],"count":2}`
+	const nobodyTypes = `post:42 {"postId":"42","users":[],"count":0}`
+
+	bubble := func(name string, want []string, signals func(typing *Typing)) {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				out := &told{start: time.Now()}
+				typing := NewTyping(out)
+				ctx, stop := context.WithCancel(t.Context())
+				done := make(chan error)
+				go func() { done <- typing.Run(ctx) }()
+				signals(typing)
+				pass(time.Minute)
+				stop()
+				if err := <-done; err != nil {
+					t.Error(err)
+				}
+				if len(typing.posts) != 0 {
+					t.Errorf("%d posts remembered", len(typing.posts))
+				}
+				wantStates(t, out.states, want)
+			})
+		})
+	}
+
+	bubble("ForgetsSixSecondsAfterTheLastSignal", []string{"0s " + annTypes, "3s " + annTypes, "9s " + nobodyTypes}, func(typing *Typing) {
+		typing.Signal(post42, ann)
+		pass(3 * time.Second)
+		typing.Signal(post42, ann)
+	})
+	bubble("TellsAtMostOnceASecond", []string{"0s " + annTypes, "1s " + bothType, "6.5s " + nobodyTypes}, func(typing *Typing) {
+		typing.Signal(post42, ann)
+		synctest.Wait()
+		for range 5 {
+			pass(100 * time.Millisecond)
+			typing.Signal(post42, ann)
+			typing.Signal(post42, ben)
+		}
+	})
+	bubble("StopsAtOnceWhenTheCommentIsSent", []string{"0s " + annTypes, "2s " + nobodyTypes}, func(typing *Typing) {
+		typing.Signal(post42, ann)
+		pass(2 * time.Second)
+		if !typing.Types(post42, "ann") || typing.Types(post42, "ben") || typing.Types(post43, "ann") {
+			t.Error("Types is wrong")
+		}
+		typing.Stop(post42, "ann")
+		typing.Stop(post42, "ben")
+	})
+}
+
+func wantStates(t *testing.T, got, want []string) {
+	t.Helper()
+	for i := range max(len(got), len(want)) {
+		switch {
+		case i >= len(got):
+			t.Errorf("missing %s", want[i])
+		case i >= len(want):
+			t.Errorf("unexpected %s", got[i])
+		case got[i] != want[i]:
+			t.Errorf("got %s\nwant %s", got[i], want[i])
+		}
+	}
+}
+
+func TestTypingShowsFiveAndCountsTheRest(t *testing.T) {
+	t.Parallel()
+
+	typing := NewTyping(nil)
+	for _, id := range []string{"a", "b", "c", "d", "e", "f", "g"} {
+		typing.Signal(post42, Typist{id, id})
+	}
+	states, _ := typing.due(time.Now())
+	const want = `{"postId":"42","users":[{"id":"a","name":"a"},{"id":"b","name":"b"},{"id":"c","name":"c"},{"id":"d","name":"d"},{"id":"e","name":"e"}],"count":7}`
+	if len(states) != 1 || states[0].Data.String() != want {
+		t.Errorf("got %v\nwant %s", states, want)
+	}
+}
