@@ -58,7 +58,7 @@ func subscribe(t *testing.T, h *Hub, start Start, topics ...Topic) *Subscription
 func takeAll(t *testing.T, s *Subscription) (got []Cursor) {
 	t.Helper()
 	for {
-		frames, err := s.take(t.Context(), 7)
+		frames, err := s.Take(t.Context(), 7)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -73,7 +73,7 @@ func takeAll(t *testing.T, s *Subscription) (got []Cursor) {
 
 func wantGap(t *testing.T, s *Subscription, reason GapReason, resumed Cursor) {
 	t.Helper()
-	_, err := s.take(t.Context(), Unlimited)
+	_, err := s.Take(t.Context(), Unlimited)
 	var gap *GapError
 	if !errors.Is(err, ErrGone) || !errors.As(err, &gap) || gap.Reason != reason || gap.Resumed != resumed {
 		t.Fatalf("got %v, want a gap (%s) resumed at %v", err, reason, resumed)
@@ -252,7 +252,7 @@ func TestHub(t *testing.T) {
 			h.Broadcast(Event{Topic: post42, Name: TypingName, Data: data(t, text)})
 		}
 		h.Broadcast(Event{Topic: post43, Name: TypingName, Data: data(t, "9")})
-		frames, err := s.take(t.Context(), Unlimited)
+		frames, err := s.Take(t.Context(), Unlimited)
 		if err != nil || len(frames) != 1 || frames[0].Data.String() != "3" || s.Cursor() != before {
 			t.Errorf("got %v, %v at %v", frames, err, s.Cursor())
 		}

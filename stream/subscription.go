@@ -5,8 +5,8 @@ import (
 	"math"
 )
 
-// A Subscription is one reader's place in the events of its topics. Next and Close
-// belong to one goroutine.
+// A Subscription is one reader's place in the events of its topics. Next, Take and Close
+// belong to one goroutine at a time.
 type Subscription struct {
 	hub    *Hub
 	topics []Topic
@@ -31,7 +31,7 @@ type Subscription struct {
 // too, Next may be called again and nothing is lost.
 func (s *Subscription) Next(ctx context.Context, limit int) ([]*Frame, error) {
 	for {
-		frames, err := s.take(ctx, limit)
+		frames, err := s.Take(ctx, limit)
 		if err != nil || len(frames) > 0 {
 			return frames, err
 		}
@@ -39,6 +39,21 @@ func (s *Subscription) Next(ctx context.Context, limit int) ([]*Frame, error) {
 		case <-s.ready:
 		case <-ctx.Done():
 			return nil, ctx.Err()
+		}
+	}
+}
+
+// Take is Next without the wait for more: it returns no frames when there are none.
+// It may still read the log.
+func (s *Subscription) Take(ctx context.Context, limit int) ([]*Frame, error) {
+	for {
+		frames, done, err := s.takeFromMemory(limit)
+		if done || err != nil {
+			return frames, err
+		}
+		frames, err = s.takeFromLog(ctx, limit)
+		if len(frames) > 0 || err != nil {
+			return frames, err
 		}
 	}
 }
@@ -60,20 +75,6 @@ func (s *Subscription) Drained() bool {
 
 // Close ends the subscription. It may be called more than once.
 func (s *Subscription) Close() { s.hub.remove(s) }
-
-// take returns what there is without waiting for more: nothing only when live.
-func (s *Subscription) take(ctx context.Context, limit int) ([]*Frame, error) {
-	for {
-		frames, done, err := s.takeFromMemory(limit)
-		if done || err != nil {
-			return frames, err
-		}
-		frames, err = s.takeFromLog(ctx, limit)
-		if len(frames) > 0 || err != nil {
-			return frames, err
-		}
-	}
-}
 
 // takeFromMemory takes from the backlog or the ring. It is not done when only the
 // log can tell what comes next.
