@@ -1,0 +1,174 @@
+package localpg
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+const (
+	// pollEvery is how often we look whether something came true that nobody tells us.
+	pollEvery = 20 * time.Millisecond
+
+	// patience is how long Start waits for the Postgres of an owner that was killed.
+	patience = 30 * time.Second
+
+	// maxLog is the size from which postgres.log begins anew at the next start.
+	maxLog = 16 << 20
+
+	// lastWords is how many lines of the log go with an error.
+	lastWords = 20
+)
+
+// launch takes the directory, makes the cluster when there is none, and brings
+// Postgres up. When it fails nothing is left running.
+func (s *Server) launch(ctx context.Context) error {
+	lock, err := s.claim()
+	if err != nil {
+		return err
+	}
+	log, err := s.openLog(ctx)
+	if err != nil {
+		lock.Close()
+		return err
+	}
+	defer log.Close() // Postgres has its own by now
+	p, err := s.spawn(ctx, lock, log)
+	if err != nil {
+		lock.Close()
+		return log.explain(err)
+	}
+	s.become(p)
+	if err := s.await(ctx, p); err != nil {
+		p.signal(syscall.SIGQUIT)
+		<-p.done
+		return log.explain(err)
+	}
+	s.cfg.Logger.InfoContext(ctx, "postgres is up", "dir", s.dir, "version", p.version, "pid", p.cmd.Process.Pid)
+	return nil
+}
+
+// claim makes this process the owner of the directory until the file is closed.
+func (s *Server) claim() (*os.File, error) {
+	f, err := s.account.open(filepath.Join(s.dir, "lock"))
+	if err != nil {
+		return nil, err
+	}
+	free, err := tryLock(f)
+	if err == nil && !free {
+		err = ErrRunning
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+// journal is postgres.log, and where in it this start begins.
+type journal struct {
+	*os.File
+	begin int64
+}
+
+// openLog opens the log and takes its lock. All processes of the server inherit the
+// file, so the lock says whether any of them lives: whoever has it may touch the data.
+func (s *Server) openLog(ctx context.Context) (*journal, error) {
+	f, err := s.account.open(filepath.Join(s.dir, "postgres.log"))
+	if err != nil {
+		return nil, err
+	}
+	begin, err := s.waitForPredecessor(ctx, f)
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return &journal{f, begin}, nil
+}
+
+func (s *Server) waitForPredecessor(ctx context.Context, log *os.File) (begin int64, err error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("%w: its owner is gone, but it does not end", ErrRunning))
+	defer cancel()
+
+	for {
+		free, err := tryLock(log)
+		if err != nil {
+			return 0, err
+		}
+		if free {
+			return beginLog(log)
+		}
+		select {
+		case <-ctx.Done():
+			return 0, context.Cause(ctx)
+		case <-time.After(pollEvery):
+		}
+	}
+}
+
+// beginLog returns where the next start's lines will begin, and empties a long log.
+func beginLog(log *os.File) (int64, error) {
+	info, err := log.Stat()
+	if err != nil {
+		return 0, err
+	}
+	if info.Size() > maxLog {
+		return 0, log.Truncate(0)
+	}
+	return info.Size(), nil
+}
+
+// explain adds to err what the log has said since this start.
+func (j *journal) explain(err error) error {
+	text, readErr := os.ReadFile(j.Name())
+	if readErr != nil || int64(len(text)) <= j.begin {
+		return err
+	}
+	lines := strings.Split(strings.TrimSpace(string(text[j.begin:])), "\n")
+	lines = lines[max(0, len(lines)-lastWords):]
+	return fmt.Errorf("%w; the end of %s:\n%s", err, j.Name(), strings.Join(lines, "\n"))
+}
+
+// await returns once Postgres accepts connections and has the database, or with the
+// reason why it never will.
+func (s *Server) await(ctx context.Context, p *process) error {
+	for {
+		conn, err := pgx.Connect(ctx, s.DSN("postgres"))
+		if err == nil {
+			defer conn.Close(context.WithoutCancel(ctx))
+			return ensureDatabase(ctx, conn, s.cfg.Database)
+		}
+		if errors.Is(err, fs.ErrPermission) {
+			return err
+		}
+		select {
+		case <-p.done:
+			return fmt.Errorf("postgres ended: %v", p.cmd.ProcessState)
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(pollEvery):
+		}
+	}
+}
+
+func ensureDatabase(ctx context.Context, conn *pgx.Conn, name string) error {
+	var exists bool
+	err := conn.QueryRow(ctx, `
+		select exists (select from pg_database where datname = $1)`, name,
+	).Scan(&exists)
+	if err == nil && !exists {
+		_, err = conn.Exec(ctx, `create database `+pgx.Identifier{name}.Sanitize())
+	}
+	if err != nil {
+		return fmt.Errorf("create database %s: %w", name, err)
+	}
+	return nil
+}

@@ -1,0 +1,86 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/tidings-live/tidings/stream"
+)
+
+// A Notification tells a user what somebody else did.
+type Notification struct {
+	ID        int64
+	Kind      string // comment, reply or like
+	PostID    string
+	CommentID *int64
+	Actor     User
+	CreatedAt time.Time
+	ReadAt    *time.Time
+}
+
+// A NotificationQuery asks for one page of a user's notifications, newest first.
+type NotificationQuery struct {
+	User   string
+	Unread bool  // only those not read yet
+	Before int64 // the last id of the page before; 0 for the first
+	Limit  int
+}
+
+// A NotificationList is a page and, from the same snapshot, the number of unread
+// ones and the cursor from which a stream of the user's topic goes on.
+type NotificationList struct {
+	Notifications []Notification
+	More          bool
+	Unread        int64
+	Cursor        stream.Cursor
+}
+
+// Notifications returns one page.
+func (s *Store) Notifications(ctx context.Context, q NotificationQuery) (NotificationList, error) {
+	var list NotificationList
+	var state stream.State
+	err := s.read(ctx,
+		stateQuery(&state),
+		one([]any{&list.Unread}, `
+			select coalesce(max(unread), 0)
+			from (
+				select unread
+				from tidings.counts
+				where target = 'user:' || $1
+				order by position desc
+				limit 1
+			) as c`, q.User),
+		query{`
+			select n.id, n.kind, n.post_id, n.comment_id,
+				n.actor_id, coalesce(u.name, n.actor_id), u.avatar_url,
+				n.created_at, n.read_at
+			from tidings.notifications n
+			left join tidings.users u on u.id = n.actor_id
+			where n.user_id = $1
+				and ($2 = 0 or n.id < $2)
+				and not ($3 and n.read_at is not null)
+			order by n.id desc
+			limit $4`,
+			[]any{q.User, q.Before, q.Unread, q.Limit + 1},
+			func(rows pgx.Rows) (err error) {
+				list.Notifications, err = pgx.CollectRows(rows, scanNotification)
+				return err
+			}},
+	)
+	if err != nil {
+		return NotificationList{}, err
+	}
+	if len(list.Notifications) > q.Limit {
+		list.Notifications, list.More = list.Notifications[:q.Limit], true
+	}
+	list.Cursor = state.HeadCursor()
+	return list, nil
+}
+
+func scanNotification(row pgx.CollectableRow) (n Notification, err error) {
+	err = row.Scan(&n.ID, &n.Kind, &n.PostID, &n.CommentID,
+		&n.Actor.ID, &n.Actor.Name, &n.Actor.AvatarURL, &n.CreatedAt, &n.ReadAt)
+	return n, err
+}

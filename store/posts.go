@@ -1,0 +1,115 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// A Post is what is commented on, with its counts.
+type Post struct {
+	ID        string
+	Title     *string
+	URL       *string
+	AuthorID  *string
+	Locked    bool
+	CreatedAt time.Time
+	Counts
+}
+
+// Counts are the counters of a post. They are never negative.
+type Counts struct {
+	Comments int64 // published ones, replies included
+	Likes    int64
+}
+
+// Post returns one post, or ErrNotFound.
+func (s *Store) Post(ctx context.Context, id string) (Post, error) {
+	var p Post
+	err := s.pool.QueryRow(ctx, `
+		select p.id, p.title, p.url, p.author_id, p.locked, p.created_at,
+			coalesce(c.comments, 0), coalesce(c.likes, 0)
+		from tidings.posts p
+		left join lateral (
+			select comments, likes
+			from tidings.counts
+			where target = 'post:' || p.id
+			order by position desc
+			limit 1
+		) as c on true
+		where p.id = $1`, id,
+	).Scan(&p.ID, &p.Title, &p.URL, &p.AuthorID, &p.Locked, &p.CreatedAt, &p.Comments, &p.Likes)
+	return p, translate(err)
+}
+
+// A PostUpdate is what a site says of its post.
+type PostUpdate struct {
+	ID       string
+	Title    *string
+	URL      *string
+	AuthorID *string
+	Locked   bool
+}
+
+// PutPost creates a post or replaces what is known of it, and reports whether it
+// was created.
+func (s *Store) PutPost(ctx context.Context, p PostUpdate) (Post, bool, error) {
+	var created bool
+	err := s.pool.QueryRow(ctx, `
+		insert into tidings.posts (id, title, url, author_id, locked)
+		values ($1, $2, $3, $4, $5)
+		on conflict (id) do update
+		set title = excluded.title,
+			url = excluded.url,
+			author_id = excluded.author_id,
+			locked = excluded.locked
+		returning xmax = 0`, // no row was there to be locked
+		p.ID, p.Title, p.URL, p.AuthorID, p.Locked,
+	).Scan(&created)
+	if err != nil {
+		return Post{}, false, translate(err)
+	}
+	post, err := s.Post(ctx, p.ID)
+	return post, created, err
+}
+
+// Counts returns the counts of posts by id. A post that nobody knows has zeros.
+func (s *Store) Counts(ctx context.Context, posts []string) (map[string]Counts, error) {
+	rows, err := s.pool.Query(ctx, `
+		select asked.id, coalesce(c.comments, 0), coalesce(c.likes, 0)
+		from unnest($1::text[]) as asked (id)
+		left join lateral (
+			select comments, likes
+			from tidings.counts
+			where target = 'post:' || asked.id
+			order by position desc
+			limit 1
+		) as c on true`, posts)
+	if err != nil {
+		return nil, translate(err)
+	}
+	counts := make(map[string]Counts, len(posts))
+	var id string
+	var c Counts
+	_, err = pgx.ForEachRow(rows, []any{&id, &c.Comments, &c.Likes}, func() error {
+		counts[id] = c
+		return nil
+	})
+	return counts, translate(err)
+}
+
+// requirePost is ErrNotFound for an unknown post where posts are not created by
+// their first comment.
+func (s *Store) requirePost(ctx context.Context, tx pgx.Tx, id string) error {
+	if s.autoPosts {
+		return nil
+	}
+	var known bool
+	err := tx.QueryRow(ctx, `
+		select true
+		from tidings.posts
+		where id = $1`, id,
+	).Scan(&known)
+	return err
+}

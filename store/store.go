@@ -1,0 +1,119 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// Config sets a [Store].
+type Config struct {
+	// URL is the database, as a libpq URL or keyword string. Required. Unless it
+	// says otherwise, only a server that takes writes will do.
+	URL string
+	// ListenURL is the database for the LISTEN connection, for when URL leads to a
+	// pooler that cannot LISTEN. Default: URL.
+	ListenURL string
+	// AutoPosts creates an unknown post with its first comment or like. When off,
+	// they are ErrNotFound. SQL clients always create them.
+	AutoPosts bool
+	// Logger reports what an operator should know. Default: discard.
+	Logger *slog.Logger
+}
+
+// connectTimeout bounds the making of one connection.
+const connectTimeout = 10 * time.Second
+
+// A Store is the database of one instance.
+type Store struct {
+	pool      *pgxpool.Pool
+	listen    *pgx.ConnConfig
+	autoPosts bool
+	logger    *slog.Logger
+}
+
+// Open prepares the pool. It connects when first used, so it fails on a malformed
+// URL alone.
+func Open(ctx context.Context, cfg Config) (*Store, error) {
+	pool, err := pgxpool.ParseConfig(cfg.URL)
+	if err != nil {
+		return nil, fmt.Errorf("parse database URL: %w", err)
+	}
+	configure(pool.ConnConfig, "tidings")
+	if cfg.ListenURL == "" {
+		cfg.ListenURL = cfg.URL
+	}
+	listen, err := pgx.ParseConfig(cfg.ListenURL)
+	if err != nil {
+		return nil, fmt.Errorf("parse LISTEN URL: %w", err)
+	}
+	configure(listen, "tidings listen")
+	s := &Store{listen: listen, autoPosts: cfg.AutoPosts, logger: cfg.Logger}
+	if s.logger == nil {
+		s.logger = slog.New(slog.DiscardHandler)
+	}
+	s.pool, err = pgxpool.NewWithConfig(ctx, pool)
+	if err != nil {
+		return nil, fmt.Errorf("open pool: %w", err)
+	}
+	return s, nil
+}
+
+func configure(cfg *pgx.ConnConfig, name string) {
+	cfg.RuntimeParams["application_name"] = name
+	if cfg.ConnectTimeout == 0 {
+		cfg.ConnectTimeout = connectTimeout
+	}
+	if cfg.ValidateConnect == nil { // a standby neither writes nor notifies
+		cfg.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsReadWrite
+	}
+}
+
+// Close waits for running statements and closes the pool.
+func (s *Store) Close() { s.pool.Close() }
+
+// Ping proves that a statement runs.
+func (s *Store) Ping(ctx context.Context) error {
+	return translate(s.pool.Ping(ctx))
+}
+
+// write runs fn in a transaction of READ COMMITTED, whatever the database's default:
+// a writer with an older snapshot could not number its events.
+func (s *Store) write(ctx context.Context, fn func(tx pgx.Tx) error) error {
+	options := pgx.TxOptions{IsoLevel: pgx.ReadCommitted, AccessMode: pgx.ReadWrite}
+	return translate(pgx.BeginTxFunc(ctx, s.pool, options, fn))
+}
+
+// read runs queries in one snapshot and one round trip. Each query brings the
+// function that takes its rows.
+func (s *Store) read(ctx context.Context, queries ...query) error {
+	batch := &pgx.Batch{}
+	batch.Queue("begin isolation level repeatable read read only")
+	for _, q := range queries {
+		batch.Queue(q.sql, q.args...).Query(q.take)
+	}
+	batch.Queue("commit")
+	return translate(s.pool.SendBatch(ctx, batch).Close())
+}
+
+type query struct {
+	sql  string
+	args []any
+	take func(pgx.Rows) error
+}
+
+// one is a query with one row, scanned into dst.
+func one(dst []any, sql string, args ...any) query {
+	return query{sql, args, func(rows pgx.Rows) error {
+		if !rows.Next() {
+			return errors.Join(rows.Err(), pgx.ErrNoRows)
+		}
+		return rows.Scan(dst...)
+	}}
+}

@@ -1,0 +1,20 @@
+package storetest
+
+import "testing"
+
+// BenchmarkDatabase is what a test pays for a database of its own.
+func BenchmarkDatabase(b *testing.B) {
+	r, err := started()
+	if err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		name, err := r.create(template)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if err := r.drop(name); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
