@@ -1,0 +1,229 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/tidings-live/tidings/stream"
+)
+
+const (
+	// chunk is how many events are written at once, before timers get their turn.
+	chunk = 256
+	// unreadablePause is how long a reader that is behind waits for an unreadable log.
+	unreadablePause = time.Second
+	// The retry of stream.ready and stream.bye is random in this range, so that
+	// readers that were cut together don't return together.
+	retryLeast = time.Second
+	retryMost  = 5 * time.Second
+)
+
+// events answers with an event stream (HTML standard 9.2): stream.ready at once,
+// then everything of the topics from the cursor on.
+func (s *Server) events(c echo.Context) error {
+	if !acceptsEventStream(c.Request()) {
+		return problemNotAcceptable.with("this is text/event-stream; /v1/poll gives the same events as JSON")
+	}
+	r, err := s.reading(c)
+	if err != nil {
+		return err
+	}
+	style, err := parseStyle(r)
+	if err != nil {
+		return err
+	}
+	sub, err := s.hub.Subscribe(r.topics, r.start)
+	if err != nil {
+		return err
+	}
+	defer sub.Close()
+
+	header := c.Response().Header()
+	header.Set(echo.HeaderContentType, "text/event-stream")
+	header.Set(echo.HeaderCacheControl, "no-store, no-transform")
+	header.Set("X-Accel-Buffering", "no")
+	c.Response().WriteHeader(http.StatusOK)
+	if c.Request().Method == http.MethodHead {
+		return nil
+	}
+	st := eventStream{
+		out:    newStreamWriter(c.Response().Writer),
+		sub:    sub,
+		style:  style,
+		life:   s.newLifetime(r),
+		logger: s.logger,
+	}
+	if err := st.run(c.Request().Context()); err != nil {
+		s.logger.LogAttrs(c.Request().Context(), slog.LevelDebug, "stream cut", slog.Any("err", err))
+	}
+	return nil
+}
+
+// acceptsEventStream reads Accept (RFC 9110 section 12.5.1) as far as it matters
+// here: whether anything in it, with a weight above nothing, includes our type.
+func acceptsEventStream(r *http.Request) bool {
+	accept := strings.Join(r.Header.Values(echo.HeaderAccept), ",")
+	if strings.TrimSpace(accept) == "" {
+		return true
+	}
+	for part := range strings.SplitSeq(accept, ",") {
+		media, parameters, _ := strings.Cut(part, ";")
+		switch strings.ToLower(strings.TrimSpace(media)) {
+		case "text/event-stream", "text/*", "*/*":
+			weight := strings.ReplaceAll(parameters, " ", "")
+			return weight != "q=0" && !strings.HasPrefix(weight, "q=0.0")
+		}
+	}
+	return false
+}
+
+// A style is how a reader wants the same events written.
+type style struct {
+	enveloped bool // the topic inside the data
+	pings     bool // heartbeats that JavaScript can see
+	padded    bool // 2 KiB ahead, against buffering intermediaries
+}
+
+func parseStyle(r reading) (st style, err error) {
+	if st.enveloped, err = flag(r.values, "envelope"); err != nil {
+		return st, err
+	}
+	if st.padded, err = flag(r.values, "padding"); err != nil {
+		return st, err
+	}
+	switch heartbeat, err := single(r.values, "heartbeat"); {
+	case err != nil:
+		return st, err
+	case heartbeat == "event":
+		st.pings = true
+	case heartbeat != "" && heartbeat != "comment":
+		return st, problemMalformed.with("heartbeat is neither event nor comment")
+	}
+	return st, nil
+}
+
+// An eventStream is one reader's response, from stream.ready to stream.bye. It
+// belongs to one goroutine.
+type eventStream struct {
+	out    *streamWriter
+	sub    *stream.Subscription
+	style  style
+	life   lifetime
+	told   stream.Cursor // the last id that was written
+	logger *slog.Logger
+}
+
+var padding = []byte(":" + strings.Repeat(" ", 2048) + "\n")
+
+// run writes until the stream ends or the client leaves, and returns what went
+// wrong with the connection, if anything.
+func (st *eventStream) run(ctx context.Context) error {
+	st.told = st.sub.Cursor()
+	ready := stream.Ready(st.told, st.life.interval, st.life.maxAge, randomRetry())
+	if st.style.padded {
+		ready = append(padding[:len(padding):len(padding)], ready...)
+	}
+	if err := st.write(ready); err != nil {
+		return err
+	}
+	for ctx.Err() == nil {
+		if ended, err := st.step(ctx); ended || err != nil {
+			return err
+		}
+		if ended, err := st.tick(time.Now()); ended || err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// step waits for events, no longer than the next timer, and writes them.
+func (st *eventStream) step(ctx context.Context) (ended bool, err error) {
+	waiting, cancel := context.WithDeadline(ctx, st.life.next())
+	defer cancel()
+	frames, err := st.sub.Next(waiting, chunk)
+	var gap *stream.GapError
+	switch {
+	case err == nil:
+		return false, st.writeFrames(frames)
+	case errors.As(err, &gap):
+		st.told = gap.Resumed
+		return false, st.write(stream.Gap(gap))
+	case errors.Is(err, stream.ErrClosed):
+		return true, st.bye(stream.ByeShutdown)
+	case waiting.Err() != nil:
+		return false, nil
+	}
+	st.logger.LogAttrs(ctx, slog.LevelDebug, "reader waits for the log", slog.Any("err", err))
+	select {
+	case <-waiting.Done():
+	case <-time.After(unreadablePause):
+	}
+	return false, nil
+}
+
+func (st *eventStream) writeFrames(frames []*stream.Frame) error {
+	var bytes []byte
+	for _, f := range frames {
+		if st.style.enveloped {
+			bytes = append(bytes, f.Enveloped()...)
+		} else {
+			bytes = append(bytes, f.SSE()...)
+		}
+		if !f.Ephemeral() {
+			st.told = f.Cursor
+		}
+	}
+	return st.write(bytes)
+}
+
+// tick does what is due besides events.
+func (st *eventStream) tick(now time.Time) (ended bool, err error) {
+	switch st.life.due(now) {
+	case dueExpiry:
+		return true, st.bye(stream.ByeExpired)
+	case dueAge:
+		return true, st.bye(stream.ByeAge)
+	case dueWarning:
+		return false, st.write(stream.Expiring(st.told, st.life.expires.Sub(now)))
+	case dueCheckpoint:
+		return false, st.checkpoint()
+	case dueHeartbeat:
+		if st.style.pings {
+			return false, st.write(stream.Ping())
+		}
+		return false, st.write(stream.Heartbeat)
+	}
+	return false, nil
+}
+
+// checkpoint moves the cursor of a reader on whose topics were quiet while others
+// were not: an old cursor would look like a gap one day.
+func (st *eventStream) checkpoint() error {
+	at := st.sub.Cursor()
+	if !st.sub.Drained() || at.Position <= st.told.Position {
+		return nil
+	}
+	st.told = at
+	return st.write(stream.Checkpoint(at))
+}
+
+func (st *eventStream) bye(reason stream.ByeReason) error {
+	return st.write(stream.Bye(st.told, reason, randomRetry()))
+}
+
+func (st *eventStream) write(b []byte) error {
+	st.life.wrote(time.Now())
+	return st.out.write(b)
+}
+
+func randomRetry() time.Duration {
+	return retryLeast + rand.N(retryMost-retryLeast)
+}

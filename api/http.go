@@ -1,0 +1,56 @@
+package api
+
+import (
+	"context"
+	"crypto/tls"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+)
+
+const (
+	readHeaderTimeout = 10 * time.Second // RFC 9112 knows no limit; slow headers hold a connection
+	idleTimeout       = 120 * time.Second
+	maxHeaderBytes    = 16 << 10
+
+	// sendBuffer bounds what the kernel holds for a reader that doesn't read: by
+	// default it would be some 4 MiB.
+	sendBuffer = 64 << 10
+	// userTimeout is how long a peer may leave our bytes unacknowledged. Heartbeats
+	// keep a dead peer alive for a quarter of an hour without it.
+	userTimeout = 30 * time.Second
+)
+
+// NewHTTPServer makes the server that streams need: no deadline on whole responses,
+// and each accepted connection set so that a dead or slow peer is found.
+func NewHTTPServer(handler http.Handler, logger *slog.Logger) *http.Server {
+	return &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: readHeaderTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeaderBytes,
+		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
+		ConnContext: func(ctx context.Context, conn net.Conn) context.Context {
+			if err := tune(conn); err != nil {
+				logger.LogAttrs(ctx, slog.LevelDebug, "connection not tuned", slog.Any("err", err))
+			}
+			return ctx
+		},
+	}
+}
+
+// tune sets one accepted connection: the listener's settings are not inherited.
+func tune(conn net.Conn) error {
+	if wrapped, ok := conn.(*tls.Conn); ok {
+		conn = wrapped.NetConn()
+	}
+	tcp, ok := conn.(*net.TCPConn)
+	if !ok {
+		return nil
+	}
+	if err := tcp.SetWriteBuffer(sendBuffer); err != nil {
+		return err
+	}
+	return setUserTimeout(tcp, userTimeout)
+}

@@ -1,0 +1,173 @@
+package api
+
+import (
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/tidings-live/tidings/store"
+	"github.com/tidings-live/tidings/stream"
+)
+
+// problemDocs is where each code is explained; the type of a problem is its section.
+const problemDocs = "https://github.com/tidings-live/tidings/blob/main/docs/problems.md#"
+
+// A Problem is an error as RFC 9457 writes it, with our extension members. It is
+// an error itself: handlers return it.
+type Problem struct {
+	Type      string `json:"type"`
+	Title     string `json:"title"`
+	Status    int    `json:"status"`
+	Detail    string `json:"detail,omitempty"`
+	Instance  string `json:"instance,omitempty"`
+	Code      string `json:"code"` // stable: what clients switch on
+	RequestID string `json:"requestId,omitempty"`
+
+	// Of cursor_gone: what stream.gap says.
+	Reason  stream.GapReason `json:"reason,omitempty"`
+	From    string           `json:"from,omitempty"`
+	Resumed string           `json:"resumed,omitempty"`
+
+	challenge  string        // WWW-Authenticate
+	retryAfter time.Duration // Retry-After
+}
+
+// Error is the code and the detail.
+func (p *Problem) Error() string { return p.Code + ": " + p.Detail }
+
+// with returns a copy that says more.
+func (p Problem) with(detail string) *Problem {
+	p.Detail = detail
+	return &p
+}
+
+// The problems, by code. Their titles never change for a code.
+var (
+	problemMalformed     = Problem{Status: 400, Code: "malformed", Title: "The request cannot be read"}
+	problemCursor        = Problem{Status: 400, Code: "invalid_cursor", Title: "The cursor cannot be read"}
+	problemTopic         = Problem{Status: 400, Code: "invalid_topic", Title: "The topic is not one"}
+	problemID            = Problem{Status: 400, Code: "invalid_id", Title: "The id is not one"}
+	problemAnonymous     = Problem{Status: 401, Code: "unauthenticated", Title: "Sign in first", challenge: `Bearer`}
+	problemToken         = Problem{Status: 401, Code: "invalid_token", Title: "The token is not valid", challenge: `Bearer error="invalid_token"`}
+	problemTicket        = Problem{Status: 401, Code: "invalid_ticket", Title: "The ticket is not valid", challenge: `Bearer error="invalid_token"`}
+	problemForbidden     = Problem{Status: 403, Code: "forbidden", Title: "Not allowed"}
+	problemOrigin        = Problem{Status: 403, Code: "forbidden_origin", Title: "The page's origin is not allowed"}
+	problemNotFound      = Problem{Status: 404, Code: "not_found", Title: "There is no such thing"}
+	problemMethod        = Problem{Status: 405, Code: "method_not_allowed", Title: "The method is not allowed"}
+	problemNotAcceptable = Problem{Status: 406, Code: "not_acceptable", Title: "The answer has another media type"}
+	problemLocked        = Problem{Status: 409, Code: "post_locked", Title: "The post takes no comments"}
+	problemGone          = Problem{Status: 410, Code: "cursor_gone", Title: "Events after the cursor are gone"}
+	problemTooLarge      = Problem{Status: 413, Code: "too_large", Title: "The request is too large"}
+	problemMediaType     = Problem{Status: 415, Code: "unsupported_media_type", Title: "The request has another media type"}
+	problemInvalid       = Problem{Status: 422, Code: "invalid", Title: "A value is not allowed"}
+	problemNoParent      = Problem{Status: 422, Code: "no_parent", Title: "There is no such comment to reply to"}
+	problemRateLimited   = Problem{Status: 429, Code: "rate_limited", Title: "Too many requests", retryAfter: time.Second}
+	problemInternal      = Problem{Status: 500, Code: "internal", Title: "Something went wrong"}
+	problemUnavailable   = Problem{Status: 503, Code: "unavailable", Title: "Try again shortly", retryAfter: 2 * time.Second}
+)
+
+// known says which problem an error of the packages below is, and whether its text
+// is for clients.
+var known = []struct {
+	err     error
+	problem *Problem
+	public  bool
+}{
+	{stream.ErrCursor, &problemCursor, true},
+	{stream.ErrTopic, &problemTopic, true},
+	{stream.ErrName, &problemMalformed, true},
+	{stream.ErrID, &problemID, true},
+	{stream.ErrData, &problemMalformed, true},
+	{stream.ErrClosed, &problemUnavailable, false},
+	{stream.ErrNotReady, &problemUnavailable, false},
+	{store.ErrNotFound, &problemNotFound, false},
+	{store.ErrNotAuthor, &problemForbidden, true},
+	{store.ErrPostLocked, &problemLocked, false},
+	{store.ErrNoParent, &problemNoParent, false},
+	{store.ErrTicket, &problemTicket, false},
+	{store.ErrUnavailable, &problemUnavailable, false},
+}
+
+// problemOf turns any error into the problem that the client sees.
+func problemOf(err error) *Problem {
+	var problem *Problem
+	var routing *echo.HTTPError
+	var large *http.MaxBytesError
+	var invalid *store.InvalidError
+	var gap *stream.GapError
+	switch {
+	case errors.As(err, &problem):
+		return problem
+	case errors.As(err, &gap):
+		p := problemGone.with("re-read what you show, then go on from resumed")
+		p.Reason, p.From, p.Resumed = gap.Reason, gap.From.String(), gap.Resumed.String()
+		return p
+	case errors.As(err, &large):
+		return problemTooLarge.with("at most " + strconv.FormatInt(large.Limit, 10) + " bytes")
+	case errors.As(err, &invalid):
+		return problemInvalid.with(invalid.Detail)
+	case errors.As(err, &routing):
+		return problemOfStatus(routing.Code)
+	}
+	for _, k := range known {
+		if errors.Is(err, k.err) {
+			if k.public {
+				return k.problem.with(err.Error())
+			}
+			return k.problem.with("")
+		}
+	}
+	return problemInternal.with("")
+}
+
+// problemOfStatus is for what the router says.
+func problemOfStatus(status int) *Problem {
+	for _, p := range []Problem{problemNotFound, problemMethod, problemTooLarge, problemMediaType, problemRateLimited, problemUnavailable} {
+		if p.Status == status {
+			return p.with("")
+		}
+	}
+	if status >= 400 && status < 500 {
+		return problemMalformed.with("")
+	}
+	return problemInternal.with("")
+}
+
+// handleError is the only place where an error becomes a response. A response that
+// has begun stays as it is.
+func (s *Server) handleError(err error, c echo.Context) {
+	if c.Response().Committed || c.Request().Context().Err() != nil && !errors.Is(err, stream.ErrClosed) {
+		return
+	}
+	p := *problemOf(err)
+	p.Type = problemDocs + p.Code
+	p.Instance = c.Request().URL.Path
+	p.RequestID = c.Response().Header().Get(echo.HeaderXRequestID)
+	if p.Status >= 500 && p.Status != http.StatusServiceUnavailable {
+		s.logger.LogAttrs(c.Request().Context(), slog.LevelError, "request failed",
+			slog.String("request_id", p.RequestID), slog.String("method", c.Request().Method),
+			slog.String("path", p.Instance), slog.Any("err", err))
+	}
+	header := c.Response().Header()
+	header.Set(echo.HeaderContentType, "application/problem+json")
+	header.Set(echo.HeaderCacheControl, "no-store")
+	if p.challenge != "" {
+		header.Set(echo.HeaderWWWAuthenticate, p.challenge)
+	}
+	if p.retryAfter > 0 { // spread, so that those turned away don't come back as one
+		header.Set("Retry-After", strconv.Itoa(int(p.retryAfter.Seconds())+rand.IntN(3)))
+	}
+	c.Response().WriteHeader(p.Status)
+	if c.Request().Method == http.MethodHead {
+		return
+	}
+	if err := json.NewEncoder(c.Response()).Encode(&p); err != nil {
+		s.logger.LogAttrs(c.Request().Context(), slog.LevelDebug, "client left", slog.Any("err", err))
+	}
+}

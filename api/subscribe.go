@@ -1,0 +1,81 @@
+package api
+
+import (
+	"fmt"
+	"net/url"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/tidings-live/tidings/stream"
+)
+
+// maxCursorBytes bounds what is looked at as a cursor.
+const maxCursorBytes = 256
+
+// A reading is what a reader asked for, on either transport.
+type reading struct {
+	topics []stream.Topic
+	start  stream.Start
+	who    Identity
+	ticket bool // who is known by a ticket
+	values url.Values
+}
+
+// reading parses and authorizes: the same on either transport.
+func (s *Server) reading(c echo.Context) (reading, error) {
+	values, err := query(c)
+	if err != nil {
+		return reading{}, err
+	}
+	r := reading{who: identity(c), values: values}
+	var granted []string
+	secret, err := single(values, "ticket")
+	if err != nil {
+		return reading{}, err
+	}
+	if r.start, err = start(c, values); err != nil {
+		return reading{}, err
+	}
+	if secret != "" {
+		r.ticket = true
+		if r.who, granted, err = s.useTicket(c.Request().Context(), secret); err != nil {
+			return reading{}, err
+		}
+	}
+	if r.topics, err = s.readable(values["topic"], r.who); err != nil {
+		return reading{}, err
+	}
+	if r.ticket {
+		err = within(r.topics, granted)
+	}
+	return r, err
+}
+
+// start finds the cursor. The header wins: a browser that reconnects still has the
+// old one in its URL. An empty header is none (HTML standard 9.2.4).
+func start(c echo.Context, values url.Values) (stream.Start, error) {
+	headers := c.Request().Header.Values("Last-Event-ID")
+	if len(headers) > 1 {
+		return stream.Start{}, problemMalformed.with("more than one Last-Event-ID")
+	}
+	if len(headers) == 1 && headers[0] != "" {
+		return parseStart(headers[0])
+	}
+	for _, name := range []string{"cursor", "last_event_id", "lastEventId"} {
+		text, err := single(values, name)
+		if err != nil {
+			return stream.Start{}, err
+		}
+		if text != "" {
+			return parseStart(text)
+		}
+	}
+	return stream.Now, nil
+}
+
+func parseStart(text string) (stream.Start, error) {
+	if len(text) > maxCursorBytes {
+		return stream.Start{}, problemCursor.with(fmt.Sprintf("it has more than %d bytes", maxCursorBytes))
+	}
+	return stream.ParseStart(text)
+}

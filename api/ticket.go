@@ -1,0 +1,91 @@
+package api
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/tidings-live/tidings/store"
+	"github.com/tidings-live/tidings/stream"
+)
+
+// Tickets is what the handlers of tickets need of the store.
+type Tickets interface {
+	SaveTicket(ctx context.Context, secret string, t store.Ticket, lifetime time.Duration) (time.Time, error)
+	UseTicket(ctx context.Context, secret string) (store.Ticket, error)
+}
+
+// ticketLifetime is how long a ticket waits to be used.
+const ticketLifetime = 60 * time.Second
+
+// createTicket exchanges a token for a ticket: it opens one stream of these topics,
+// as this user, on any instance, within a minute.
+func (s *Server) createTicket(c echo.Context) error {
+	who, err := signedIn(c)
+	if err != nil {
+		return err
+	}
+	var in struct {
+		Topics []string `json:"topics"`
+	}
+	if err := decode(c, &in); err != nil {
+		return err
+	}
+	topics, err := s.readable(in.Topics, who)
+	if err != nil {
+		return err
+	}
+	holder, err := json.Marshal(who)
+	if err != nil {
+		return fmt.Errorf("encode identity: %w", err)
+	}
+	ticket := store.Ticket{Topics: texts(topics), Identity: holder}
+	secret := rand.Text()
+	lifetime := min(ticketLifetime, time.Until(who.Expires))
+	expires, err := s.store.SaveTicket(c.Request().Context(), secret, ticket, lifetime)
+	if err != nil {
+		return err
+	}
+	c.Response().Header().Set(echo.HeaderCacheControl, "no-store")
+	return c.JSON(http.StatusCreated, map[string]string{"ticket": secret, "expiresAt": timestamp(expires)})
+}
+
+// useTicket takes a ticket and returns whom it speaks for, and the topics it is for.
+func (s *Server) useTicket(ctx context.Context, secret string) (Identity, []string, error) {
+	ticket, err := s.store.UseTicket(ctx, secret)
+	if err != nil {
+		return Identity{}, nil, err
+	}
+	var holder Identity
+	if err := json.Unmarshal(ticket.Identity, &holder); err != nil {
+		return Identity{}, nil, fmt.Errorf("decode identity of a ticket: %w", err)
+	}
+	if !time.Now().Before(holder.Expires) {
+		return Identity{}, nil, store.ErrTicket
+	}
+	return holder, ticket.Topics, nil
+}
+
+// within is the problem that a ticket is for other topics.
+func within(topics []stream.Topic, granted []string) error {
+	for _, t := range topics {
+		if !slices.Contains(granted, t.String()) {
+			return problemForbidden.with("the ticket is for other topics")
+		}
+	}
+	return nil
+}
+
+func texts(topics []stream.Topic) []string {
+	out := make([]string, len(topics))
+	for i, t := range topics {
+		out[i] = t.String()
+	}
+	return out
+}

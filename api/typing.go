@@ -1,0 +1,53 @@
+package api
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/tidings-live/tidings/store"
+	"github.com/tidings-live/tidings/stream"
+)
+
+// Signaller sends signals to all instances.
+type Signaller interface {
+	Signal(ctx context.Context, signal store.Signal) error
+}
+
+// typingPerSecond and typingBurst bound the signals of one user, over all posts:
+// each is a NOTIFY, which every instance hears.
+const (
+	typingPerSecond = 3
+	typingBurst     = 5
+)
+
+func (s *Server) postTyping(c echo.Context) error {
+	who, err := signedIn(c)
+	if err != nil {
+		return err
+	}
+	post, err := postTopic(c)
+	if err != nil {
+		return err
+	}
+	if !s.typingRate.allow(who.Subject) {
+		return problemRateLimited.with("one signal in two or three seconds is enough")
+	}
+	if err := s.store.Signal(c.Request().Context(), store.Signal{Topic: post, User: who.typist()}); err != nil {
+		return err
+	}
+	return c.NoContent(http.StatusNoContent)
+}
+
+// stopTyping tells that the comment was sent. It is a courtesy: the comment stands
+// whether or not this arrives.
+func (s *Server) stopTyping(ctx context.Context, post stream.Topic, who Identity) {
+	if !s.typing.Types(post, who.Subject) {
+		return
+	}
+	if err := s.store.Signal(ctx, store.Signal{Topic: post, User: who.typist(), Stop: true}); err != nil {
+		s.logger.LogAttrs(ctx, slog.LevelDebug, "typing not stopped", slog.Any("err", err))
+	}
+}
