@@ -1,0 +1,42 @@
+# The targets are for people and CI alike. Each installs what it needs and this
+# machine lacks; none needs Docker.
+
+# Arguments for run and bench: make run ARGS=--help
+ARGS =
+# How long make fuzz spends on each target.
+FUZZTIME = 10s
+
+help: ## list the targets
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z]+:.*## / { printf "  make %-6s  %s\n", $$1, $$2 }' Makefile
+
+run: ## run the development server: a private Postgres, a demo post, a page to open
+	@.ci/install postgres
+	@go build -o bin/tidings ./cmd/tidings
+	@exec bin/tidings dev $(ARGS)
+
+test: ## lint, then all tests, on a real Postgres and in a real browser
+	@.ci/install cc postgres chromium
+	@$(MAKE) --no-print-directory lint
+	go test -race -shuffle=on -timeout 6m ./...
+
+lint: ## vet, gofmt, staticcheck
+	go vet ./...
+	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "gofmt -w" $$unformatted; exit 1; fi
+	go tool staticcheck ./...
+
+bench: build ## measure a server: make bench ARGS="--url http://localhost:8080"
+	@exec bin/tidings bench $(ARGS)
+
+fuzz: ## run each fuzz target for FUZZTIME
+	@set -e; for package in $$(go list ./...); do \
+		listed=$$(go test -list '^Fuzz' $$package); \
+		for target in $$(echo "$$listed" | grep '^Fuzz' || true); do \
+			echo "$$package $$target"; \
+			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$package; \
+		done; \
+	done
+
+build: ## build bin/tidings
+	go build -trimpath -o bin/tidings ./cmd/tidings
+
+.PHONY: help run test lint bench fuzz build
