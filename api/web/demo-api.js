@@ -1,0 +1,130 @@
+// One user's requests to the HTTP API, and the shapes it answers with.
+
+/**
+ * @typedef {{id: string, name: string|null, avatarUrl?: string|null}} User
+ *
+ * @typedef {object} Comment
+ * @property {string} id
+ * @property {string} postId
+ * @property {string|null} parentId
+ * @property {User|null} author  null once the comment is deleted
+ * @property {string} body
+ * @property {string} status  "published", or "deleted" for a tombstone that has replies
+ * @property {string} createdAt
+ * @property {string|null} editedAt
+ * @property {number} version
+ *
+ * @typedef {object} CommentPage
+ * @property {Comment[]} data
+ * @property {{next: string|null, more: boolean}} page
+ * @property {{commentCount: number, likeCount: number, liked: boolean}} post
+ * @property {string} cursor  of the very snapshot the page was read from
+ *
+ * @typedef {object} Notice
+ * @property {string} id
+ * @property {string} kind  "comment", "reply" or "like"
+ * @property {string} postId
+ * @property {string} [commentId]
+ * @property {User} actor
+ * @property {string} createdAt
+ *
+ * @typedef {{id: string, name: string, token: string}} DemoUser
+ * @typedef {{post: string, users: DemoUser[], lines: {title: string, text: string}[]}} Config
+ */
+
+/** A request that was answered with a problem, or not at all. The message is fit for people. */
+export class Problem extends Error {
+  /**
+   * @param {string} code  the API's stable code; "unreachable" if there was no answer
+   * @param {string} detail
+   */
+  constructor(code, detail) {
+    super(detail);
+    this.name = 'Problem';
+    this.code = code;
+  }
+}
+
+// Long enough for a busy server, short enough that a dead connection isn't waited for.
+const TIMEOUT = 10_000;
+
+/**
+ * An absolute URL from a path under the page's own address.
+ * @param {string} path
+ */
+export function urlOf(path) {
+  return new URL(path, document.baseURI);
+}
+
+/**
+ * What the page starts from. It throws a Problem.
+ * @returns {Promise<Config>}
+ */
+export async function readConfig() {
+  return contentOf(await ask('GET', 'demo/config', {}));
+}
+
+/** The API as one user sees it. */
+export class Api {
+  #id;
+  #token;
+
+  /** @param {DemoUser} user */
+  constructor(user) {
+    this.#id = user.id;
+    this.#token = user.token;
+  }
+
+  /**
+   * Sends a request and returns the JSON of the answer, null for an empty one. It throws a
+   * Problem. A token that is no longer taken (a day has gone by, the server has a new key) is
+   * replaced from the configuration, once a request.
+   * @param {string} method
+   * @param {string} path
+   * @param {object} [body]
+   * @returns {Promise<any>}
+   */
+  async call(method, path, body) {
+    let answer = await this.#send(method, path, body);
+    if (answer.status === 401) {
+      const config = await readConfig();
+      this.#token = config.users.find((user) => user.id === this.#id)?.token ?? this.#token;
+      answer = await this.#send(method, path, body);
+    }
+    return contentOf(answer);
+  }
+
+  #send(method, path, body) {
+    const headers = { Authorization: `Bearer ${this.#token}` };
+    if (body === undefined) return ask(method, path, { headers });
+    headers['Content-Type'] = 'application/json';
+    return ask(method, path, { headers, body: JSON.stringify(body) });
+  }
+}
+
+async function ask(method, path, init) {
+  try {
+    return await fetch(urlOf(path), { method, signal: AbortSignal.timeout(TIMEOUT), ...init });
+  } catch {
+    throw new Problem('unreachable', 'The server can’t be reached.');
+  }
+}
+
+async function contentOf(answer) {
+  const text = await answer.text().catch(() => '');
+  const content = parse(text);
+  if (!answer.ok) {
+    throw new Problem(content?.code ?? `http_${answer.status}`,
+      content?.detail || content?.title || `The server answered ${answer.status}.`);
+  }
+  if (text && content === null) throw new Problem('unreachable', 'The answer was cut short.');
+  return content;
+}
+
+function parse(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}

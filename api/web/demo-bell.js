@@ -1,0 +1,84 @@
+// The bell: how many notifications are unread, and what they say.
+
+import { nameOf, part, showTime, stamp } from './demo-dom.js';
+
+/** @typedef {import('./demo-api.js').Notice} Notice */
+
+const MOST = 20;
+
+/** The notifications of one user. */
+export class Bell {
+  #details;
+  #button;
+  #badge;
+  #list;
+  #none;
+
+  /** @param {HTMLElement} pane */
+  constructor(pane) {
+    this.#details = part(pane, 'bell');
+    this.#button = part(pane, 'bell-button');
+    this.#badge = part(pane, 'badge');
+    this.#list = part(pane, 'notices');
+    this.#none = part(pane, 'no-notices');
+    document.addEventListener('click', (event) => {
+      if (!this.#details.contains(event.target)) this.#details.open = false;
+    });
+    this.#details.addEventListener('animationend', () => this.#details.classList.remove('rung'));
+    this.#details.addEventListener('keydown', (event) => {
+      if (event.key !== 'Escape' || !this.#details.open) return;
+      this.#details.open = false;
+      this.#button.focus();
+    });
+  }
+
+  /**
+   * Shows a list that was read anew.
+   * @param {Notice[]} notices  newest first
+   * @param {number} unread
+   */
+  reset(notices, unread) {
+    this.#list.replaceChildren();
+    for (const notice of notices.slice(0, MOST).toReversed()) this.#insert(notice);
+    this.#count(unread);
+  }
+
+  /**
+   * Adds what has just happened, with the unread count as it is now.
+   * @param {Notice & {unread: number}} notice
+   */
+  ring(notice) {
+    this.#insert(notice);
+    while (this.#list.childElementCount > MOST) this.#list.lastElementChild.remove();
+    this.#count(notice.unread);
+    this.#details.classList.add('rung');
+  }
+
+  #insert(notice) {
+    if (this.#list.querySelector(`[data-notice-id="${CSS.escape(notice.id)}"]`)) return;
+    const item = stamp('notice');
+    item.dataset.noticeId = notice.id;
+    part(item, 'notice-text').textContent = textOf(notice);
+    showTime(part(item, 'time'), notice.createdAt);
+    this.#list.prepend(item);
+    this.#none.hidden = true;
+  }
+
+  #count(unread) {
+    this.#badge.textContent = String(unread);
+    this.#badge.hidden = unread === 0;
+    this.#none.hidden = this.#list.childElementCount > 0;
+    this.#button.setAttribute('aria-label', `Notifications, ${unread} unread`);
+  }
+}
+
+/** @param {Notice} notice */
+function textOf(notice) {
+  const who = nameOf(notice.actor);
+  switch (notice.kind) {
+    case 'comment': return `${who} commented on your post`;
+    case 'reply': return `${who} replied to you`;
+    case 'like': return `${who} liked your ${notice.commentId ? 'comment' : 'post'}`;
+    default: return `${who}: ${notice.kind}`;
+  }
+}

@@ -1,0 +1,113 @@
+// The textarea, what it answers, and its Post button.
+
+import { nameOf, part } from './demo-dom.js';
+import { TypingSignal } from './demo-typing.js';
+
+/** @typedef {import('./demo-api.js').Comment} Comment */
+
+/** Where one user writes. */
+export class Composer {
+  #form;
+  #body;
+  #message;
+  #replying;
+  #send;
+  #signal;
+  #busy = false;
+  /** @type {Comment|null} */
+  #parent = null;
+
+  /**
+   * @param {HTMLElement} pane
+   * @param {string} name  of the user who writes
+   * @param {object} acts
+   * @param {(draft: {body: string, parentId?: string}) => Promise<void>} acts.send
+   * @param {() => Promise<unknown>} acts.typing
+   */
+  constructor(pane, name, { send, typing }) {
+    this.#form = part(pane, 'composer');
+    this.#body = part(pane, 'body');
+    this.#message = part(pane, 'message');
+    this.#replying = part(pane, 'replying');
+    this.#send = send;
+    this.#signal = new TypingSignal(typing);
+    this.#body.placeholder = `Write as ${name}…`;
+    this.#body.setAttribute('aria-label', `Comment as ${name}`);
+    part(pane, 'keys').textContent = /Mac|iPhone|iPad/.test(navigator.platform) ? '⌘ Enter' : 'Ctrl Enter';
+    this.#listen(pane);
+  }
+
+  /**
+   * Makes the next comment a reply, or an ordinary one again.
+   * @param {Comment|null} parent
+   */
+  replyTo(parent) {
+    this.#parent = parent;
+    this.#replying.hidden = parent === null;
+    if (!parent) return;
+    part(this.#replying, 'replying-to').textContent = `↪ ${nameOf(parent.author)}: ${parent.body}`;
+    this.#body.focus();
+  }
+
+  /**
+   * Shows what went wrong, beside the button; the next keystroke or post takes it away.
+   * @param {string} text
+   */
+  say(text) {
+    this.#message.textContent = text;
+  }
+
+  #listen(pane) {
+    this.#body.addEventListener('input', () => {
+      this.say('');
+      this.#signal.typed(this.#body.value);
+    });
+    this.#body.addEventListener('keydown', (event) => {
+      if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) {
+        event.preventDefault();
+        this.#form.requestSubmit();
+      }
+      if (event.key === 'Escape' && this.#parent) this.replyTo(null);
+    });
+    part(pane, 'no-reply').addEventListener('click', () => {
+      this.replyTo(null);
+      this.#body.focus();
+    });
+    this.#form.addEventListener('submit', (event) => {
+      event.preventDefault();
+      this.#post();
+    });
+  }
+
+  async #post() {
+    const text = this.#body.value;
+    const parent = this.#parent;
+    if (this.#busy) return;
+    if (text.trim() === '') {
+      this.#body.focus();
+      return;
+    }
+    this.#setBusy(true);
+    this.say('');
+    try {
+      await this.#send(parent ? { body: text.trim(), parentId: parent.id } : { body: text.trim() });
+      this.#sent(text, parent);
+    } catch (problem) {
+      this.say(problem.message);
+    } finally {
+      this.#setBusy(false);
+    }
+  }
+
+  /** What was typed while the comment was on its way stays. */
+  #sent(text, parent) {
+    this.#signal.reset();
+    if (this.#body.value === text) this.#body.value = '';
+    if (parent && this.#parent === parent) this.replyTo(null);
+  }
+
+  #setBusy(busy) {
+    this.#busy = busy;
+    this.#form.setAttribute('aria-busy', String(busy));
+  }
+}

@@ -1,0 +1,209 @@
+// One user's window on the post: what is read, and what each event changes.
+
+import { Api } from './demo-api.js';
+import { Bell } from './demo-bell.js';
+import { CommentList } from './demo-comments.js';
+import { Composer } from './demo-composer.js';
+import { initialOf, part, stamp } from './demo-dom.js';
+import { Feed } from './demo-feed.js';
+import { TypingLine } from './demo-typing.js';
+
+const STATES = {
+  connecting: { state: 'connecting', text: 'reconnecting' },
+  live: { state: 'live', text: 'live' },
+  gap: { state: 'connecting', text: 'gap, reading again' },
+  closed: { state: 'closed', text: 'disconnected' },
+};
+
+/** A pane. It works on its own, as if it were the only one in the browser. */
+export class Pane {
+  /** The `<section>`, to be put on the page. */
+  element = stamp('pane');
+  #user;
+  #api;
+  #path;
+  #comments;
+  #composer;
+  #typing;
+  #bell;
+  #feed;
+  #cutByHand = false;
+  #wasLive = false;
+  #likeEvents = 0;
+  #unsaid = 0;
+
+  /**
+   * @param {object} options
+   * @param {import('./demo-api.js').DemoUser} options.user
+   * @param {string} options.post
+   * @param {string} options.about  a word on who the user is
+   * @param {(event: MessageEvent) => void} options.onEvent  hears every event, raw
+   */
+  constructor({ user, post, about, onEvent }) {
+    this.#user = user;
+    this.#api = new Api(user);
+    this.#path = `v1/posts/${encodeURIComponent(post)}`;
+    this.#label(post, about);
+    this.#comments = new CommentList(this.element, user.id, {
+      reply: (comment) => this.#composer.replyTo(comment),
+      remove: (comment) => this.#remove(comment),
+    });
+    this.#composer = new Composer(this.element, user.name, {
+      send: async (draft) => { this.#comments.put(await this.#api.call('POST', `${this.#path}/comments`, draft)); },
+      typing: () => this.#api.call('POST', `${this.#path}/typing`),
+    });
+    this.#typing = new TypingLine(this.#part('typing'), user.id);
+    this.#bell = new Bell(this.element);
+    this.#feed = new Feed({
+      api: this.#api,
+      topics: [`post:${post}`, 'me'],
+      read: () => this.#read(),
+      onEvent: (event, data) => {
+        onEvent(event);
+        this.#apply(event.type, data);
+      },
+      onState: (state) => this.#showState(state),
+    });
+    this.#part('like').addEventListener('click', () => this.#toggleLike());
+    this.#part('switch').addEventListener('click', () => this.#switch());
+  }
+
+  /** Connects, unless its user has cut the connection by hand. */
+  resume() {
+    if (!this.#cutByHand) this.#feed.start();
+  }
+
+  /** Gives the connection back until resume(). */
+  pause() {
+    this.#feed.stop();
+  }
+
+  #part(role) {
+    return part(this.element, role);
+  }
+
+  #label(post, about) {
+    const { id, name } = this.#user;
+    this.element.dataset.user = id;
+    this.element.setAttribute('aria-label', `${name}’s window`);
+    this.#part('initial').textContent = initialOf(name);
+    this.#part('initial').dataset.who = id;
+    this.#part('name').textContent = name;
+    this.#part('part').textContent = about;
+    this.#part('post-name').textContent = post;
+  }
+
+  /**
+   * The comments come first, and the stream opens at their cursor: notifications read a moment
+   * later may come once more, which the bell knows by their id.
+   * @returns {Promise<string>}
+   */
+  async #read() {
+    /** @type {import('./demo-api.js').CommentPage} */
+    const list = await this.#api.call('GET', `${this.#path}/comments?sort=newest&limit=50`);
+    const inbox = await this.#api.call('GET', 'v1/notifications?unread=true');
+    this.#comments.reset(list.data, list.page.more);
+    this.#showCommentCount(list.post.commentCount);
+    this.#showLiked(list.post.liked);
+    this.#showLikes(list.post.likeCount);
+    this.#bell.reset(inbox.data, inbox.unread);
+    return list.cursor;
+  }
+
+  #apply(name, data) {
+    switch (name) {
+      case 'new-comment':
+        this.#typing.forget(data.author?.id);
+        if (this.#comments.put(data) && data.author?.id !== this.#user.id) this.#announce();
+        break;
+      case 'comment-updated':
+        this.#comments.put(data);
+        break;
+      case 'comment-deleted':
+        this.#comments.remove(data.id);
+        break;
+      case 'comment-count':
+        this.#showCommentCount(data.count);
+        break;
+      case 'like-update':
+        if (!data.commentId) {
+          this.#likeEvents += 1;
+          this.#showLikes(data.count);
+        }
+        break;
+      case 'notification':
+        this.#bell.ring(data);
+        break;
+      case 'typing':
+        this.#typing.show(data);
+        break;
+    }
+  }
+
+  #showState(state) {
+    const element = this.#part('state');
+    if (state === 'live') this.#wasLive = true;
+    else this.#typing.clear();
+    element.dataset.state = STATES[state].state;
+    element.toggleAttribute('data-gap', state === 'gap');
+    element.textContent = state === 'connecting' && !this.#wasLive ? 'connecting' : STATES[state].text;
+    if (state === 'gap') this.#composer.say('Some events could not be replayed, so the list was read again.');
+    this.#part('switch').textContent = state === 'closed' ? 'Reconnect' : 'Disconnect';
+  }
+
+  #switch() {
+    this.#cutByHand = this.#part('state').dataset.state !== 'closed';
+    if (this.#cutByHand) this.pause();
+    else this.resume();
+  }
+
+  async #remove(comment) {
+    try {
+      await this.#api.call('DELETE', `v1/comments/${encodeURIComponent(comment.id)}`);
+      this.#comments.remove(comment.id);
+    } catch (problem) {
+      this.#composer.say(problem.message);
+    }
+  }
+
+  /** The answer's count holds only if no like-update came meanwhile: that one may be newer. */
+  async #toggleLike() {
+    const liked = this.#part('like').getAttribute('aria-pressed') === 'true';
+    const seen = this.#likeEvents;
+    this.#showLiked(!liked);
+    try {
+      const answer = await this.#api.call(liked ? 'DELETE' : 'PUT', `${this.#path}/like`);
+      this.#showLiked(answer.liked);
+      if (seen === this.#likeEvents) this.#showLikes(answer.count);
+    } catch (problem) {
+      this.#showLiked(liked);
+      this.#composer.say(problem.message);
+    }
+  }
+
+  #showLiked(liked) {
+    this.#part('like').setAttribute('aria-pressed', String(liked));
+  }
+
+  #showLikes(count) {
+    this.#part('like-count').textContent = String(count);
+    this.#part('like').setAttribute('aria-label', `Like this post, ${count} so far`);
+  }
+
+  #showCommentCount(count) {
+    this.#part('comment-count').textContent = String(count);
+    this.#part('comment-noun').textContent = count === 1 ? 'comment' : 'comments';
+  }
+
+  /** Says how many came, together: a burst is one announcement. */
+  #announce() {
+    this.#unsaid += 1;
+    if (this.#unsaid > 1) return;
+    const announcer = this.#part('announcer');
+    announcer.textContent = '';
+    setTimeout(() => {
+      announcer.textContent = `${this.#user.name}: ${this.#unsaid} new ${this.#unsaid === 1 ? 'comment' : 'comments'}`;
+      this.#unsaid = 0;
+    }, 500);
+  }
+}
