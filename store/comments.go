@@ -38,59 +38,21 @@ type NewComment struct {
 	ParentID *int64
 	Author   User
 	Body     string // 1 to MaxBodyRunes characters, not all of them space
+	// IdempotencyKey makes the author's second request with it, within
+	// IdempotencyLifetime, answer as the first did. Empty for none.
+	IdempotencyKey string
 }
 
 // CreateComment publishes a comment. It returns ErrPostLocked, ErrNoParent, an
-// *InvalidError, or ErrNotFound for an unknown post when posts are not created.
+// *InvalidError, or ErrNotFound for an unknown post when posts are not created; for a
+// repeated key ErrInFlight or ErrKeyReused; and ErrBusy.
 func (s *Store) CreateComment(ctx context.Context, c NewComment) (Comment, error) {
-	created := Comment{
-		PostID: c.PostID, ParentID: c.ParentID, Author: c.Author, Body: c.Body,
-		Status: StatusPublished, Version: 1,
+	w := newWrite(ctx, c.PostID, c.Author)
+	w.comment = &c
+	if err := s.submit(ctx, w); err != nil {
+		return Comment{}, err
 	}
-	err := s.write(ctx, func(tx pgx.Tx) error {
-		if err := s.requirePost(ctx, tx, c.PostID); err != nil {
-			return err
-		}
-		if err := mayComment(ctx, tx, c); err != nil {
-			return err
-		}
-		if err := noteUser(ctx, tx, c.Author); err != nil {
-			return err
-		}
-		return tx.QueryRow(ctx, `
-			insert into tidings.comments (post_id, parent_id, author_id, body)
-			values ($1, $2, $3, $4)
-			returning id, created_at`,
-			c.PostID, c.ParentID, c.Author.ID, c.Body,
-		).Scan(&created.ID, &created.CreatedAt)
-	})
-	return created, err
-}
-
-// mayComment returns ErrPostLocked or ErrNoParent.
-func mayComment(ctx context.Context, tx pgx.Tx, c NewComment) error {
-	var locked, hasParent bool
-	err := tx.QueryRow(ctx, `
-		select
-			exists (
-				select from tidings.posts
-				where id = $1 and locked
-			),
-			$2::bigint is null or exists (
-				select from tidings.comments
-				where post_id = $1 and id = $2 and status = 'published'
-			)`,
-		c.PostID, c.ParentID,
-	).Scan(&locked, &hasParent)
-	switch {
-	case err != nil:
-		return err
-	case locked:
-		return ErrPostLocked
-	case !hasParent:
-		return ErrNoParent
-	}
-	return nil
+	return w.created, nil
 }
 
 // DeleteComment takes a comment back. Only its author may, or a moderator: others

@@ -114,5 +114,8 @@ func pageQuery(q ListQuery, into *[]Comment) query {
 func scanComment(row pgx.CollectableRow) (c Comment, err error) {
 	err = row.Scan(&c.ID, &c.PostID, &c.ParentID, &c.Author.ID, &c.Author.Name, &c.Author.AvatarURL,
 		&c.Body, &c.Status, &c.Likes, &c.Replies, &c.CreatedAt, &c.EditedAt, &c.Version)
+	if c.Status == StatusDeleted {
+		c.Author = User{}
+	}
 	return c, err
 }

@@ -72,10 +72,10 @@ func (l *Listener) Run(ctx context.Context) error {
 	for failures := 0; ; failures++ {
 		start := time.Now()
 		err := l.listen(ctx)
+		l.note(err)
 		if ctx.Err() != nil {
 			return nil
 		}
-		l.note(err)
 		if time.Since(start) > settled {
 			failures = 0
 		}
@@ -106,7 +106,9 @@ func (l *Listener) listen(ctx context.Context) error {
 		defer cancel()
 		conn.Close(closing) //nolint:errcheck // it is lost already, or we are leaving
 	}()
-	_, err = conn.Exec(ctx, `listen tidings_log; listen tidings_signal; listen tidings_probe`)
+	subscribing, cancel := context.WithTimeout(ctx, quiet)
+	defer cancel()
+	_, err = conn.Exec(subscribing, `listen tidings_log; listen tidings_signal; listen tidings_probe`)
 	if err != nil {
 		return fmt.Errorf("listen: %w", err)
 	}
@@ -126,10 +128,12 @@ func (l *Listener) next(ctx context.Context, conn *pgx.Conn) error {
 	if !errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}
-	if err := l.store.notify(ctx, probeChannel, rand.Text()); err != nil {
+	proving, cancel := context.WithTimeout(ctx, quiet)
+	defer cancel()
+	if err := l.store.notify(proving, probeChannel, rand.Text()); err != nil {
 		return fmt.Errorf("probe: %w", err)
 	}
-	err = l.await(ctx, conn)
+	err = l.await(proving, conn)
 	if errors.Is(err, context.DeadlineExceeded) {
 		return errDeaf
 	}

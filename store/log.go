@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 
 	"github.com/jackc/pgx/v5"
 
@@ -54,6 +55,9 @@ func stateQuery(into *stream.State) query {
 				}
 				return nil
 			})
+			if err == nil && into.Epochs == nil {
+				err = errors.New("the log has no epoch: its tables were restored without their rows")
+			}
 			return err
 		}}
 }
@@ -86,10 +90,11 @@ func eventsQuery(q stream.Query, into *[]row) query {
 		topics[i] = t.String()
 	}
 	// One short walk of the index a topic, then merged: a topic = any(…) would sort
-	// everything the topics ever had.
+	// everything the topics ever had. Distinct, because a join would tell a topic that
+	// is asked twice twice.
 	return query{`
 		select e.position, e.topic, e.name, e.data
-		from unnest($1::text[]) as asked (topic)
+		from (select distinct unnest($1::text[])) as asked (topic)
 		cross join lateral (
 			select position, topic, name, data
 			from tidings.events

@@ -56,19 +56,21 @@ type PostUpdate struct {
 // was created.
 func (s *Store) PutPost(ctx context.Context, p PostUpdate) (Post, bool, error) {
 	var created bool
-	err := s.pool.QueryRow(ctx, `
-		insert into tidings.posts (id, title, url, author_id, locked)
-		values ($1, $2, $3, $4, $5)
-		on conflict (id) do update
-		set title = excluded.title,
-			url = excluded.url,
-			author_id = excluded.author_id,
-			locked = excluded.locked
-		returning xmax = 0`, // no row was there to be locked
-		p.ID, p.Title, p.URL, p.AuthorID, p.Locked,
-	).Scan(&created)
+	err := s.write(ctx, func(tx pgx.Tx) error {
+		return tx.QueryRow(ctx, `
+			insert into tidings.posts (id, title, url, author_id, locked)
+			values ($1, $2, $3, $4, $5)
+			on conflict (id) do update
+			set title = excluded.title,
+				url = excluded.url,
+				author_id = excluded.author_id,
+				locked = excluded.locked
+			returning xmax = 0`, // no row was there to be locked
+			p.ID, p.Title, p.URL, p.AuthorID, p.Locked,
+		).Scan(&created)
+	})
 	if err != nil {
-		return Post{}, false, translate(err)
+		return Post{}, false, err
 	}
 	post, err := s.Post(ctx, p.ID)
 	return post, created, err
@@ -97,19 +99,4 @@ func (s *Store) Counts(ctx context.Context, posts []string) (map[string]Counts, 
 		return nil
 	})
 	return counts, translate(err)
-}
-
-// requirePost is ErrNotFound for an unknown post where posts are not created by
-// their first comment.
-func (s *Store) requirePost(ctx context.Context, tx pgx.Tx, id string) error {
-	if s.autoPosts {
-		return nil
-	}
-	var known bool
-	err := tx.QueryRow(ctx, `
-		select true
-		from tidings.posts
-		where id = $1`, id,
-	).Scan(&known)
-	return err
 }

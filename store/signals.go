@@ -40,6 +40,9 @@ func parseSignal(payload string) (Signal, error) {
 	if err != nil {
 		return Signal{}, err
 	}
+	if err := stream.ValidID(raw.User.ID); err != nil {
+		return Signal{}, err
+	}
 	return Signal{Topic: topic, User: raw.User, Stop: raw.Stop}, nil
 }
 

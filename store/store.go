@@ -1,8 +1,8 @@
 package store
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -23,18 +23,29 @@ type Config struct {
 	// AutoPosts creates an unknown post with its first comment or like. When off,
 	// they are ErrNotFound. SQL clients always create them.
 	AutoPosts bool
+	// GroupCommit commits comments, likes and unlikes together while Run runs. When
+	// off, each has a transaction of its own.
+	GroupCommit bool
 	// Logger reports what an operator should know. Default: discard.
 	Logger *slog.Logger
 }
 
-// connectTimeout bounds the making of one connection.
-const connectTimeout = 10 * time.Second
+const (
+	// connectTimeout bounds the making of one connection.
+	connectTimeout = 10 * time.Second
+	// pingTimeout bounds the look at an idle connection before it is used again, and
+	// readTimeout a read, because not every caller has a deadline: on a network that
+	// swallows packets they would wait for as long as TCP does, a quarter of an hour.
+	pingTimeout = 5 * time.Second
+	readTimeout = 10 * time.Second
+)
 
 // A Store is the database of one instance.
 type Store struct {
 	pool      *pgxpool.Pool
 	listen    *pgx.ConnConfig
 	autoPosts bool
+	group     *group // nil when each write is committed alone
 	logger    *slog.Logger
 }
 
@@ -46,6 +57,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 		return nil, fmt.Errorf("parse database URL: %w", err)
 	}
 	configure(pool.ConnConfig, "tidings")
+	pool.PingTimeout = cmp.Or(pool.PingTimeout, pingTimeout)
 	if cfg.ListenURL == "" {
 		cfg.ListenURL = cfg.URL
 	}
@@ -62,7 +74,20 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open pool: %w", err)
 	}
+	if cfg.GroupCommit {
+		s.group = newGroup(s, max(1, int(pool.MaxConns)/2))
+	}
 	return s, nil
+}
+
+// Run commits the groups until ctx ends, then returns nil: nothing is written after
+// that. Without group commit it just waits.
+func (s *Store) Run(ctx context.Context) error {
+	if s.group == nil {
+		<-ctx.Done()
+		return nil
+	}
+	return s.group.run(ctx)
 }
 
 func configure(cfg *pgx.ConnConfig, name string) {
@@ -99,6 +124,8 @@ func (s *Store) read(ctx context.Context, queries ...query) error {
 		batch.Queue(q.sql, q.args...).Query(q.take)
 	}
 	batch.Queue("commit")
+	ctx, cancel := context.WithTimeout(ctx, readTimeout)
+	defer cancel()
 	return translate(s.pool.SendBatch(ctx, batch).Close())
 }
 
@@ -112,7 +139,7 @@ type query struct {
 func one(dst []any, sql string, args ...any) query {
 	return query{sql, args, func(rows pgx.Rows) error {
 		if !rows.Next() {
-			return errors.Join(rows.Err(), pgx.ErrNoRows)
+			return cmp.Or(rows.Err(), pgx.ErrNoRows)
 		}
 		return rows.Scan(dst...)
 	}}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto/sha256"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 )
 
 // A Ticket stands for an identity for a moment: for an EventSource, which cannot
@@ -17,23 +19,25 @@ type Ticket struct {
 // is stored.
 func (s *Store) SaveTicket(ctx context.Context, secret string, t Ticket, lifetime time.Duration) (expires time.Time, err error) {
 	hash := sha256.Sum256([]byte(secret))
-	err = s.pool.QueryRow(ctx, `
-		with expired as (
-			delete from tidings.tickets
-			where hash in (
-				select hash
-				from tidings.tickets
-				where expires_at < clock_timestamp()
-				limit 100
-				for update skip locked
+	err = s.write(ctx, func(tx pgx.Tx) error {
+		return tx.QueryRow(ctx, `
+			with expired as (
+				delete from tidings.tickets
+				where hash in (
+					select hash
+					from tidings.tickets
+					where expires_at <= statement_timestamp() -- clock_timestamp() could use no index
+					limit 100
+					for update skip locked
+				)
 			)
-		)
-		insert into tidings.tickets (hash, topics, identity, expires_at)
-		values ($1, $2, $3, clock_timestamp() + $4)
-		returning expires_at`,
-		hash[:], t.Topics, string(t.Identity), lifetime,
-	).Scan(&expires)
-	return expires, translate(err)
+			insert into tidings.tickets (hash, topics, identity, expires_at)
+			values ($1, $2, $3, statement_timestamp() + $4)
+			returning expires_at`,
+			hash[:], t.Topics, string(t.Identity), lifetime,
+		).Scan(&expires)
+	})
+	return expires, err
 }
 
 // UseTicket takes a ticket, on any instance, once. It returns ErrTicket when there
@@ -41,11 +45,13 @@ func (s *Store) SaveTicket(ctx context.Context, secret string, t Ticket, lifetim
 func (s *Store) UseTicket(ctx context.Context, secret string) (Ticket, error) {
 	hash := sha256.Sum256([]byte(secret))
 	var t Ticket
-	err := translate(s.pool.QueryRow(ctx, `
-		delete from tidings.tickets
-		where hash = $1 and expires_at > clock_timestamp()
-		returning topics, identity`, hash[:],
-	).Scan(&t.Topics, &t.Identity))
+	err := s.write(ctx, func(tx pgx.Tx) error {
+		return tx.QueryRow(ctx, `
+			delete from tidings.tickets
+			where hash = $1 and expires_at > statement_timestamp()
+			returning topics, identity`, hash[:],
+		).Scan(&t.Topics, &t.Identity)
+	})
 	if err == ErrNotFound {
 		return Ticket{}, ErrTicket
 	}

@@ -35,7 +35,7 @@ type Typing struct {
 	wake chan struct{}
 
 	mu    sync.Mutex // guards posts and what they hold
-	posts map[string]*typists
+	posts map[Topic]*typists
 }
 
 type typists struct {
@@ -52,20 +52,20 @@ type seen struct {
 
 // NewTyping makes a Typing that broadcasts to out once it runs.
 func NewTyping(out Broadcaster) *Typing {
-	return &Typing{out: out, wake: make(chan struct{}, 1), posts: make(map[string]*typists)}
+	return &Typing{out: out, wake: make(chan struct{}, 1), posts: make(map[Topic]*typists)}
 }
 
 // Signal notes that somebody types in a post.
 func (t *Typing) Signal(topic Topic, who Typist) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	p := t.posts[topic.ID()]
+	p := t.posts[topic]
 	if p == nil {
 		if len(t.posts) >= typingPosts {
 			return
 		}
 		p = &typists{topic: topic, seen: make(map[string]seen)}
-		t.posts[topic.ID()] = p
+		t.posts[topic] = p
 	}
 	if _, known := p.seen[who.ID]; !known && len(p.seen) >= typingUsers {
 		return
@@ -79,7 +79,7 @@ func (t *Typing) Signal(topic Topic, who Typist) {
 func (t *Typing) Stop(topic Topic, userID string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	p := t.posts[topic.ID()]
+	p := t.posts[topic]
 	if p == nil {
 		return
 	}
@@ -94,7 +94,7 @@ func (t *Typing) Stop(topic Topic, userID string) {
 func (t *Typing) Types(topic Topic, userID string) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	p := t.posts[topic.ID()]
+	p := t.posts[topic]
 	if p == nil {
 		return false
 	}
@@ -134,7 +134,7 @@ func (t *Typing) due(now time.Time) (states []Event, next time.Duration) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	next = time.Hour
-	for id, p := range t.posts {
+	for topic, p := range t.posts {
 		next = min(next, p.expire(now))
 		wait := p.told.Add(typingInterval).Sub(now)
 		quiet := !p.changed && len(p.seen) == 0
@@ -146,7 +146,7 @@ func (t *Typing) due(now time.Time) (states []Event, next time.Duration) {
 			p.told, p.changed = now, false
 			next = min(next, typingInterval)
 		case quiet:
-			delete(t.posts, id)
+			delete(t.posts, topic)
 		}
 	}
 	return states, next

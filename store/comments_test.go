@@ -1,0 +1,254 @@
+package store_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/tidings-live/tidings/store"
+	"github.com/tidings-live/tidings/stream"
+)
+
+// rendered is a comment as the API and the log tell it.
+func rendered(t *testing.T, c store.Comment) map[string]any {
+	t.Helper()
+	stamp := func(at *time.Time) any {
+		if at == nil {
+			return nil
+		}
+		return at.UTC().Format("2006-01-02T15:04:05.000000Z")
+	}
+	var parent any
+	if c.ParentID != nil {
+		parent = fmt.Sprint(*c.ParentID)
+	}
+	text, err := json.Marshal(map[string]any{
+		"id": fmt.Sprint(c.ID), "postId": c.PostID, "parentId": parent,
+		"author":    map[string]any{"id": c.Author.ID, "name": c.Author.Name, "avatarUrl": c.Author.AvatarURL},
+		"body":      c.Body,
+		"status":    c.Status,
+		"likeCount": c.Likes, "replyCount": c.Replies,
+		"createdAt": stamp(&c.CreatedAt), "editedAt": stamp(c.EditedAt),
+		"version": c.Version,
+	})
+	must(t, err)
+	var v map[string]any
+	must(t, json.Unmarshal(text, &v))
+	return v
+}
+
+func TestCreateComment(t *testing.T) {
+	t.Parallel()
+
+	t.Run("IsToldTheSameByTheCallTheListAndTheLog", func(t *testing.T) {
+		t.Parallel()
+		d := newDatabase(t)
+		root := d.comment(t, store.NewComment{PostID: "42", Author: ann, Body: "Hello"})
+		for _, c := range []store.NewComment{
+			{PostID: "42", Author: bob, Body: "Hello Ann", ParentID: &root.ID},
+			{PostID: "42", Author: bob, Body: "\"quoted\"\\ <b>&amp;</b>\n\t\u2028\u0085 😀 \u202e\x7f\x01"},
+		} {
+			created := d.comment(t, c)
+			list := d.list(t, "42")
+			told := named(d.events(t, 0), "new-comment")
+			listed := rendered(t, list.Comments[0])
+			want(t, "the created comment", rendered(t, created), listed)
+			want(t, "the event's data", decode[map[string]any](t, told[len(told)-1]), listed)
+			want(t, "the body", created.Body, c.Body)
+			want(t, "the author", list.Comments[0].Author, bob)
+			want(t, "the parent", list.Comments[0].ParentID, c.ParentID)
+		}
+		list := d.list(t, "42")
+		want(t, "the root's replies", list.Comments[2].Replies, 1)
+		want(t, "the post's comments", list.Counts.Comments, 3)
+	})
+
+	t.Run("TellsThePostsReaders", func(t *testing.T) {
+		t.Parallel()
+		d := newDatabase(t)
+		d.comment(t, store.NewComment{PostID: "42", Author: ann, Body: "Hello"})
+		events := d.events(t, 0)
+		var names []string
+		for _, e := range events {
+			names = append(names, e.Topic.String()+" "+e.Name.String())
+		}
+		want(t, "the log", names, []string{"post:42 new-comment", "post:42 comment-count"})
+		want(t, "the count", events[1].Data.String(), `{"count":1,"postId":"42"}`)
+	})
+
+	t.Run("NotesTheAuthorAsTheTokenSays", func(t *testing.T) {
+		t.Parallel()
+		d := newDatabase(t)
+		for _, author := range []store.User{{ID: "ann", Name: "Ann"}, {ID: "ann", Name: "Anna", AvatarURL: new("/a.png")}, {ID: "ann", Name: "Anna"}} {
+			d.comment(t, store.NewComment{PostID: "42", Author: author, Body: "Hello"})
+			for _, c := range d.list(t, "42").Comments {
+				want(t, "the author", c.Author, author)
+			}
+		}
+	})
+
+	t.Run("LeavesAnAuthorThatSaysNothingNewAlone", func(t *testing.T) {
+		t.Parallel()
+		d := newDatabase(t)
+		const version = `select ctid::text || xmax || updated_at from tidings.users where id = 'bob'`
+		d.comment(t, store.NewComment{PostID: "42", Author: bob, Body: "Hello"})
+		before := value[string](t, d, version)
+		d.comment(t, store.NewComment{PostID: "42", Author: bob, Body: "Hello"})
+		want(t, "the row", value[string](t, d, version), before)
+	})
+
+	t.Run("RefusesAReplyToNothing", func(t *testing.T) {
+		t.Parallel()
+		d := newDatabase(t)
+		other := d.comment(t, store.NewComment{PostID: "43", Author: ann, Body: "Hello"})
+		deleted := d.comment(t, store.NewComment{PostID: "42", Author: ann, Body: "Hello"})
+		must(t, d.DeleteComment(t.Context(), deleted.ID, "ann", false))
+		pending := value[int64](t, d, `
+			insert into tidings.comments (post_id, author_id, body, status)
+			values ('42', 'ann', 'Hello', 'pending')
+			returning id`)
+		unknown := int64(1 << 40)
+		before := d.head(t)
+		for _, parent := range []int64{unknown, -1, 0, other.ID, deleted.ID, pending} {
+			_, err := d.CreateComment(t.Context(), store.NewComment{PostID: "42", ParentID: &parent, Author: bob, Body: "Hello"})
+			wantErr(t, err, store.ErrNoParent)
+		}
+		want(t, "the head", d.head(t), before)
+	})
+
+	t.Run("RefusesAReplyToWhatGoesAwayMeanwhile", func(t *testing.T) {
+		t.Parallel()
+		d := newDatabase(t)
+		parent := d.comment(t, store.NewComment{PostID: "42", Author: ann, Body: "Hello"})
+		tx, err := d.sql.Begin(t.Context())
+		must(t, err)
+		_, err = tx.Exec(t.Context(), `delete from tidings.comments; insert into tidings.users (id, name) values ('bob', 'Rob')`)
+		must(t, err)
+		refused := make(chan error)
+		go func() {
+			_, err := d.CreateComment(t.Context(), store.NewComment{PostID: "42", ParentID: &parent.ID, Author: bob, Body: "Hello"})
+			refused <- err
+		}()
+		d.waits(t, 1) // for bob, after the parent was seen
+		must(t, tx.Commit(t.Context()))
+		wantErr(t, <-refused, store.ErrNoParent)
+	})
+
+	t.Run("RefusesALockedPost", func(t *testing.T) {
+		t.Parallel()
+		d := newDatabase(t)
+		_, _, err := d.PutPost(t.Context(), store.PostUpdate{ID: "42", Locked: true})
+		must(t, err)
+		_, err = d.CreateComment(t.Context(), store.NewComment{PostID: "42", Author: ann, Body: "Hello"})
+		wantErr(t, err, store.ErrPostLocked)
+	})
+
+	t.Run("CreatesAnUnknownPostOnlyWhereItShould", func(t *testing.T) {
+		t.Parallel()
+		d := newDatabase(t)
+		strict := open(t, d.dsn, noAutoPosts)
+		c := store.NewComment{PostID: "42", Author: ann, Body: "Hello"}
+		_, err := strict.CreateComment(t.Context(), c)
+		wantErr(t, err, store.ErrNotFound)
+		_, err = d.CreateComment(t.Context(), c)
+		must(t, err)
+		_, err = strict.CreateComment(t.Context(), c)
+		must(t, err)
+	})
+
+	t.Run("BoundsWhatItIsGiven", func(t *testing.T) {
+		t.Parallel()
+		d := newDatabase(t)
+		try := func(post string, author store.User, body string) error {
+			_, err := d.CreateComment(t.Context(), store.NewComment{PostID: post, Author: author, Body: body})
+			return err
+		}
+		for _, body := range []string{"x", "  x  ", strings.Repeat("😀", store.MaxBodyRunes)} {
+			must(t, try("42", ann, body))
+		}
+		for _, body := range []string{"", " \r\n\t", strings.Repeat("x", store.MaxBodyRunes+1)} {
+			wantInvalid(t, try("42", ann, body), "comments_body_length")
+		}
+		for _, body := range []string{"a\x00b", "a\xffb", "\xed\xa0\x80"} {
+			wantInvalid(t, try("42", ann, body), "")
+		}
+		wantInvalid(t, try("a b", ann, "Hello"), "posts_id_grammar")
+		wantInvalid(t, try("42\n", ann, "Hello"), "posts_id_grammar")
+		wantInvalid(t, try("42", user(".."), "Hello"), "users_id_grammar")
+		wantInvalid(t, try("42", store.User{ID: "eve"}, "Hello"), "users_name_length")
+		want(t, "the comments", len(d.list(t, "42").Comments), 3)
+	})
+}
+
+func TestDeleteComment(t *testing.T) {
+	t.Parallel()
+
+	t.Run("IsForTheAuthorAndModerators", func(t *testing.T) {
+		t.Parallel()
+		d := newDatabase(t)
+		first := d.comment(t, store.NewComment{PostID: "42", Author: ann, Body: "First"})
+		second := d.comment(t, store.NewComment{PostID: "42", Author: ann, Body: "Second"})
+		wantErr(t, d.DeleteComment(t.Context(), first.ID, "bob", false), store.ErrNotAuthor)
+		wantErr(t, d.DeleteComment(t.Context(), first.ID, "", false), store.ErrNotAuthor)
+		want(t, "the comments", len(d.list(t, "42").Comments), 2)
+		must(t, d.DeleteComment(t.Context(), first.ID, "ann", false))
+		must(t, d.DeleteComment(t.Context(), second.ID, "bob", true))
+		want(t, "the comments", len(d.list(t, "42").Comments), 0)
+	})
+
+	t.Run("DoesNotKnowWhatNeverWas", func(t *testing.T) {
+		t.Parallel()
+		d := newDatabase(t)
+		wantErr(t, d.DeleteComment(t.Context(), 1<<40, "ann", true), store.ErrNotFound)
+	})
+
+	t.Run("TellsOnceHoweverOftenItIsAsked", func(t *testing.T) {
+		t.Parallel()
+		d := newDatabase(t)
+		c := d.comment(t, store.NewComment{PostID: "42", Author: ann, Body: "Hello"})
+		var calls sync.WaitGroup
+		for range 8 {
+			calls.Go(func() {
+				if err := d.DeleteComment(t.Context(), c.ID, "ann", false); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		calls.Wait()
+		events := d.events(t, 0)
+		deleted := named(events, "comment-deleted")
+		want(t, "the deletions told", len(deleted), 1)
+		want(t, "what is told", deleted[0].Data.String(), fmt.Sprintf(`{"id":"%d","postId":"42","parentId":null}`, c.ID))
+		want(t, "the last count", lastCount(t, events), 0)
+	})
+
+	t.Run("LeavesATombstoneWhileThereAreReplies", func(t *testing.T) {
+		t.Parallel()
+		d := newDatabase(t)
+		root := d.comment(t, store.NewComment{PostID: "42", Author: bob, Body: "Hello"})
+		reply := d.comment(t, store.NewComment{PostID: "42", Author: ann, Body: "Hello Bob", ParentID: &root.ID})
+		must(t, d.DeleteComment(t.Context(), root.ID, "bob", false))
+		list := d.list(t, "42")
+		want(t, "the comments", len(list.Comments), 2)
+		want(t, "the count", list.Counts.Comments, 1)
+		tombstone := list.Comments[1]
+		want(t, "the tombstone", tombstone, store.Comment{
+			ID: root.ID, PostID: "42", Status: store.StatusDeleted, Replies: 1, CreatedAt: root.CreatedAt, Version: 2,
+		})
+		must(t, d.DeleteComment(t.Context(), reply.ID, "ann", false))
+		want(t, "the comments", len(d.list(t, "42").Comments), 0)
+	})
+}
+
+// lastCount is the last comment count that was told.
+func lastCount(t *testing.T, events []stream.Event) int64 {
+	t.Helper()
+	counts := named(events, "comment-count")
+	if len(counts) == 0 {
+		t.Fatal("no comment-count was told")
+	}
+	return decode[struct{ Count int64 }](t, counts[len(counts)-1]).Count
+}

@@ -1,0 +1,306 @@
+package store_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/tidings-live/tidings/store"
+	"github.com/tidings-live/tidings/stream"
+)
+
+// methods are all that speak to Postgres.
+func methods(t *testing.T, s *store.Store) map[string]func(context.Context) error {
+	return map[string]func(context.Context) error{
+		"Ping": s.Ping,
+		"CreateComment": func(ctx context.Context) error {
+			_, err := s.CreateComment(ctx, store.NewComment{PostID: "42", Author: ann, Body: "Hello"})
+			return err
+		},
+		"DeleteComment": func(ctx context.Context) error {
+			if err := s.DeleteComment(ctx, 1<<40, "ann", false); !errors.Is(err, store.ErrNotFound) {
+				return err
+			}
+			return nil
+		},
+		"Comments": func(ctx context.Context) error {
+			_, err := s.Comments(ctx, store.ListQuery{PostID: "42", Limit: 1})
+			return err
+		},
+		"Like":   func(ctx context.Context) error { _, err := s.Like(ctx, "42", ann); return err },
+		"Unlike": func(ctx context.Context) error { _, err := s.Unlike(ctx, "42", "ann"); return err },
+		"Post": func(ctx context.Context) error {
+			if _, err := s.Post(ctx, "nobody"); !errors.Is(err, store.ErrNotFound) {
+				return err
+			}
+			return nil
+		},
+		"PutPost": func(ctx context.Context) error {
+			_, _, err := s.PutPost(ctx, store.PostUpdate{ID: "42"})
+			return err
+		},
+		"Counts": func(ctx context.Context) error { _, err := s.Counts(ctx, []string{"42"}); return err },
+		"Notifications": func(ctx context.Context) error {
+			_, err := s.Notifications(ctx, store.NotificationQuery{User: "ann", Limit: 1})
+			return err
+		},
+		"Read":    func(ctx context.Context) error { _, err := s.Read(ctx, stream.Query{Limit: 1}); return err },
+		"Publish": func(ctx context.Context) error { return s.Publish(ctx, "post:42", "news", []byte(`{}`)) },
+		"Signal": func(ctx context.Context) error {
+			return s.Signal(ctx, store.Signal{Topic: parseTopics(t, "post:42")[0], User: stream.Typist{ID: "ann"}})
+		},
+		"SaveTicket": func(ctx context.Context) error {
+			_, err := s.SaveTicket(ctx, fmt.Sprint(time.Now()), ticket, time.Minute)
+			return err
+		},
+		"UseTicket": func(ctx context.Context) error {
+			if _, err := s.UseTicket(ctx, "never"); !errors.Is(err, store.ErrTicket) {
+				return err
+			}
+			return nil
+		},
+	}
+}
+
+// eachMethod calls every method, with connections in the pool that it may find dead.
+func eachMethod(t *testing.T, s *store.Store, judge func(name string, err error)) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	for name, call := range methods(t, s) {
+		judge(name, call(ctx))
+	}
+	must(t, ctx.Err())
+}
+
+func TestStore_Unavailable(t *testing.T) {
+	t.Parallel()
+
+	d, server := newServer(t)
+	wantUp := func() {
+		eventually(t, 20*time.Second, "it works again", func() bool { return d.Ping(t.Context()) == nil })
+		eachMethod(t, d.Store, func(name string, err error) {
+			if err != nil {
+				t.Errorf("%s: %v, want no error", name, err)
+			}
+		})
+	}
+	wantDown := func() {
+		eachMethod(t, d.Store, func(name string, err error) {
+			if !errors.Is(err, store.ErrUnavailable) {
+				t.Errorf("%s: %v, want ErrUnavailable", name, err)
+			}
+		})
+	}
+	for _, end := range []func(context.Context) error{server.Stop, server.Crash} {
+		wantUp()
+		// Some calls are in the middle of a statement when it happens.
+		turn, err := d.sql.Begin(t.Context())
+		must(t, err)
+		_, err = turn.Exec(t.Context(), `lock table tidings.turn, tidings.events`)
+		must(t, err)
+		var calls sync.WaitGroup
+		for _, name := range []string{"CreateComment", "Comments", "Read"} {
+			calls.Go(func() {
+				err := methods(t, d.Store)[name](t.Context())
+				if err != nil && !errors.Is(err, store.ErrUnavailable) { // nil: the lock went first
+					t.Errorf("%s in flight: %v, want ErrUnavailable", name, err)
+				}
+			})
+		}
+		d.waits(t, 3)
+		must(t, end(t.Context()))
+		calls.Wait()
+		_ = turn.Rollback(t.Context())
+
+		wantDown()
+		d.restart(t, server)
+	}
+	wantUp()
+}
+
+func TestOpen_FailsOnAMalformedURLAlone(t *testing.T) {
+	t.Parallel()
+
+	for _, cfg := range []store.Config{{URL: "postgres://%"}, {URL: "host=/", ListenURL: "port=x"}} {
+		if s, err := store.Open(t.Context(), cfg); err == nil {
+			s.Close()
+			t.Errorf("%+v was opened", cfg)
+		}
+	}
+	away := open(t, "postgres:///?host=/nowhere")
+	wantErr(t, away.Ping(t.Context()), store.ErrUnavailable)
+}
+
+func TestStore_RefusesAServerThatTakesNoWrites(t *testing.T) {
+	t.Parallel()
+
+	d := newDatabase(t)
+	readOnly := open(t, d.dsn+"&options=-c%20default_transaction_read_only%3Don")
+	eachMethod(t, readOnly, func(name string, err error) {
+		if !errors.Is(err, store.ErrUnavailable) {
+			t.Errorf("%s: %v, want ErrUnavailable", name, err)
+		}
+	})
+	l := readOnly.NewListener(new(ears))
+	stop := run(t, l.Run)
+	if err := probe(t, l); err == nil {
+		t.Error("it listens to a server that cannot notify")
+	}
+	stop()
+}
+
+func TestStore_CallsThatEndEarly(t *testing.T) {
+	t.Parallel()
+
+	// one is a store with a single connection: who keeps it is found out.
+	one := func(t *testing.T) (database, *store.Store) {
+		d := newDatabase(t)
+		return d, open(t, d.dsn+"&pool_max_conns=1")
+	}
+
+	t.Run("AreUnavailableWhenTheDeadlineIsOver", func(t *testing.T) {
+		t.Parallel()
+		d, s := one(t)
+		tx, err := d.sql.Begin(t.Context())
+		must(t, err)
+		defer tx.Rollback(context.WithoutCancel(t.Context()))
+		_, err = tx.Exec(t.Context(), `lock table tidings.turn, tidings.events`)
+		must(t, err)
+		var calls sync.WaitGroup
+		for range 2 { // one in a statement, or the other, that waits for the connection
+			calls.Go(func() {
+				ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+				defer cancel()
+				_, err := s.Read(ctx, stream.Query{Limit: 1})
+				wantErr(t, err, store.ErrUnavailable)
+				wantErr(t, err, context.DeadlineExceeded)
+			})
+		}
+		calls.Wait()
+		must(t, tx.Rollback(t.Context()))
+		_, err = s.Read(t.Context(), stream.Query{Limit: 1})
+		must(t, err)
+	})
+
+	t.Run("GiveTheirConnectionBack", func(t *testing.T) {
+		t.Parallel()
+		d, s := one(t)
+		d.exec(t, `
+			insert into tidings.comments (post_id, author_id, body)
+			select '42', 'ann', repeat('x', 1000)
+			from generate_series(1, 500)`)
+		calls := methods(t, s)
+		calls["all of Comments"] = func(ctx context.Context) error {
+			_, err := s.Comments(ctx, store.ListQuery{PostID: "42", Limit: 1000})
+			return err
+		}
+		calls["all of Read"] = func(ctx context.Context) error {
+			_, err := s.Read(ctx, stream.Query{Limit: 1000})
+			return err
+		}
+		for after := time.Duration(0); after < 8*time.Millisecond; after += 500 * time.Microsecond {
+			for name, call := range calls {
+				ctx, cancel := context.WithCancel(t.Context())
+				timer := time.AfterFunc(after, cancel)
+				if err := call(ctx); err != nil && !errors.Is(err, context.Canceled) {
+					t.Errorf("%s cancelled after %v: %v", name, after, err)
+				}
+				timer.Stop()
+				cancel()
+			}
+		}
+		must(t, s.Ping(t.Context()))
+		eventually(t, 20*time.Second, "all sessions but one are gone", func() bool {
+			return value[bool](t, d, `
+				select count(*) = 1
+				from pg_stat_activity
+				where datname = current_database() and application_name = 'tidings'`)
+		})
+	})
+
+	t.Run("AreNotFoundOutByAccident", func(t *testing.T) {
+		t.Parallel()
+		d, s := one(t)
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		for name, call := range methods(t, s) {
+			if err := call(ctx); !errors.Is(err, context.Canceled) || errors.Is(err, store.ErrUnavailable) {
+				t.Errorf("%s: %v, want context.Canceled alone", name, err)
+			}
+		}
+		want(t, "the events", len(d.events(t, 0)), 0)
+	})
+}
+
+// TestStore_BlackHole: the network swallows what is said and closes nothing.
+func TestStore_BlackHole(t *testing.T) {
+	t.Parallel()
+
+	t.Run("EndsAReadThatHasNoDeadline", func(t *testing.T) {
+		t.Parallel()
+		d := newDatabase(t)
+		through := newProxy(t, d.dsn)
+		s := open(t, through.dsn)
+		_, err := s.Read(t.Context(), stream.Query{Limit: 1})
+		must(t, err)
+		through.deafen()
+		defer through.cut()
+		_, err = s.Read(t.Context(), stream.Query{Limit: 1})
+		wantErr(t, err, store.ErrUnavailable)
+		_, err = s.Read(t.Context(), stream.Query{Limit: 1})
+		must(t, err)
+	})
+
+	t.Run("IsNoticedBeforeAnIdleConnectionIsUsed", func(t *testing.T) {
+		t.Parallel()
+		d := newDatabase(t)
+		through := newProxy(t, d.dsn)
+		s := open(t, through.dsn)
+		must(t, s.Ping(t.Context()))
+		through.deafen()
+		defer through.cut()
+		eventually(t, 20*time.Second, "the connection is idle", func() bool {
+			return value[bool](t, d, `
+				select bool_and(clock_timestamp() - state_change > interval '1.5 s')
+				from pg_stat_activity
+				where datname = current_database() and application_name = 'tidings'`)
+		})
+		_, err := s.CreateComment(t.Context(), store.NewComment{PostID: "42", Author: ann, Body: "Hello"})
+		must(t, err)
+	})
+}
+
+// TestStore_WritesInReadCommitted: with the snapshot of a stricter default, writers
+// that meet would fail.
+func TestStore_WritesInReadCommitted(t *testing.T) {
+	t.Parallel()
+
+	d := newDatabase(t)
+	strict := open(t, d.dsn+"&options=-c%20default_transaction_isolation%3Dserializable")
+	_, err := strict.SaveTicket(t.Context(), "secret", ticket, time.Minute)
+	must(t, err)
+	calls := methods(t, strict)
+	calls["UseTicket"] = func(ctx context.Context) error {
+		if _, err := strict.UseTicket(ctx, "secret"); !errors.Is(err, store.ErrTicket) {
+			return err
+		}
+		return nil
+	}
+	var callers sync.WaitGroup
+	for range 4 {
+		for name, call := range calls {
+			callers.Go(func() {
+				for range 4 {
+					if err := call(t.Context()); err != nil {
+						t.Errorf("%s: %v", name, err)
+					}
+				}
+			})
+		}
+	}
+	callers.Wait()
+}

@@ -1,0 +1,176 @@
+package store
+
+import (
+	"context"
+	"errors"
+
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+const (
+	// groupMost bounds how many writes share a transaction: a longer one would keep
+	// the log's turn from others for longer.
+	groupMost = 200
+	// queueMost bounds the writes that wait for their transaction; more are ErrBusy.
+	queueMost = 4096
+	// slowMost bounds the writes that wait in the slow lane; more are ErrBusy.
+	slowMost = 1024
+)
+
+// A group commits the hot writes of one instance together: while one transaction is
+// in flight, the next gathers. An idle instance's single write leaves at once.
+//
+// Nobody's write depends on another's: when a transaction fails, each of its writes
+// is tried alone, and one that waits for somebody's lock waits apart, in the slow
+// lane, where it keeps nobody but those who want the same post or are the same user.
+type group struct {
+	store *Store
+	queue chan *write
+	slow  chan struct{} // holds a token for each connection that the slow lane uses
+
+	// What follows belongs to the goroutine of run.
+
+	lane     int            // writes in the slow lane
+	held     map[string]int // of these by post and user
+	finished chan *write    // what the slow lane is through with
+
+	ended chan struct{} // closed when nothing is committed any more
+}
+
+func newGroup(s *Store, lanes int) *group {
+	return &group{
+		store:    s,
+		queue:    make(chan *write, queueMost),
+		slow:     make(chan struct{}, lanes),
+		held:     make(map[string]int),
+		finished: make(chan *write),
+		ended:    make(chan struct{}),
+	}
+}
+
+// submit hands a write over and waits for its outcome. It returns ErrBusy when too
+// many wait already. A caller that leaves first leaves the outcome open.
+func (g *group) submit(ctx context.Context, w *write) error {
+	select {
+	case g.queue <- w:
+	default:
+		return ErrBusy
+	}
+	select {
+	case <-w.done:
+		return w.err
+	case <-g.ended:
+		return ErrUnavailable
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// run commits groups until ctx ends; what still waits then is refused.
+func (g *group) run(ctx context.Context) error {
+	defer close(g.ended)
+	for {
+		select {
+		case <-ctx.Done():
+			for ; g.lane > 0; g.lane-- { // its context has ended, too
+				<-g.finished
+			}
+			return nil
+		case w := <-g.finished:
+			g.release(w)
+		case w := <-g.queue:
+			g.commit(ctx, g.gather(w))
+		}
+	}
+}
+
+// gather takes what waits behind the first write.
+func (g *group) gather(first *write) []*write {
+	writes := []*write{first}
+	for len(writes) < groupMost {
+		select {
+		case w := <-g.queue:
+			writes = append(writes, w)
+		default:
+			return writes
+		}
+	}
+	return writes
+}
+
+// commit writes together what can be, and sends the rest down the slow lane.
+func (g *group) commit(ctx context.Context, writes []*write) {
+	var together []*write
+	for _, w := range writes {
+		switch {
+		case w.ctx.Err() != nil: // the client has left, and nothing was written yet
+			w.fail(w.ctx.Err())
+		case g.isHeld(w):
+			g.sendSlow(ctx, w)
+		default:
+			together = append(together, w)
+		}
+	}
+	if len(together) == 0 {
+		return
+	}
+	err := g.store.commit(ctx, together, shortLockTimeout)
+	if err == nil || !retryable(err) {
+		finish(together, err)
+		return
+	}
+	for _, w := range together {
+		if err = g.store.commit(ctx, []*write{w}, shortLockTimeout); isLocked(err) || isKeyTaken(err) {
+			g.sendSlow(ctx, w)
+			continue
+		}
+		finish([]*write{w}, err)
+	}
+}
+
+// retryable reports whether the writes of a failed transaction may succeed alone:
+// the database was there, and refused.
+func retryable(err error) bool {
+	var pg *pgconn.PgError
+	return errors.As(err, &pg) && !errors.Is(translate(err), ErrUnavailable)
+}
+
+// sendSlow lets a write wait for its lock apart from the others.
+func (g *group) sendSlow(ctx context.Context, w *write) {
+	if g.lane == slowMost {
+		w.fail(ErrBusy)
+		return
+	}
+	g.lane++
+	for _, key := range w.keys() {
+		g.held[key]++
+	}
+	go func() {
+		select {
+		case g.slow <- struct{}{}:
+			g.store.commitAlone(ctx, w)
+			<-g.slow
+		case <-ctx.Done():
+			w.fail(ErrUnavailable)
+		}
+		g.finished <- w
+	}()
+}
+
+func (g *group) isHeld(w *write) bool {
+	for _, key := range w.keys() {
+		if g.held[key] > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+func (g *group) release(w *write) {
+	g.lane--
+	for _, key := range w.keys() {
+		if g.held[key]--; g.held[key] == 0 {
+			delete(g.held, key)
+		}
+	}
+}

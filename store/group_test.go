@@ -1,0 +1,310 @@
+package store_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/tidings-live/tidings/store"
+)
+
+// eachWay runs a test with group commit and without.
+func eachWay(t *testing.T, name string, test func(t *testing.T, d database)) {
+	t.Run(name, func(t *testing.T) {
+		t.Parallel()
+		for _, way := range []struct {
+			name string
+			edit func(*store.Config)
+		}{{"InGroups", func(*store.Config) {}}, {"Alone", noGroups}} {
+			t.Run(way.name, func(t *testing.T) {
+				t.Parallel()
+				test(t, newDatabase(t, way.edit))
+			})
+		}
+	})
+}
+
+// hold keeps a row of somebody's locked until the returned function ends the
+// transaction.
+func (d database) hold(t *testing.T, sql string, args ...any) (release func()) {
+	t.Helper()
+	tx, err := d.sql.Begin(t.Context())
+	must(t, err)
+	_, err = tx.Exec(t.Context(), sql, args...)
+	must(t, err)
+	release = sync.OnceFunc(func() { tx.Rollback(context.WithoutCancel(t.Context())) })
+	t.Cleanup(release)
+	return release
+}
+
+// inParallel runs something n times at once, and waits.
+func inParallel(n int, do func(i int)) {
+	var all sync.WaitGroup
+	for i := range n {
+		all.Go(func() { do(i) })
+	}
+	all.Wait()
+}
+
+func TestWrites(t *testing.T) {
+	t.Parallel()
+
+	eachWay(t, "AllArriveAndAreCounted", func(t *testing.T, d database) {
+		inParallel(40, func(i int) {
+			post := fmt.Sprint("p", i%4)
+			for range 5 {
+				if _, err := d.CreateComment(t.Context(), store.NewComment{PostID: post, Author: user(fmt.Sprint("u", i)), Body: "Hello"}); err != nil {
+					t.Error(err)
+				}
+				if _, err := d.Like(t.Context(), post, user(fmt.Sprint("u", i))); err != nil {
+					t.Error(err)
+				}
+				if _, err := d.Unlike(t.Context(), post, fmt.Sprint("u", i%7)); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+		want(t, "comments", value[int64](t, d, `select count(*) from tidings.comments`), 200)
+		want(t, "events", value[int64](t, d, `select count(*) from tidings.events where name = 'new-comment'`), 200)
+		want(t, "repaired counts", value[int64](t, d, `select tidings.recount()`), 0)
+	})
+
+	eachWay(t, "OneBadRowFailsAlone", func(t *testing.T, d database) {
+		d.exec(t, `insert into tidings.posts (id, locked) values ('locked', true)`)
+		parent := int64(1 << 40)
+		bad := []struct {
+			c    store.NewComment
+			want error
+		}{
+			{store.NewComment{PostID: "locked", Body: "Hello"}, store.ErrPostLocked},
+			{store.NewComment{PostID: "42", ParentID: &parent, Body: "Hello"}, store.ErrNoParent},
+			{store.NewComment{PostID: "42", Body: "nul \x00"}, nil},
+			{store.NewComment{PostID: "42", Body: strings.Repeat("x", 5001)}, nil},
+			{store.NewComment{PostID: "no id", Body: "Hello"}, nil},
+		}
+		inParallel(60, func(i int) {
+			c, wanted := store.NewComment{PostID: "42", Body: "Hello"}, error(nil)
+			isBad := i%3 == 0
+			if isBad {
+				c, wanted = bad[i/3%len(bad)].c, bad[i/3%len(bad)].want
+			}
+			c.Author = user(fmt.Sprint("u", i))
+			_, err := d.CreateComment(t.Context(), c)
+			var invalid *store.InvalidError
+			switch {
+			case !isBad && err != nil, wanted != nil && !errors.Is(err, wanted), isBad && wanted == nil && !errors.As(err, &invalid):
+				t.Errorf("%q on %s: got %v", c.Body[:3], c.PostID, err)
+			}
+		})
+		want(t, "comments", value[int64](t, d, `select count(*) from tidings.comments`), 40)
+	})
+
+	eachWay(t, "RowHeldBySomebodyDelaysItsOwnWritesAlone", func(t *testing.T, d database) {
+		d.exec(t, `insert into tidings.posts (id) values ('held'), ('free')`)
+		release := d.hold(t, `select from tidings.posts where id = 'held' for update`)
+		held := make(chan error, 1)
+		go func() {
+			_, err := d.CreateComment(t.Context(), store.NewComment{PostID: "held", Author: ann, Body: "Hello"})
+			held <- err
+		}()
+		d.waits(t, 1)
+		inParallel(16, func(i int) {
+			if _, err := d.Like(t.Context(), "free", user(fmt.Sprint("u", i))); err != nil {
+				t.Error(err)
+			}
+		})
+		select {
+		case err := <-held:
+			t.Errorf("the held comment is through: %v", err)
+		default:
+		}
+		release()
+		must(t, <-held)
+		want(t, "comments", value[int64](t, d, `select count(*) from tidings.comments where post_id = 'held'`), 1)
+	})
+
+	eachWay(t, "LastOfLikeAndUnlikeCounts", func(t *testing.T, d database) {
+		inParallel(32, func(i int) {
+			var err error
+			if i%2 == 0 {
+				_, err = d.Like(t.Context(), "42", ann)
+			} else {
+				_, err = d.Unlike(t.Context(), "42", "ann")
+			}
+			if err != nil {
+				t.Error(err)
+			}
+		})
+		count, err := d.Like(t.Context(), "42", ann)
+		must(t, err)
+		want(t, "likes", count, 1)
+	})
+
+	eachWay(t, "ClientThatLeftIsNotWritten", func(t *testing.T, d database) {
+		left, leave := context.WithCancel(t.Context())
+		leave()
+		_, err := d.CreateComment(left, store.NewComment{PostID: "42", Author: ann, Body: "Hello"})
+		wantErr(t, err, context.Canceled)
+		_, err = d.Like(t.Context(), "43", bob) // what waited before it is done
+		must(t, err)
+		want(t, "comments", value[int64](t, d, `select count(*) from tidings.comments`), 0)
+	})
+
+	t.Run("EndWithTheStore", func(t *testing.T) {
+		t.Parallel()
+		d := newDatabase(t, noGroups)
+		s, err := store.Open(t.Context(), store.Config{URL: d.dsn, AutoPosts: true, GroupCommit: true})
+		must(t, err)
+		defer s.Close()
+		ctx, stop := context.WithCancel(t.Context())
+		stop()
+		must(t, s.Run(ctx))
+		_, err = s.Like(t.Context(), "42", ann)
+		wantErr(t, err, store.ErrUnavailable)
+	})
+}
+
+func TestIdempotencyKey(t *testing.T) {
+	t.Parallel()
+
+	hello := store.NewComment{PostID: "42", Author: ann, Body: "Hello", IdempotencyKey: "k1"}
+
+	eachWay(t, "AnswersTheSameAgain", func(t *testing.T, d database) {
+		first := d.comment(t, hello)
+		want(t, "the second answer", d.comment(t, hello), first)
+		other := hello
+		other.Author = bob
+		if again := d.comment(t, other); again.ID == first.ID {
+			t.Error("another user's key answers with the first's comment")
+		}
+		want(t, "comments", value[int64](t, d, `select count(*) from tidings.comments`), 2)
+	})
+
+	eachWay(t, "RefusesAnotherRequest", func(t *testing.T, d database) {
+		first := d.comment(t, hello)
+		for _, edit := range []func(c *store.NewComment){
+			func(c *store.NewComment) { c.Body = "Hello!" },
+			func(c *store.NewComment) { c.PostID = "43" },
+			func(c *store.NewComment) { c.ParentID = &first.ID },
+		} {
+			other := hello
+			edit(&other)
+			_, err := d.CreateComment(t.Context(), other)
+			wantErr(t, err, store.ErrKeyReused)
+		}
+	})
+
+	eachWay(t, "IsForgottenAfterADay", func(t *testing.T, d database) {
+		first := d.comment(t, hello)
+		d.exec(t, `update tidings.idempotency set created_at = created_at - interval '24 hours'`)
+		if d.comment(t, hello).ID == first.ID {
+			t.Error("a key of yesterday is still known")
+		}
+	})
+
+	eachWay(t, "IsInFlightUntilTheFirstCommits", func(t *testing.T, d database) {
+		// A user who is new is noted first, and that alone makes the second wait.
+		d.comment(t, store.NewComment{PostID: "42", Author: ann, Body: "Known from now on"})
+		release := d.hold(t, `select from tidings.posts where id = '42' for update`)
+		first := make(chan error, 1)
+		go func() {
+			_, err := d.CreateComment(t.Context(), hello)
+			first <- err
+		}()
+		d.waits(t, 1)
+		_, err := d.CreateComment(t.Context(), hello)
+		wantErr(t, err, store.ErrInFlight)
+		_, err = open(t, d.dsn).CreateComment(t.Context(), hello) // nor on another instance
+		wantErr(t, err, store.ErrInFlight)
+		release()
+		must(t, <-first)
+	})
+
+	eachWay(t, "IsOneCommentHoweverManyAskAtOnce", func(t *testing.T, d database) {
+		other := open(t, d.dsn)
+		for round := range 10 {
+			c := hello
+			c.IdempotencyKey = fmt.Sprint("round", round)
+			inParallel(16, func(i int) {
+				s := []*store.Store{d.Store, other}[i%2]
+				if _, err := s.CreateComment(t.Context(), c); err != nil && !errors.Is(err, store.ErrInFlight) {
+					t.Error(err)
+				}
+			})
+		}
+		want(t, "comments", value[int64](t, d, `select count(*) from tidings.comments`), 10)
+	})
+}
+
+func TestTrim(t *testing.T) {
+	t.Parallel()
+
+	// fill writes so many events and makes each a minute older than the next.
+	fill := func(t *testing.T, d database, n int) {
+		t.Helper()
+		for range n / 2 {
+			d.comment(t, store.NewComment{PostID: "42", Author: ann, Body: "Hello"})
+		}
+		d.exec(t, `
+			update tidings.events
+			set created_at = statement_timestamp() - interval '1 minute' * (tidings.head() - position)`)
+	}
+	left := func(t *testing.T, d database) int64 {
+		return value[int64](t, d, `select count(*) from tidings.events`)
+	}
+	const week = 7 * 24 * time.Hour
+
+	for name, c := range map[string]struct {
+		keep store.Retention
+		left int64
+	}{
+		"RemovesWhatIsOld":           {store.Retention{Age: 20*time.Minute - time.Second, Rows: 1000}, 20},
+		"KeepsAQuarterOfAnHour":      {store.Retention{Age: time.Second, Rows: 1}, 15},
+		"RemovesWhatIsOverTheNumber": {store.Retention{Age: week, Rows: 30}, 30},
+		"KeepsWhatIsWithinBounds":    {store.Retention{Age: week, Rows: 1000}, 40},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := newDatabase(t)
+			fill(t, d, 40)
+			removed, err := d.Trim(t.Context(), c.keep)
+			must(t, err)
+			want(t, "events left", left(t, d), c.left)
+			want(t, "events removed", removed, 40-c.left)
+			want(t, "the floor", value[int64](t, d, `select position from tidings.floor`), 40-c.left)
+			want(t, "the head", d.head(t).Position, int64(40))
+		})
+	}
+
+	t.Run("KeepsTheNewestCounts", func(t *testing.T) {
+		t.Parallel()
+		d := newDatabase(t)
+		_, err := d.Like(t.Context(), "quiet", bob)
+		must(t, err)
+		fill(t, d, 60)
+		d.exec(t, `update tidings.events set created_at = created_at - interval '1 day'`)
+		_, err = d.Trim(t.Context(), store.Retention{Age: time.Hour, Rows: 1000})
+		must(t, err)
+		want(t, "events left", left(t, d), 0)
+		want(t, "counters left", value[int64](t, d, `select count(*) from tidings.counts`), 2)
+		want(t, "repaired counts", value[int64](t, d, `select tidings.recount()`), 0)
+	})
+
+	t.Run("LeavesTheWorkToWhoIsAtIt", func(t *testing.T) {
+		t.Parallel()
+		d := newDatabase(t)
+		fill(t, d, 40)
+		release := d.hold(t, `select from tidings.floor for update`)
+		removed, err := d.Trim(t.Context(), store.Retention{Age: 20 * time.Minute})
+		must(t, err)
+		want(t, "events removed", removed, 0)
+		release()
+		removed, err = d.Trim(t.Context(), store.Retention{Age: 20*time.Minute - time.Second, Rows: 1000})
+		must(t, err)
+		want(t, "events removed", removed, 20)
+	})
+}

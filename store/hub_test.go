@@ -1,0 +1,126 @@
+package store_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/tidings-live/tidings/store"
+	"github.com/tidings-live/tidings/stream"
+)
+
+// follow runs a hub and its listener, and subscribes to a topic. Nothing but
+// doorbells makes this hub read.
+func follow(t *testing.T, s *store.Store, start stream.Start, topic string) *stream.Subscription {
+	t.Helper()
+	hub := stream.NewHub(s, stream.HubConfig{Tick: time.Hour})
+	l := s.NewListener(hearer{hub})
+	run(t, hub.Run)
+	run(t, l.Run)
+	eventually(t, 20*time.Second, "the hub is ready", func() bool { return hub.Err() == nil })
+	waitForProof(t, l)
+	sub, err := hub.Subscribe(parseTopics(t, topic), start)
+	must(t, err)
+	t.Cleanup(sub.Close)
+	return sub
+}
+
+type hearer struct{ *stream.Hub }
+
+func (hearer) Signal(store.Signal) {}
+
+// numbered are the numbers that the next n comments have for a body, in the order
+// in which they arrive.
+func numbered(t *testing.T, sub *stream.Subscription, n int) (numbers []int) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	for len(numbers) < n {
+		frames, err := sub.Next(ctx, 100)
+		if err != nil {
+			t.Fatalf("%v after %v", err, numbers)
+		}
+		for _, f := range frames {
+			if f.Name.String() == "new-comment" {
+				numbers = append(numbers, decode[struct {
+					Body int `json:"body,string"`
+				}](t, f.Event).Body)
+			}
+		}
+	}
+	return numbers
+}
+
+func upTo(n int) (numbers []int) {
+	for i := range n {
+		numbers = append(numbers, i)
+	}
+	return numbers
+}
+
+const numberedComment = `insert into tidings.comments (post_id, author_id, body) values ('42', 'ann', $1)`
+
+func TestHub(t *testing.T) {
+	t.Parallel()
+
+	t.Run("BringsWhatSQLWrites", func(t *testing.T) {
+		t.Parallel()
+		d := newDatabase(t)
+		sub := follow(t, d.Store, stream.Now, "post:42")
+		for i := range 5 {
+			d.exec(t, numberedComment, fmt.Sprint(i))
+		}
+		want(t, "the comments", numbered(t, sub, 5), upTo(5))
+	})
+
+	t.Run("GoesOnFromAList", func(t *testing.T) {
+		t.Parallel()
+		d := newDatabase(t)
+		d.exec(t, numberedComment, "before")
+		list := d.list(t, "42")
+		d.exec(t, numberedComment, "0")
+		sub := follow(t, d.Store, stream.At(list.Cursor), "post:42")
+		d.exec(t, numberedComment, "1")
+		want(t, "the comments", numbered(t, sub, 2), upTo(2))
+	})
+
+	t.Run("LosesNothingWhenItsListenerIsKilled", func(t *testing.T) {
+		t.Parallel()
+		d := newDatabase(t)
+		sub := follow(t, d.Store, stream.Now, "post:42")
+		const n = 200
+		run(t, func(ctx context.Context) error {
+			for i := range n {
+				if i%50 == 49 { // the last one, too: no doorbell will ring for it
+					if _, err := d.sql.Exec(ctx, killListeners); err != nil {
+						return err
+					}
+				}
+				if _, err := d.sql.Exec(ctx, numberedComment, fmt.Sprint(i)); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		want(t, "the comments", numbered(t, sub, n), upTo(n))
+	})
+}
+
+func TestHub_SurvivesItsServer(t *testing.T) {
+	t.Parallel()
+
+	d, server := newServer(t)
+	sub := follow(t, d.Store, stream.Now, "post:42")
+	written := 0
+	for _, end := range []func(context.Context) error{server.Crash, server.Stop} {
+		for range 10 {
+			d.exec(t, numberedComment, fmt.Sprint(written))
+			written++
+		}
+		must(t, end(t.Context()))
+		d.restart(t, server)
+	}
+	d.exec(t, numberedComment, fmt.Sprint(written))
+	want(t, "the comments", numbered(t, sub, written+1), upTo(written+1))
+}

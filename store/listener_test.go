@@ -1,0 +1,283 @@
+package store_test
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/tidings-live/tidings/migrations"
+	"github.com/tidings-live/tidings/store"
+	"github.com/tidings-live/tidings/store/localpg"
+	"github.com/tidings-live/tidings/store/storetest"
+	"github.com/tidings-live/tidings/stream"
+)
+
+// ears remember what a listener hears.
+type ears struct {
+	wakes atomic.Int64
+
+	mu      sync.Mutex // guards signals
+	signals []store.Signal
+}
+
+func (e *ears) Wake() { e.wakes.Add(1) }
+
+func (e *ears) Signal(s store.Signal) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.signals = append(e.signals, s)
+}
+
+func (e *ears) heard() []store.Signal {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.signals
+}
+
+// listen runs a listener until the test ends, and waits until it listens.
+func listen(t *testing.T, s *store.Store) (*store.Listener, *ears) {
+	t.Helper()
+	heard := new(ears)
+	l := s.NewListener(heard)
+	run(t, l.Run)
+	heard.waitForWake(t, 0)
+	return l, heard
+}
+
+// waitForWake waits for more wakes than there were.
+func (e *ears) waitForWake(t *testing.T, than int64) {
+	t.Helper()
+	eventually(t, 20*time.Second, "the listener is woken", func() bool { return e.wakes.Load() > than })
+}
+
+// probe asks for no longer than a moment.
+func probe(t *testing.T, l *store.Listener) error {
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	return l.Probe(ctx)
+}
+
+// waitForProof waits until the listener proves that it hears.
+func waitForProof(t *testing.T, l *store.Listener) {
+	t.Helper()
+	eventually(t, 20*time.Second, "the probe comes through", func() bool { return probe(t, l) == nil })
+}
+
+const killListeners = `
+	select pg_terminate_backend(pid)
+	from pg_stat_activity
+	where datname = current_database() and application_name = 'tidings listen'`
+
+func TestListener(t *testing.T) {
+	t.Parallel()
+
+	t.Run("HearsWhoeverWrites", func(t *testing.T) {
+		t.Parallel()
+		d := newDatabase(t)
+		_, heard := listen(t, d.Store)
+		for _, write := range []string{
+			`insert into tidings.comments (post_id, author_id, body) values ('42', 'ann', 'Hello')`,
+			`insert into tidings.likes (post_id, user_id) values ('42', 'ann')`,
+			`select tidings.publish('post:42', 'news', '{}')`,
+			`select tidings.new_epoch()`,
+		} {
+			before := heard.wakes.Load()
+			d.exec(t, write)
+			heard.waitForWake(t, before)
+		}
+	})
+
+	t.Run("ComesBackWhenItsConnectionIsKilled", func(t *testing.T) {
+		t.Parallel()
+		d := newDatabase(t)
+		l, heard := listen(t, d.Store)
+		waitForProof(t, l)
+		for range 3 {
+			before := heard.wakes.Load()
+			d.exec(t, killListeners)
+			heard.waitForWake(t, before) // nobody has written
+			waitForProof(t, l)
+		}
+	})
+
+	t.Run("StopsWhenItIsToldTo", func(t *testing.T) {
+		t.Parallel()
+		d := newDatabase(t)
+		l := d.NewListener(new(ears))
+		if err := l.Probe(t.Context()); err == nil {
+			t.Error("it proves that it hears before it runs")
+		}
+		stop := run(t, l.Run)
+		waitForProof(t, l)
+		stop()
+		if err := l.Probe(t.Context()); err == nil {
+			t.Error("it proves that it hears after it ran")
+		}
+		want(t, "the connections left", value[int](t, d, `
+			select count(*)
+			from pg_stat_activity
+			where datname = current_database() and application_name = 'tidings listen'`), 0)
+	})
+
+	t.Run("ProbesOnceASecondHoweverOftenItIsAsked", func(t *testing.T) {
+		t.Parallel()
+		d := newDatabase(t)
+		l, _ := listen(t, d.Store)
+		conn, err := d.sql.Acquire(t.Context())
+		must(t, err)
+		defer conn.Release()
+		_, err = conn.Exec(t.Context(), `listen tidings_probe`)
+		must(t, err)
+		waitForProof(t, l)
+		start := time.Now()
+		for range 100 {
+			must(t, l.Probe(t.Context()))
+		}
+		took := time.Since(start)
+		d.exec(t, `notify tidings_probe, 'end'`)
+		probes := 0
+		for {
+			n, err := conn.Conn().WaitForNotification(t.Context())
+			must(t, err)
+			if n.Payload == "end" {
+				break
+			}
+			probes++
+		}
+		if most := 2 + int(took/time.Second); probes > most {
+			t.Errorf("%d probes in %v, want at most %d", probes, took, most)
+		}
+	})
+}
+
+func TestListener_Deaf(t *testing.T) {
+	t.Parallel()
+
+	t.Run("ComesBackByItself", func(t *testing.T) {
+		t.Parallel()
+		d := newDatabase(t)
+		through := newProxy(t, d.dsn)
+		s := open(t, d.dsn, func(cfg *store.Config) { cfg.ListenURL = through.dsn })
+		l, heard := listen(t, s)
+		through.deafen()
+		defer through.cut()
+		before := heard.wakes.Load()
+		publish(t, d, 1, "post:1") // rings unheard
+		if err := probe(t, l); err == nil {
+			t.Error("it proves that it hears")
+		}
+		heard.waitForWake(t, before)
+		waitForProof(t, l)
+	})
+
+	t.Run("ComesBackThoughTheWholeNetworkIs", func(t *testing.T) {
+		t.Parallel()
+		d := newDatabase(t)
+		through := newProxy(t, d.dsn)
+		s := open(t, through.dsn)
+		l, heard := listen(t, s)
+		waitForProof(t, l)
+		through.deafen()
+		defer through.cut()
+		heard.waitForWake(t, heard.wakes.Load())
+		waitForProof(t, l)
+	})
+}
+
+func TestSignal(t *testing.T) {
+	t.Parallel()
+
+	typing := store.Signal{Topic: parseTopics(t, "post:42")[0], User: stream.Typist{ID: "ann", Name: "Ann <b>\x00\u2028é"}}
+
+	t.Run("ReachesEveryInstance", func(t *testing.T) {
+		t.Parallel()
+		d := newDatabase(t)
+		_, near := listen(t, d.Store)
+		_, far := listen(t, open(t, d.dsn))
+		stopped := typing
+		stopped.Stop = true
+		must(t, d.Signal(t.Context(), typing))
+		must(t, d.Signal(t.Context(), stopped))
+		for _, heard := range []*ears{near, far} {
+			eventually(t, 20*time.Second, "both are heard", func() bool { return len(heard.heard()) == 2 })
+			want(t, "the signals", heard.heard(), []store.Signal{typing, stopped})
+		}
+		want(t, "the events", len(d.events(t, 0)), 0)
+	})
+
+	t.Run("IsIgnoredWhenMalformed", func(t *testing.T) {
+		t.Parallel()
+		var report lockedBuffer
+		d := newDatabase(t, func(cfg *store.Config) { cfg.Logger = slog.New(slog.NewTextHandler(&report, nil)) })
+		_, heard := listen(t, d.Store)
+		malformed := []string{
+			``, `nonsense`, `{}`, `[]`, `null`, `{"topic":"post"}`, `{"topic":"post:a b","user":{"id":"ann","name":"Ann"}}`,
+			`{"topic":"post:42"}`, `{"topic":"post:42","user":{"id":"a b","name":"Ann"}}`, `{"topic":"post:42","user":[]}`,
+		}
+		for _, payload := range malformed {
+			d.exec(t, `select pg_notify('tidings_signal', $1)`, payload)
+		}
+		must(t, d.Signal(t.Context(), typing))
+		eventually(t, 20*time.Second, "the good one is heard", func() bool { return len(heard.heard()) > 0 })
+		want(t, "the signals", heard.heard(), []store.Signal{typing})
+		want(t, "the reports", strings.Count(report.String(), "malformed signal ignored"), len(malformed))
+	})
+}
+
+type lockedBuffer struct {
+	mu  sync.Mutex // guards buf
+	buf bytes.Buffer
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.String()
+}
+
+// newServer is a database on a server of the test's own.
+func newServer(t *testing.T, edit ...func(*store.Config)) (database, *localpg.Server) {
+	t.Helper()
+	server := storetest.NewServer(t)
+	dsn := server.DSN("tidings")
+	must(t, migrations.Up(t.Context(), dsn, slog.New(slog.DiscardHandler)))
+	return database{Store: open(t, dsn, edit...), dsn: dsn, sql: client(t, dsn)}, server
+}
+
+func (d database) restart(t *testing.T, server *localpg.Server) {
+	t.Helper()
+	must(t, server.Restart(t.Context()))
+	d.sql.Reset() // the store finds out by itself
+}
+
+func TestListener_SurvivesItsServer(t *testing.T) {
+	t.Parallel()
+
+	d, server := newServer(t)
+	l, heard := listen(t, d.Store)
+	for way, end := range map[string]func(context.Context) error{"Crash": server.Crash, "Stop": server.Stop} {
+		waitForProof(t, l)
+		before := heard.wakes.Load()
+		must(t, end(t.Context()))
+		eventually(t, 20*time.Second, "the probe says that the server is away", func() bool { return probe(t, l) != nil })
+		d.restart(t, server)
+		heard.waitForWake(t, before)
+		waitForProof(t, l)
+		before = heard.wakes.Load()
+		eventually(t, 20*time.Second, "the writer is back after "+way, func() bool {
+			return d.Publish(t.Context(), "post:1", "news", []byte(`{}`)) == nil
+		})
+		heard.waitForWake(t, before)
+	}
+}

@@ -1,0 +1,269 @@
+package store_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/tidings-live/tidings/store"
+	"github.com/tidings-live/tidings/stream"
+)
+
+// read reads once.
+func read(t *testing.T, d database, q stream.Query) stream.Batch {
+	t.Helper()
+	batch, err := d.Read(t.Context(), q)
+	must(t, err)
+	return batch
+}
+
+// texts are the events as "position topic name".
+func texts(events []stream.Event) (texts []string) {
+	for _, e := range events {
+		texts = append(texts, fmt.Sprint(e.Cursor.Position, " ", e.Topic, " ", e.Name))
+	}
+	return texts
+}
+
+// publish puts so many events into each topic, in turn.
+func publish(t *testing.T, d database, rounds int, topics ...string) {
+	t.Helper()
+	for range rounds {
+		for _, topic := range topics {
+			must(t, d.Publish(t.Context(), topic, "news", []byte(`{}`)))
+		}
+	}
+}
+
+func TestRead(t *testing.T) {
+	t.Parallel()
+
+	t.Run("IsEmptyAtFirst", func(t *testing.T) {
+		t.Parallel()
+		d := newDatabase(t)
+		want(t, "the batch", read(t, d, stream.Query{Limit: 10}),
+			stream.Batch{State: stream.State{Epochs: []stream.Epoch{{Number: 1}}}})
+	})
+
+	t.Run("SaysHowFarItWent", func(t *testing.T) {
+		t.Parallel()
+		d := newDatabase(t)
+		publish(t, d, 3, "post:1", "post:2")
+		one := parseTopics(t, "post:1") // at 1, 3, 5 of 6
+		for _, test := range []struct {
+			q       stream.Query
+			events  int
+			through int64
+		}{
+			{stream.Query{Limit: 4}, 4, 4},
+			{stream.Query{Limit: 6}, 6, 6},
+			{stream.Query{Limit: 7}, 6, 6},
+			{stream.Query{After: 4, Limit: 4}, 2, 6},
+			{stream.Query{After: 6, Limit: 4}, 0, 6},
+			{stream.Query{After: 9, Limit: 4}, 0, 6},
+			{stream.Query{Topics: one, Limit: 2}, 2, 3},
+			{stream.Query{Topics: one, Limit: 3}, 3, 5},
+			{stream.Query{Topics: one, Limit: 4}, 3, 6},
+			{stream.Query{Topics: one, After: 5, Limit: 4}, 0, 6},
+			{stream.Query{Topics: one, Limit: stream.Unlimited}, 3, 6},
+		} {
+			batch := read(t, d, test.q)
+			want(t, fmt.Sprintf("%+v: events", test.q), len(batch.Events), test.events)
+			want(t, fmt.Sprintf("%+v: through", test.q), batch.Through, test.through)
+			want(t, fmt.Sprintf("%+v: head", test.q), batch.State.Head, 6)
+		}
+	})
+
+	t.Run("MergesTopicsInTheOneOrder", func(t *testing.T) {
+		t.Parallel()
+		d := newDatabase(t)
+		d.exec(t, `
+			select tidings.publish('post:' || (g * 7919 % 5), 'news', '{}')
+			from generate_series(1, 200) as g`)
+		all := d.events(t, 0)
+		for _, topics := range [][]string{{"post:0"}, {"post:3", "post:1"}, {"post:4", "post:0", "post:2", "post:9"}} {
+			var filtered []stream.Event
+			for _, e := range all {
+				if strings.Contains(strings.Join(topics, " "), e.Topic.String()) {
+					filtered = append(filtered, e)
+				}
+			}
+			for _, limit := range []int{1, 7, 1000} {
+				var got []stream.Event
+				q := stream.Query{Topics: parseTopics(t, topics...), Limit: limit}
+				for q.After < int64(len(all)) {
+					batch := read(t, d, q)
+					got = append(got, batch.Events...)
+					q.After = batch.Through
+				}
+				want(t, fmt.Sprint(topics), texts(got), texts(filtered))
+			}
+		}
+	})
+
+	t.Run("TellsATopicThatIsAskedTwiceOnce", func(t *testing.T) {
+		t.Parallel()
+		d := newDatabase(t)
+		publish(t, d, 2, "user:ann")
+		batch := read(t, d, stream.Query{Topics: parseTopics(t, "user:ann", "user:ann"), Limit: 10})
+		want(t, "the events", texts(batch.Events), []string{"1 user:ann news", "2 user:ann news"})
+	})
+
+	t.Run("TellsTheStateOfItsSnapshot", func(t *testing.T) {
+		t.Parallel()
+		d := newDatabase(t)
+		var writers sync.WaitGroup
+		for range 4 {
+			writers.Go(func() {
+				for range 40 {
+					if err := d.Publish(t.Context(), "post:1", "news", []byte(`{}`)); err != nil {
+						t.Error(err)
+					}
+				}
+			})
+		}
+		for head := int64(0); head < 160; {
+			batch := read(t, d, stream.Query{Limit: 1000})
+			head = batch.State.Head
+			if int(head) != len(batch.Events) {
+				t.Errorf("%d events, and the head is %d", len(batch.Events), head)
+			}
+		}
+		writers.Wait()
+	})
+
+	t.Run("KnowsTheFloor", func(t *testing.T) {
+		t.Parallel()
+		d := newDatabase(t)
+		publish(t, d, 5, "post:1")
+		d.exec(t, `delete from tidings.events where position <= 2`)
+		batch := read(t, d, stream.Query{Limit: 10})
+		want(t, "the events", len(batch.Events), 3)
+		want(t, "the state", batch.State, stream.State{Head: 5, Floor: 2, Epochs: []stream.Epoch{{Number: 1}}})
+		d.exec(t, `delete from tidings.events`)
+		batch = read(t, d, stream.Query{Limit: 10})
+		want(t, "through", batch.Through, 5)
+		want(t, "the state", batch.State, stream.State{Head: 5, Floor: 5, Epochs: []stream.Epoch{{Number: 1}}})
+	})
+
+	t.Run("GivesEachEventTheEpochThatWroteIt", func(t *testing.T) {
+		t.Parallel()
+		d := newDatabase(t)
+		publish(t, d, 2, "post:1")
+		second := value[int64](t, d, `select tidings.new_epoch()`)
+		publish(t, d, 1, "post:1")
+		third := value[int64](t, d, `select tidings.new_epoch()`)
+		var got []stream.Cursor
+		for _, e := range d.events(t, 0) {
+			got = append(got, e.Cursor)
+		}
+		want(t, "the cursors", got, []stream.Cursor{{Epoch: 1, Position: 1}, {Epoch: 1, Position: 2}, {Epoch: second, Position: 3}})
+		want(t, "the head", d.head(t), stream.Cursor{Epoch: second, Position: 3})
+		state := read(t, d, stream.Query{Limit: 1}).State
+		want(t, "the epochs", state.Epochs, []stream.Epoch{{Number: 1}, {Number: second, StartedAfter: 2}, {Number: third, StartedAfter: 3}})
+		publish(t, d, 1, "post:1")
+		want(t, "the head", d.head(t), stream.Cursor{Epoch: third, Position: 4})
+	})
+
+	t.Run("SaysThatALogWithoutEpochsIsNone", func(t *testing.T) {
+		t.Parallel()
+		d := newDatabase(t)
+		d.exec(t, `delete from tidings.epochs`)
+		if _, err := d.Read(t.Context(), stream.Query{Limit: 1}); err == nil {
+			t.Error("no error")
+		}
+		publish(t, d, 1, "post:1") // begins one
+		want(t, "the events", len(d.events(t, 0)), 1)
+	})
+
+	t.Run("MakesDataOneCompactLine", func(t *testing.T) {
+		t.Parallel()
+		d := newDatabase(t)
+		must(t, d.Publish(t.Context(), "post:1", "news", []byte("{ \"b\": [1, 2],\n\"a\": \"x\u2028 y\" }")))
+		want(t, "the data", d.events(t, 0)[0].Data.String(), `{"a":"x\u2028 y","b":[1,2]}`)
+	})
+}
+
+func TestRead_SkipsAndReportsMalformedRows(t *testing.T) {
+	t.Parallel()
+
+	var report bytes.Buffer
+	d := newDatabase(t, func(cfg *store.Config) { cfg.Logger = slog.New(slog.NewJSONHandler(&report, nil)) })
+	publish(t, d, 1, "post:1")
+	d.exec(t, `
+		insert into tidings.events (position, topic, name, data)
+		select nextval('tidings.positions'), topic, name, '{}'
+		from (values
+			('post', 'news'), ('post:', 'news'), ('Post:1', 'news'), ('post:..', 'news'), (E'post:a\nb', 'news'),
+			('post:1', ''), ('post:1', 'New'), ('post:1', E'a\nid: 1-9'), ('post:1', repeat('x', 65))
+		) as bad (topic, name)`)
+	publish(t, d, 1, "post:1")
+
+	batch := read(t, d, stream.Query{Limit: 4})
+	want(t, "a page of good and bad", texts(batch.Events), []string{"1 post:1 news"})
+	want(t, "through", batch.Through, 4)
+	batch = read(t, d, stream.Query{After: 4, Limit: 4})
+	want(t, "a page of bad ones", len(batch.Events), 0)
+	want(t, "through", batch.Through, 8)
+	want(t, "all pages", texts(d.events(t, 8, "post:1")), []string{"11 post:1 news"})
+	for position := 2; position <= 10; position++ {
+		if !strings.Contains(report.String(), fmt.Sprintf(`"position":%d,`, position)) {
+			t.Errorf("position %d is not reported in\n%s", position, report.String())
+		}
+	}
+}
+
+func TestPublish(t *testing.T) {
+	t.Parallel()
+
+	t.Run("RefusesWhatNoReaderCouldTake", func(t *testing.T) {
+		t.Parallel()
+		d := newDatabase(t)
+		for _, e := range []struct{ topic, name, data string }{
+			{"post", "news", `{}`}, {"post:a b", "news", `{}`}, {"post:.", "news", `{}`}, {"post:1\n", "news", `{}`},
+			{"post:1", "", `{}`}, {"post:1", "News", `{}`}, {"post:1", "new-comment", `{}`}, {"post:1", "stream.gap", `{}`},
+			{"post:1\x00", "news", `{}`}, {"post:1", "news\xff", `{}`},
+			{"post:1", "news", ``}, {"post:1", "news", `{`}, {"post:1", "news", `{"a":NaN}`}, {"post:1", "news", `"\u0000"`},
+			{"post:1", "news", `"` + strings.Repeat("x", 59_000) + `"`}, {"post:1", "news", `"` + strings.Repeat("\u2028", 10_000) + `"`},
+			{"post:1", "news", `1e999999`}, {"post:1", "news", strings.Repeat("[", 50_000) + strings.Repeat("]", 50_000)},
+		} {
+			err := d.Publish(t.Context(), e.topic, e.name, []byte(e.data))
+			wantInvalid(t, err, "")
+		}
+		want(t, "the events", len(d.events(t, 0)), 0)
+	})
+
+	t.Run("SaysWhyInWholeSentences", func(t *testing.T) {
+		t.Parallel()
+		d := newDatabase(t)
+		for _, test := range [][2]string{
+			{"nowhere", "invalid topic 'nowhere'. A topic is <kind>:<id>, like post:42; an id is 1 to 200 of A-Z a-z 0-9 . _ ~ : / | @ + = , -"},
+		} {
+			wantMessage(t, d.Publish(t.Context(), test[0], "news", []byte(`{}`)), test[1])
+		}
+		wantMessage(t, d.Signal(t.Context(), store.Signal{User: stream.Typist{Name: strings.Repeat("x", 8000)}}), "payload string too long")
+	})
+
+	t.Run("IsNotThereBeforeItReturnsAndThenIs", func(t *testing.T) {
+		t.Parallel()
+		d := newDatabase(t)
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		wantErr(t, d.Publish(ctx, "post:1", "news", []byte(`{}`)), context.Canceled)
+		must(t, d.Publish(t.Context(), "post:1", "news", []byte(`{"n":2}`)))
+		events := d.events(t, 0)
+		want(t, "the events", texts(events), []string{"1 post:1 news"})
+		want(t, "the data", events[0].Data.String(), `{"n":2}`)
+	})
+}
+
+func wantMessage(t *testing.T, err error, message string) {
+	t.Helper()
+	if err == nil || err.Error() != message {
+		t.Errorf("got %v, want %q", err, message)
+	}
+}

@@ -1,0 +1,217 @@
+package store_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"reflect"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/tidings-live/tidings/store"
+	"github.com/tidings-live/tidings/store/storetest"
+	"github.com/tidings-live/tidings/stream"
+)
+
+func TestMain(m *testing.M) { storetest.Main(m) }
+
+// A database is a store over a database of the test's own, and plain SQL beside it,
+// as any other client would speak it.
+type database struct {
+	*store.Store
+	dsn string
+	sql *pgxpool.Pool
+}
+
+// newDatabase opens a store that creates posts, unless edit says otherwise.
+func newDatabase(t *testing.T, edit ...func(*store.Config)) database {
+	t.Helper()
+	dsn := storetest.Database(t)
+	return database{Store: open(t, dsn, edit...), dsn: dsn, sql: client(t, dsn)}
+}
+
+func open(t *testing.T, dsn string, edit ...func(*store.Config)) *store.Store {
+	t.Helper()
+	cfg := store.Config{URL: dsn, AutoPosts: true, GroupCommit: true}
+	for _, e := range edit {
+		e(&cfg)
+	}
+	s, err := store.Open(t.Context(), cfg)
+	must(t, err)
+	t.Cleanup(s.Close)
+	run(t, s.Run)
+	return s
+}
+
+// client is some other program that uses the database.
+func client(t *testing.T, dsn string) *pgxpool.Pool {
+	t.Helper()
+	pool, err := pgxpool.New(t.Context(), dsn)
+	must(t, err)
+	t.Cleanup(pool.Close)
+	return pool
+}
+
+func noGroups(cfg *store.Config) { cfg.GroupCommit = false }
+
+func noAutoPosts(cfg *store.Config) { cfg.AutoPosts = false }
+
+// exec runs SQL without parameters as one transaction, or with them one statement.
+func (d database) exec(t *testing.T, sql string, args ...any) {
+	t.Helper()
+	_, err := d.sql.Exec(t.Context(), sql, args...)
+	must(t, err)
+}
+
+// comment publishes a comment.
+func (d database) comment(t *testing.T, c store.NewComment) store.Comment {
+	t.Helper()
+	created, err := d.CreateComment(t.Context(), c)
+	must(t, err)
+	return created
+}
+
+// list returns the comments of a post, newest first.
+func (d database) list(t *testing.T, post string) store.CommentList {
+	t.Helper()
+	list, err := d.Comments(t.Context(), store.ListQuery{PostID: post, Limit: 100_000})
+	must(t, err)
+	return list
+}
+
+// events reads the log after a position to its end; no topics are all topics.
+func (d database) events(t *testing.T, after int64, topics ...string) (events []stream.Event) {
+	t.Helper()
+	query := stream.Query{After: after, Topics: parseTopics(t, topics...), Limit: 1000}
+	for {
+		batch, err := d.Read(t.Context(), query)
+		must(t, err)
+		events = append(events, batch.Events...)
+		if batch.Through >= batch.State.Head {
+			return events
+		}
+		query.After = batch.Through
+	}
+}
+
+func (d database) head(t *testing.T) stream.Cursor {
+	t.Helper()
+	batch, err := d.Read(t.Context(), stream.Query{Limit: 1})
+	must(t, err)
+	return batch.State.HeadCursor()
+}
+
+// value runs a query that returns one value.
+func value[T any](t *testing.T, d database, sql string, args ...any) (v T) {
+	t.Helper()
+	must(t, d.sql.QueryRow(t.Context(), sql, args...).Scan(&v))
+	return v
+}
+
+func parseTopics(t *testing.T, texts ...string) (topics []stream.Topic) {
+	t.Helper()
+	for _, text := range texts {
+		topic, err := stream.ParseTopic(text)
+		must(t, err)
+		topics = append(topics, topic)
+	}
+	return topics
+}
+
+// named returns the events of one name.
+func named(events []stream.Event, name string) (found []stream.Event) {
+	for _, e := range events {
+		if e.Name.String() == name {
+			found = append(found, e)
+		}
+	}
+	return found
+}
+
+// decode reads an event's data.
+func decode[T any](t *testing.T, e stream.Event) (v T) {
+	t.Helper()
+	must(t, json.Unmarshal([]byte(e.Data.String()), &v))
+	return v
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func want[T any](t *testing.T, what string, got, want T) {
+	t.Helper()
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("%s is %#v, want %#v", what, got, want)
+	}
+}
+
+func wantErr(t *testing.T, err, target error) {
+	t.Helper()
+	if !errors.Is(err, target) {
+		t.Errorf("got %v, want %v", err, target)
+	}
+}
+
+// wantInvalid wants an *InvalidError of the constraint, if one is named.
+func wantInvalid(t *testing.T, err error, constraint string) {
+	t.Helper()
+	var invalid *store.InvalidError
+	if !errors.As(err, &invalid) || invalid.Constraint != constraint || invalid.Detail == "" {
+		t.Errorf("got %#v, want an *InvalidError of %q", err, constraint)
+	}
+}
+
+// eventually waits for a condition.
+func eventually(t *testing.T, within time.Duration, what string, holds func() bool) {
+	t.Helper()
+	deadline := time.After(within)
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for !holds() {
+		select {
+		case <-deadline:
+			t.Fatalf("not within %v: %s", within, what)
+		case <-tick.C:
+		}
+	}
+}
+
+// waits waits until so many sessions of the database wait for a lock.
+func (d database) waits(t *testing.T, sessions int) {
+	t.Helper()
+	eventually(t, 20*time.Second, "sessions wait for a lock", func() bool {
+		return value[bool](t, d, `
+			select count(*) = $1
+			from pg_stat_activity
+			where datname = current_database() and wait_event_type = 'Lock'`, sessions)
+	})
+}
+
+// run runs something until the test ends, and wants it to end well.
+func run(t *testing.T, what func(ctx context.Context) error) (stop func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if err := what(ctx); err != nil {
+			t.Error(err)
+		}
+	}()
+	stop = func() { cancel(); <-done }
+	t.Cleanup(stop)
+	return stop
+}
+
+var (
+	ann = store.User{ID: "ann", Name: "Ann"}
+	bob = store.User{ID: "bob", Name: "Bob", AvatarURL: new("https://example.org/bob.png")}
+)
+
+func user(id string) store.User { return store.User{ID: id, Name: id} }

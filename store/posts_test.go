@@ -1,0 +1,104 @@
+package store_test
+
+import (
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/tidings-live/tidings/store"
+)
+
+func TestPost(t *testing.T) {
+	t.Parallel()
+
+	t.Run("IsPutAndReplaced", func(t *testing.T) {
+		t.Parallel()
+		d := newDatabase(t)
+		for i, u := range []store.PostUpdate{
+			{ID: "42", Title: new("Hello"), URL: new("https://example.org/42"), AuthorID: new("ann"), Locked: true},
+			{ID: "42", Title: new("Hello again"), AuthorID: new("bob")},
+			{ID: "42"},
+		} {
+			put, created, err := d.PutPost(t.Context(), u)
+			must(t, err)
+			want(t, "created", created, i == 0)
+			got, err := d.Post(t.Context(), "42")
+			must(t, err)
+			want(t, "the post", got, put)
+			want(t, "the post", got, store.Post{
+				ID: u.ID, Title: u.Title, URL: u.URL, AuthorID: u.AuthorID, Locked: u.Locked, CreatedAt: got.CreatedAt,
+			})
+		}
+	})
+
+	t.Run("IsCreatedByOneOfManyWhoPutIt", func(t *testing.T) {
+		t.Parallel()
+		d := newDatabase(t)
+		var puts sync.WaitGroup
+		var made atomic.Int32
+		for range 16 {
+			puts.Go(func() {
+				_, created, err := d.PutPost(t.Context(), store.PostUpdate{ID: "42"})
+				if err != nil {
+					t.Error(err)
+				}
+				if created {
+					made.Add(1)
+				}
+			})
+		}
+		puts.Wait()
+		want(t, "the number of creators", made.Load(), 1)
+	})
+
+	t.Run("IsNotFoundBeforeItsFirstComment", func(t *testing.T) {
+		t.Parallel()
+		d := newDatabase(t)
+		_, err := d.Post(t.Context(), "42")
+		wantErr(t, err, store.ErrNotFound)
+		d.comment(t, store.NewComment{PostID: "42", Author: ann, Body: "Hello"})
+		post, err := d.Post(t.Context(), "42")
+		must(t, err)
+		want(t, "the counts", post.Counts, store.Counts{Comments: 1})
+		_, created, err := d.PutPost(t.Context(), store.PostUpdate{ID: "42"})
+		must(t, err)
+		want(t, "created", created, false)
+	})
+
+	t.Run("IsRefusedWhenInvalid", func(t *testing.T) {
+		t.Parallel()
+		d := newDatabase(t)
+		for constraint, u := range map[string]store.PostUpdate{
+			"posts_id_grammar":     {ID: strings.Repeat("x", 201)},
+			"posts_title_length":   {ID: "42", Title: new(strings.Repeat("x", 501))},
+			"posts_url_length":     {ID: "42", URL: new(strings.Repeat("x", 2001))},
+			"posts_author_grammar": {ID: "42", AuthorID: new("a b")},
+			"":                     {ID: "42", Title: new("a\x00b")},
+		} {
+			_, _, err := d.PutPost(t.Context(), u)
+			wantInvalid(t, err, constraint)
+		}
+	})
+}
+
+func TestCounts(t *testing.T) {
+	t.Parallel()
+
+	d := newDatabase(t)
+	d.comment(t, store.NewComment{PostID: "a", Author: ann, Body: "Hello"})
+	d.comment(t, store.NewComment{PostID: "a", Author: bob, Body: "Hello"})
+	_, err := d.Like(t.Context(), "b", ann)
+	must(t, err)
+	for _, test := range []struct {
+		asked []string
+		want  map[string]store.Counts
+	}{
+		{nil, map[string]store.Counts{}},
+		{[]string{"a", "b", "nobody", "a", "a b"}, map[string]store.Counts{"a": {Comments: 2}, "b": {Likes: 1}, "nobody": {}, "a b": {}}},
+	} {
+		got, err := d.Counts(t.Context(), test.asked)
+		must(t, err)
+		want(t, "the counts", got, test.want)
+	}
+}

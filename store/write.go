@@ -1,0 +1,363 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgerrcode"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+const (
+	// shortLockTimeout is how long a group waits for a row that somebody holds.
+	shortLockTimeout = 100 * time.Millisecond
+	// longLockTimeout is how long a write waits for one alone.
+	longLockTimeout = 10 * time.Second
+	// commitTimeout bounds a transaction as a whole, its wait for the log's turn with it.
+	commitTimeout = 30 * time.Second
+)
+
+// A write is one hot write on its way into a transaction: a comment, a like or an
+// unlike. Whoever commits it fills the outcome and closes done.
+type write struct {
+	ctx     context.Context // of the caller, who may leave before it begins
+	comment *NewComment     // or a like:
+	post    string
+	user    User
+	unlike  bool
+
+	done    chan struct{}
+	err     error
+	created Comment // of a comment
+	likes   int64   // after the commit of a like or unlike
+}
+
+func newWrite(ctx context.Context, post string, by User) *write {
+	return &write{ctx: ctx, post: post, user: by, done: make(chan struct{})}
+}
+
+// fail is the outcome of a write that wasn't made.
+func (w *write) fail(err error) {
+	w.err = err
+	close(w.done)
+}
+
+// finish gives writes their outcome: the transaction's error, else each its own.
+func finish(writes []*write, err error) {
+	for _, w := range writes {
+		if err != nil {
+			w.err = translate(err)
+		}
+		close(w.done)
+	}
+}
+
+// keys are what the write may have to wait for.
+func (w *write) keys() []string { return []string{"post:" + w.post, "user:" + w.user.ID} }
+
+// submit makes a write, in a group or alone, and returns its error.
+func (s *Store) submit(ctx context.Context, w *write) error {
+	if s.group != nil {
+		return s.group.submit(ctx, w)
+	}
+	s.commitAlone(ctx, w)
+	return w.err
+}
+
+// commitAlone makes one write, waits longer for its locks, and finishes it.
+func (s *Store) commitAlone(ctx context.Context, w *write) {
+	err := s.commit(ctx, []*write{w}, longLockTimeout)
+	if isKeyTaken(err) {
+		err = s.commit(ctx, []*write{w}, longLockTimeout)
+	}
+	if isLocked(err) {
+		err = ErrBusy
+	}
+	finish([]*write{w}, err)
+}
+
+func isKeyTaken(err error) bool {
+	var pg *pgconn.PgError
+	return errors.As(err, &pg) && pg.ConstraintName == "idempotency_pkey"
+}
+
+func isLocked(err error) bool {
+	var pg *pgconn.PgError
+	return errors.As(err, &pg) && (pg.Code == pgerrcode.LockNotAvailable || pg.Code == pgerrcode.DeadlockDetected)
+}
+
+// commit makes all writes in one transaction and one round trip. What is wrong with
+// a single write (a locked post) is in its err, and costs the others nothing; an
+// error that is returned is the transaction's, and nothing was written.
+//
+// Rows may be held by others, so waits are bounded. The foreign keys are checked
+// within the bound as well, ahead of COMMIT, where only the log's turn is waited for.
+func (s *Store) commit(ctx context.Context, writes []*write, lockTimeout time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, commitTimeout)
+	defer cancel()
+	batch := &pgx.Batch{}
+	batch.Queue("begin isolation level read committed")
+	batch.Queue("select set_config('lock_timeout', $1, true)", fmt.Sprint(lockTimeout.Milliseconds()))
+	queueUsers(batch, writes)
+	s.queueComments(batch, writes)
+	s.queueLikes(batch, writes)
+	batch.Queue("set constraints all immediate")
+	batch.Queue("set local lock_timeout to default")
+	batch.Queue("commit")
+	s.queueLikeCounts(batch, writes)
+
+	conn, err := s.pool.Acquire(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Release()
+	if err := conn.SendBatch(ctx, batch).Close(); err != nil {
+		if _, rollback := conn.Exec(ctx, "rollback"); rollback != nil {
+			err = fmt.Errorf("%w (%w)", err, rollback)
+		}
+		return err
+	}
+	return nil
+}
+
+// queueUsers notes the users as their tokens describe them. The rows are looked at
+// first: an upsert locks what it finds, changed or not.
+func queueUsers(batch *pgx.Batch, writes []*write) {
+	users := make(map[string]User)
+	for _, w := range writes {
+		if !w.unlike {
+			users[w.user.ID] = w.user
+		}
+	}
+	if len(users) == 0 {
+		return
+	}
+	var ids, names []string
+	var avatars []*string
+	for _, u := range users {
+		ids, names, avatars = append(ids, u.ID), append(names, u.Name), append(avatars, u.AvatarURL)
+	}
+	batch.Queue(`
+		insert into tidings.users (id, name, avatar_url)
+		select id, name, avatar_url
+		from unnest($1::text[], $2::text[], $3::text[]) as said (id, name, avatar_url)
+		where not exists (
+			select from tidings.users u
+			where u.id = said.id and u.name = said.name and u.avatar_url is not distinct from said.avatar_url
+		)
+		order by id
+		on conflict (id) do update
+		set name = excluded.name,
+			avatar_url = excluded.avatar_url,
+			updated_at = clock_timestamp()`, ids, names, avatars)
+}
+
+// queueComments inserts the comments that may be, and tells the others why not.
+//
+// An idempotency key is held for as long as its transaction runs, on any instance, by
+// an advisory lock; whoever doesn't get it knows that the first is still in flight.
+// Who gets it just after the first has committed doesn't see its row yet, and runs
+// into it: the transaction fails, and alone, later, it sees the row.
+func (s *Store) queueComments(batch *pgx.Batch, writes []*write) {
+	var asked []*write
+	var posts, authors, bodies, keys []string
+	var parents []*int64
+	var fingerprints [][]byte
+	for _, w := range writes {
+		if c := w.comment; c != nil {
+			asked = append(asked, w)
+			posts, parents = append(posts, c.PostID), append(parents, c.ParentID)
+			authors, bodies = append(authors, c.Author.ID), append(bodies, c.Body)
+			keys, fingerprints = append(keys, c.IdempotencyKey), append(fingerprints, c.fingerprint())
+		}
+	}
+	if len(asked) == 0 {
+		return
+	}
+	batch.Queue(`
+		delete from tidings.idempotency
+		using unnest($1::text[], $2::text[]) as asked (user_id, key)
+		where idempotency.user_id = asked.user_id
+			and idempotency.key = asked.key
+			and idempotency.created_at <= statement_timestamp() - $3::interval`,
+		authors, keys, IdempotencyLifetime)
+	batch.Queue(`
+		with asked as materialized (
+			select a.*, nextval('tidings.comments_id_seq') as id,
+				known.comment_id, known.created_at as known_at,
+				case
+					when a.key <> '' and not pg_try_advisory_xact_lock(hashtextextended(a.author_id || ' ' || a.key, 79)) then 'in flight'
+					when known.fingerprint <> a.fingerprint then 'key reused'
+					when known.fingerprint = a.fingerprint then 'known'
+					when p.locked then 'locked'
+					when p.id is null and not $7 then 'no post'
+					when a.parent_id is not null and parent.id is null then 'no parent'
+					else ''
+				end as outcome
+			from unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::bytea[])
+				with ordinality as a (post_id, parent_id, author_id, body, key, fingerprint, n)
+			left join tidings.posts p on p.id = a.post_id
+			left join tidings.comments parent
+				on parent.post_id = a.post_id and parent.id = a.parent_id and parent.status = 'published'
+			left join tidings.idempotency known
+				on known.user_id = a.author_id and known.key = a.key
+			order by n
+		),
+		inserted as (
+			insert into tidings.comments (id, post_id, parent_id, author_id, body)
+			select id, post_id, parent_id, author_id, body
+			from asked
+			where outcome = ''
+			order by n
+			returning id, created_at
+		),
+		remembered as (
+			insert into tidings.idempotency (user_id, key, fingerprint, comment_id, created_at)
+			select author_id, key, fingerprint, id, created_at
+			from asked
+			join inserted using (id)
+			where key <> ''
+		)
+		select n, outcome, coalesce(comment_id, asked.id), coalesce(known_at, created_at)
+		from asked
+		left join inserted using (id)`,
+		posts, parents, authors, bodies, keys, fingerprints, s.autoPosts,
+	).Query(func(rows pgx.Rows) error {
+		var n, id int64
+		var outcome string
+		var createdAt *time.Time
+		_, err := pgx.ForEachRow(rows, []any{&n, &outcome, &id, &createdAt}, func() error {
+			asked[n-1].answer(outcome, id, createdAt)
+			return nil
+		})
+		return err
+	})
+}
+
+// answer is the outcome of one comment, should the transaction commit.
+func (w *write) answer(outcome string, id int64, createdAt *time.Time) {
+	if w.err = refusals[outcome]; w.err != nil || createdAt == nil {
+		return
+	}
+	c := w.comment
+	w.created = Comment{
+		ID: id, PostID: c.PostID, ParentID: c.ParentID, Author: c.Author, Body: c.Body,
+		Status: StatusPublished, CreatedAt: *createdAt, Version: 1,
+	}
+}
+
+// refusals are what the SQL above has against a comment.
+var refusals = map[string]error{
+	"in flight":  ErrInFlight,
+	"key reused": ErrKeyReused,
+	"locked":     ErrPostLocked,
+	"no post":    ErrNotFound,
+	"no parent":  ErrNoParent,
+}
+
+// queueLikes makes and takes back likes. Of several by one user on one post, the last
+// one counts, as if they had come one after another.
+func (s *Store) queueLikes(batch *pgx.Batch, writes []*write) {
+	last := make(map[[2]string]*write)
+	for _, w := range writes {
+		if w.comment == nil {
+			last[[2]string{w.post, w.user.ID}] = w
+		}
+	}
+	var likes, unlikes []*write
+	for _, w := range last {
+		if w.unlike {
+			unlikes = append(unlikes, w)
+		} else {
+			likes = append(likes, w)
+		}
+	}
+	s.queueLike(batch, likes)
+	queueUnlike(batch, unlikes)
+}
+
+func (s *Store) queueLike(batch *pgx.Batch, likes []*write) {
+	if len(likes) == 0 {
+		return
+	}
+	posts, users := postsAndUsers(likes)
+	batch.Queue(`
+		insert into tidings.likes (post_id, user_id)
+		select post_id, user_id
+		from unnest($1::text[], $2::text[]) as asked (post_id, user_id)
+		where $3 or exists (select from tidings.posts where id = post_id)
+		on conflict do nothing`, posts, users, s.autoPosts)
+}
+
+func queueUnlike(batch *pgx.Batch, unlikes []*write) {
+	if len(unlikes) == 0 {
+		return
+	}
+	posts, users := postsAndUsers(unlikes)
+	batch.Queue(`
+		delete from tidings.likes
+		using unnest($1::text[], $2::text[]) as asked (post_id, user_id)
+		where likes.post_id = asked.post_id
+			and likes.comment_id is null
+			and likes.user_id = asked.user_id`, posts, users)
+}
+
+// postsAndUsers sorts the writes by key: two transactions that want the same rows
+// must want them in the same order.
+func postsAndUsers(writes []*write) (posts, users []string) {
+	slices.SortFunc(writes, func(a, b *write) int {
+		return strings.Compare(a.post+" "+a.user.ID, b.post+" "+b.user.ID)
+	})
+	for _, w := range writes {
+		posts, users = append(posts, w.post), append(users, w.user.ID)
+	}
+	return posts, users
+}
+
+// queueLikeCounts reads what the commit counted: it is known only after it. It also
+// tells who liked a post that isn't there.
+func (s *Store) queueLikeCounts(batch *pgx.Batch, writes []*write) {
+	byPost := make(map[string][]*write)
+	for _, w := range writes {
+		if w.comment == nil {
+			byPost[w.post] = append(byPost[w.post], w)
+		}
+	}
+	if len(byPost) == 0 {
+		return
+	}
+	posts := make([]string, 0, len(byPost))
+	for post := range byPost {
+		posts = append(posts, post)
+	}
+	batch.Queue(`
+		select asked.id, exists (select from tidings.posts where id = asked.id), coalesce(newest.likes, 0)
+		from unnest($1::text[]) as asked (id)
+		left join lateral (
+			select likes
+			from tidings.counts
+			where target = 'post:' || asked.id
+			order by position desc
+			limit 1
+		) as newest on true`, posts,
+	).Query(func(rows pgx.Rows) error {
+		var post string
+		var known bool
+		var likes int64
+		_, err := pgx.ForEachRow(rows, []any{&post, &known, &likes}, func() error {
+			for _, w := range byPost[post] {
+				w.likes = likes
+				if !known && !w.unlike && !s.autoPosts {
+					w.err = ErrNotFound
+				}
+			}
+			return nil
+		})
+		return err
+	})
+}
