@@ -1,13 +1,15 @@
 # The targets are for people and CI alike. Each installs what it needs and this
 # machine lacks; none needs Docker.
 
-# Arguments for run and bench: make run ARGS=--help
+# Arguments for run, bench and torture: make run ARGS=--help
 ARGS =
 # How long make fuzz spends on each target.
 FUZZTIME = 10s
+# How long make torture breaks things.
+DURATION = 5m
 
 help: ## list the targets
-	@awk 'BEGIN { FS = ":.*## " } /^[a-z]+:.*## / { printf "  make %-6s  %s\n", $$1, $$2 }' Makefile
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z]+:.*## / { printf "  make %-8s  %s\n", $$1, $$2 }' Makefile
 
 run: ## run the development server: a private Postgres, a demo post, a page to open
 	@.ci/install postgres
@@ -27,6 +29,9 @@ lint: ## vet, gofmt, staticcheck
 bench: build ## measure a server: make bench ARGS="--url http://localhost:8080"
 	@exec bin/tidings bench $(ARGS)
 
+torture: build ## break a cluster of its own for DURATION, and count what got lost
+	@exec bin/tidings verify --chaos --duration $(DURATION) $(ARGS)
+
 fuzz: ## run each fuzz target for FUZZTIME
 	@set -e; for package in $$(go list ./...); do \
 		listed=$$(go test -list '^Fuzz' $$package); \
@@ -39,4 +44,4 @@ fuzz: ## run each fuzz target for FUZZTIME
 build: ## build bin/tidings
 	go build -trimpath -o bin/tidings ./cmd/tidings
 
-.PHONY: help run test lint bench fuzz build
+.PHONY: help run test lint bench torture fuzz build

@@ -1,0 +1,209 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/tidings-live/tidings/api/client"
+)
+
+// benchLatency is what one comment takes on a server that has nothing else to do.
+type benchLatency struct {
+	Comments int          `json:"comments"`
+	Post     benchSummary `json:"post"` // until its answer
+	SSE      benchSeen    `json:"sse"`
+	Poll     benchSeen    `json:"poll"`
+	Floor    *benchFloor  `json:"floor,omitempty"` // nil when the database is not known
+	Ratios   *benchRatios `json:"ratios,omitempty"`
+	Faults   benchFaults  `json:"faults"`
+}
+
+// benchSeen is when a reader saw a comment. It may be before the writer's answer.
+type benchSeen struct {
+	FromStart  benchSummary `json:"fromStart"`
+	FromAnswer benchSummary `json:"fromAnswer"`
+}
+
+// benchRatios are medians over those of the floor.
+type benchRatios struct {
+	Post float64 `json:"postToInsert"`
+	SSE  float64 `json:"sseToInsertAndNotify"`
+	Poll float64 `json:"pollToInsertAndNotify"`
+}
+
+func (c *benchCommand) latency(ctx context.Context, t *benchTarget, report *benchReport) error {
+	t.out.say("latency: %d comments one after another", c.Comments)
+	m, err := t.openLatency(ctx)
+	if err != nil {
+		return err
+	}
+	defer m.close()
+	defer t.out.during(func() string { return fmt.Sprintf("latency: %d of %d", m.done.Load(), c.Comments) })()
+	for n := range c.Comments {
+		if err := m.step(ctx, n); err != nil {
+			return err
+		}
+	}
+	report.Latency, err = m.result(ctx)
+	if err != nil {
+		return err
+	}
+	report.Latency.print(t.out)
+	return nil
+}
+
+// A latencyMeter writes comments and times them.
+type latencyMeter struct {
+	target *benchTarget
+	post   string
+	writer *client.Client
+	sse    *onlooker
+	poll   *onlooker
+	floor  *floorMeter // nil when the database is not known
+	acked  []int
+	took   []time.Duration
+	done   atomic.Int64 // comments, for the progress
+}
+
+func (t *benchTarget) openLatency(ctx context.Context) (_ *latencyMeter, err error) {
+	m := &latencyMeter{target: t, post: t.post("latency", 0)}
+	defer func() {
+		if err != nil {
+			m.close()
+		}
+	}()
+	writers, err := t.writers(1)
+	if err != nil {
+		return nil, err
+	}
+	m.writer = writers[0]
+	if m.sse, err = t.onlooker(ctx, false, m.post); err != nil {
+		return nil, err
+	}
+	if m.poll, err = t.onlooker(ctx, true, m.post); err != nil {
+		return nil, err
+	}
+	m.floor, err = t.openFloor(ctx)
+	return m, err
+}
+
+func (m *latencyMeter) close() {
+	for _, o := range []*onlooker{m.sse, m.poll} {
+		if o != nil {
+			o.fleet.stop()
+		}
+	}
+	m.floor.close()
+}
+
+// step writes a comment, waits until both have seen it, and then does what Postgres
+// alone would have to: side by side, a slow moment of the disk strikes both.
+func (m *latencyMeter) step(ctx context.Context, n int) error {
+	begin := m.target.now()
+	body := benchMark{n, begin}.String()
+	if _, err := m.writer.CreateComment(ctx, m.post, client.NewComment{Body: body}); err != nil {
+		return err
+	}
+	answered := m.target.now()
+	m.took = append(m.took, answered-begin)
+	m.acked = append(m.acked, n)
+	m.sse.see(ctx, n, answered)
+	m.poll.see(ctx, n, answered)
+	m.done.Add(1)
+	return m.floor.sample(ctx)
+}
+
+func (m *latencyMeter) result(ctx context.Context) (*benchLatency, error) {
+	l := &benchLatency{Comments: len(m.acked), SSE: m.sse.summary(), Poll: m.poll.summary(), Floor: m.floor.summary()}
+	sent := benchSent{acked: [][]int{m.acked}, failed: []int{0}, next: len(m.acked)}
+	for _, o := range []*onlooker{m.sse, m.poll} {
+		if err := o.fleet.settle(ctx, sent); err != nil {
+			return nil, err
+		}
+		l.Faults.add(o.fleet.finish(sent).faults)
+	}
+	l.Post = summarize(m.took)
+	if f := l.Floor; f != nil {
+		l.Ratios = &benchRatios{
+			Post: ratioOf(l.Post.P50, f.Insert.P50),
+			SSE:  ratioOf(l.SSE.FromStart.P50, f.InsertNotify.P50),
+			Poll: ratioOf(l.Poll.FromStart.P50, f.InsertNotify.P50),
+		}
+	}
+	return l, nil
+}
+
+func (l *benchLatency) print(out benchPrinter) {
+	t := out.table("Latency, idle: %d comments, one after another", l.Comments)
+	t.times("POST answered", l.Post)
+	t.times("seen by the SSE reader, from the POST's start", l.SSE.FromStart)
+	t.times("seen by the SSE reader, from the POST's answer", l.SSE.FromAnswer)
+	t.times("seen by the long-poll reader, from the POST's start", l.Poll.FromStart)
+	t.times("seen by the long-poll reader, from its answer", l.Poll.FromAnswer)
+	if l.Floor != nil {
+		t.times("floor: INSERT of one row, committed", l.Floor.Insert)
+		t.times("floor: NOTIFY until a listener has it", l.Floor.Notify)
+		t.times("floor: both in one commit, until a listener has it", l.Floor.InsertNotify)
+	}
+	if r := l.Ratios; r != nil {
+		out.line("medians: POST is %.2f × the INSERT; SSE %.2f ×, long-poll %.2f × INSERT and NOTIFY in one commit", r.Post, r.SSE, r.Poll)
+	} else {
+		out.line("no floor: --database-url is not given")
+	}
+	out.line("%v", l.Faults)
+}
+
+// An onlooker is one reader that tells when it saw each comment.
+type onlooker struct {
+	fleet      *benchFleet
+	arrived    chan benchArrival
+	fromStart  []time.Duration
+	fromAnswer []time.Duration
+}
+
+type benchArrival struct {
+	mark benchMark
+	at   time.Duration
+}
+
+func (t *benchTarget) onlooker(ctx context.Context, poll bool, post string) (*onlooker, error) {
+	f, err := t.fleet(ctx, benchFleetSpec{poll: poll, event: "new-comment", posts: []string{post}, readers: 1})
+	if err != nil {
+		return nil, err
+	}
+	o := &onlooker{fleet: f, arrived: make(chan benchArrival, 64)}
+	f.readers[0].tally.watch(func(m benchMark, at time.Duration) {
+		select {
+		case o.arrived <- benchArrival{m, at}:
+		default: // nobody waits for one that came after its time
+		}
+	})
+	return o, nil
+}
+
+// see waits for the comment that was answered at a time.
+func (o *onlooker) see(ctx context.Context, n int, answered time.Duration) {
+	late := time.NewTimer(o.fleet.quiet)
+	defer late.Stop()
+	for {
+		select {
+		case a := <-o.arrived:
+			if a.mark.n != n {
+				continue
+			}
+			o.fromStart = append(o.fromStart, a.at-a.mark.sent)
+			o.fromAnswer = append(o.fromAnswer, a.at-answered)
+			return
+		case <-late.C:
+			return // the count at the end tells whether it came at all
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func (o *onlooker) summary() benchSeen {
+	return benchSeen{summarize(o.fromStart), summarize(o.fromAnswer)}
+}

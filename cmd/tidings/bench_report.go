@@ -1,0 +1,178 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// benchSay is how often progress is told.
+const benchSay = 2 * time.Second
+
+// A benchReport is all figures of a run.
+type benchReport struct {
+	Began   time.Time     `json:"began"`
+	Machine *benchMachine `json:"machine"`
+	Latency *benchLatency `json:"latency,omitempty"`
+	Writes  []benchWrites `json:"writes,omitempty"`
+	Fanout  *benchFanout  `json:"fanout,omitempty"`
+}
+
+// errBenchFaults makes the exit status tell what the tables told.
+var errBenchFaults = errors.New("events did not arrive once each and in order: see above")
+
+// verdict is an error when a promise was broken.
+func (r *benchReport) verdict() error {
+	if r.faults().any() {
+		return errBenchFaults
+	}
+	return nil
+}
+
+// faults are those of all sections.
+func (r *benchReport) faults() (sum benchFaults) {
+	if r.Latency != nil {
+		sum.add(r.Latency.Faults)
+	}
+	for _, w := range r.Writes {
+		sum.add(w.Faults)
+	}
+	if r.Fanout != nil {
+		sum.add(r.Fanout.Paced.Faults)
+		sum.add(r.Fanout.FlatOut.Faults)
+	}
+	return sum
+}
+
+// A benchMachine is where the figures come from. All of it is of this machine but
+// for Postgres.
+type benchMachine struct {
+	System   string `json:"system"`
+	CPU      string `json:"cpu,omitempty"`
+	Cores    int    `json:"cores"`
+	Go       string `json:"go"`
+	Postgres string `json:"postgres,omitempty"`
+	Fsync    string `json:"fsync,omitempty"`
+	Commit   string `json:"synchronousCommit,omitempty"`
+}
+
+func benchMachineOf(ctx context.Context, t *benchTarget) *benchMachine {
+	return &benchMachine{
+		System: runtime.GOOS + "/" + runtime.GOARCH, CPU: cpuModel(), Cores: runtime.NumCPU(), Go: runtime.Version(),
+		Postgres: databaseSetting(ctx, t.dsn, "server_version"),
+		Fsync:    databaseSetting(ctx, t.dsn, "fsync"),
+		Commit:   databaseSetting(ctx, t.dsn, "synchronous_commit"),
+	}
+}
+
+// databaseSetting asks Postgres; "" when there is no answer.
+func databaseSetting(ctx context.Context, dsn, name string) (value string) {
+	if dsn == "" {
+		return ""
+	}
+	conn, err := pgx.Connect(ctx, dsn)
+	if err != nil {
+		return ""
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	if conn.QueryRow(ctx, `select current_setting($1)`, name).Scan(&value) != nil {
+		return ""
+	}
+	return value
+}
+
+// cpuModel is "" where there is no /proc.
+func cpuModel() string {
+	text, _ := os.ReadFile("/proc/cpuinfo")
+	_, rest, _ := strings.Cut(string(text), "model name")
+	line, _, _ := strings.Cut(rest, "\n")
+	return strings.TrimLeft(line, "\t :")
+}
+
+// A benchPrinter prints for people.
+type benchPrinter struct {
+	tables   io.Writer
+	progress io.Writer
+}
+
+// say tells what is going on.
+func (p benchPrinter) say(format string, args ...any) {
+	fmt.Fprintf(p.progress, "bench: "+format+"\n", args...)
+}
+
+func (p benchPrinter) machine(m *benchMachine) {
+	postgres := "Postgres unknown (--database-url tells)"
+	if m.Postgres != "" {
+		postgres = fmt.Sprintf("Postgres %s, fsync %s, synchronous_commit %s", m.Postgres, m.Fsync, m.Commit)
+	}
+	fmt.Fprintf(p.tables, "%d cores of %s, shared by server, database and this client · %s · %s · %s\n",
+		m.Cores, cmp.Or(m.CPU, "unknown kind"), m.System, m.Go, postgres)
+}
+
+// during says how far it is every now and then, until the function that it returns
+// is called.
+func (p benchPrinter) during(how func() string) (done func()) {
+	stop := make(chan struct{})
+	var running sync.WaitGroup
+	running.Go(func() {
+		tick := time.NewTicker(benchSay)
+		defer tick.Stop()
+		for {
+			select {
+			case <-tick.C:
+				p.say("%s", how())
+			case <-stop:
+				return
+			}
+		}
+	})
+	return func() { close(stop); running.Wait() }
+}
+
+// line is a remark below a table.
+func (p benchPrinter) line(format string, args ...any) {
+	fmt.Fprintf(p.tables, "  "+format+"\n", args...)
+}
+
+// cost is the line that says what the figures above took of the machine, this client
+// included: on one machine it takes from the server what it uses.
+func (p benchPrinter) cost(indent string, c benchCost, what string) {
+	var cores, each []string
+	for _, of := range []struct {
+		name string
+		cpu  *benchCPU
+	}{{"this client", c.Client}, {"server", c.Server}, {"Postgres", c.Postgres}} {
+		if of.cpu != nil {
+			cores = append(cores, fmt.Sprintf("%s %.2f", of.name, of.cpu.Cores))
+			each = append(each, fmt.Sprintf("%s %.1f", of.name, of.cpu.MicrosEach))
+		}
+	}
+	if len(cores) == 0 {
+		p.line("%sCPU unknown: there is no /proc here", indent)
+		return
+	}
+	p.line("%scores busy: %s", indent, strings.Join(cores, " · "))
+	p.line("%sCPU µs per %s: %s", indent, what, strings.Join(each, " · "))
+}
+
+// A benchTable is the part of a section that has columns.
+type benchTable struct{ out io.Writer }
+
+func (p benchPrinter) table(format string, args ...any) benchTable {
+	title := fmt.Sprintf(format, args...)
+	fmt.Fprintf(p.tables, "\n%-68s %9s %9s %9s\n", title, "p50 ms", "p99 ms", "max ms")
+	return benchTable{p.tables}
+}
+
+func (t benchTable) times(name string, s benchSummary) {
+	fmt.Fprintf(t.out, "  %-66s %9.2f %9.2f %9.2f\n", name, s.P50, s.P99, s.Max)
+}

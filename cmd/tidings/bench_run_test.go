@@ -1,0 +1,146 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestBench_RefusesWrongCommandLines(t *testing.T) {
+	t.Parallel()
+	for _, args := range []string{
+		"--readers 0", "--messages -1", "--rate 0", "--duration 0s", "--transport smoke", "--only everything", "--url http://127.0.0.1:1",
+	} {
+		if status := execute(t.Context(), append([]string{"bench"}, strings.Fields(args)...), streams{io.Discard, io.Discard}); status != 2 {
+			t.Errorf("%s: exit status %d", args, status)
+		}
+	}
+}
+
+// bench runs the command with small numbers, and returns its figures.
+func bench(t *testing.T, args ...string) (figures map[string]any, tables string) {
+	t.Helper()
+	var out, tellings bytes.Buffer
+	args = append([]string{"bench", "--json", "--comments=5", "--publishers=4", "--audience=6",
+		"--duration=200ms", "--readers=20", "--messages=10", "--rate=200"}, args...)
+	if status := execute(t.Context(), args, streams{&out, &tellings}); status != 0 {
+		t.Fatalf("exit status %d\n%s", status, tellings.String())
+	}
+	must(t, json.Unmarshal(out.Bytes(), &figures))
+	return figures, tellings.String()
+}
+
+func TestBench_MeasuresAServer(t *testing.T) {
+	t.Parallel()
+	for _, transport := range []string{"sse", "poll"} {
+		t.Run(transport, func(t *testing.T) {
+			t.Parallel()
+			s := newSite(t)
+			srv := s.start(t)
+			figures, tables := bench(t, "--url="+srv.url, "--secret="+testSecret, "--database-url="+s.dsn, "--transport="+transport)
+			wantFigures(t, figures, benchFigures)
+			for _, title := range []string{"Latency, idle", "Writes: 4 writers onto 4 posts", "Writes: 4 writers onto one post", "Fan-out: 20 readers"} {
+				if !strings.Contains(tables, title) {
+					t.Errorf("no %q in\n%s", title, tables)
+				}
+			}
+			left := value[int](t, s, `select count(*)::int from pg_tables where tablename like 'tidings\_bench%'`)
+			want(t, "scratch tables left behind", left, 0)
+		})
+	}
+}
+
+func TestBench_MeasuresOneSection(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	srv := s.start(t)
+	figures, _ := bench(t, "--url="+srv.url, "--secret="+testSecret, "--only=latency")
+	wantFigures(t, figures, map[string]float64{"latency.comments": 5, "latency.post.count": 5})
+	for _, absent := range []string{"writes", "fanout"} {
+		if figures[absent] != nil {
+			t.Errorf("%s was measured, too", absent)
+		}
+	}
+}
+
+// benchFigures are what must be in the JSON; with 0 for anything above nothing, and
+// -1 for nothing itself.
+var benchFigures = map[string]float64{
+	"machine.cores": 0, "latency.comments": 5, "latency.post.p50Ms": 0, "latency.post.p99Ms": 0, "latency.post.maxMs": 0,
+	"latency.sse.fromStart.p50Ms": 0, "latency.sse.fromStart.p99Ms": 0, "latency.sse.fromAnswer.count": 5,
+	"latency.poll.fromStart.p50Ms": 0, "latency.poll.fromAnswer.count": 5,
+	"latency.floor.insert.p50Ms": 0, "latency.floor.notify.p50Ms": 0, "latency.floor.insertAndNotify.p50Ms": 0,
+	"latency.ratios.postToInsert": 0, "latency.ratios.sseToInsertAndNotify": 0, "latency.ratios.pollToInsertAndNotify": 0,
+	"latency.faults.lost": -1, "latency.faults.duplicated": -1, "latency.faults.reordered": -1,
+
+	"writes.0.posts": 4, "writes.0.readers": 4, "writes.1.posts": 1, "writes.1.readers": 6,
+	"writes.0.comments": 0, "writes.0.failed": -1, "writes.0.commentsPerSecond": 0, "writes.0.post.p50Ms": 0, "writes.0.post.p99Ms": 0,
+	"writes.0.seen.p50Ms": 0, "writes.0.faults.lost": -1, "writes.0.faults.duplicated": -1, "writes.0.faults.reordered": -1,
+	"writes.1.commentsPerSecond": 0, "writes.1.faults.lost": -1, "writes.1.faults.duplicated": -1, "writes.1.cost.seconds": 0,
+
+	"fanout.readers": 20, "fanout.connect.perSecond": 0, "fanout.paced.messages": 10, "fanout.paced.deliveries": 200,
+	"fanout.paced.deliveriesPerSecond": 0, "fanout.paced.latency.p50Ms": 0, "fanout.paced.latency.p99Ms": 0, "fanout.paced.latency.maxMs": 0,
+	"fanout.paced.publish.p50Ms": 0, "fanout.paced.faults.lost": -1, "fanout.paced.faults.duplicated": -1, "fanout.paced.faults.reordered": -1,
+	"fanout.flatOut.messages": 40, "fanout.flatOut.deliveries": 800, "fanout.flatOut.deliveriesPerSecond": 0,
+	"fanout.flatOut.faults.lost": -1, "fanout.flatOut.faults.duplicated": -1, "fanout.flatOut.faults.cuts": -1, "fanout.paced.cost.seconds": 0,
+}
+
+func wantFigures(t *testing.T, figures map[string]any, wanted map[string]float64) {
+	t.Helper()
+	for path, w := range wanted {
+		got, ok := figureAt(figures, path).(float64)
+		switch {
+		case !ok:
+			t.Errorf("%s is missing", path)
+		case w == 0 && got <= 0, w < 0 && got != 0, w > 0 && got != w:
+			t.Errorf("%s is %v", path, got)
+		}
+	}
+}
+
+func figureAt(at any, path string) any {
+	for name := range strings.SplitSeq(path, ".") {
+		switch v := at.(type) {
+		case map[string]any:
+			at = v[name]
+		case []any:
+			at = v[name[0]-'0']
+		}
+	}
+	return at
+}
+
+func TestBenchOwn_LeavesNothingBehind(t *testing.T) {
+	t.Parallel()
+	own, err := newBenchOwn(benchPrinter{tables: io.Discard, progress: t.Output()}, 10)
+	must(t, err)
+	own.env = append(own.env, asProgram+"=1")
+	var home string
+	var pid int
+	for range 2 { // the second on the data of the first
+		must(t, own.visit(t.Context(), func(target *benchTarget) error {
+			pid = target.pid
+			home = databaseSetting(t.Context(), target.dsn, "data_directory")
+			want(t, "fsync", databaseSetting(t.Context(), target.dsn, "fsync"), "on")
+			writers, err := target.writers(1)
+			if err != nil {
+				return err
+			}
+			return target.comment(writers, []string{"a"})(t.Context(), 0, 0)
+		}))
+		if _, ok := processStat(pid); ok {
+			t.Errorf("process %d is still there", pid)
+		}
+	}
+	must(t, own.remove())
+	for _, dir := range []string{own.dir, home, filepath.Dir(home)} {
+		if _, err := os.Stat(dir); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("%s is still there: %v", dir, err)
+		}
+	}
+}

@@ -1,0 +1,188 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+// A benchMark is carried by each event of ours: which one it is, and when it was
+// sent by the clock of the target.
+type benchMark struct {
+	n    int
+	sent time.Duration
+}
+
+const benchMarkWord = "bench-mark "
+
+func (m benchMark) String() string {
+	return benchMarkWord + strconv.Itoa(m.n) + " " + strconv.FormatInt(int64(m.sent), 10) + " "
+}
+
+// findMark finds the first mark in an event's data.
+func findMark(data []byte) (benchMark, bool) {
+	at := bytes.Index(data, []byte(benchMarkWord))
+	if at < 0 {
+		return benchMark{}, false
+	}
+	n, rest := leadingDigits(data[at+len(benchMarkWord):])
+	sent, _ := leadingDigits(rest)
+	return benchMark{int(n), time.Duration(sent)}, true
+}
+
+// leadingDigits reads a number and the space after it.
+func leadingDigits(b []byte) (n int64, rest []byte) {
+	i := 0
+	for ; i < len(b) && b[i] >= '0' && b[i] <= '9'; i++ {
+		n = n*10 + int64(b[i]-'0')
+	}
+	return n, b[min(i+1, len(b)):]
+}
+
+// A benchPosition is a cursor that can be compared.
+type benchPosition struct{ epoch, position int64 }
+
+func parsePosition(id []byte) benchPosition {
+	epoch, position, _ := strings.Cut(string(id), "-")
+	e, _ := strconv.ParseInt(epoch, 10, 64)
+	p, _ := strconv.ParseInt(position, 10, 64)
+	return benchPosition{e, p}
+}
+
+func (p benchPosition) after(q benchPosition) bool {
+	return p.epoch > q.epoch || p.epoch == q.epoch && p.position > q.position
+}
+
+// benchFaults are what must all be 0, but for cuts: a reader that was cut off goes
+// on from its cursor.
+type benchFaults struct {
+	Lost       int64 `json:"lost"`
+	Duplicated int64 `json:"duplicated"`
+	Reordered  int64 `json:"reordered"`
+	Cuts       int64 `json:"cuts"`
+}
+
+func (f benchFaults) any() bool { return f.Lost+f.Duplicated+f.Reordered > 0 }
+
+func (f *benchFaults) add(g benchFaults) {
+	f.Lost += g.Lost
+	f.Duplicated += g.Duplicated
+	f.Reordered += g.Reordered
+	f.Cuts += g.Cuts
+}
+
+func (f benchFaults) String() string {
+	return fmt.Sprintf("lost %d · duplicated %d · reordered %d · readers cut off and resumed %d",
+		f.Lost, f.Duplicated, f.Reordered, f.Cuts)
+}
+
+// A benchTally is what one reader saw of the events numbered from base on.
+type benchTally struct {
+	mu       sync.Mutex // guards the rest; a reader writes, settle looks on
+	base     int
+	seen     []uint64 // a bit each
+	received int64    // without duplicates
+	faults   benchFaults
+	last     benchPosition
+	latency  []time.Duration
+	lastAt   time.Duration
+	onTake   func(benchMark, time.Duration) // may be nil
+}
+
+// take notes an event that arrived.
+func (t *benchTally) take(m benchMark, id benchPosition, at time.Duration) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !t.first(m.n - t.base) {
+		t.faults.Duplicated++
+		return
+	}
+	if !id.after(t.last) {
+		t.faults.Reordered++
+	}
+	t.last = id
+	t.received++
+	t.lastAt = at
+	t.latency = append(t.latency, at-m.sent)
+	if t.onTake != nil {
+		t.onTake(m, at)
+	}
+}
+
+// first notes that event i was seen, and returns whether it was new. One from before
+// the base was counted already.
+func (t *benchTally) first(i int) bool {
+	if i < 0 || t.has(i) {
+		return false
+	}
+	for len(t.seen) <= i/64 {
+		t.seen = append(t.seen, 0)
+	}
+	t.seen[i/64] |= 1 << (i % 64)
+	return true
+}
+
+func (t *benchTally) has(i int) bool {
+	return i/64 < len(t.seen) && t.seen[i/64]&(1<<(i%64)) != 0
+}
+
+func (t *benchTally) count() int64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.received
+}
+
+// watch has fn told of each event at its first sight, under the lock.
+func (t *benchTally) watch(fn func(benchMark, time.Duration)) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.onTake = fn
+}
+
+func (t *benchTally) cut() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.faults.Cuts++
+}
+
+// A benchSight is what a tally came to.
+type benchSight struct {
+	received int64
+	faults   benchFaults
+	latency  []time.Duration
+	lastAt   time.Duration
+}
+
+// finish compares with what was acknowledged, and begins anew with events from next on.
+func (t *benchTally) finish(acked []int, next int) benchSight {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, n := range acked {
+		if !t.has(n - t.base) {
+			t.faults.Lost++
+		}
+	}
+	sight := benchSight{t.received, t.faults, t.latency, t.lastAt}
+	t.base, t.seen, t.received, t.faults, t.lastAt = next, nil, 0, benchFaults{}, 0
+	t.latency = make([]time.Duration, 0, len(sight.latency))
+	return sight
+}
+
+// sumSights puts the sights of all readers together.
+func sumSights(sights []benchSight) benchSight {
+	var sum benchSight
+	for _, s := range sights {
+		sum.received += s.received
+		sum.faults.add(s.faults)
+		sum.lastAt = max(sum.lastAt, s.lastAt)
+	}
+	sum.latency = slices.Grow(sum.latency, int(sum.received))
+	for _, s := range sights {
+		sum.latency = append(sum.latency, s.latency...)
+	}
+	return sum
+}

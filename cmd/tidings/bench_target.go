@@ -1,0 +1,80 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/tidings-live/tidings/api"
+	"github.com/tidings-live/tidings/api/client"
+)
+
+// benchTokenTTL is longer than any measurement takes.
+const benchTokenTTL = 12 * time.Hour
+
+// A benchTarget is the server that is measured, seen from here.
+type benchTarget struct {
+	secret string
+	dsn    string // "" when the database is not known
+	pid    int    // 0 when it is not known, or not on this machine
+	epoch  time.Time
+	run    string // keeps the posts of this run apart from those of others
+	wire   *benchWire
+	client *client.Client
+	out    benchPrinter
+}
+
+func newBenchTarget(url, secret string, out benchPrinter) (*benchTarget, error) {
+	c, err := client.New(url)
+	if err != nil {
+		return nil, err
+	}
+	wire, err := newBenchWire(url)
+	if err != nil {
+		return nil, err
+	}
+	return &benchTarget{
+		secret: secret, epoch: time.Now(), run: strings.ToLower(rand.Text()[:8]), wire: wire, client: c, out: out,
+	}, nil
+}
+
+func (t *benchTarget) close() { t.client.CloseIdleConnections() }
+
+// now is the clock of all figures: readers and writers share this process.
+func (t *benchTarget) now() time.Duration { return time.Since(t.epoch) }
+
+// post is the id of a post that nobody else writes to.
+func (t *benchTarget) post(what string, i int) string {
+	return fmt.Sprintf("bench-%s-%s-%d", t.run, what, i)
+}
+
+func (t *benchTarget) token(sub string, roles ...string) (string, error) {
+	return api.SignToken(t.secret, api.Identity{
+		Subject: "bench-" + t.run + "-" + sub, Name: "Bench " + sub, Roles: roles, Expires: time.Now().Add(benchTokenTTL),
+	})
+}
+
+// writers are clients of as many users, over shared connections.
+func (t *benchTarget) writers(n int, roles ...string) ([]*client.Client, error) {
+	all := make([]*client.Client, n)
+	for i := range all {
+		token, err := t.token(fmt.Sprintf("writer-%d", i), roles...)
+		if err != nil {
+			return nil, err
+		}
+		all[i] = t.client.As(token)
+	}
+	return all, nil
+}
+
+// comment returns the act of writing comment n as one of the writers to the post at
+// the same place.
+func (t *benchTarget) comment(writers []*client.Client, posts []string) benchSend {
+	return func(ctx context.Context, worker, n int) error {
+		body := benchMark{n, t.now()}.String()
+		_, err := writers[worker].CreateComment(ctx, posts[worker%len(posts)], client.NewComment{Body: body})
+		return err
+	}
+}

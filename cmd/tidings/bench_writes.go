@@ -1,0 +1,108 @@
+package main
+
+import (
+	"context"
+	"fmt"
+)
+
+// benchWrites is one load of comments, and whether its readers saw all of them.
+type benchWrites struct {
+	Posts     int          `json:"posts"`
+	Writers   int          `json:"writers"`
+	Readers   int          `json:"readers"`
+	Comments  int          `json:"comments"` // acknowledged
+	Failed    int          `json:"failed"`
+	Failure   string       `json:"failure,omitempty"` // the first
+	Seconds   float64      `json:"seconds"`
+	PerSecond float64      `json:"commentsPerSecond"`
+	Post      benchSummary `json:"post"` // until its answer
+	Seen      benchSummary `json:"seen"` // by each reader, from the POST's start
+	Faults    benchFaults  `json:"faults"`
+	Cost      benchCost    `json:"cost"` // each: of a comment
+}
+
+func (c *benchCommand) writes(ctx context.Context, t *benchTarget, report *benchReport) error {
+	for _, load := range []struct{ posts, readers int }{{c.Publishers, c.Publishers}, {1, c.Audience}} {
+		w, err := c.writeTo(ctx, t, load.posts, load.readers)
+		if err != nil {
+			return err
+		}
+		w.print(t.out)
+		report.Writes = append(report.Writes, w)
+	}
+	return nil
+}
+
+func (c *benchCommand) writeTo(ctx context.Context, t *benchTarget, count, readers int) (w benchWrites, err error) {
+	t.out.say("writes: %d writers, posts: %d, for %v", c.Publishers, count, c.Duration)
+	posts := make([]string, count)
+	for i := range posts {
+		posts[i] = t.post(fmt.Sprintf("writes%d", count), i)
+	}
+	writers, err := t.writers(c.Publishers)
+	if err != nil {
+		return w, err
+	}
+	fleet, err := t.fleet(ctx, benchFleetSpec{event: "new-comment", posts: posts, readers: readers})
+	if err != nil {
+		return w, err
+	}
+	defer fleet.stop()
+	before := t.usage()
+	sent, sight, err := fleet.measure(ctx, "writes", &benchLoad{
+		workers: c.Publishers, posts: count, send: t.comment(writers, posts), more: benchUntil(c.Duration), now: t.now,
+	})
+	if err != nil {
+		return w, err
+	}
+	return benchWrites{
+		Posts: count, Writers: c.Publishers, Readers: readers,
+		Comments: len(sent.took), Failed: sent.failures(), Failure: sent.failure(),
+		Seconds: sent.seconds(), PerSecond: float64(len(sent.took)) / sent.seconds(),
+		Post: summarize(sent.took), Seen: summarize(sight.latency), Faults: sight.faults,
+		Cost: t.costSince(before, int64(len(sent.took))),
+	}, nil
+}
+
+func (w benchWrites) print(out benchPrinter) {
+	t := out.table("Writes: %d writers onto %s, %d SSE readers in all", w.Writers, countOf(w.Posts, "post"), w.Readers)
+	t.times("POST answered", w.Post)
+	t.times("seen by each reader, from the POST's start", w.Seen)
+	out.line("%.0f comments/s: %d in %.1f s, %d failed", w.PerSecond, w.Comments, w.Seconds, w.Failed)
+	if w.Failed > 0 {
+		out.line("the first to fail: %s", w.Failure)
+	}
+	out.line("%v", w.Faults)
+	out.cost("", w.Cost, "comment")
+}
+
+// measure runs a load and waits until the readers have it.
+func (f *benchFleet) measure(ctx context.Context, what string, l *benchLoad) (benchSent, benchSight, error) {
+	defer f.target.out.during(func() string {
+		return fmt.Sprintf("%s: %d sent, %d arrived", what, l.next.Load(), f.received())
+	})()
+	sent, err := l.run(ctx)
+	if err != nil {
+		return sent, benchSight{}, err
+	}
+	if err := f.settle(ctx, sent); err != nil {
+		return sent, benchSight{}, err
+	}
+	return sent, f.finish(sent), nil
+}
+
+func (s benchSent) seconds() float64 { return (s.end - s.begin).Seconds() }
+
+func (s benchSent) failure() string {
+	if s.why == nil {
+		return ""
+	}
+	return s.why.Error()
+}
+
+func countOf(n int, what string) string {
+	if n == 1 {
+		return "one " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}

@@ -1,0 +1,139 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/tidings-live/tidings/api"
+	"github.com/tidings-live/tidings/store"
+	"github.com/tidings-live/tidings/stream"
+)
+
+// An instance is one server as its command set it.
+type instance struct {
+	databaseFlags
+	serverFlags
+	addr   string
+	secret string
+	demo   *api.Demo
+	logger *slog.Logger
+	// listening is told the address once requests are answered. Optional.
+	listening func(addr net.Addr)
+}
+
+// parts are what an instance is made of.
+type parts struct {
+	store    *store.Store
+	hub      *stream.Hub
+	typing   *stream.Typing
+	listener *store.Listener
+	api      *api.Server
+	http     *http.Server
+}
+
+// ears passes on what the listener hears.
+type ears struct {
+	*stream.Hub
+	typing *stream.Typing
+}
+
+// Signal implements [store.Hearer].
+func (e ears) Signal(s store.Signal) {
+	if s.Stop {
+		e.typing.Stop(s.Topic, s.User.ID)
+		return
+	}
+	e.typing.Signal(s.Topic, s.User)
+}
+
+func (i instance) retention() store.Retention {
+	return store.Retention{Age: i.Retention, Rows: i.RetentionRows}
+}
+
+// build wires the parts together. Nothing runs yet.
+func (i instance) build(ctx context.Context) (*parts, error) {
+	verifier, err := api.NewVerifier(api.TokenConfig{
+		Secret: i.secret, PublicKey: i.JWTPublicKey, Issuer: i.JWTIssuer, Audience: i.JWTAudience,
+	})
+	if err != nil {
+		return nil, err
+	}
+	db, err := store.Open(ctx, store.Config{
+		URL: i.DatabaseURL, ListenURL: i.ListenURL, AutoPosts: i.AutoPosts, GroupCommit: i.GroupCommit != "off", Logger: i.logger,
+	})
+	if err != nil {
+		return nil, err
+	}
+	hub := stream.NewHub(db, stream.HubConfig{RingEvents: i.RingEvents, RingBytes: i.RingBytes, Logger: i.logger})
+	typing := stream.NewTyping(hub)
+	listener := db.NewListener(ears{hub, typing})
+	server, err := api.New(api.Config{
+		Store: db, Hub: hub, Typing: typing, Prober: listener, Verifier: verifier,
+		AllowedOrigins: i.AllowedOrigins, PublicKinds: i.PublicKinds,
+		Heartbeat: i.Heartbeat, MaxAge: i.MaxAge, Demo: i.demo, Logger: i.logger,
+	})
+	if err != nil {
+		db.Close()
+		return nil, err
+	}
+	return &parts{db, hub, typing, listener, server, api.NewHTTPServer(server, i.logger)}, nil
+}
+
+// run serves until ctx ends or a part fails, then takes the parts down in order:
+// readiness, streams, requests, writer, listener and hub, pool. It returns nil when it was
+// asked to stop and everything ended within the drain time.
+func run(ctx context.Context, i instance) error {
+	p, err := i.build(ctx)
+	if err != nil {
+		return err
+	}
+	defer p.store.Close()
+	socket, err := (&net.ListenConfig{}).Listen(ctx, "tcp", i.addr)
+	if err != nil {
+		return fmt.Errorf("listen: %w", err)
+	}
+
+	// The parts outlive ctx: they stop below, in order.
+	running, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	group, running := errgroup.WithContext(running)
+	group.Go(func() error { return p.store.Run(running) })
+	group.Go(func() error { return p.store.Retain(running, i.retention()) })
+	group.Go(func() error { return p.hub.Run(running) })
+	group.Go(func() error { return p.typing.Run(running) })
+	group.Go(func() error { return p.listener.Run(running) })
+	group.Go(func() error { return serve(p.http, socket) })
+	i.logger.InfoContext(ctx, "listening", "addr", socket.Addr().String())
+	if i.listening != nil {
+		i.listening(socket.Addr())
+	}
+
+	select {
+	case <-ctx.Done():
+		i.logger.InfoContext(ctx, "stopping", "drain", i.Drain)
+	case <-running.Done(): // a part failed
+	}
+	p.api.Drain()
+	p.hub.Close() // first: Shutdown would wait for open streams
+	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), i.Drain)
+	defer cancel()
+	err = p.http.Shutdown(drain)
+	if err != nil {
+		err = errors.Join(fmt.Errorf("requests did not end within %v: %w", i.Drain, err), p.http.Close())
+	}
+	stop()
+	return errors.Join(group.Wait(), err)
+}
+
+func serve(server *http.Server, socket net.Listener) error {
+	if err := server.Serve(socket); !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serve: %w", err)
+	}
+	return nil
+}

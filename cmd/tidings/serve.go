@@ -1,0 +1,52 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/tidings-live/tidings/api"
+	"github.com/tidings-live/tidings/migrations"
+)
+
+type serveCommand struct {
+	databaseFlags
+	Addr      string `env:"TIDINGS_ADDR" default:":8080" help:"Address to listen on, host:port."`
+	JWTSecret string `name:"jwt-secret" env:"TIDINGS_JWT_SECRET" help:"Secret of your tokens (HS256, HS384, HS512), at least 32 bytes. Prefer the environment: flags show in process lists."`
+	Migrate   bool   `env:"TIDINGS_MIGRATE" default:"true" negatable:"" help:"Bring the schema up to date on start."`
+	Demo      bool   `env:"TIDINGS_DEMO" help:"Serve the demo page at /. It hands out tokens to everyone: never in production."`
+	serverFlags
+}
+
+func (c *serveCommand) Run(ctx context.Context, io streams) error {
+	logger, err := c.logger(io.err)
+	if err != nil {
+		return err
+	}
+	if c.Demo && c.JWTSecret == "" {
+		return errors.New("the demo needs a JWT secret to sign its tokens with")
+	}
+	if c.JWTSecret == "" && c.JWTPublicKey == "" {
+		logger.WarnContext(ctx, "no key for tokens is set: nobody can sign in, anyone can read public topics")
+	}
+	if c.Migrate {
+		if err := migrations.Up(ctx, c.direct(), logger); err != nil {
+			return err
+		}
+	}
+	var demo *api.Demo
+	if c.Demo {
+		token, err := api.SignToken(c.JWTSecret, api.Identity{Subject: "cat", Name: "Cat", Expires: time.Now().Add(24 * time.Hour)})
+		if err != nil {
+			return err
+		}
+		demo = newDemo(c.JWTSecret, `psql "$DATABASE_URL"`, token)
+		if err := seed(ctx, c.DatabaseURL); err != nil {
+			return err
+		}
+	}
+	return run(ctx, instance{
+		databaseFlags: c.databaseFlags, serverFlags: c.serverFlags,
+		addr: c.Addr, secret: c.JWTSecret, demo: demo, logger: logger,
+	})
+}
