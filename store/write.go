@@ -102,7 +102,15 @@ func (s *Store) commit(ctx context.Context, writes []*write, lockTimeout time.Du
 	defer cancel()
 	batch := &pgx.Batch{}
 	batch.Queue("begin isolation level read committed")
-	batch.Queue("select set_config('lock_timeout', $1, true)", fmt.Sprint(lockTimeout.Milliseconds()))
+	// Plans are kept for the life of the connection, as the triggers' are, and for the
+	// same reasons (0002_log.sql): made once, and right for any size.
+	batch.Queue(`
+		select
+			set_config('lock_timeout', $1, true),
+			set_config('plan_cache_mode', 'force_generic_plan', true),
+			set_config('enable_seqscan', 'off', true),
+			set_config('jit', 'off', true)`,
+		fmt.Sprint(lockTimeout.Milliseconds()))
 	queueUsers(batch, writes)
 	s.queueComments(batch, writes)
 	s.queueLikes(batch, writes)
@@ -179,13 +187,9 @@ func (s *Store) queueComments(batch *pgx.Batch, writes []*write) {
 	if len(asked) == 0 {
 		return
 	}
-	batch.Queue(`
-		delete from tidings.idempotency
-		using unnest($1::text[], $2::text[]) as asked (user_id, key)
-		where idempotency.user_id = asked.user_id
-			and idempotency.key = asked.key
-			and idempotency.created_at <= statement_timestamp() - $3::interval`,
-		authors, keys, IdempotencyLifetime)
+	if strings.Join(keys, "") != "" {
+		queueForgetKeys(batch, authors, keys)
+	}
 	batch.Queue(`
 		with asked as materialized (
 			select a.*, nextval('tidings.comments_id_seq') as id,
@@ -237,6 +241,17 @@ func (s *Store) queueComments(batch *pgx.Batch, writes []*write) {
 		})
 		return err
 	})
+}
+
+// queueForgetKeys removes the keys among these that have expired.
+func queueForgetKeys(batch *pgx.Batch, authors, keys []string) {
+	batch.Queue(`
+		delete from tidings.idempotency
+		using unnest($1::text[], $2::text[]) as asked (user_id, key)
+		where idempotency.user_id = asked.user_id
+			and idempotency.key = asked.key
+			and idempotency.created_at <= statement_timestamp() - $3::interval`,
+		authors, keys, IdempotencyLifetime)
 }
 
 // answer is the outcome of one comment, should the transaction commit.
