@@ -32,6 +32,9 @@ func signedIn(c echo.Context) (Identity, error) {
 // none is needed: falling back to nobody would hide that it ended.
 func (s *Server) authenticate(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
+		if _, err := query(c); err != nil { // a token in any URL is refused
+			return err
+		}
 		token, err := s.tokenOf(c.Request())
 		if err != nil {
 			return err
@@ -56,10 +59,11 @@ func (s *Server) tokenOf(r *http.Request) (string, error) {
 		return "", problemMalformed.with("more than one Authorization header")
 	case len(headers) == 1:
 		scheme, token, _ := strings.Cut(headers[0], " ")
+		token = strings.TrimSpace(token)
 		if !strings.EqualFold(scheme, "Bearer") || token == "" {
 			return "", problemToken.with("Authorization is not Bearer <token>")
 		}
-		return strings.TrimSpace(token), nil
+		return token, nil
 	}
 	cookie, err := r.Cookie(CookieName)
 	if err != nil || cookie.Value == "" {

@@ -103,6 +103,9 @@ func (s *Server) createComment(c echo.Context) error {
 		return err
 	}
 	written.PostID, written.Author = post.ID(), who.user()
+	if written.IdempotencyKey, err = idempotencyKey(c); err != nil {
+		return err
+	}
 	created, err := s.store.CreateComment(c.Request().Context(), written)
 	if err != nil {
 		return err
@@ -110,6 +113,27 @@ func (s *Server) createComment(c echo.Context) error {
 	s.stopTyping(c.Request().Context(), post, who)
 	c.Response().Header().Set(echo.HeaderLocation, "/v1/comments/"+idText(created.ID))
 	return c.JSON(http.StatusCreated, viewComment(created))
+}
+
+// maxKeyBytes bounds an idempotency key.
+const maxKeyBytes = 255
+
+// idempotencyKey reads the header Idempotency-Key (draft-ietf-httpapi-idempotency-key-header):
+// a quoted string, or the bare characters of one; "" when it is absent.
+func idempotencyKey(c echo.Context) (string, error) {
+	headers := c.Request().Header.Values("Idempotency-Key")
+	if len(headers) == 0 {
+		return "", nil
+	}
+	key := headers[0]
+	if quoted, ok := strings.CutPrefix(key, `"`); ok && len(quoted) > 0 && strings.HasSuffix(quoted, `"`) {
+		key = strings.TrimSuffix(quoted, `"`)
+	}
+	visible := !strings.ContainsFunc(key, func(r rune) bool { return r < '!' || r > '~' || r == '"' || r == '\\' })
+	if len(headers) > 1 || key == "" || len(key) > maxKeyBytes || !visible {
+		return "", problemMalformed.with(fmt.Sprintf("Idempotency-Key is not one string of 1 to %d visible ASCII characters", maxKeyBytes))
+	}
+	return key, nil
 }
 
 func decodeComment(c echo.Context) (store.NewComment, error) {

@@ -36,6 +36,9 @@ func (s *Server) routeDemo(e *echo.Echo, demo *Demo) {
 	files := http.StripPrefix("/demo/", http.FileServerFS(web.Demo()))
 	e.GET("/demo/config", demo.config)
 	e.GET("/demo/*", func(c echo.Context) error {
+		if info, err := fs.Stat(web.Demo(), c.Param("*")); err != nil || info.IsDir() {
+			return problemNotFound.with("")
+		}
 		c.Response().Header().Set(echo.HeaderCacheControl, "no-cache")
 		files.ServeHTTP(c.Response(), c.Request())
 		return nil

@@ -6,6 +6,8 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -15,8 +17,11 @@ import (
 )
 
 const (
-	// chunk is how many events are written at once, before timers get their turn.
+	// chunk is how many events are taken at once, before timers get their turn.
 	chunk = 256
+	// partBytes is about how much is written at once: each part has a deadline of its
+	// own, so that a reader who is slow but reads is not cut.
+	partBytes = 32 << 10
 	// unreadablePause is how long a reader that is behind waits for an unreadable log.
 	unreadablePause = time.Second
 	// The retry of stream.ready and stream.bye is random in this range, so that
@@ -54,7 +59,7 @@ func (s *Server) events(c echo.Context) error {
 		return nil
 	}
 	st := eventStream{
-		out:    newStreamWriter(c.Response().Writer),
+		out:    newStreamWriter(c.Response().Writer, s.patience),
 		sub:    sub,
 		style:  style,
 		life:   s.newLifetime(r),
@@ -66,22 +71,38 @@ func (s *Server) events(c echo.Context) error {
 	return nil
 }
 
+// eventStreamRanges are the media ranges that include our type, the vaguest first.
+var eventStreamRanges = []string{"*/*", "text/*", "text/event-stream"}
+
 // acceptsEventStream reads Accept (RFC 9110 section 12.5.1) as far as it matters
-// here: whether anything in it, with a weight above nothing, includes our type.
+// here: whether the closest of its ranges that include our type, wherever it stands,
+// has a weight above nothing.
 func acceptsEventStream(r *http.Request) bool {
 	accept := strings.Join(r.Header.Values(echo.HeaderAccept), ",")
 	if strings.TrimSpace(accept) == "" {
 		return true
 	}
+	closest, accepted := -1, false
 	for part := range strings.SplitSeq(accept, ",") {
 		media, parameters, _ := strings.Cut(part, ";")
-		switch strings.ToLower(strings.TrimSpace(media)) {
-		case "text/event-stream", "text/*", "*/*":
-			weight := strings.ReplaceAll(parameters, " ", "")
-			return weight != "q=0" && !strings.HasPrefix(weight, "q=0.0")
+		if i := slices.Index(eventStreamRanges, strings.ToLower(strings.TrimSpace(media))); i > closest {
+			closest, accepted = i, weighty(parameters)
 		}
 	}
-	return false
+	return accepted
+}
+
+// weighty reports whether the q among the parameters is above nothing. Without one,
+// or one that can be read, it is 1.
+func weighty(parameters string) bool {
+	for parameter := range strings.SplitSeq(parameters, ";") {
+		name, value, _ := strings.Cut(parameter, "=")
+		if strings.EqualFold(strings.TrimSpace(name), "q") {
+			q, err := strconv.ParseFloat(strings.TrimSpace(value), 64)
+			return err != nil || q > 0
+		}
+	}
+	return true
 }
 
 // A style is how a reader wants the same events written.
@@ -169,19 +190,31 @@ func (st *eventStream) step(ctx context.Context) (ended bool, err error) {
 	return false, nil
 }
 
+// writeFrames writes in parts. When the token ends meanwhile, what is left is not
+// for this stream any more: its bye names the last event that was written.
 func (st *eventStream) writeFrames(frames []*stream.Frame) error {
-	var bytes []byte
-	for _, f := range frames {
+	var part []byte
+	for i, f := range frames {
 		if st.style.enveloped {
-			bytes = append(bytes, f.Enveloped()...)
+			part = append(part, f.Enveloped()...)
 		} else {
-			bytes = append(bytes, f.SSE()...)
+			part = append(part, f.SSE()...)
 		}
 		if !f.Ephemeral() {
 			st.told = f.Cursor
 		}
+		if len(part) < partBytes && i < len(frames)-1 {
+			continue
+		}
+		if err := st.write(part); err != nil {
+			return err
+		}
+		if past(st.life.expires, time.Now()) {
+			return nil
+		}
+		part = part[:0]
 	}
-	return st.write(bytes)
+	return nil
 }
 
 // tick does what is due besides events.

@@ -11,6 +11,7 @@ import (
 
 const (
 	readHeaderTimeout = 10 * time.Second // RFC 9112 knows no limit; slow headers hold a connection
+	readTimeout       = 30 * time.Second // and so do bodies. Over once a request is read: streams go on
 	idleTimeout       = 120 * time.Second
 	maxHeaderBytes    = 16 << 10
 
@@ -28,6 +29,7 @@ func NewHTTPServer(handler http.Handler, logger *slog.Logger) *http.Server {
 	return &http.Server{
 		Handler:           handler,
 		ReadHeaderTimeout: readHeaderTimeout,
+		ReadTimeout:       readTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
 		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelDebug),

@@ -20,7 +20,7 @@ type Identity struct {
 // The roles that mean something to Tidings.
 const (
 	RoleService   = "service"   // another program of the site
-	RoleAdmin     = "admin"     // may do what a service and a moderator may
+	RoleAdmin     = "admin"     // may put posts, and do what a moderator may
 	RoleModerator = "moderator" // may take any comment back
 )
 

@@ -5,12 +5,16 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"unicode"
 
 	"github.com/labstack/echo/v4"
 )
 
 // origins are the pages that may call us from a browser, besides our own.
 type origins map[string]bool
+
+// usualPorts are left out by browsers.
+var usualPorts = map[string]string{"http": "80", "https": "443"}
 
 // parseOrigins takes exact origins, scheme://host[:port]. No wildcards: each is
 // trusted with its visitors' cookies.
@@ -21,6 +25,9 @@ func parseOrigins(list []string) (origins, error) {
 		if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || strings.Contains(u.Host, "*") ||
 			s != u.Scheme+"://"+u.Host {
 			return nil, fmt.Errorf("allowed origin %q is not scheme://host[:port]", s)
+		}
+		if u.Port() == usualPorts[u.Scheme] || strings.ContainsFunc(s, func(r rune) bool { return r > unicode.MaxASCII }) {
+			return nil, fmt.Errorf("allowed origin %q is not as browsers send it: without the usual port, the host in ASCII", s)
 		}
 		allowed[strings.ToLower(s)] = true
 	}
@@ -34,8 +41,7 @@ func (o origins) allows(origin string) bool { return o[origin] }
 // ownPage reports whether the origin is the host that was asked. The scheme is not
 // compared: behind a proxy that ends TLS we don't know ours.
 func ownPage(origin string, r *http.Request) bool {
-	u, err := url.Parse(origin)
-	return err == nil && u.Host != "" && u.Host == r.Host
+	return r.Host != "" && (origin == "https://"+r.Host || origin == "http://"+r.Host)
 }
 
 // trustsCookie reports whether a cookie is from a page that meant to send it: one of

@@ -1,13 +1,16 @@
 package api
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -52,6 +55,10 @@ func (s *Server) poll(c echo.Context) error {
 	if err == nil && len(frames) == 0 && wait > 0 {
 		frames, err = await(c, sub, r.who, wait, limit)
 	}
+	if errors.Is(err, stream.ErrClosed) {
+		c.Response().Header().Set("Connection", "close") // this server stops: ask another
+		frames, err = nil, nil
+	}
 	if err != nil {
 		return err
 	}
@@ -76,19 +83,24 @@ func pollWait(c echo.Context, r reading) (time.Duration, error) {
 	return wait - time.Duration(rand.Float64()*float64(wait)/10), nil
 }
 
-// preferredWait ignores what it cannot read, as a preference may be.
+// preferredWait finds wait=N among the preferences, and ignores what it cannot read,
+// as it may with preferences.
 func preferredWait(c echo.Context) (int, bool) {
-	const prefix = "wait="
-	prefer := c.Request().Header.Get("Prefer")
-	if len(prefer) <= len(prefix) || prefer[:len(prefix)] != prefix {
-		return 0, false
+	preferences := strings.Join(c.Request().Header.Values("Prefer"), ",")
+	for preference := range strings.SplitSeq(preferences, ",") {
+		preference, _, _ = strings.Cut(preference, ";") // its parameters
+		name, value, _ := strings.Cut(preference, "=")
+		if !strings.EqualFold(strings.TrimSpace(name), "wait") {
+			continue
+		}
+		n, err := strconv.ParseUint(strings.TrimSpace(value), 10, 31)
+		return min(int(n), mostWait), err == nil
 	}
-	n, err := strconv.Atoi(prefer[len(prefix):])
-	return min(n, mostWait), err == nil && n >= 0
+	return 0, false
 }
 
-// await waits for events. A wait that ends, for whatever reason but the client's
-// leaving, is an empty answer: there is nothing the client should do differently.
+// await waits for events. A wait that is over is an empty answer: there is nothing
+// the client should do differently.
 func await(c echo.Context, sub *stream.Subscription, who Identity, wait time.Duration, limit int) ([]*stream.Frame, error) {
 	deadline := time.Now().Add(wait)
 	if !who.anonymous() && who.Expires.Before(deadline) {
@@ -97,11 +109,7 @@ func await(c echo.Context, sub *stream.Subscription, who Identity, wait time.Dur
 	ctx, cancel := context.WithDeadline(c.Request().Context(), deadline)
 	defer cancel()
 	frames, err := sub.Next(ctx, limit)
-	switch {
-	case errors.Is(err, stream.ErrClosed):
-		c.Response().Header().Set("Connection", "close") // this server stops: ask another
-		return nil, nil
-	case err != nil && c.Request().Context().Err() == nil && ctx.Err() != nil:
+	if err != nil && !errors.Is(err, stream.ErrClosed) && c.Request().Context().Err() == nil && ctx.Err() != nil {
 		return nil, nil
 	}
 	return frames, err
@@ -122,34 +130,28 @@ type pollEventJSON struct {
 
 func answerPoll(c echo.Context, frames []*stream.Frame, sub *stream.Subscription) error {
 	answer := pollJSON{Events: make([]pollEventJSON, 0, len(frames)), Cursor: sub.Cursor(), More: !sub.Drained()}
+	var through stream.Cursor // of the last event that has one: where an answer may be cut
 	size := 0
-	for i, f := range frames {
-		if size += len(f.SSE()); size > mostPollBytes && i > 0 {
-			answer.Cursor, answer.More = lastCursor(frames[:i], answer.Cursor), true
+	for _, f := range frames {
+		if size += len(f.SSE()); size > mostPollBytes && through != (stream.Cursor{}) {
+			answer.Cursor, answer.More = through, true
 			break
 		}
 		e := pollEventJSON{Event: f.Name, Topic: f.Topic, Data: f.Data}
 		if !f.Ephemeral() {
-			e.ID = f.Cursor.String()
+			through, e.ID = f.Cursor, f.Cursor.String()
 		}
 		answer.Events = append(answer.Events, e)
 	}
-	header := c.Response().Header()
-	header.Set(echo.HeaderContentType, echo.MIMEApplicationJSON)
-	header.Set(echo.HeaderCacheControl, "no-store")
-	header.Set("Next-Cursor", answer.Cursor.String())
-	c.Response().WriteHeader(http.StatusOK)
-	encoder := json.NewEncoder(c.Response())
+	var body bytes.Buffer // whole, so that it has a Content-Length
+	encoder := json.NewEncoder(&body)
 	encoder.SetEscapeHTML(false)
-	return encoder.Encode(&answer)
-}
-
-// lastCursor is where an answer ends that was cut short.
-func lastCursor(frames []*stream.Frame, otherwise stream.Cursor) stream.Cursor {
-	for i := len(frames) - 1; i >= 0; i-- {
-		if !frames[i].Ephemeral() {
-			return frames[i].Cursor
-		}
+	if err := encoder.Encode(&answer); err != nil {
+		return fmt.Errorf("encode events: %w", err)
 	}
-	return otherwise
+	header := c.Response().Header()
+	header.Set(echo.HeaderCacheControl, "no-store")
+	header.Set(echo.HeaderContentLength, strconv.Itoa(body.Len()))
+	header.Set("Next-Cursor", answer.Cursor.String())
+	return c.Blob(http.StatusOK, echo.MIMEApplicationJSON, body.Bytes())
 }

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"log/slog"
@@ -62,11 +63,13 @@ var (
 	problemMethod        = Problem{Status: 405, Code: "method_not_allowed", Title: "The method is not allowed"}
 	problemNotAcceptable = Problem{Status: 406, Code: "not_acceptable", Title: "The answer has another media type"}
 	problemLocked        = Problem{Status: 409, Code: "post_locked", Title: "The post takes no comments"}
+	problemInFlight      = Problem{Status: 409, Code: "idempotency_key_in_flight", Title: "The first request with the key is not done yet", retryAfter: time.Second}
 	problemGone          = Problem{Status: 410, Code: "cursor_gone", Title: "Events after the cursor are gone"}
 	problemTooLarge      = Problem{Status: 413, Code: "too_large", Title: "The request is too large"}
 	problemMediaType     = Problem{Status: 415, Code: "unsupported_media_type", Title: "The request has another media type"}
 	problemInvalid       = Problem{Status: 422, Code: "invalid", Title: "A value is not allowed"}
 	problemNoParent      = Problem{Status: 422, Code: "no_parent", Title: "There is no such comment to reply to"}
+	problemKeyReused     = Problem{Status: 422, Code: "idempotency_key_reused", Title: "The key was used for another request"}
 	problemRateLimited   = Problem{Status: 429, Code: "rate_limited", Title: "Too many requests", retryAfter: time.Second}
 	problemInternal      = Problem{Status: 500, Code: "internal", Title: "Something went wrong"}
 	problemUnavailable   = Problem{Status: 503, Code: "unavailable", Title: "Try again shortly", retryAfter: 2 * time.Second}
@@ -90,8 +93,12 @@ var known = []struct {
 	{store.ErrNotAuthor, &problemForbidden, true},
 	{store.ErrPostLocked, &problemLocked, false},
 	{store.ErrNoParent, &problemNoParent, false},
+	{store.ErrInFlight, &problemInFlight, false},
+	{store.ErrKeyReused, &problemKeyReused, false},
+	{store.ErrBusy, &problemUnavailable, true},
 	{store.ErrTicket, &problemTicket, false},
 	{store.ErrUnavailable, &problemUnavailable, false},
+	{context.Canceled, &problemUnavailable, false}, // the client left, or closed its half
 }
 
 // problemOf turns any error into the problem that the client sees.
@@ -110,6 +117,8 @@ func problemOf(err error) *Problem {
 		return p
 	case errors.As(err, &large):
 		return problemTooLarge.with("at most " + strconv.FormatInt(large.Limit, 10) + " bytes")
+	case errors.As(err, &invalid) && invalid.Constraint != "":
+		return problemInvalid.with("it breaks the rule " + invalid.Constraint) // Postgres would tell of tables
 	case errors.As(err, &invalid):
 		return problemInvalid.with(invalid.Detail)
 	case errors.As(err, &routing):
@@ -140,16 +149,17 @@ func problemOfStatus(status int) *Problem {
 }
 
 // handleError is the only place where an error becomes a response. A response that
-// has begun stays as it is.
+// has begun stays as it is. A client that seems gone is answered, too: it may have
+// closed its own half alone, and silence would read as 200.
 func (s *Server) handleError(err error, c echo.Context) {
-	if c.Response().Committed || c.Request().Context().Err() != nil && !errors.Is(err, stream.ErrClosed) {
+	if c.Response().Committed {
 		return
 	}
 	p := *problemOf(err)
 	p.Type = problemDocs + p.Code
-	p.Instance = c.Request().URL.Path
+	p.Instance = c.Request().URL.EscapedPath()
 	p.RequestID = c.Response().Header().Get(echo.HeaderXRequestID)
-	if p.Status >= 500 && p.Status != http.StatusServiceUnavailable {
+	if p.Status >= 500 && p.Status != http.StatusServiceUnavailable && !errors.Is(err, errPanicked) {
 		s.logger.LogAttrs(c.Request().Context(), slog.LevelError, "request failed",
 			slog.String("request_id", p.RequestID), slog.String("method", c.Request().Method),
 			slog.String("path", p.Instance), slog.Any("err", err))

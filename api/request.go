@@ -124,8 +124,8 @@ func malformedJSON(err error) error {
 	switch {
 	case errors.As(err, &large):
 		return err
-	case errors.As(err, &mistyped):
-		return problemMalformed.with(fmt.Sprintf("%s: want %s, got %s", mistyped.Field, mistyped.Type, mistyped.Value))
+	case errors.As(err, &mistyped) && mistyped.Field != "": // else it is the whole body
+		return problemMalformed.with(fmt.Sprintf("%s is of the wrong type: %s", mistyped.Field, mistyped.Value))
 	}
-	return problemMalformed.with("the body is not one JSON value")
+	return problemMalformed.with("the body is not one JSON object")
 }

@@ -54,6 +54,7 @@ type Server struct {
 	publicKinds []string
 	heartbeat   time.Duration
 	maxAge      time.Duration
+	patience    time.Duration // with one write to a stream
 	typingRate  *rates
 	logger      *slog.Logger
 	echo        *echo.Echo
@@ -74,7 +75,7 @@ func New(cfg Config) (*Server, error) {
 	s := &Server{
 		store: cfg.Store, hub: cfg.Hub, typing: cfg.Typing, prober: cfg.Prober, verifier: cfg.Verifier,
 		origins: allowed, publicKinds: cfg.PublicKinds,
-		heartbeat: cfg.Heartbeat, maxAge: cfg.MaxAge,
+		heartbeat: cfg.Heartbeat, maxAge: cfg.MaxAge, patience: writeTimeout,
 		typingRate: newRates(typingPerSecond, typingBurst),
 		logger:     cfg.Logger,
 	}
@@ -113,7 +114,7 @@ func (s *Server) route(demo *Demo) {
 	e.HTTPErrorHandler = s.handleError
 	e.Pre(
 		middleware.RequestIDWithConfig(middleware.RequestIDConfig{Generator: rand.Text, RequestIDHandler: ownRequestID}),
-		middleware.RecoverWithConfig(middleware.RecoverConfig{LogErrorFunc: s.recovered, DisablePrintStack: true}),
+		middleware.RecoverWithConfig(middleware.RecoverConfig{LogErrorFunc: s.recovered, DisableStackAll: true}),
 		noSniff,
 		s.guardOrigin,
 	)
@@ -154,10 +155,14 @@ func ownRequestID(c echo.Context, id string) {
 	}
 }
 
+// errPanicked is what is left of a panic: it was logged, and clients learn no more.
+var errPanicked = errors.New("handler panicked")
+
 func (s *Server) recovered(c echo.Context, err error, stack []byte) error {
 	s.logger.LogAttrs(c.Request().Context(), slog.LevelError, "handler panicked",
-		slog.String("path", c.Request().URL.Path), slog.String("stack", string(stack)))
-	return err
+		slog.String("request_id", c.Response().Header().Get(echo.HeaderXRequestID)),
+		slog.String("path", c.Request().URL.Path), slog.Any("err", err), slog.String("stack", string(stack)))
+	return errPanicked
 }
 
 func noSniff(next echo.HandlerFunc) echo.HandlerFunc {

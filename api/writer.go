@@ -13,20 +13,21 @@ const writeTimeout = 10 * time.Second
 
 // A streamWriter writes whole blocks and flushes each.
 type streamWriter struct {
-	w   http.ResponseWriter
-	ctl *http.ResponseController
+	w        http.ResponseWriter
+	ctl      *http.ResponseController
+	patience time.Duration // with one write
 }
 
 // newStreamWriter takes the innermost writer: Echo's hides the error of a flush to a
 // dead client.
-func newStreamWriter(w http.ResponseWriter) *streamWriter {
-	return &streamWriter{w: w, ctl: http.NewResponseController(w)}
+func newStreamWriter(w http.ResponseWriter, patience time.Duration) *streamWriter {
+	return &streamWriter{w: w, ctl: http.NewResponseController(w), patience: patience}
 }
 
 // write sends the bytes under a deadline, and takes it away again: HTTP/2 would
 // reset an idle stream when it passes.
 func (s *streamWriter) write(b []byte) error {
-	if err := s.deadline(time.Now().Add(writeTimeout)); err != nil {
+	if err := s.deadline(time.Now().Add(s.patience)); err != nil {
 		return err
 	}
 	if _, err := s.w.Write(b); err != nil {

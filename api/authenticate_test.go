@@ -1,0 +1,159 @@
+package api
+
+import (
+	"encoding/base64"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+)
+
+// Whatever is wrong with a token, the answer is the same.
+func TestBadTokensAreAnsweredAlike(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, func(s *setup) {
+		s.tokens = TokenConfig{Secret: secret, PublicKey: publicPEM(t, keys().p256), Issuer: "https://site.example", Audience: "tidings"}
+	})
+
+	var first Problem
+	for name, token := range badTokens(t) {
+		got := r.do(t, "GET", "/v1/posts/a/comments", header("Authorization", "Bearer "+token))
+		p := got.isProblem(t, 401, "invalid_token")
+		want(t, "WWW-Authenticate", got.header.Get("WWW-Authenticate"), `Bearer error="invalid_token"`)
+		p.RequestID = ""
+		if first.Code == "" {
+			first = p
+		}
+		if p != first {
+			t.Errorf("%s is answered %+v, others %+v", name, p, first)
+		}
+		if len(token) > 20 && strings.Contains(r.logs.String(), token) {
+			t.Errorf("%s is in the log", name)
+		}
+	}
+	w := r.dial(t)
+	w.ask("GET /v1/posts/a/comments HTTP/1.1", "Authorization: Bearer "+strings.Repeat("a.", 512<<10))
+	if status, _ := w.head(); !strings.HasPrefix(status, "HTTP/1.1 431 ") {
+		t.Errorf("status line of a token of 1 MB is %q", status)
+	}
+}
+
+func TestAuthorization(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	ann := token(t, "ann")
+	const mine = "/v1/notifications"
+
+	for _, value := range []string{"Bearer " + ann, "bearer " + ann, "BEARER   " + ann} {
+		want(t, "status", r.do(t, "GET", mine, header("Authorization", value)).status, http.StatusOK)
+	}
+	basic := "Basic " + base64.StdEncoding.EncodeToString([]byte("ann:secret"))
+	for _, value := range []string{basic, "Bearer", "Bearer ", "Bearer \u00a0", "", ann, "Bearer" + ann, "Bearer\t" + ann, "Bearer " + ann + " " + ann, "Bearer " + ann + ","} {
+		for _, path := range []string{mine, "/v1/posts/a/comments"} { // also where none is needed
+			r.do(t, "GET", path, header("Authorization", value)).isProblem(t, 401, "invalid_token")
+		}
+	}
+	r.do(t, "GET", mine, header("Authorization", "Bearer "+ann, "Bearer "+ann)).isProblem(t, 400, "malformed")
+	got := r.do(t, "GET", mine)
+	got.isProblem(t, 401, "unauthenticated")
+	want(t, "WWW-Authenticate", got.header.Get("WWW-Authenticate"), "Bearer")
+
+	expired := header("Authorization", "Bearer "+tokenUntil(t, time.Now().Add(-time.Minute), "ann"))
+	for _, path := range both {
+		r.do(t, "GET", path+"topic=post:a", expired).isProblem(t, 401, "invalid_token")
+	}
+}
+
+// Every route that needs somebody, and what it answers to nobody.
+func TestWhoIsNeeded(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+
+	for route, code := range map[string]string{
+		"GET /v1/posts/a":               "not_found",
+		"GET /v1/posts/a/comments":      "",
+		"GET /v1/counts?post=a":         "",
+		"GET /v1/poll?topic=post:a":     "",
+		"PUT /v1/posts/a":               "unauthenticated",
+		"POST /v1/posts/a/comments":     "unauthenticated",
+		"DELETE /v1/comments/1":         "unauthenticated",
+		"PUT /v1/posts/a/like":          "unauthenticated",
+		"DELETE /v1/posts/a/like":       "unauthenticated",
+		"POST /v1/posts/a/typing":       "unauthenticated",
+		"GET /v1/notifications":         "unauthenticated",
+		"POST /v1/publish":              "unauthenticated",
+		"POST /v1/ticket":               "unauthenticated",
+		"GET /v1/poll?topic=me":         "unauthenticated",
+		"GET /v1/poll?topic=user:ann":   "unauthenticated",
+		"GET /v1/poll?topic=site:a":     "unauthenticated",
+		"GET /v1/events?topic=me":       "unauthenticated",
+		"GET /v1/events?topic=user:ann": "unauthenticated",
+		"GET /v1/events?topic=site:a":   "unauthenticated",
+	} {
+		method, path, _ := strings.Cut(route, " ")
+		got := r.do(t, method, path)
+		if code == "" {
+			want(t, route, got.status, http.StatusOK)
+			continue
+		}
+		status := map[string]int{"not_found": 404, "unauthenticated": 401}[code]
+		got.isProblem(t, status, code)
+	}
+}
+
+// Private stays private, on either transport, and existence is not told.
+func TestWhoMayReadWhat(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.publish(t, "user:ann", "tick", `{}`)
+
+	ann, mod := as(t, "ann"), as(t, "mod", RoleModerator)
+	for _, c := range []struct {
+		topic string
+		who   edit
+		may   bool
+	}{
+		{"me", ann, true}, {"user:ann", ann, true}, {"post:1", ann, true}, {"room:1", ann, true},
+		{"user:Ann", ann, false}, {"user:ann2", ann, false}, {"user:an", ann, false}, {"user:me", ann, false},
+		{"user:ann/", ann, false}, {"user:user:ann", ann, false}, {"user:a%6En", ann, true}, // decoded once, then exact
+		{"site:moderation", ann, false}, {"site:moderation", mod, true},
+		{"site:moderation", as(t, "bot", RoleService), true}, {"site:moderation", as(t, "root", RoleAdmin), true},
+		{"site:moderation", as(t, "x", "Moderator"), false},
+		{"user:ann", mod, false}, {"user:ann", as(t, "root", RoleAdmin), false}, {"user:ann", as(t, "bot", RoleService), false},
+		{"user:nobody-ever", ann, false},
+	} {
+		for _, path := range both {
+			query := path + "topic=" + c.topic + "&cursor=earliest"
+			if c.may {
+				want(t, "status of "+query, r.do(t, "HEAD", query, c.who).status, http.StatusOK)
+				continue
+			}
+			r.do(t, "GET", query, c.who).isProblem(t, 403, "forbidden")
+			r.do(t, "GET", path+"topic=post:1&topic="+c.topic, c.who).isProblem(t, 403, "forbidden") // whole or not at all
+		}
+	}
+	existing := r.do(t, "GET", "/v1/poll?topic=user:ann", as(t, "bob")).isProblem(t, 403, "forbidden")
+	missing := r.do(t, "GET", "/v1/poll?topic=user:zoe", as(t, "bob")).isProblem(t, 403, "forbidden")
+	want(t, "detail", missing.Detail, existing.Detail)
+}
+
+func TestConfigRefusesWhatCannotBeMeant(t *testing.T) {
+	t.Parallel()
+
+	for _, origin := range []string{
+		"", "*", "null", "app.example", "https://*.example", "https://app.example/", "https://app.example/x", "ftp://app.example",
+		"https://app.example:443", "http://app.example:80", "https://münchen.example", "https://user@app.example", "https://app.example?x",
+	} {
+		if _, err := New(Config{AllowedOrigins: []string{origin}}); err == nil {
+			t.Errorf("origin %q is taken", origin)
+		}
+	}
+	for _, kind := range []string{"", "user", "site", "Room", "a:b", "a b"} {
+		if _, err := New(Config{PublicKinds: []string{kind}}); err == nil {
+			t.Errorf("kind %q is taken", kind)
+		}
+	}
+	if _, err := New(Config{AllowedOrigins: []string{"https://App.example", "http://localhost:3000"}, PublicKinds: []string{"room", "post"}}); err != nil {
+		t.Error(err)
+	}
+}

@@ -1,0 +1,210 @@
+package api
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// write publishes a comment and returns its id.
+func (r *rig) write(t *testing.T, post, who, body string) string {
+	t.Helper()
+	got := r.do(t, "POST", "/v1/posts/"+post+"/comments", as(t, who), sends(body))
+	var c struct{ ID string }
+	if got.status != 201 || json.Unmarshal([]byte(got.body), &c) != nil {
+		t.Fatalf("comment is not created: %d %s", got.status, got.body)
+	}
+	return c.ID
+}
+
+func commentText(id, parent, who, body string, more string) string {
+	name := strings.ToUpper(who[:1]) + who[1:]
+	return fmt.Sprintf(`{"id":%q,"postId":"42","parentId":%s,"author":{"id":%q,"name":%q,"avatarUrl":null},"body":%q,`+
+		`"status":"published","likeCount":0,"replyCount":0,"createdAt":"*","editedAt":null,"version":1%s}`, id, parent, who, name, body, more)
+}
+
+func TestComments(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	s := r.follow(t, "topic=post:42")
+	s.event("stream.ready")
+
+	got := r.do(t, "POST", "/v1/posts/42/comments", as(t, "ann"), sends(`{"body":"Hello <b> \u2028","unknown":true}`))
+	got.wants(t, 201, commentText("1", "null", "ann", "Hello <b> \u2028", ""))
+	want(t, "Location", got.header.Get("Location"), "/v1/comments/1")
+	var created, heard any
+	must(t, json.Unmarshal([]byte(got.body), &created))
+	must(t, json.Unmarshal([]byte(s.event("new-comment").field("data")), &heard))
+	want(t, "event's comment", heard, created)
+
+	r.do(t, "POST", "/v1/posts/42/comments", as(t, "bob"), sends(`{"body":"Hi","parentId":"1"}`)).
+		wants(t, 201, commentText("2", `"1"`, "bob", "Hi", ""))
+	r.do(t, "POST", "/v1/posts/43/comments", as(t, "bob"), sends(`{"body":"Hi","parentId":"1"}`)).isProblem(t, 422, "no_parent")
+	r.do(t, "PUT", "/v1/posts/42/like", as(t, "ann"))
+
+	first := strings.Replace(commentText("1", "null", "ann", "Hello <b> \u2028", ""), `"replyCount":0`, `"replyCount":1`, 1)
+	page := func(liked string) string {
+		return `{"data":[` + commentText("2", `"1"`, "bob", "Hi", "") + `,` + first + `],"page":{"next":null,"more":false},` +
+			`"post":{"commentCount":2,"likeCount":1,"liked":` + liked + `},"cursor":"` + r.head(t) + `"}`
+	}
+	list := r.do(t, "GET", "/v1/posts/42/comments", as(t, "ann"))
+	list.wants(t, 200, page("true"))
+	want(t, "Cache-Control", list.header.Get("Cache-Control"), "private, no-cache")
+	r.do(t, "GET", "/v1/posts/42/comments").wants(t, 200, page("false"))
+	r.do(t, "GET", "/v1/posts/nobody/comments").wants(t, 200,
+		`{"data":[],"page":{"next":null,"more":false},"post":{"commentCount":0,"likeCount":0,"liked":false},"cursor":"*"}`)
+}
+
+func TestDeleteComment(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	root := r.write(t, "42", "ann", `{"body":"root"}`)
+	reply := r.write(t, "42", "bob", `{"body":"reply","parentId":"`+root+`"}`)
+
+	remove := func(id string, who edit) answer { return r.do(t, "DELETE", "/v1/comments/"+id, who) }
+	remove(root, as(t, "bob")).isProblem(t, 403, "forbidden")
+	remove(root, as(t, "bot", RoleService)).isProblem(t, 403, "forbidden")
+	want(t, "status", remove(root, as(t, "ann")).status, 204)
+	want(t, "status again", remove(root, as(t, "ann")).status, 204)
+	list := r.do(t, "GET", "/v1/posts/42/comments?sort=oldest")
+	list.wants(t, 200, `{"data":[{"id":"1","postId":"42","parentId":null,"author":null,"body":"","status":"deleted","likeCount":0,"replyCount":1,`+
+		`"createdAt":"*","editedAt":null,"version":2},`+commentText(reply, `"1"`, "bob", "reply", "")+
+		`],"page":{"next":null,"more":false},"post":{"commentCount":1,"likeCount":0,"liked":false},"cursor":"*"}`)
+	want(t, "status of a moderator's", remove(reply, as(t, "mod", RoleModerator)).status, 204)
+	for _, id := range []string{"99", "0", "-1", "x", "01", "+1", "1.0", "9223372036854775808", "%31%32", "1%2F2", "%00"} {
+		remove(id, as(t, "ann")).isProblem(t, 404, "not_found")
+	}
+}
+
+func TestLockedPostTakesNoComments(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+
+	r.do(t, "PUT", "/v1/posts/42", as(t, "bot", RoleService), sends(`{"locked":true}`))
+	r.do(t, "POST", "/v1/posts/42/comments", as(t, "ann"), sends(`{"body":"x"}`)).isProblem(t, 409, "post_locked")
+	r.do(t, "PUT", "/v1/posts/42", as(t, "bot", RoleService), sends(`{"locked":false}`))
+	r.write(t, "42", "ann", `{"body":"x"}`)
+}
+
+// The same key, the same comment: whoever got no answer may ask again.
+func TestIdempotencyKey(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+
+	send := func(who, body string, keys ...string) answer {
+		t.Helper()
+		return r.do(t, "POST", "/v1/posts/42/comments", as(t, who), sends(body), header("Idempotency-Key", keys...))
+	}
+	first := send("ann", `{"body":"x"}`, "one")
+	want(t, "status", first.status, 201)
+	for _, key := range []string{"one", `"one"`} {
+		again := send("ann", `{"body":"x"}`, key)
+		want(t, "answer", []string{again.body, again.header.Get("Location")}, []string{first.body, first.header.Get("Location")})
+		want(t, "status", again.status, 201)
+	}
+	send("ann", `{"body":"y"}`, "one").isProblem(t, 422, "idempotency_key_reused")
+	for who, key := range map[string]string{"bob": "one", "ann": "two"} { // another user's key, another key
+		if other := send(who, `{"body":"x"}`, key); other.status != 201 || other.body == first.body {
+			t.Errorf("%s with %s: %d %s", who, key, other.status, other.body)
+		}
+	}
+	var list struct{ Data []any }
+	must(t, json.Unmarshal([]byte(r.do(t, "GET", "/v1/posts/42/comments").body), &list))
+	want(t, "comments", len(list.Data), 3)
+
+	for _, keys := range [][]string{{"a", "b"}, {"a", "a"}, {""}, {`""`}, {`"`}, {"a b"}, {"a\tb"}, {`a"b`}, {`a\b`}, {"é"}, {"\xff"}, {strings.Repeat("k", 256)}} {
+		send("ann", `{"body":"x"}`, keys...).isProblem(t, 400, "malformed")
+	}
+	want(t, "status of the longest key", send("ann", `{"body":"x"}`, strings.Repeat("k", 255)).status, 201)
+}
+
+func TestCommentPages(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	const n = 5
+	r.exec(t, `insert into tidings.comments (post_id, author_id, body) select '42', 'ann', i::text from generate_series(1, $1) i`, n)
+
+	type pageJSON struct {
+		Data []struct{ Body string }
+		Page struct {
+			Next *string
+			More bool
+		}
+	}
+	get := func(query string) (p pageJSON) {
+		t.Helper()
+		got := r.do(t, "GET", "/v1/posts/42/comments?"+query)
+		want(t, "status", got.status, 200)
+		must(t, json.Unmarshal([]byte(got.body), &p))
+		return p
+	}
+	walk := func(sort string) (bodies []string) {
+		t.Helper()
+		for query := "limit=2&sort=" + sort; ; {
+			p := get(query)
+			for _, c := range p.Data {
+				bodies = append(bodies, c.Body)
+			}
+			if want(t, "more", p.Page.More, p.Page.Next != nil); !p.Page.More {
+				return bodies
+			}
+			query = "limit=2&sort=" + sort + "&after=" + *p.Page.Next
+		}
+	}
+	want(t, "oldest first", walk("oldest"), []string{"1", "2", "3", "4", "5"})
+	want(t, "newest first", walk("newest"), []string{"5", "4", "3", "2", "1"})
+	want(t, "newest by default", get("").Data[0].Body, "5")
+
+	next := *get("limit=2&sort=oldest").Page.Next
+	if url.QueryEscape(next) != next {
+		t.Errorf("next is no plain text: %q", next)
+	}
+	place := func(text string) string { return base64.RawURLEncoding.EncodeToString([]byte(text)) }
+	bad := []string{
+		"sort=newest&after=" + next, "after=" + next, "sort=oldest&after=" + next + "=", "sort=oldest&after=" + next + "&after=" + next,
+		"sort=oldest&after=x", "sort=oldest&after=" + place("oldest.1"), "sort=oldest&after=" + place("oldest.1.1.1"), "sort=oldest&after=" + place("oldest.x.1"),
+		"sort=oldest&after=" + place("oldest.1.0"), "sort=oldest&after=" + place("oldest.1.-1"), "sort=oldest&after=" + place("oldest.9223372036854775807.1"),
+		"sort=oldest&after=" + place("oldest.-9223372036854775808.1"), "sort=oldest&after=%00",
+		"sort=top%00", "sort=best", "sort=newest&sort=oldest",
+	}
+	for _, limit := range []string{"0", "-1", "101", "1e2", "1.5", "", "x", "%2B1", "99999999999999999999", "1&limit=2"} {
+		bad = append(bad, "limit="+limit)
+	}
+	for _, query := range bad {
+		r.do(t, "GET", "/v1/posts/42/comments?"+query).isProblem(t, 400, "malformed")
+	}
+	want(t, "page of 100", len(get("limit=100").Data), n)
+}
+
+// A stream from a list's cursor misses nothing and repeats nothing.
+func TestListThenListen(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+
+	for i := range 3 {
+		r.write(t, "42", "ann", `{"body":"before"}`)
+		var list struct{ Cursor string }
+		must(t, json.Unmarshal([]byte(r.do(t, "GET", "/v1/posts/42/comments").body), &list))
+		id := r.write(t, "42", "ann", `{"body":"after"}`)
+		s := r.follow(t, "topic=post:42&cursor="+list.Cursor)
+		s.event("stream.ready")
+		if data := s.event("new-comment").field("data"); !strings.Contains(data, `"id":"`+id+`"`) {
+			t.Errorf("round %d: the first event is %s, want comment %s", i, data, id)
+		}
+		s.leave()
+	}
+	names := []string{}
+	s := r.follow(t, "topic=post:42&cursor=earliest")
+	s.event("stream.ready")
+	for range 12 {
+		next, err := s.next()
+		must(t, err)
+		names = append(names, next.field("event"))
+	}
+	slices.Sort(names)
+	want(t, "events of six comments", slices.Compact(names), []string{"comment-count", "new-comment"})
+}

@@ -1,0 +1,145 @@
+package api
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"testing"
+	"time"
+)
+
+// However a reader leaves, its request ends and its subscription is gone.
+func TestReaderLeaves(t *testing.T) {
+	t.Parallel()
+	const beat = 50 * time.Millisecond
+
+	for name, leave := range map[string]func(w *wire) error{
+		"ByClosing":                func(w *wire) error { return w.Close() },
+		"ByReset":                  func(w *wire) error { must(w.t, w.SetLinger(0)); return w.Close() },
+		"ByClosingItsHalf":         func(w *wire) error { return w.CloseWrite() },
+		"AfterALatePipelinedByte":  func(w *wire) error { w.ask("G"); return w.Close() },
+		"AfterALatePipelinedReset": func(w *wire) error { w.ask("G"); must(w.t, w.SetLinger(0)); return w.Close() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t, heartbeat(beat))
+			w := r.dial(t)
+			w.ask("GET /v1/events?topic=room:1&topic=room:2 HTTP/1.1")
+			w.head()
+			w.chunk()
+			must(t, leave(w))
+			r.idle(t)
+		})
+	}
+	t.Run("InCrowds", func(t *testing.T) {
+		t.Parallel()
+		r := newRig(t, heartbeat(beat))
+		const crowd = 40
+		var all []*wire
+		for i := range crowd {
+			w := r.dial(t)
+			w.ask(fmt.Sprintf("GET /v1/events?topic=room:%d HTTP/1.1", i))
+			all = append(all, w)
+			if i%4 == 0 { // before the first byte
+				must(t, w.Close())
+			}
+		}
+		for i, w := range all {
+			if i%4 != 0 {
+				w.head()
+			}
+			w.Close()
+		}
+		r.idle(t)
+	})
+	t.Run("WhileItPolls", func(t *testing.T) {
+		t.Parallel()
+		r := newRig(t)
+		w := r.dial(t)
+		w.ask("GET /v1/poll?topic=room:1&cursor=" + r.head(t) + " HTTP/1.1")
+		r.waiting(t, 1)
+		must(t, w.Close())
+		r.idle(t)
+		if log := r.logs.String(); strings.Contains(log, "level=ERROR") {
+			t.Errorf("a reader who left is logged as an error: %s", log)
+		}
+	})
+}
+
+// Silence would read as success: who closed its own half alone is told.
+func TestAHalfClosedRequestIsNotSilentlyDone(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+
+	w := r.dial(t)
+	w.ask("GET /v1/poll?topic=room:1&cursor=" + r.head(t) + " HTTP/1.1")
+	r.waiting(t, 1)
+	must(t, w.CloseWrite())
+	if status, _ := w.head(); status != "HTTP/1.1 503 Service Unavailable" {
+		t.Errorf("status line is %q", status)
+	}
+}
+
+// A reader that stops reading is cut, and hurts nobody else.
+func TestStoppedReaderIsCut(t *testing.T) {
+	t.Parallel()
+	const limit = 500 * time.Millisecond
+	r := newRig(t, func(s *setup) { s.before = func(s *Server) { s.patience = limit } })
+
+	stopped := r.dial(t)
+	must(t, stopped.SetReadBuffer(32<<10))
+	stopped.ask("GET /v1/events?topic=room:1 HTTP/1.1")
+	stopped.head()
+	stopped.chunk()
+	others := make([]*follower, 3)
+	for i := range others {
+		others[i] = r.follow(t, "topic=room:1")
+		others[i].event("stream.ready")
+	}
+	r.answering(t, 4)
+
+	begun := time.Now()
+	const n = 60 // events of 50,000 bytes: more than the buffers between them hold
+	r.exec(t, `select tidings.publish('room:1', 'large', to_jsonb(repeat('x', 50000))) from generate_series(1, $1)`, n)
+	for _, other := range others {
+		for range n {
+			other.event("large")
+		}
+	}
+	r.answering(t, 3) // while the others are still there
+	if took := time.Since(begun); took > 10*limit {
+		t.Errorf("it was cut after %v", took)
+	}
+	if !strings.Contains(r.logs.String(), "stream cut") {
+		t.Error("the cut is not logged")
+	}
+	rest, _ := io.ReadAll(stopped.r)
+	if strings.Contains(string(rest), "stream.bye") || strings.HasSuffix(string(rest), "0\r\n\r\n") {
+		t.Error("a cut looks like an orderly end")
+	}
+	r.publish(t, "room:1", "tick", `{}`)
+	for _, other := range others {
+		other.event("tick")
+		other.leave()
+	}
+	r.idle(t)
+}
+
+// A dead peer is found by the kernel, whatever the heartbeats do.
+func TestAcceptedSocketsAreTuned(t *testing.T) {
+	t.Parallel()
+
+	socket, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	must(t, err)
+	defer socket.Close()
+	near, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", socket.Addr().String())
+	must(t, err)
+	defer near.Close()
+	far, err := socket.Accept()
+	must(t, err)
+	defer far.Close()
+	must(t, tune(far))
+	want(t, "user timeout", userTimeoutOf(t, far.(*net.TCPConn)), userTimeout)
+	must(t, tune(nil)) // what is no TCP is left alone
+}

@@ -1,0 +1,163 @@
+package api
+
+import (
+	"crypto/hmac"
+	"encoding/base64"
+	"errors"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+	"unicode"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/tidings-live/tidings/store"
+	"github.com/tidings-live/tidings/stream"
+)
+
+// Whatever comes as a token, Verify doesn't panic, and takes none that the key did
+// not sign. What the key did sign is still looked at: text holds the two parts.
+func FuzzVerify(f *testing.F) {
+	f.Add(token(f, "ann"), `{"alg":"HS256"}`, `{"sub":"ann","exp":4102444800}`)
+	for _, bad := range badTokens(f) {
+		header, rest, _ := strings.Cut(bad, ".")
+		claims, _, _ := strings.Cut(rest, ".")
+		h, _ := base64.RawURLEncoding.DecodeString(header)
+		c, _ := base64.RawURLEncoding.DecodeString(claims)
+		f.Add(bad, string(h), string(c))
+	}
+	f.Add("..", `{"alg":"HS512","typ":null}`, `{"sub":"a","exp":1e18,"name":"\u202e","picture":"https://x","roles":[[]]}`)
+	v := verifier(f, TokenConfig{Secret: secret})
+	f.Fuzz(func(t *testing.T, raw, header, claims string) {
+		if i, err := v.Verify(raw); err == nil && !signedByUs(raw) {
+			t.Fatalf("%q is accepted as %+v", raw, i)
+		}
+		i, err := v.Verify(forge(header, claims, hs256))
+		if err != nil {
+			if i.Subject != "" || i.Roles != nil {
+				t.Fatalf("an error and %+v", i)
+			}
+			return
+		}
+		if stream.ValidID(i.Subject) != nil || strings.HasPrefix(i.Subject, guestPrefix) || i.anonymous() {
+			t.Fatalf("subject is %q", i.Subject)
+		}
+		if i.Expires.Before(time.Now().Add(-leeway)) || i.Expires.Year() > 9999 {
+			t.Fatalf("expires %v", i.Expires)
+		}
+		if i.Name == "" || len([]rune(i.Name)) > maxNameRunes || strings.ContainsFunc(i.Name, unicode.IsControl) {
+			t.Fatalf("name is %q", i.Name)
+		}
+		if i.Picture != nil && (len(*i.Picture) > maxPictureLen || !strings.HasPrefix(*i.Picture, "http")) {
+			t.Fatalf("picture is %q", *i.Picture)
+		}
+	})
+}
+
+// signedByUs says the same as Verify about the signature, with nothing but hmac.
+func signedByUs(token string) bool {
+	dot := strings.LastIndexByte(token, '.')
+	if dot < 0 {
+		return false
+	}
+	signature, err := base64.RawURLEncoding.DecodeString(token[dot+1:])
+	if err != nil {
+		return false
+	}
+	for _, sign := range []signer{hs256, hs384(secret), hs512(secret)} {
+		if hmac.Equal(sign(token[:dot]), signature) {
+			return true
+		}
+	}
+	return false
+}
+
+func FuzzDecodePlace(f *testing.F) {
+	f.Add("newest", encodePlace("newest", store.Comment{ID: 7, CreatedAt: time.Now()}))
+	f.Add("oldest", base64.RawURLEncoding.EncodeToString([]byte("oldest.-62135596800000000.9223372036854775807")))
+	f.Add("newest", "bmV3ZXN0LjEuMQ==")
+	f.Fuzz(func(t *testing.T, sort, text string) {
+		place, err := decodePlace(sort, text)
+		if err != nil {
+			var p *Problem
+			if !errors.As(err, &p) || p.Status != http.StatusBadRequest || place != (store.Place{}) {
+				t.Fatalf("%#v, %v", place, err)
+			}
+			return
+		}
+		if place.ID <= 0 || place.CreatedAt.Year() < 1 || place.CreatedAt.Year() > 9999 {
+			t.Fatalf("%#v", place)
+		}
+		again, err := decodePlace(sort, encodePlace(sort, store.Comment{ID: place.ID, CreatedAt: place.CreatedAt}))
+		if err != nil || !again.CreatedAt.Equal(place.CreatedAt) || again.ID != place.ID {
+			t.Fatalf("%#v reads back as %#v, %v", place, again, err)
+		}
+		if _, err := decodePlace(sort+"x", text); err == nil {
+			t.Fatal("another sort takes it, too")
+		}
+	})
+}
+
+func FuzzAccept(f *testing.F) {
+	for _, seed := range []string{"", "*/*", "text/*;q=0", "text/html, */*; q=0.1", "a;b;c,,;q=", `text/html;x="a,b";Q = 0`} {
+		f.Add(seed)
+	}
+	accepts := func(text string) bool {
+		return acceptsEventStream(&http.Request{Header: http.Header{"Accept": {text}}})
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		got := accepts(text)
+		if isASCII(text) && accepts(strings.ToUpper(text)) != got {
+			t.Fatalf("%q is accepted by its case", text)
+		}
+		if strings.Contains(strings.ToLower(text), "text/event-stream") {
+			return
+		}
+		// The closest range decides, wherever it stands.
+		for closest, accepted := range map[string]bool{"text/event-stream": true, "text/event-stream;q=0": false} {
+			if accepts(text+","+closest) != accepted || accepts(closest+","+text) != accepted {
+				t.Fatalf("%q and %q is accepted: %v", text, closest, !accepted)
+			}
+		}
+	})
+}
+
+func isASCII(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool { return r > unicode.MaxASCII })
+}
+
+// Whoever the origin says it is: a cookie counts for a page that meant it, CORS names
+// the allowed origin or nothing.
+func FuzzOrigin(f *testing.F) {
+	for _, from := range append(foreign, page, "", "https://tidings.example") {
+		f.Add(from, "tidings.example", "same-origin")
+		f.Add(from, "tidings.example", "cross-site")
+	}
+	s, err := New(Config{AllowedOrigins: []string{page}, Verifier: verifier(f, TokenConfig{Secret: secret})})
+	must(f, err)
+	s.echo.GET("/v1/whoami", func(c echo.Context) error { return c.String(200, identity(c).Subject) }, s.authenticate)
+	ann := token(f, "ann")
+	f.Fuzz(func(t *testing.T, from, host, site string) {
+		r := &http.Request{Method: "GET", URL: &url.URL{Path: "/v1/whoami"}, Host: host, Header: http.Header{"Cookie": {CookieName + "=" + ann}}}
+		if from != "" {
+			r.Header.Set("Origin", from)
+		}
+		if site != "" {
+			r.Header.Set("Sec-Fetch-Site", site)
+		}
+		rec := newRecorder()
+		s.ServeHTTP(rec, r)
+		named := rec.Body.String() == "ann"
+		_, authority, _ := strings.Cut(from, "://")
+		meant := from == page || site == "same-origin" && (from == "" || authority == host)
+		if named && !meant || named != (rec.Code == http.StatusOK) {
+			t.Fatalf("origin %q, host %q, site %q: %d %s", from, host, site, rec.Code, rec.Body)
+		}
+		allowed := rec.Header().Get("Access-Control-Allow-Origin")
+		if (allowed == page) != (from == page) || allowed != page && allowed != "" {
+			t.Fatalf("origin %q is answered %q", from, allowed)
+		}
+	})
+}

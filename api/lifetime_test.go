@@ -1,0 +1,145 @@
+package api
+
+import (
+	"io"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func TestStreamEnds(t *testing.T) {
+	t.Parallel()
+
+	t.Run("ByAgeWithALastChunk", func(t *testing.T) {
+		t.Parallel()
+		r := newRig(t, maxAge(300*time.Millisecond))
+		w := r.dial(t)
+		w.ask("GET /v1/events?topic=room:1 HTTP/1.1")
+		w.head()
+		w.chunk()
+		retry, rest, _ := strings.Cut(strings.TrimPrefix(w.chunk(), "retry: "), "\n")
+		wantRetry(t, retry)
+		want(t, "stream.bye", rest, "event: stream.bye\ndata: {\"reason\":\"age\"}\nid: "+r.head(t)+"\n\n")
+		want(t, "last chunk", w.chunk(), "")
+		w.ask("GET /healthz HTTP/1.1") // the connection is as good as before
+		if status, _ := w.head(); status != "HTTP/1.1 200 OK" {
+			t.Errorf("the next request has %q", status)
+		}
+		r.idle(t)
+	})
+	t.Run("WithItsToken", func(t *testing.T) {
+		t.Parallel()
+		r := newRig(t)
+		expires := time.Now().Add(2 * time.Second)
+		s := r.follow(t, "topic=me", header("Authorization", "Bearer "+tokenUntil(t, expires, "ann")))
+		s.event("stream.ready")
+		want(t, "data", s.event("stream.bye").field("data"), `{"reason":"expired"}`)
+		s.ends()
+		if late := time.Since(expires); late > time.Second {
+			t.Errorf("the stream outlived its token by %v", late)
+		}
+	})
+	t.Run("WithTheServer", func(t *testing.T) {
+		t.Parallel()
+		r := newRig(t)
+		s := r.follow(t, "topic=room:1")
+		s.event("stream.ready")
+		r.Drain()
+		r.hub.Close()
+		bye := s.event("stream.bye")
+		want(t, "data", bye.field("data"), `{"reason":"shutdown"}`)
+		wantRetry(t, bye.field("retry"))
+		s.ends()
+		r.do(t, "GET", "/v1/events?topic=room:1").isProblem(t, 503, "unavailable")
+		r.do(t, "GET", "/readyz").isProblem(t, 503, "unavailable")
+	})
+	t.Run("IsAnnounced", func(t *testing.T) {
+		t.Parallel()
+		r := newRig(t)
+		s := r.follow(t, "topic=me", header("Authorization", "Bearer "+tokenUntil(t, time.Now().Add(expiryWarning+2*time.Second), "ann")))
+		s.event("stream.ready")
+		expiring := s.event("stream.expiring")
+		want(t, "data", expiring.field("data"), `{"seconds":30}`)
+		want(t, "fields", expiring.fields(), "event data id")
+	})
+}
+
+// What a token may not see, a slow stream that has it in hand doesn't write either.
+func TestNothingIsWrittenPastTheToken(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+
+	start := r.head(t)
+	r.exec(t, `select tidings.publish('user:ann', 'large', to_jsonb(repeat('x', 50000))) from generate_series(1, 100)`)
+	head := r.head(t)
+	expires := time.Now().Add(2 * time.Second).Truncate(time.Second)
+	w := r.dial(t)
+	must(t, w.SetReadBuffer(32<<10))
+	w.ask("GET /v1/events?topic=me&cursor="+start+" HTTP/1.1", "Connection: close", "Authorization: Bearer "+tokenUntil(t, expires, "ann"))
+	w.head()
+	<-time.After(time.Until(expires) + 50*time.Millisecond) // the token ends while the reader sleeps
+	rest, err := io.ReadAll(w.r)
+	must(t, err)
+	if strings.Contains(string(rest), "id: "+head+"\n") || !strings.Contains(string(rest), `{"reason":"expired"}`) {
+		t.Errorf("after the token's end came %d bytes to %q", len(rest), rest[len(rest)-200:])
+	}
+}
+
+// The timers of a stream, on a clock of their own.
+func TestLifetime(t *testing.T) {
+	t.Parallel()
+
+	synctest.Test(t, func(t *testing.T) {
+		s := &Server{heartbeat: 15 * time.Second, maxAge: 10 * time.Minute}
+		start := time.Now()
+		life := s.newLifetime(reading{who: Identity{Subject: "ann", Expires: start.Add(8 * time.Minute)}})
+		var told []time.Duration
+		beats := 0
+		for {
+			at := life.next()
+			<-time.After(time.Until(at))
+			what := life.due(at)
+			if what == dueHeartbeat {
+				beats++
+			} else {
+				told = append(told, at.Sub(start))
+			}
+			if what == dueExpiry {
+				break
+			}
+			life.wrote(at)
+		}
+		want(t, "checkpoints, warning and end", told, []time.Duration{
+			time.Second, 3*time.Minute + time.Second, 6*time.Minute + time.Second, 7*time.Minute + 30*time.Second, 8 * time.Minute,
+		})
+		if beats < 30 || beats > 40 {
+			t.Errorf("%d heartbeats in 8 minutes", beats)
+		}
+	})
+	t.Run("AgeIsRandom", func(t *testing.T) {
+		t.Parallel()
+		s := &Server{heartbeat: 15 * time.Second, maxAge: 10 * time.Minute}
+		ages := map[time.Duration]bool{}
+		for range 20 {
+			begun := time.Now()
+			life := s.newLifetime(reading{})
+			age := life.age.Sub(begun)
+			if age < 8*time.Minute || age > 10*time.Minute+time.Second {
+				t.Errorf("age is %v", age)
+			}
+			ages[age.Round(time.Second)] = true
+		}
+		if len(ages) < 2 {
+			t.Errorf("every age is %v", ages)
+		}
+	})
+	t.Run("ATicketsStreamHasNoAge", func(t *testing.T) {
+		t.Parallel()
+		s := &Server{heartbeat: 15 * time.Second, maxAge: 10 * time.Minute}
+		life := s.newLifetime(reading{ticket: true, who: Identity{Subject: "ann", Expires: time.Now().Add(time.Hour)}})
+		if !life.age.IsZero() || life.maxAge != 0 || life.expires.IsZero() {
+			t.Errorf("%+v", life)
+		}
+	})
+}

@@ -1,0 +1,178 @@
+package api
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+)
+
+// foreign are origins that look like an allowed one, and aren't.
+var foreign = []string{
+	"https://evil.example", "null", "NULL", "https://app.example.evil", "https://evil-app.example", "https://app.example@evil.example",
+	"https://xapp.example", "https://app.exampl", "https://app.example:8443", "http://app.example", "https://app.example/", "HTTPS://APP.EXAMPLE",
+	"https://APP.example", "https://sub.app.example", "https://app.example,https://evil.example", "https://app.example https://evil.example",
+	"file://", "*", "https://*", "app.example", "//app.example", "https://" + strings.Repeat("a", 10<<10) + ".example",
+}
+
+func cookie(value string) edit { return header("Cookie", CookieName+"="+value) }
+func origin(value string) edit { return header("Origin", value) }
+func site(value string) edit   { return header("Sec-Fetch-Site", value) }
+
+// wantCORS wants exactly this origin to be let in, or none.
+func (a answer) wantCORS(t *testing.T, origin string) {
+	t.Helper()
+	credentials := ""
+	if origin != "" {
+		credentials = "true"
+	}
+	want(t, "Access-Control-Allow-Origin", a.header.Get("Access-Control-Allow-Origin"), origin)
+	want(t, "Access-Control-Allow-Credentials", a.header.Get("Access-Control-Allow-Credentials"), credentials)
+	want(t, "Access-Control-Expose-Headers is there", a.header.Get("Access-Control-Expose-Headers") != "", origin != "")
+	want(t, "Vary", strings.Join(a.header.Values("Vary"), ","), "Origin")
+}
+
+func TestOrigins(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	own := "http://" + r.addr
+
+	t.Run("AllowedOnesReadEverything", func(t *testing.T) {
+		t.Parallel()
+		for path, status := range map[string]int{
+			"/v1/posts/a/comments": 200, "/v1/posts/a": 404, "/v1/nothing": 404, "/v1/notifications": 401, "/v1/poll": 400,
+		} {
+			got := r.do(t, "GET", path, origin(page))
+			want(t, "status", got.status, status)
+			got.wantCORS(t, page)
+		}
+		got := r.do(t, "PATCH", "/v1/posts/a", origin(page))
+		got.isProblem(t, 405, "method_not_allowed")
+		got.wantCORS(t, page)
+		s := r.follow(t, "topic=post:a", origin(page))
+		answer{header: s.header}.wantCORS(t, page)
+	})
+	t.Run("NoneNeedsNothing", func(t *testing.T) {
+		t.Parallel()
+		got := r.do(t, "GET", "/v1/posts/a/comments", as(t, "ann"))
+		want(t, "status", got.status, 200)
+		got.wantCORS(t, "")
+	})
+	t.Run("OurOwnPageIsLetIn", func(t *testing.T) {
+		t.Parallel()
+		got := r.do(t, "POST", "/v1/posts/a/typing", as(t, "ann"), origin(own))
+		want(t, "status", got.status, http.StatusNoContent)
+		got.wantCORS(t, "")
+	})
+	t.Run("OthersAreTurnedAwayBeforeAnythingIsOpened", func(t *testing.T) {
+		t.Parallel()
+		for _, from := range foreign {
+			for _, path := range []string{"/v1/events?topic=post:a", "/v1/poll?topic=post:a", "/v1/posts/a/comments", "/v1/nothing"} {
+				got := r.do(t, "GET", path, origin(from), as(t, "ann"), site("cross-site"))
+				got.isProblem(t, 403, "forbidden_origin")
+				got.wantCORS(t, "")
+			}
+			r.do(t, "PUT", "/v1/posts/a/like", origin(from), as(t, "ann")).isProblem(t, 403, "forbidden_origin")
+		}
+		r.do(t, "GET", "/v1/posts/a").isProblem(t, 404, "not_found") // no like has made it
+	})
+}
+
+func TestPreflight(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	ask := func(path, from string) answer {
+		t.Helper()
+		return r.do(t, "OPTIONS", path, origin(from), header("Access-Control-Request-Method", "BREW"),
+			header("Access-Control-Request-Headers", "authorization, x-anything"))
+	}
+
+	for _, path := range []string{"/v1/events", "/v1/poll", "/v1/posts/a/comments", "/v1/nothing"} {
+		got := ask(path, page)
+		want(t, "status", got.status, http.StatusNoContent)
+		got.wantCORS(t, page)
+		want(t, "Max-Age", got.header.Get("Access-Control-Max-Age"), "600")
+		for _, name := range []string{"Authorization", "Last-Event-ID", "Cache-Control", "Prefer", "Content-Type"} {
+			if !strings.Contains(got.header.Get("Access-Control-Allow-Headers"), name) {
+				t.Errorf("Allow-Headers lacks %s", name)
+			}
+		}
+		if all := strings.Join(got.header.Values("Access-Control-Allow-Methods"), ""); !strings.Contains(all, "GET") || strings.ContainsAny(all, "*") {
+			t.Errorf("Allow-Methods is %q", all)
+		}
+	}
+	for _, from := range foreign {
+		got := ask("/v1/events", from)
+		want(t, "status", got.status, http.StatusNoContent)
+		for name := range got.header {
+			if strings.HasPrefix(name, "Access-Control-") {
+				t.Errorf("preflight of %.40s has %s", from, name)
+			}
+		}
+	}
+}
+
+func TestCookie(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	ann, own := token(t, "ann"), "http://"+r.addr
+	const mine = "/v1/notifications"
+
+	t.Run("CountsFromPagesThatMeanIt", func(t *testing.T) {
+		t.Parallel()
+		for _, edits := range [][]edit{
+			{origin(page)}, {origin(page), site("cross-site")}, {origin(page), site("same-site")},
+			{site("same-origin")}, {site("same-origin"), origin(own)},
+		} {
+			want(t, "status", r.do(t, "GET", mine, append(edits, cookie(ann))...).status, 200)
+			s := r.follow(t, "topic=me", append(edits, cookie(ann))...)
+			s.event("stream.ready")
+		}
+	})
+	t.Run("CountsFromNoOther", func(t *testing.T) {
+		t.Parallel()
+		cases := [][]edit{
+			{}, {site("none")}, {site("cross-site")}, {site("same-site")}, {site("Same-Origin")}, {site("same-origin,cross-site")},
+			{origin(own)}, {origin(own), site("cross-site")}, {origin("")},
+		}
+		for _, from := range foreign {
+			cases = append(cases, []edit{origin(from)}, []edit{origin(from), site("same-site")}, []edit{origin(from), site("same-origin")})
+		}
+		for _, edits := range cases {
+			for _, route := range []string{"GET " + mine, "GET /v1/events?topic=post:a", "GET /v1/poll?topic=post:a", "GET /v1/posts/a", "PUT /v1/posts/a/like"} {
+				method, path, _ := strings.Cut(route, " ")
+				got := r.do(t, method, path, append(edits, cookie(ann))...)
+				got.isProblem(t, 403, "forbidden_origin")
+				got.wantCORS(t, "")
+			}
+		}
+	})
+	t.Run("CountsByTheBrowsersWordForOurOwnPageAlone", func(t *testing.T) {
+		t.Parallel()
+		for _, from := range foreign { // those are turned away earlier, too
+			req := r.request(t, "GET", mine, origin(from), site("same-origin"))
+			want(t, "trust in "+from[:min(40, len(from))], r.origins.trustsCookie(req), false)
+		}
+	})
+	t.Run("IsNotEnoughForAForm", func(t *testing.T) { // X36
+		t.Parallel()
+		form := header("Content-Type", "application/x-www-form-urlencoded")
+		bot := cookie(token(t, "bot", RoleService))
+		r.do(t, "POST", "/v1/publish", form, bot).isProblem(t, 403, "forbidden_origin")
+		r.do(t, "POST", "/v1/publish", form, bot, origin("https://evil.example")).isProblem(t, 403, "forbidden_origin")
+		r.do(t, "POST", "/v1/publish", header("Content-Type", "text/plain"), bot, origin(page)).isProblem(t, 415, "unsupported_media_type")
+	})
+	t.Run("GivesWayToTheHeader", func(t *testing.T) {
+		t.Parallel()
+		want(t, "status", r.do(t, "GET", mine, as(t, "ann"), cookie("rubbish")).status, 200)
+		want(t, "status", r.do(t, "GET", "/v1/events?topic=user:ann", as(t, "bob"), cookie(ann), origin(page)).status, 403)
+		r.do(t, "GET", mine, header("Authorization", "Bearer rubbish"), cookie(ann), origin(page)).isProblem(t, 401, "invalid_token")
+	})
+	t.Run("IsVerified", func(t *testing.T) {
+		t.Parallel()
+		got := r.do(t, "GET", mine, cookie("rubbish"), origin(page))
+		got.isProblem(t, 401, "invalid_token")
+		got.wantCORS(t, page)
+		r.do(t, "GET", mine, cookie(""), origin(page)).isProblem(t, 401, "unauthenticated")
+		r.do(t, "GET", mine, header("Cookie", "other="+ann), origin(page)).isProblem(t, 401, "unauthenticated")
+	})
+}

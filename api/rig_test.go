@@ -1,0 +1,245 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"reflect"
+	"runtime/pprof"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/tidings-live/tidings/store"
+	"github.com/tidings-live/tidings/store/storetest"
+	"github.com/tidings-live/tidings/stream"
+)
+
+// secret signs the tokens of tests.
+var secret = strings.Repeat("s", 32)
+
+// page is the origin that a rig allows.
+const page = "https://app.example"
+
+// A rig is a whole instance over a database of the test's own, wired as cmd does.
+type rig struct {
+	*Server
+	addr   string
+	sql    *pgxpool.Pool // some other program that uses the database
+	client *http.Client
+	logs   *logs
+	busy   atomic.Int64 // requests that are being answered
+}
+
+// A setup is what a test may change before its rig starts.
+type setup struct {
+	url    string // of the database
+	api    Config
+	hub    stream.HubConfig
+	store  store.Config
+	tokens TokenConfig
+	before func(s *Server) // the first request
+	http   func(s *http.Server)
+}
+
+func newRig(t *testing.T, edits ...func(*setup)) *rig {
+	t.Helper()
+	set := setup{
+		api:    Config{AllowedOrigins: []string{page}, PublicKinds: []string{"room"}},
+		store:  store.Config{AutoPosts: true},
+		tokens: TokenConfig{Secret: secret},
+		before: func(*Server) {},
+		http:   func(*http.Server) {},
+	}
+	for _, edit := range edits {
+		edit(&set)
+	}
+	if set.url == "" {
+		set.url = storetest.Database(t)
+	}
+	r := &rig{logs: &logs{}, client: &http.Client{Transport: &http.Transport{DisableCompression: true}}}
+	t.Cleanup(r.client.CloseIdleConnections)
+	r.build(t, set)
+	r.serve(t, set.http)
+	eventually(t, "ready", func() bool { return r.do(t, "GET", "/readyz").status == http.StatusOK })
+	return r
+}
+
+// build wires the parts together and runs those that run.
+func (r *rig) build(t *testing.T, set setup) {
+	t.Helper()
+	var err error
+	r.sql, err = pgxpool.New(t.Context(), set.url)
+	must(t, err)
+	t.Cleanup(r.sql.Close)
+
+	set.store.URL = set.url
+	db, err := store.Open(t.Context(), set.store)
+	must(t, err)
+	t.Cleanup(db.Close)
+	hub := stream.NewHub(db, set.hub)
+	typing := stream.NewTyping(hub)
+	listener := db.NewListener(ears{hub, typing})
+	verifier, err := NewVerifier(set.tokens)
+	must(t, err)
+
+	set.api.Store, set.api.Hub, set.api.Typing, set.api.Prober, set.api.Verifier = db, hub, typing, listener, verifier
+	set.api.Logger = r.logs.logger()
+	r.Server, err = New(set.api)
+	must(t, err)
+	set.before(r.Server)
+	run(t, hub.Run)
+	run(t, typing.Run)
+	run(t, listener.Run)
+}
+
+// serve answers on a socket until the test ends, and wants every request to end too.
+func (r *rig) serve(t *testing.T, edit func(*http.Server)) {
+	t.Helper()
+	socket, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	must(t, err)
+	r.addr = socket.Addr().String()
+	counted := http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		r.busy.Add(1)
+		defer r.busy.Add(-1)
+		pprof.Do(req.Context(), pprof.Labels("rig", r.addr), func(context.Context) { r.ServeHTTP(w, req) })
+	})
+	srv := NewHTTPServer(counted, r.logs.logger())
+	edit(srv)
+	served := make(chan error, 1)
+	go func() { served <- srv.Serve(socket) }()
+	t.Cleanup(func() {
+		r.hub.Close()
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		if err := srv.Shutdown(ctx); err != nil {
+			t.Errorf("requests did not end: %v", errors.Join(err, srv.Close()))
+		}
+		if err := <-served; !errors.Is(err, http.ErrServerClosed) {
+			t.Error(err)
+		}
+	})
+}
+
+// ears passes on what the listener hears.
+type ears struct {
+	*stream.Hub
+	typing *stream.Typing
+}
+
+func (e ears) Signal(s store.Signal) {
+	if s.Stop {
+		e.typing.Stop(s.Topic, s.User.ID)
+		return
+	}
+	e.typing.Signal(s.Topic, s.User)
+}
+
+// run runs something until the test ends, and wants it to end well.
+func run(t *testing.T, what func(ctx context.Context) error) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if err := what(ctx); err != nil {
+			t.Error(err)
+		}
+	}()
+	t.Cleanup(func() { cancel(); <-done })
+}
+
+// publish puts an event into the log, as SQL does.
+func (r *rig) publish(t *testing.T, topic, name, data string) {
+	t.Helper()
+	_, err := r.sql.Exec(t.Context(), `select tidings.publish($1, $2, $3)`, topic, name, data)
+	must(t, err)
+}
+
+// exec runs SQL.
+func (r *rig) exec(t *testing.T, sql string, args ...any) {
+	t.Helper()
+	_, err := r.sql.Exec(t.Context(), sql, args...)
+	must(t, err)
+}
+
+// head is the cursor of the log's end, once the hub has read up to it.
+func (r *rig) head(t *testing.T) string {
+	t.Helper()
+	batch, err := r.store.(*store.Store).Read(t.Context(), stream.Query{Limit: 1})
+	must(t, err)
+	head := batch.State.HeadCursor()
+	eventually(t, "the hub reads "+head.String(), func() bool { return r.hub.Head() == head })
+	return head.String()
+}
+
+// idle waits until nothing is answered, and wants no subscription to be left then.
+func (r *rig) idle(t *testing.T) {
+	t.Helper()
+	eventually(t, "no request left", func() bool { return r.busy.Load() == 0 })
+	topics := reflect.ValueOf(r.hub).Elem().FieldByName("topics") // the hub tells nobody
+	if n := topics.Len(); n != 0 {
+		t.Errorf("%d topics still have subscriptions", n)
+	}
+}
+
+// answering waits until so many requests are being answered.
+func (r *rig) answering(t *testing.T, n int64) {
+	t.Helper()
+	eventually(t, "requests are being answered", func() bool { return r.busy.Load() == n })
+}
+
+// waiting waits until so many requests wait for events. Nobody counts them, but each
+// stands in Next.
+func (r *rig) waiting(t *testing.T, n int) {
+	t.Helper()
+	eventually(t, "requests wait for events", func() bool {
+		var profile bytes.Buffer
+		must(t, pprof.Lookup("goroutine").WriteTo(&profile, 1))
+		found := 0
+		for entry := range strings.SplitSeq(profile.String(), "\n\n") {
+			if strings.Contains(entry, `"rig":"`+r.addr+`"`) && strings.Contains(entry, "stream.(*Subscription).Next") {
+				count, _, _ := strings.Cut(entry, " ")
+				of, err := strconv.Atoi(count)
+				must(t, err)
+				found += of
+			}
+		}
+		return found == n
+	})
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func want[T any](t testing.TB, what string, got, want T) {
+	t.Helper()
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("%s is %#v, want %#v", what, got, want)
+	}
+}
+
+// eventually waits for a condition.
+func eventually(t testing.TB, what string, holds func() bool) {
+	t.Helper()
+	deadline := time.After(20 * time.Second)
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for !holds() {
+		select {
+		case <-deadline:
+			t.Fatalf("never: %s", what)
+		case <-tick.C:
+		}
+	}
+}

@@ -1,0 +1,191 @@
+package api
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestTyping(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	s := r.follow(t, "topic=post:42")
+	s.event("stream.ready")
+
+	press := func(who string) answer { return r.do(t, "POST", "/v1/posts/42/typing", as(t, who)) }
+	got := press("ann")
+	want(t, "status", got.status, 204)
+	want(t, "body", got.body, "")
+	typing := s.event("typing")
+	want(t, "data", typing.field("data"), `{"postId":"42","users":[{"id":"ann","name":"Ann"}],"count":1}`)
+	want(t, "fields", typing.fields(), "event topic data") // no id: it moves no cursor
+
+	r.write(t, "42", "ann", `{"body":"done"}`)
+	for {
+		next, err := s.next()
+		must(t, err)
+		if next.field("event") == "typing" {
+			want(t, "data", next.field("data"), `{"postId":"42","users":[],"count":0}`)
+			break
+		}
+	}
+	var limited answer
+	for range typingBurst + 2 {
+		if limited = press("ann"); limited.status == 429 {
+			break
+		}
+	}
+	limited.isProblem(t, 429, "rate_limited")
+	want(t, "status of another user", press("bob").status, 204)
+}
+
+func TestRates(t *testing.T) {
+	t.Parallel()
+	r := newRates(0.001, 2)
+
+	want(t, "burst", []bool{r.allow("a"), r.allow("a"), r.allow("a"), r.allow("b")}, []bool{true, true, false, true})
+	for i := range rateKeys {
+		r.allow(fmt.Sprint(i))
+	}
+	r = newRates(1e9, 1) // full again at once
+	for i := range rateKeys + 10 {
+		r.allow(fmt.Sprint(i))
+	}
+	if n := len(r.buckets); n > rateKeys {
+		t.Errorf("%d buckets are kept", n)
+	}
+}
+
+func TestPublish(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	bot := as(t, "bot", RoleService)
+	s := r.follow(t, "topic=room:1")
+	s.event("stream.ready")
+
+	publish := func(who edit, body string) answer { return r.do(t, "POST", "/v1/publish", who, sends(body)) }
+	got := publish(bot, `{"topic":"room:1","event":"order.updated","data":{"n":1,"s":"\u2028"}}`)
+	want(t, "status", got.status, 204)
+	order := s.event("order.updated")
+	want(t, "data", order.field("data"), `{"n":1,"s":"\u2028"}`)
+	want(t, "id", order.field("id"), r.head(t))
+	want(t, "status of null", publish(bot, `{"topic":"room:1","event":"a","data":null}`).status, 204)
+
+	for _, roles := range [][]string{nil, {RoleModerator}, {RoleAdmin}} {
+		publish(as(t, "ann", roles...), `{"topic":"room:1","event":"a","data":1}`).isProblem(t, 403, "forbidden")
+	}
+	for _, name := range []string{
+		"new-comment", "comment-updated", "comment-deleted", "comment-count", "like-update", "notification", "typing", "presence", "open", "error",
+		"stream.ready", "stream.bye", "stream.x", "", "A", "a b", "a:b", "a_b", "a\\n", "a\\u0000", "é", strings.Repeat("a", 65),
+	} {
+		publish(bot, `{"topic":"room:1","event":"`+name+`","data":1}`).isProblem(t, 422, "invalid")
+	}
+	for _, topic := range []string{"", "room", "room:", ":1", "Room:1", "room:..", "room:a b", "room:a\\nid: 1", "room:*", "room:" + strings.Repeat("a", 201), "me"} {
+		publish(bot, `{"topic":"`+topic+`","event":"a","data":1}`).isProblem(t, 422, "invalid")
+	}
+	for _, body := range []string{
+		`{"topic":"room:1","event":"a"}`, `{}`, `{"topic":"room:1","event":"a","data":"` + strings.Repeat("x", 59_001) + `"}`, `{"topic":"room:1","event":"a","data":"\u0000"}`,
+		`{"topic":"room:1","event":"a","data":1e400000}`, `{"topic":"room:1","event":"a","data":"\ud800"}`,
+	} {
+		publish(bot, body).isProblem(t, 422, "invalid")
+	}
+	want(t, "status at the limit", publish(bot, `{"topic":"room:1","event":"a","data":"`+strings.Repeat("x", 58_998)+`"}`).status, 204)
+}
+
+func TestNotifications(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.do(t, "PUT", "/v1/posts/42", as(t, "bot", RoleService), sends(`{"authorId":"ann"}`))
+	s := r.follow(t, "topic=me", as(t, "ann"))
+	s.event("stream.ready")
+	ids := []string{r.write(t, "42", "bob", `{"body":"1"}`), r.write(t, "42", "bob", `{"body":"2"}`), r.write(t, "42", "eve", `{"body":"3"}`)}
+
+	one := func(id int, who string, read string) string {
+		return fmt.Sprintf(`{"id":"%d","kind":"comment","postId":"42","commentId":%q,"actor":{"id":%q,"name":%q,"avatarUrl":null},"createdAt":"*","readAt":%s}`,
+			id, ids[id-1], who, strings.ToUpper(who[:1])+who[1:], read)
+	}
+	notification := s.event("notification")
+	want(t, "topic", notification.field("topic"), "user:ann")
+	if data := notification.field("data"); !strings.Contains(data, `"unread":1`) || !strings.Contains(data, `"kind":"comment"`) {
+		t.Errorf("data is %s", data)
+	}
+
+	list := func(who, query string) answer { return r.do(t, "GET", "/v1/notifications?"+query, as(t, who)) }
+	all := one(3, "eve", "null") + "," + one(2, "bob", "null") + "," + one(1, "bob", "null")
+	got := list("ann", "")
+	got.wants(t, 200, `{"data":[`+all+`],"page":{"next":null,"more":false},"unread":3,"cursor":"`+r.head(t)+`"}`)
+	want(t, "Cache-Control", got.header.Get("Cache-Control"), "no-store")
+	list("ann", "limit=1").wants(t, 200, `{"data":[`+one(3, "eve", "null")+`],"page":{"next":"3","more":true},"unread":3,"cursor":"*"}`)
+	list("ann", "limit=1&after=2").wants(t, 200, `{"data":[`+one(1, "bob", "null")+`],"page":{"next":null,"more":false},"unread":3,"cursor":"*"}`)
+	const none = `{"data":[],"page":{"next":null,"more":false},"unread":0,"cursor":"*"}`
+	list("bob", "").wants(t, 200, none)
+	list("root", "user=ann&sub=ann").wants(t, 200, none)
+
+	r.exec(t, `update tidings.notifications set read_at = clock_timestamp() where id = 2`) // past the counter
+	list("ann", "unread=true").wants(t, 200, `{"data":[`+one(3, "eve", "null")+`,`+one(1, "bob", "null")+`],"page":{"next":null,"more":false},"unread":3,"cursor":"*"}`)
+	list("ann", "unread=0&limit=2").wants(t, 200, `{"data":[`+one(3, "eve", "null")+`,`+one(2, "bob", `"*"`)+`],"page":{"next":"2","more":true},"unread":3,"cursor":"*"}`)
+	for _, query := range []string{"unread=yes", "limit=0", "limit=101", "after=x", "after=0", "after=1&after=2", "after=-1"} {
+		list("ann", query).isProblem(t, 400, "malformed")
+	}
+	r.do(t, "GET", "/v1/notifications").isProblem(t, 401, "unauthenticated")
+}
+
+// ticket takes a ticket for topics.
+func (r *rig) ticket(t *testing.T, who edit, topics string) string {
+	t.Helper()
+	got := r.do(t, "POST", "/v1/ticket", who, sends(`{"topics":`+topics+`}`))
+	got.wants(t, 201, `{"ticket":"*","expiresAt":"*"}`)
+	want(t, "Cache-Control", got.header.Get("Cache-Control"), "no-store")
+	var made struct {
+		Ticket    string
+		ExpiresAt time.Time
+	}
+	must(t, json.Unmarshal([]byte(got.body), &made))
+	if left := time.Until(made.ExpiresAt); left > time.Minute+time.Second {
+		t.Errorf("ticket waits %v", left)
+	}
+	return made.Ticket
+}
+
+func TestTickets(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	ann := as(t, "ann")
+
+	ticket := r.ticket(t, ann, `["me","post:42"]`)
+	s := r.follow(t, "topic=user:ann&ticket="+ticket)
+	if data := s.event("stream.ready").field("data"); !strings.Contains(data, `"maxAge":0}`) {
+		t.Errorf("stream.ready is %s", data) // it lasts as long as the token
+	}
+	r.publish(t, "user:ann", "tick", `1`)
+	s.event("tick")
+	r.do(t, "GET", "/v1/events?topic=me&ticket="+ticket).isProblem(t, 401, "invalid_ticket")
+	r.do(t, "GET", "/v1/poll?topic=me&ticket="+ticket).isProblem(t, 401, "invalid_ticket")
+	r.do(t, "GET", "/v1/events?topic=me&ticket=made-up").isProblem(t, 401, "invalid_ticket")
+
+	for _, topics := range []string{"topic=post:43", "topic=me&topic=post:43", "topic=user:bob"} { // also what is public
+		other := r.ticket(t, ann, `["me"]`)
+		r.do(t, "GET", "/v1/events?"+topics+"&ticket="+other).isProblem(t, 403, "forbidden")
+	}
+	for topics, code := range map[string]string{`[]`: "invalid_topic", `["post"]`: "invalid_topic", `["user:bob"]`: "forbidden", `["site:a"]`: "forbidden"} {
+		status := map[string]int{"invalid_topic": 400, "forbidden": 403}[code]
+		r.do(t, "POST", "/v1/ticket", ann, sends(`{"topics":`+topics+`}`)).isProblem(t, status, code)
+	}
+	r.do(t, "POST", "/v1/ticket", sends(`{"topics":["post:42"]}`)).isProblem(t, 401, "unauthenticated")
+
+	// The roles of the token go with it, and its end.
+	want(t, "status", r.do(t, "HEAD", "/v1/events?topic=site:a&ticket="+r.ticket(t, as(t, "mod", RoleModerator), `["site:a"]`)).status, 200)
+	expires := time.Now().Add(2 * time.Second)
+	until := header("Authorization", "Bearer "+tokenUntil(t, expires, "ann"))
+	used, unused := r.ticket(t, until, `["me"]`), r.ticket(t, until, `["me"]`)
+	s = r.follow(t, "topic=me&ticket="+used)
+	s.event("stream.ready")
+	want(t, "data", s.event("stream.bye").field("data"), `{"reason":"expired"}`)
+	s.ends()
+	r.do(t, "GET", "/v1/events?topic=me&ticket="+unused).isProblem(t, 401, "invalid_ticket")
+	if log := r.logs.String(); strings.Contains(log, ticket) || strings.Contains(log, used) {
+		t.Error("a ticket is in the log")
+	}
+}
