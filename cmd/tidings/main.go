@@ -24,6 +24,7 @@ type cli struct {
 	Token   tokenCommand   `cmd:"" help:"Print a signed token, for trying out and for scripts."`
 	Tail    tailCommand    `cmd:"" help:"Print the events of topics as they come."`
 	Bench   benchCommand   `cmd:"" help:"Measure a running server, or one of its own."`
+	Verify  verifyCommand  `cmd:"" help:"Prove that a deployment loses, repeats, reorders and leaks nothing, or try to break one of its own."`
 	Health  healthCommand  `cmd:"" help:"Ask a server on this machine whether it is alive: for container health checks."`
 }
 

@@ -1,0 +1,186 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tidings-live/tidings/api"
+	"github.com/tidings-live/tidings/api/client"
+	"github.com/tidings-live/tidings/store/storetest"
+)
+
+// A result is what a command left behind.
+type result struct {
+	status   int
+	out, err string
+}
+
+func command(t *testing.T, args ...string) result {
+	t.Helper()
+	var out, err strings.Builder
+	status := execute(t.Context(), args, streams{&out, &err})
+	return result{status, out.String(), err.String()}
+}
+
+// wants wants a status, and something in what was said.
+func (r result) wants(t *testing.T, status int, said string) {
+	t.Helper()
+	if r.status != status || !strings.Contains(r.out+r.err, said) {
+		t.Errorf("got %d, want %d and %q in\n%s%s", r.status, status, said, r.out, r.err)
+	}
+}
+
+func TestExecute(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name, line string
+		status     int
+		said       string
+	}{
+		{"HelpIsNoError", "--help", 0, "Serve the API"},
+		{"HelpOfACommandIsNoError", "serve --help", 0, "TIDINGS_JWT_SECRET"},
+		{"NoCommand", "", 2, "expected one of"},
+		{"UnknownCommand", "sing", 2, "unexpected argument sing"},
+		{"UnknownFlag", "tail post:a --loud", 2, "unknown flag --loud"},
+		{"MissingFlag", "token", 2, "missing flags: --sub"},
+		{"MissingArgument", "tail", 2, "<topic>"},
+		{"MissingDatabase", "migrate", 2, "--database-url"},
+		{"FlagWithTheWrongType", "token --sub ann --ttl soon", 2, "--ttl"},
+		{"FlagOutsideItsEnum", "migrate --database-url x --log-level loud", 2, "--log-level"},
+		{"MalformedDatabase", "migrate --database-url nonsense", 1, "parse DSN"},
+		{"MalformedAddress", "health --addr nonsense", 1, "address"},
+		{"ShortSecret", "serve --database-url postgres:// --no-migrate --jwt-secret short", 1, "32"},
+		{"MalformedKey", "serve --database-url postgres:// --no-migrate --jwt-public-key nonsense", 1, "PEM"},
+		{"MalformedOrigin", "serve --database-url postgres:// --no-migrate --allowed-origins nonsense", 1, "nonsense"},
+		{"PrivateKindsCannotBePublic", "serve --database-url postgres:// --no-migrate --public-kinds user", 1, "user"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			command(t, strings.Fields(c.line)...).wants(t, c.status, c.said)
+		})
+	}
+}
+
+func TestToken(t *testing.T) {
+	t.Parallel()
+	verifier, err := api.NewVerifier(api.TokenConfig{Secret: testSecret})
+	must(t, err)
+
+	t.Run("SaysAllThatWasAsked", func(t *testing.T) {
+		t.Parallel()
+		r := command(t, "token", "--secret", testSecret, "--sub", "auth0|5f", "--name", "Ann", "--picture", "https://example.org/ann.png",
+			"--role", "moderator", "--role", "service", "--ttl", "90s")
+		want(t, "status", r.status, 0)
+		who, err := verifier.Verify(strings.TrimSpace(r.out))
+		must(t, err)
+		if left := time.Until(who.Expires); left < time.Minute || left > 90*time.Second {
+			t.Errorf("the token lasts %v", left)
+		}
+		who.Expires = time.Time{}
+		want(t, "the identity", who, api.Identity{
+			Subject: "auth0|5f", Name: "Ann", Picture: new("https://example.org/ann.png"), Roles: []string{"moderator", "service"},
+		})
+	})
+
+	t.Run("TakesTheSecretOfDev", func(t *testing.T) {
+		t.Parallel()
+		dir := t.TempDir()
+		command(t, "token", "--sub", "ann", "--dir", dir).wants(t, 1, "TIDINGS_JWT_SECRET")
+		must(t, os.WriteFile(filepath.Join(dir, "jwt-secret"), []byte(testSecret), 0o600))
+		r := command(t, "token", "--sub", "ann", "--dir", dir)
+		want(t, "status", r.status, 0)
+		_, err := verifier.Verify(strings.TrimSpace(r.out))
+		must(t, err)
+	})
+
+	t.Run("RefusesWhatNoServerWouldTake", func(t *testing.T) {
+		t.Parallel()
+		command(t, "token", "--secret", testSecret, "--sub", "a b").wants(t, 1, "--sub")
+		command(t, "token", "--secret", testSecret, "--sub", "ann", "--ttl=-1s").wants(t, 1, "--ttl")
+		command(t, "token", "--secret", "short", "--sub", "ann").wants(t, 1, "32")
+	})
+}
+
+func TestMigrate(t *testing.T) {
+	t.Parallel()
+	s := siteAt(t, storetest.Empty(t))
+	command(t, "migrate", "--database-url", s.dsn).wants(t, 0, "schema is up to date")
+	s.exec(t, `insert into tidings.comments (post_id, author_id, body) values ('a', 'ann', 'kept')`)
+	command(t, "migrate", "--database-url", s.dsn, "--log-format", "json").wants(t, 0, `"msg":"schema is up to date"`)
+	want(t, "events", len(s.logged(t, "post:a")), 2)
+	// A pooler cannot migrate: the other URL leads past it.
+	command(t, "migrate", "--database-url", "postgres://nowhere.invalid", "--listen-url", s.dsn).wants(t, 0, "up to date")
+}
+
+func TestHealth(t *testing.T) {
+	t.Parallel()
+	srv := newSite(t).start(t)
+	want(t, "of a server", command(t, "health", "--addr", strings.TrimPrefix(srv.url, "http://")).status, 0)
+	command(t, "health", "--addr", "127.0.0.1:1").wants(t, 1, "refused")
+}
+
+func TestTail(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	srv := s.start(t)
+	s.exec(t, `select tidings.publish('post:a', 'past', '{"n": 1}')`)
+
+	for name, transport := range map[string][]string{"SSE": nil, "Poll": {"--poll"}} {
+		args := func(args ...string) []string { return append(append(args, "--url", srv.url), transport...) }
+		t.Run("PrintsWhatComesBy"+name, func(t *testing.T) {
+			t.Parallel()
+			said := tail(t, args("--cursor", "earliest", "post:a", "post:"+name)...)
+			said.await(t, regexp.MustCompile(`1-1 +past +post:a +\{"n":1\}\n`))
+			comment(t, srv.as(t, "ann"), name, "what comes")
+			said.await(t, regexp.MustCompile(`1-\d+ +new-comment +post:`+name+` +\{.*"body":"what comes".*\}\n`))
+		})
+		t.Run("PrintsJSONBy"+name, func(t *testing.T) {
+			t.Parallel()
+			said := tail(t, args("--cursor", "1-0", "--json", "post:a")...)
+			var event client.Event
+			must(t, json.Unmarshal([]byte(said.await(t, regexp.MustCompile(`(.*"past".*)\n`))), &event))
+			want(t, "the event", event, client.Event{ID: "1-1", Name: "past", Topic: "post:a", Data: json.RawMessage(`{"n":1}`)})
+		})
+		t.Run("ReadsPrivateTopicsWithATokenBy"+name, func(t *testing.T) {
+			t.Parallel()
+			s.exec(t, `select tidings.publish('user:ann', 'private', '{}')`)
+			mine := token(t, api.Identity{Subject: "ann", Expires: time.Now().Add(time.Hour)})
+			tail(t, args("--token", mine, "--cursor", "earliest", "me")...).await(t, regexp.MustCompile(`private +user:ann +\{\}\n`))
+			command(t, args("tail", "me")...).wants(t, 1, "401 unauthenticated")
+			command(t, args("tail", "nonsense")...).wants(t, 1, "400 invalid_topic")
+		})
+	}
+
+	t.Run("GoesOnWhenTheServerComesBack", func(t *testing.T) {
+		t.Parallel()
+		first := s.start(t)
+		said := tail(t, "--url", first.url, "post:back")
+		said.await(t, regexp.MustCompile(`stream.ready`))
+		first.stop()
+		said.await(t, regexp.MustCompile(`connection ended \(EOF\), back in`))
+		s.exec(t, `select tidings.publish('post:back', 'meanwhile', '{}')`)
+		s.start(t, func(i *instance) { i.addr = strings.TrimPrefix(first.url, "http://") })
+		said.await(t, regexp.MustCompile(`meanwhile +post:back`))
+	})
+}
+
+// tail runs 'tidings tail' until the test ends, and wants that to be no error.
+func tail(t *testing.T, args ...string) (said *lines) {
+	t.Helper()
+	said = newLines()
+	inBackground(t, func(ctx context.Context) error {
+		defer said.Close()
+		if status := execute(ctx, append([]string{"tail"}, args...), streams{said, said}); status != 0 {
+			return fmt.Errorf("exit status %d:\n%s", status, said)
+		}
+		return nil
+	})
+	return said
+}

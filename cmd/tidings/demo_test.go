@@ -1,0 +1,114 @@
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+)
+
+// screenshot keeps a picture of the demo page, for the README:
+//
+//	go test ./cmd/tidings -run DemoPage -args -screenshot "$PWD/docs/demo.png"
+var screenshot = flag.String("screenshot", "", "write a picture of the demo page to this file")
+
+// pane is a CSS selector of something in a user's pane.
+func pane(user, role string) chromedp.CSS {
+	return chromedp.CSS(fmt.Sprintf("[data-user=%s] [data-role=%s]", user, role))
+}
+
+// Ann and Ben in a real browser: what one does, the other sees without a reload.
+func TestDemoPageIsLive(t *testing.T) {
+	t.Parallel()
+
+	s := newSite(t)
+	must(t, seed(t.Context(), s.dsn))
+	srv := s.start(t, func(i *instance) { i.demo = newDemo(testSecret, "psql", "$TOKEN") })
+	page, complaints := openPage(t)
+	do := func(what string, steps ...chromedp.Action[chromedp.Void]) {
+		t.Helper()
+		ctx, cancel := context.WithTimeout(page, patience)
+		defer cancel()
+		if err := chromedp.Do(ctx, steps...); err != nil {
+			t.Fatalf("%s: %v\nconsole: %s", what, err, complaints())
+		}
+	}
+	do("both panes go live", chromedp.EmulateViewport(1280, 960), chromedp.Navigate(srv.url+"/"),
+		chromedp.WaitVisible(pane("ann", "state")+"[data-state=live]"),
+		chromedp.WaitVisible(pane("ben", "state")+"[data-state=live]"))
+	do("Ann sees Ben type", chromedp.SendKeys(pane("ben", "body"), "Good morning, Ann!"),
+		awaitText(pane("ann", "typing"), "Ben"))
+	do("Ann sees Ben's comment, the count and the badge", chromedp.Click(pane("ben", "post")),
+		awaitText(pane("ann", "comments"), "Good morning, Ann!"),
+		awaitText(pane("ann", "comment-count"), "2"), awaitText(pane("ben", "comment-count"), "2"),
+		awaitText(pane("ann", "badge"), "1"))
+	do("Ann sees Ben's like", chromedp.Click(pane("ben", "like")),
+		awaitText(pane("ann", "like-count"), "1"), awaitText(pane("ann", "badge"), "2"),
+		chromedp.WaitVisible(pane("ben", "like")+"[aria-pressed=true]"))
+	do("Ben sees Ann's answer", chromedp.SendKeys(pane("ann", "body"), "Morning, Ben. Seen the new log?"),
+		chromedp.Click(pane("ann", "post")), awaitText(pane("ben", "comments"), "Morning, Ben."))
+
+	s.exec(t, `insert into tidings.comments (post_id, author_id, body) values ('demo', 'dan', 'Hello from psql')`)
+	do("both see what SQL inserted", awaitText(pane("ann", "comments"), "Hello from psql"),
+		awaitText(pane("ben", "comments"), "Hello from psql"))
+	if *screenshot != "" {
+		do("Ben types again", chromedp.SendKeys(pane("ben", "body"), "On it"), awaitText(pane("ann", "typing"), "Ben"))
+		picture, err := chromedp.Run(page, chromedp.CaptureScreenshot())
+		must(t, err)
+		must(t, os.WriteFile(*screenshot, picture, 0o644))
+	}
+	if said := complaints(); said != "" {
+		t.Errorf("the console is not silent:\n%s", said)
+	}
+}
+
+// awaitText waits until an element says something.
+func awaitText(selector chromedp.CSS, text string) chromedp.Action[chromedp.Void] {
+	script := fmt.Sprintf(`document.querySelector(%q)?.textContent.includes(%q)`, selector, text)
+	return chromedp.Poll[chromedp.Void](script, chromedp.WithPollingInterval(20*time.Millisecond), chromedp.WithPollingTimeout(patience))
+}
+
+// openPage opens a page of a fresh browser, and collects what its console says.
+func openPage(t *testing.T) (page context.Context, said func() string) {
+	t.Helper()
+	options := append(chromedp.DefaultExecAllocatorOptions[:],
+		chromedp.UserDataDir(t.TempDir()),
+		chromedp.Flag("disable-quic", true),
+		chromedp.Flag("disable-component-update", true))
+	if os.Geteuid() == 0 {
+		options = append(options, chromedp.NoSandbox)
+	}
+	ctx, stop := chromedp.NewExecAllocator(context.WithoutCancel(t.Context()), options...)
+	t.Cleanup(stop)
+	page, _ = chromedp.NewContext(ctx)
+
+	var mu sync.Mutex // guards lines
+	var lines []string
+	var listening sync.WaitGroup
+	messages := chromedp.Console(page)
+	listening.Go(func() {
+		for message, err := range messages {
+			if err != nil {
+				return
+			}
+			mu.Lock()
+			lines = append(lines, message.String())
+			mu.Unlock()
+		}
+	})
+	t.Cleanup(func() {
+		must(t, chromedp.Cancel(page))
+		listening.Wait()
+	})
+	return page, func() string {
+		mu.Lock()
+		defer mu.Unlock()
+		return strings.Join(lines, "\n")
+	}
+}

@@ -1,0 +1,277 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/tidings-live/tidings/api/client"
+	"github.com/tidings-live/tidings/store/storetest"
+)
+
+// poolSize is how many connections to Postgres the pooler shares out.
+const poolSize = 2
+
+// Everything works through PgBouncer in transaction mode, as docs/postgres.md tells to
+// set it: the mode is what pgx needs to leave no prepared statement behind.
+func TestPooler(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	pooled := startPooler(t, s.dsn)
+	for _, mode := range []string{"cache_describe", "exec"} {
+		t.Run(mode, func(t *testing.T) {
+			through := func(i *instance) { i.DatabaseURL, i.ListenURL = inMode(pooled, mode), s.dsn }
+			alone := func(i *instance) { i.GroupCommit = "off" }
+			one, two := s.start(t, through), s.start(t, through, alone)
+			t.Run("ServesEverything", func(t *testing.T) { servesEverything(t, s, one, two, mode) })
+			t.Run("LosesNothing", func(t *testing.T) { losesNothing(t, s, pooled, one, two, "busy-"+mode) })
+			t.Run("LeavesNothingBehind", func(t *testing.T) { leavesNothing(t, s, pooled) })
+			one.awaitReady(t)
+			two.awaitReady(t)
+		})
+	}
+}
+
+// An instance with no way past the pooler says so. To migrate, it doesn't start. LISTEN
+// succeeds and hears nothing: it is never ready, says why, and still loses nothing.
+func TestPoolerWithNoWayPast(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	pooled := inMode(startPooler(t, s.dsn), "cache_describe")
+	command(t, "serve", "--database-url", pooled).wants(t, 1, "unsupported startup parameter")
+
+	said := serveAt(t, pooled, "--no-migrate")
+	srv := newServer(t, "http://"+said.await(t, loggedAddress))
+	srv.awaitStatus(t, "/v1/poll?topic=post:a", http.StatusOK)
+	x := sse(t, srv.Client, "now", "post:a")
+	s.exec(t, `insert into tidings.comments (post_id, author_id, body) values ('a', 'ann', 'unheard')`)
+	x.await(t, "a comment", saying("unheard")) // the log is read now and then, doorbell or not
+	eventually(t, "the listener is known to be deaf", func() bool {
+		answer := srv.get(t, "/readyz", nil)
+		answer.Body.Close()
+		want(t, "readyz", answer.StatusCode, http.StatusServiceUnavailable)
+		return strings.Contains(said.String(), `msg="listener lost" err="listen connection is deaf"`)
+	})
+}
+
+// servesEverything uses what the store can do.
+func servesEverything(t *testing.T, s *site, one, two *server, post string) {
+	ctx, topic := patient(t), "post:"+post
+	taps := tapsOn(t, "now", []string{topic}, one, two)
+	ann, ben, shop := one.as(t, "ann"), two.as(t, "ben"), one.as(t, "shop", "service")
+
+	_, err := shop.PutPost(ctx, post, client.PostInput{Title: "A post", AuthorID: "ann"})
+	must(t, err)
+	root := comment(t, ben, post, "a root")
+	once := client.NewComment{Body: "a reply", ParentID: &root.ID, IdempotencyKey: "once-" + post}
+	reply, err := ann.CreateComment(ctx, post, once)
+	must(t, err)
+	again, err := ann.CreateComment(ctx, post, once)
+	must(t, err)
+	want(t, "the comment that was sent again", again.ID, reply.ID)
+	must(t, ben.DeleteComment(ctx, root.ID))
+	for _, c := range []*client.Client{ann, ben} {
+		_, err = c.LikePost(ctx, post)
+		must(t, err)
+	}
+	likes, err := ben.UnlikePost(ctx, post)
+	must(t, err)
+	want(t, "likes", likes, client.Likes{Count: 1})
+	must(t, shop.Publish(ctx, topic, "of-its-own", map[string]int{"n": 1}))
+
+	list, err := ann.Comments(ctx, post, client.ListOptions{})
+	must(t, err)
+	want(t, "the list's counts", list.Post, client.PostCounts{CommentCount: 1, LikeCount: 1, Liked: true})
+	counts, err := one.Counts(ctx, post)
+	must(t, err)
+	want(t, "counts", counts[post], client.Counts{Comments: 1, Likes: 1})
+	notices, err := ann.Notifications(ctx, client.NotificationOptions{Unread: true, Limit: 1})
+	must(t, err)
+	want(t, "notices", len(notices.Data), 1)
+
+	ticket, err := ann.Ticket(ctx, []string{"me"})
+	must(t, err)
+	private := listen(t, two.Client, "now", []string{"me"}, client.WithParam("ticket", ticket.Ticket))
+	must(t, shop.Publish(ctx, "user:ann", "for-ann", map[string]int{}))
+	private.await(t, "a private event", named("for-ann"))
+	typing := sse(t, two.Client, "now", topic)
+	must(t, ann.Typing(ctx, post))
+	typing.await(t, "typing", named("typing"))
+
+	s.end(t, topic)
+	for _, x := range taps {
+		x.wants(t, s.logged(t, topic))
+	}
+}
+
+// losesNothing lets many more clients write at once than the pooler has connections:
+// over HTTP, and with SQL through the same pooler.
+func losesNothing(t *testing.T, s *site, pooled string, one, two *server, post string) {
+	const posters, each = 32, 8
+	ctx, topic := patient(t), "post:"+post
+	taps := tapsOn(t, "now", []string{topic}, one, two)
+	var group errgroup.Group
+	for n := range posters {
+		name := fmt.Sprint("poster", n)
+		write := overSQL(inMode(pooled, "cache_describe"), post, name)
+		if n%4 > 0 {
+			c := []*server{one, two}[n%2].as(t, name)
+			write = func(ctx context.Context, times int) error {
+				for range times {
+					if _, err := c.CreateComment(ctx, post, client.NewComment{Body: name}); err != nil {
+						return err
+					}
+				}
+				_, err := c.LikePost(ctx, post)
+				return err
+			}
+		}
+		group.Go(func() error { return write(ctx, each) })
+	}
+	must(t, group.Wait())
+	s.end(t, topic)
+	log := s.logged(t, topic)
+	want(t, "comments in the log", len(bodies(log)), posters*each)
+	counts, err := one.Counts(ctx, post)
+	must(t, err)
+	want(t, "counts", counts[post], client.Counts{Comments: posters * each, Likes: posters})
+	for _, x := range taps {
+		x.wants(t, log)
+	}
+}
+
+// overSQL comments, one transaction each, and then likes.
+func overSQL(dsn, post, name string) func(context.Context, int) error {
+	return func(ctx context.Context, times int) error {
+		conn, err := pgx.Connect(ctx, dsn)
+		if err != nil {
+			return err
+		}
+		defer conn.Close(context.WithoutCancel(ctx))
+		for range times {
+			_, err := conn.Exec(ctx, `insert into tidings.comments (post_id, author_id, body) values ($1, $2, $2)`, post, name)
+			if err != nil {
+				return err
+			}
+		}
+		_, err = conn.Exec(ctx, `insert into tidings.likes (post_id, user_id) values ($1, $2)`, post, name)
+		return err
+	}
+}
+
+// leavesNothing looks at the pooler's connections, all at once so that each is another:
+// whoever gets one next must not find what we did with it.
+func leavesNothing(t *testing.T, s *site, pooled string) {
+	state := func(tx pgx.Tx) (found string) {
+		t.Helper()
+		must(t, tx.QueryRow(patient(t), `
+			select concat_ws(' ', current_setting('lock_timeout'), current_setting('synchronous_commit'),
+				current_setting('default_transaction_isolation'), current_setting('search_path'),
+				(select count(*) from pg_locks where locktype = 'advisory' and pid = pg_backend_pid()),
+				(select count(*) from pg_prepared_statements where name <> ''),
+				(select count(*) from pg_listening_channels()))`, pgx.QueryExecModeSimpleProtocol,
+		).Scan(&found))
+		return found
+	}
+	dsns := append([]string{s.dsn}, slices.Repeat([]string{inMode(pooled, "exec")}, poolSize)...)
+	var states []string
+	for _, dsn := range dsns {
+		conn, err := pgx.Connect(patient(t), dsn)
+		must(t, err)
+		defer conn.Close(context.WithoutCancel(t.Context()))
+		tx, err := conn.Begin(patient(t)) // to the end of the test
+		must(t, err)
+		states = append(states, state(tx))
+	}
+	want(t, "states of one new connection and the pooler's", states, slices.Repeat(states[:1], 1+poolSize))
+}
+
+// inMode says how pgx is to run its queries.
+func inMode(dsn, mode string) string { return dsn + "&default_query_exec_mode=" + mode }
+
+// startPooler runs PgBouncer in transaction mode until the test ends, and returns a
+// DSN of the same database through it.
+func startPooler(t *testing.T, dsn string) (pooled string) {
+	t.Helper()
+	program := findPooler(t)
+	direct, err := pgx.ParseConfig(dsn)
+	must(t, err)
+	dir := storetest.Dir(t)
+	ini := filepath.Join(dir, "pgbouncer.ini")
+	must(t, os.WriteFile(ini, fmt.Appendf(nil, `
+[databases]
+* = host=%s port=%d user=%s
+[pgbouncer]
+pool_mode = transaction
+default_pool_size = %d
+auth_type = any
+listen_addr =
+unix_socket_dir = %s
+log_connections = 0
+log_disconnections = 0
+`, direct.Host, direct.Port, direct.User, poolSize, dir), 0o644))
+
+	// The shell ends the pooler when its input ends, even if this process is killed.
+	args := append([]string{"-c", `"$0" "$@" & read -r _; kill $!; wait`, program, ini}, dropRoot(t, direct.Host, dir)...)
+	sh := exec.Command("/bin/sh", args...)
+	sh.Stdout, sh.Stderr = t.Output(), t.Output()
+	input, err := sh.StdinPipe()
+	must(t, err)
+	must(t, sh.Start())
+	t.Cleanup(func() {
+		input.Close()
+		if err := sh.Wait(); err != nil {
+			t.Error(err)
+		}
+	})
+
+	pooled = fmt.Sprintf("postgres://%s@/%s?host=%s&port=6432", direct.User, direct.Database, url.QueryEscape(dir))
+	eventually(t, "the pooler connects", func() bool {
+		conn, err := pgx.Connect(t.Context(), pooled)
+		if err == nil {
+			conn.Close(t.Context())
+		}
+		return err == nil
+	})
+	return pooled
+}
+
+// dropRoot lets the pooler run as whoever Postgres runs as, in root's stead.
+func dropRoot(t *testing.T, socketDir, dir string) (args []string) {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		return nil
+	}
+	info, err := os.Stat(socketDir)
+	must(t, err)
+	owner := info.Sys().(*syscall.Stat_t)
+	u, err := user.LookupId(strconv.Itoa(int(owner.Uid)))
+	must(t, err)
+	must(t, os.Chown(dir, int(owner.Uid), int(owner.Gid)))
+	return []string{"--user=" + u.Username}
+}
+
+// findPooler looks in sbin, too, which is not in everybody's PATH. make test installs it.
+func findPooler(t *testing.T) string {
+	t.Helper()
+	for _, name := range []string{"pgbouncer", "/usr/sbin/pgbouncer"} {
+		if path, err := exec.LookPath(name); err == nil {
+			return path
+		}
+	}
+	t.Skip("pgbouncer is not installed: .ci/install pgbouncer")
+	return ""
+}

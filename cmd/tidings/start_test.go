@@ -1,0 +1,98 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"regexp"
+	"testing"
+
+	"github.com/tidings-live/tidings/api/client"
+	"github.com/tidings-live/tidings/store/storetest"
+)
+
+var loggedAddress = regexp.MustCompile(`msg=listening addr=([0-9.:]+)`)
+
+// serveAt runs 'tidings serve' on a database until the test ends.
+func serveAt(t *testing.T, dsn string, flags ...string) (said *lines) {
+	t.Helper()
+	said = newLines()
+	args := append([]string{"serve", "--database-url", dsn, "--addr", "127.0.0.1:0", "--jwt-secret", testSecret}, flags...)
+	inBackground(t, func(ctx context.Context) error {
+		defer said.Close()
+		if status := execute(ctx, args, streams{said, said}); status != 0 {
+			return fmt.Errorf("exit status %d:\n%s", status, said)
+		}
+		return nil
+	})
+	return said
+}
+
+func TestTenInstancesStartAtOnceOnAnEmptyDatabase(t *testing.T) {
+	t.Parallel()
+	dsn := storetest.Empty(t)
+	starting := make([]*lines, 10)
+	for n := range starting {
+		starting[n] = serveAt(t, dsn)
+	}
+	var servers []*server
+	for _, said := range starting {
+		srv := newServer(t, "http://"+said.await(t, loggedAddress))
+		srv.awaitReady(t)
+		servers = append(servers, srv)
+	}
+
+	var taps []*tap
+	for _, srv := range servers {
+		taps = append(taps, sse(t, srv.Client, "now", "post:a"))
+	}
+	for n, srv := range servers {
+		body := fmt.Sprintf("from instance %d", n)
+		comment(t, srv.as(t, "ann"), "a", body)
+		ids := make(map[string]bool)
+		for _, x := range taps {
+			ids[x.await(t, body, saying(body)).ID] = true
+		}
+		want(t, "ids of "+body, len(ids), 1)
+	}
+	migrated := siteAt(t, dsn)
+	want(t, "epochs", value[int](t, migrated, `select count(*) from tidings.epochs`), 1)
+}
+
+func TestServe(t *testing.T) {
+	t.Parallel()
+
+	t.Run("CreatesNoPostsWhenToldSo", func(t *testing.T) {
+		t.Parallel()
+		srv := newServer(t, "http://"+serveAt(t, storetest.Database(t), "--no-auto-posts").await(t, loggedAddress))
+		srv.awaitReady(t)
+		_, err := srv.as(t, "ann").CreateComment(t.Context(), "unknown", client.NewComment{Body: "hello"})
+		wantProblem(t, err, 404, "not_found")
+		_, err = srv.as(t, "shop", "service").PutPost(t.Context(), "known", client.PostInput{})
+		must(t, err)
+		comment(t, srv.as(t, "ann"), "known", "hello")
+	})
+
+	t.Run("MigratesNothingWhenToldSo", func(t *testing.T) {
+		t.Parallel()
+		dsn := storetest.Empty(t)
+		srv := newServer(t, "http://"+serveAt(t, dsn, "--no-migrate").await(t, loggedAddress))
+		srv.awaitStatus(t, "/readyz", 503)
+		_, err := srv.Stream(t.Context(), []string{"post:a"}, "now")
+		wantProblem(t, err, 503, "unavailable")
+		want(t, "migrate's exit status", execute(t.Context(), []string{"migrate", "--database-url", dsn}, streams{newLines(), newLines()}), 0)
+		srv.awaitReady(t)
+	})
+
+	t.Run("ReadsMorePublicKinds", func(t *testing.T) {
+		t.Parallel()
+		s := newSite(t)
+		srv := newServer(t, "http://"+serveAt(t, s.dsn, "--public-kinds", "order,room").await(t, loggedAddress))
+		srv.awaitReady(t)
+		x := sse(t, srv.Client, "now", "order:7", "room:7")
+		s.exec(t, `select tidings.publish('order:7', 'paid', '{}'), tidings.publish('room:7', 'opened', '{}')`)
+		x.await(t, "an order", named("paid"))
+		x.await(t, "a room", named("opened"))
+		_, err := srv.Stream(t.Context(), []string{"other:7"}, "now")
+		wantProblem(t, err, 400, "invalid_topic")
+	})
+}

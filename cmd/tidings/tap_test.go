@@ -1,0 +1,272 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tidings-live/tidings/api/client"
+)
+
+// A tap gives the events of its topics one by one, whichever the transport. It
+// belongs to one goroutine.
+type tap struct {
+	name    string
+	exact   bool                         // nothing may be conflated
+	take    func() (client.Event, error) // the next one, as soon as there is one
+	cursors []string                     // all that it was given, in order
+	stream  *client.Stream               // of an SSE tap
+}
+
+// A transport opens a tap. What it waits for must come within the test's patience.
+type transport func(t *testing.T, c *client.Client, cursor string, topics ...string) *tap
+
+var transports = map[string]transport{"SSE": sse, "Poll": poll}
+
+// sse listens to one stream; it does not reconnect.
+func sse(t *testing.T, c *client.Client, cursor string, topics ...string) *tap {
+	t.Helper()
+	return listen(t, c, cursor, topics)
+}
+
+func listen(t *testing.T, c *client.Client, cursor string, topics []string, opts ...client.StreamOption) *tap {
+	t.Helper()
+	s, err := c.Stream(patient(t), topics, cursor, opts...)
+	must(t, err)
+	t.Cleanup(func() { s.Close() })
+	x := &tap{name: "SSE from " + cursor, stream: s}
+	x.take = func() (client.Event, error) {
+		event, err := s.Next()
+		if event.ID != "" {
+			x.cursors = append(x.cursors, event.ID)
+		}
+		return event, err
+	}
+	return x
+}
+
+// poll asks again and again, for small pages.
+func poll(t *testing.T, c *client.Client, cursor string, topics ...string) *tap {
+	t.Helper()
+	ctx := patient(t)
+	x := &tap{name: "poll from " + cursor, exact: true}
+	var page client.Page
+	ask := func() (err error) {
+		page, err = c.Poll(ctx, topics, cursor, 20*time.Second, 3)
+		cursor = page.Cursor
+		return err
+	}
+	if cursor == "" || cursor == "now" {
+		must(t, ask()) // answers at once, and says where now is
+		x.cursors = append(x.cursors, cursor)
+	}
+	x.take = func() (client.Event, error) {
+		for len(page.Events) == 0 {
+			if err := ask(); err != nil {
+				return client.Event{}, err
+			}
+		}
+		event := page.Events[0]
+		page.Events = page.Events[1:]
+		if event.ID != "" {
+			x.cursors = append(x.cursors, event.ID)
+		}
+		if len(page.Events) == 0 {
+			x.cursors = append(x.cursors, page.Cursor)
+		}
+		return event, nil
+	}
+	return x
+}
+
+// patient is a context that ends with the test's patience.
+func patient(t *testing.T) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// tapsOn listens on both transports of each server.
+func tapsOn(t *testing.T, cursor string, topics []string, servers ...*server) (taps []*tap) {
+	t.Helper()
+	for n, srv := range servers {
+		for name, open := range transports {
+			x := open(t, srv.Client, cursor, topics...)
+			x.name = fmt.Sprintf("%s at instance %d", name, n+1)
+			taps = append(taps, x)
+		}
+	}
+	return taps
+}
+
+// await takes events up to one, and returns it.
+func (x *tap) await(t *testing.T, what string, is func(client.Event) bool) client.Event {
+	t.Helper()
+	for {
+		event, err := x.take()
+		if err != nil {
+			t.Fatalf("%s, waiting for %s: %v", x.name, what, err)
+		}
+		if is(event) {
+			return event
+		}
+	}
+}
+
+// named is for await.
+func named(name string) func(client.Event) bool {
+	return func(e client.Event) bool { return e.Name == name }
+}
+
+// saying is for await: a comment with this body.
+func saying(body string) func(client.Event) bool {
+	return func(e client.Event) bool { return e.Name == "new-comment" && bodyOf(e) == body }
+}
+
+func bodyOf(e client.Event) string {
+	var c client.Comment
+	_ = json.Unmarshal(e.Data, &c) // what is no comment has no body
+	return c.Body
+}
+
+// bodies are those of the new comments among the events.
+func bodies(events []client.Event) (found []string) {
+	for _, e := range events {
+		if e.Name == "new-comment" {
+			found = append(found, bodyOf(e))
+		}
+	}
+	return found
+}
+
+// rest returns the durable events before the-end.
+func (x *tap) rest(t *testing.T) []client.Event {
+	t.Helper()
+	events, err := x.upTo(theEnd)
+	if err != nil {
+		t.Fatalf("%s: %v", x.name, err)
+	}
+	return events
+}
+
+var errGap = errors.New("a gap where everything can be resumed")
+
+// upTo returns the durable events before the next of that name, ends aside.
+func (x *tap) upTo(name string) (events []client.Event, err error) {
+	for {
+		event, err := x.take()
+		switch {
+		case err != nil:
+			return nil, err
+		case event.Name == "stream.gap":
+			return nil, fmt.Errorf("%w: %s", errGap, event.Data)
+		case event.Name == name:
+			return events, nil
+		case event.ID != "" && event.Name != theEnd && !strings.HasPrefix(event.Name, "stream."):
+			events = append(events, event)
+		}
+	}
+}
+
+// wants compares what came to the end with the log.
+func (x *tap) wants(t *testing.T, log []client.Event) []client.Event {
+	t.Helper()
+	got := x.rest(t)
+	if err := compare(got, log, x.exact); err != nil {
+		t.Errorf("%s: %v", x.name, err)
+	}
+	return got
+}
+
+// compare says what is wrong with got as a reader's view of the log: each event once,
+// in order, byte for byte. Unless it must be exact, an event with a count may give
+// way to a later one of the same topic, name and target.
+func compare(got, log []client.Event, exact bool) error {
+	superseding := make(map[string]bool) // what is seen further on, when walking backwards
+	n := len(got)
+	for i := len(log) - 1; i >= 0; i-- {
+		e := log[i]
+		switch key := target(e); {
+		case n > 0 && got[n-1].ID == e.ID:
+			if got[n-1].Name != e.Name || got[n-1].Topic != e.Topic || !bytes.Equal(got[n-1].Data, compact(e.Data)) {
+				return fmt.Errorf("got %s, the log has %s", text(got[n-1]), text(e))
+			}
+			superseding[key] = true
+			n--
+		case exact || key == "" || !superseding[key]:
+			return fmt.Errorf("%s is missing, or out of order, in\n%s", text(e), texts(got))
+		}
+	}
+	if n > 0 {
+		return fmt.Errorf("%s is repeated, or out of order, or not in the log, in\n%s", text(got[n-1]), texts(got))
+	}
+	return nil
+}
+
+// target is what an event with a count counts; other events have none.
+func target(e client.Event) string {
+	if e.Name != "comment-count" && e.Name != "like-update" {
+		return ""
+	}
+	var data struct {
+		CommentID string `json:"commentId"`
+	}
+	_ = json.Unmarshal(e.Data, &data) // what names no comment counts the post
+	return e.Topic + " " + e.Name + " " + data.CommentID
+}
+
+// compact is how the wire writes the database's JSON.
+func compact(data []byte) []byte {
+	var b bytes.Buffer
+	if json.Compact(&b, data) != nil {
+		return data
+	}
+	return b.Bytes()
+}
+
+func text(e client.Event) string {
+	return fmt.Sprintf("%s %s %s %s", e.ID, e.Topic, e.Name, e.Data)
+}
+
+func texts(events []client.Event) string {
+	var b strings.Builder
+	for _, e := range events {
+		b.WriteString("  " + text(e) + "\n")
+	}
+	return b.String()
+}
+
+// after are the events of the log behind a cursor.
+func after(t *testing.T, log []client.Event, cursor string) []client.Event {
+	t.Helper()
+	from := position(t, cursor)
+	return slices.DeleteFunc(slices.Clone(log), func(e client.Event) bool { return position(t, e.ID) <= from })
+}
+
+// position is that of a cursor of the first epoch.
+func position(t *testing.T, cursor string) (p int64) {
+	t.Helper()
+	if _, err := fmt.Sscanf(cursor, "1-%d", &p); err != nil {
+		t.Fatalf("cursor %q: %v", cursor, err)
+	}
+	return p
+}
+
+// wantEnd wants the stream to have ended cleanly, with a time to come back after.
+func wantEnd(t *testing.T, x *tap) {
+	t.Helper()
+	if event, err := x.take(); err != io.EOF {
+		t.Errorf("%s does not end: %s %v", x.name, text(event), err)
+	}
+	if retry := x.stream.Retry(); retry < time.Second || retry > 5*time.Second {
+		t.Errorf("%s: retry is %v", x.name, retry)
+	}
+}

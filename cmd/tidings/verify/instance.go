@@ -1,0 +1,190 @@
+package verify
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"sync"
+	"syscall"
+	"time"
+)
+
+const (
+	// readyLimit is how long an instance may take until it is ready; Postgres may have
+	// to recover first.
+	readyLimit = 60 * time.Second
+	// drainLimit is how long an instance may take to end when it is asked to.
+	drainLimit = 20 * time.Second
+	lookEvery  = 20 * time.Millisecond
+)
+
+// An instance is one server as a process of ours, behind two proxies: one that its
+// clients come through and one that it listens to Postgres through.
+type instance struct {
+	name    string
+	program string
+	env     []string
+	log     string
+	front   *proxy
+	back    *proxy
+
+	mu      sync.Mutex // guards what follows
+	address string     // where it listens at present: each life has another port
+	proc    *os.Process
+	ended   chan struct{} // closed when the process has ended
+}
+
+// newInstance makes the proxies; nothing runs yet.
+func (w *world) newInstance(ctx context.Context, number int) (_ *instance, err error) {
+	i := &instance{
+		name: fmt.Sprintf("instance-%d", number), program: w.chaos.Program, env: w.env(),
+		ended: make(chan struct{}),
+	}
+	close(i.ended)
+	i.log = filepath.Join(w.dir, i.name+".log")
+	if i.front, err = newProxy(ctx, i.dial); err != nil {
+		return nil, err
+	}
+	if i.back, err = newProxy(ctx, w.dialPostgres); err != nil {
+		return nil, errors.Join(err, i.front.close())
+	}
+	i.env = append(i.env, "TIDINGS_LISTEN_URL="+w.through(i.back.address()))
+	return i, nil
+}
+
+func (i *instance) dial(ctx context.Context) (net.Conn, error) {
+	return (&net.Dialer{}).DialContext(ctx, "tcp", i.where())
+}
+
+func (i *instance) where() string {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.address
+}
+
+// url is where clients reach it, in this life and the next.
+func (i *instance) url() string { return "http://" + i.front.address() }
+
+// start runs the process and returns when it is ready.
+func (i *instance) start(ctx context.Context) error {
+	address, err := freeAddress(ctx)
+	if err != nil {
+		return err
+	}
+	ended, err := i.spawn(address)
+	if err != nil {
+		return fmt.Errorf("start %s: %w", i.name, err)
+	}
+	return i.awaitReady(ctx, ended)
+}
+
+// awaitReady returns when the instance says that it delivers.
+func (i *instance) awaitReady(ctx context.Context, ended <-chan struct{}) error {
+	ctx, cancel := context.WithTimeout(ctx, readyLimit)
+	defer cancel()
+	for !i.ready(ctx) {
+		select {
+		case <-ended:
+			return fmt.Errorf("%s ended: see %s", i.name, i.log)
+		case <-ctx.Done():
+			return fmt.Errorf("%s does not become ready: %w", i.name, ctx.Err())
+		case <-time.After(lookEvery):
+		}
+	}
+	return nil
+}
+
+// freeAddress is one where nobody listens at the moment.
+func freeAddress(ctx context.Context) (string, error) {
+	socket, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", fmt.Errorf("find port: %w", err)
+	}
+	return socket.Addr().String(), socket.Close()
+}
+
+func (i *instance) spawn(address string) (<-chan struct{}, error) {
+	log, err := os.OpenFile(i.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	if err != nil {
+		return nil, err
+	}
+	defer log.Close()                                          // the process has its own
+	cmd := exec.Command(i.program, "serve", "--addr", address) // outlives ctx: it is ended in order
+	cmd.Env, cmd.Stdout, cmd.Stderr = i.env, log, log
+	cmd.SysProcAttr = childAttr()
+	started, ended := make(chan error), make(chan struct{})
+	go func() {
+		// The kernel's signal at a parent's death is one at the death of the thread.
+		runtime.LockOSThread()
+		err := cmd.Start()
+		started <- err
+		if err == nil {
+			_ = cmd.Wait() // how it ended is in its log
+		}
+		close(ended)
+	}()
+	if err := <-started; err != nil {
+		return nil, err
+	}
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.address, i.proc, i.ended = address, cmd.Process, ended
+	return ended, nil
+}
+
+func (i *instance) ready(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+i.where()+"/readyz", nil)
+	if err != nil {
+		return false
+	}
+	r.Close = true
+	answer, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return false
+	}
+	return answer.Body.Close() == nil && answer.StatusCode == http.StatusOK
+}
+
+// end sends the signal and returns when the process is gone. One that does not end
+// is killed, and that is an error.
+func (i *instance) end(sig syscall.Signal) error {
+	i.mu.Lock()
+	proc, ended := i.proc, i.ended
+	i.mu.Unlock()
+	if proc == nil {
+		return nil
+	}
+	if err := proc.Signal(sig); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return fmt.Errorf("signal %s: %w", i.name, err)
+	}
+	timeout := time.NewTimer(drainLimit)
+	defer timeout.Stop()
+	select {
+	case <-ended:
+		return nil
+	case <-timeout.C:
+		_ = proc.Kill() // what it did not do itself
+		<-ended
+		return fmt.Errorf("%s did not end within %v of %v", i.name, drainLimit, sig)
+	}
+}
+
+// close ends all of it.
+func (i *instance) close() error {
+	return errors.Join(i.end(syscall.SIGKILL), i.front.close(), i.back.close())
+}
+
+// ending is closed when the process of the moment has ended.
+func (i *instance) ending() <-chan struct{} {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.ended
+}

@@ -1,0 +1,82 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tidings-live/tidings/cmd/tidings/verify"
+)
+
+func TestVerifyCommand(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	honest := s.start(t)
+	broken := tampered(t, honest.url, tampers["Drops"].make())
+	for server, want := range map[string]error{honest.url: nil, broken: errVerifyFaults} {
+		c := &verifyCommand{
+			URLs: []string{server}, DatabaseURL: s.dsn, Secret: testSecret,
+			Readers: 6, Writers: 3, Duration: time.Second, Seed: 7, Burst: 1, JSON: true,
+		}
+		must(t, c.Validate())
+		var out, progress bytes.Buffer
+		if err := c.Run(t.Context(), streams{&out, &progress}); err != want {
+			t.Errorf("got %v, want %v\n%s", err, want, out.String())
+		}
+		var report verify.Report
+		must(t, json.Unmarshal(out.Bytes(), &report))
+		if report.Writes == 0 || report.Arrived == 0 || report.Seed != 7 || report.Any() != (want != nil) {
+			t.Errorf("got %+v", report)
+		}
+		var table bytes.Buffer
+		report.Print(&table)
+		for _, line := range []string{"acknowledged writes", "lost", "silent gaps", "commit to reader"} {
+			if !strings.Contains(table.String(), line) {
+				t.Errorf("no %q in\n%s", line, table.String())
+			}
+		}
+	}
+}
+
+func TestVerifyRefusesWhatMakesNoSense(t *testing.T) {
+	t.Parallel()
+	good := verifyCommand{URLs: []string{"http://127.0.0.1"}, Secret: "s", Readers: 1, Writers: 1, Burst: 1, Duration: 1}
+	must(t, good.Validate())
+	for name, spoil := range map[string]func(*verifyCommand){
+		"NoServer":     func(c *verifyCommand) { c.URLs = nil },
+		"NobodyWrites": func(c *verifyCommand) { c.Secret = "" },
+		"NobodyReads":  func(c *verifyCommand) { c.Readers = 0 },
+		"NoTime":       func(c *verifyCommand) { c.Duration = 0 },
+		"OthersChaos":  func(c *verifyCommand) { c.Chaos = true },
+	} {
+		c := good
+		spoil(&c)
+		if c.Validate() == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
+}
+
+func TestVerifyThroughChaos(t *testing.T) {
+	t.Parallel()
+	program, err := os.Executable()
+	must(t, err)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	defer cancel()
+	report, err := verify.Run(ctx, verify.Config{
+		Readers: 9, Writers: 3, Duration: 15 * time.Second, Seed: 20, Progress: t.Output(),
+		Chaos: &verify.Chaos{Program: program, Env: []string{asProgram + "=1"}, Burst: 2_000},
+	})
+	must(t, err)
+	report.Print(t.Output())
+	if report.Any() {
+		t.Errorf("found %+v", report.Faults)
+	}
+	if len(report.Injected) < 5 || report.Arrived == 0 {
+		t.Errorf("%d deliveries through the faults %v", report.Arrived, report.Injected)
+	}
+}

@@ -1,0 +1,176 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tidings-live/tidings/cmd/tidings/verify"
+)
+
+// tampers are broken servers, and the fault that each must be found to have.
+var tampers = map[string]struct {
+	make  func() *tamper
+	fault func(verify.Faults) int64
+}{
+	"Drops": {func() *tamper {
+		return &tamper{events: func(x *tamper) func(wireEvent) []wireEvent {
+			return func(e wireEvent) []wireEvent {
+				if x.due(20) {
+					return nil
+				}
+				return []wireEvent{e}
+			}
+		}}
+	}, func(f verify.Faults) int64 { return min(f.Lost, f.SilentGaps) }},
+	"Doubles": {func() *tamper {
+		return &tamper{events: func(x *tamper) func(wireEvent) []wireEvent {
+			return func(e wireEvent) []wireEvent {
+				if x.due(20) {
+					return []wireEvent{e, e}
+				}
+				return []wireEvent{e}
+			}
+		}}
+	}, func(f verify.Faults) int64 { return f.Duplicated }},
+	"Swaps": {func() *tamper {
+		return &tamper{events: func(x *tamper) func(wireEvent) []wireEvent {
+			var held []wireEvent
+			return func(e wireEvent) []wireEvent {
+				if held == nil && x.due(10) {
+					held = []wireEvent{e}
+					return nil
+				}
+				both := append([]wireEvent{e}, held...)
+				held = nil
+				return both
+			}
+		}}
+	}, func(f verify.Faults) int64 { return f.Reordered }},
+	"LeaksAPrivateEvent": {func() *tamper {
+		return &tamper{events: func(x *tamper) func(wireEvent) []wireEvent {
+			return func(e wireEvent) []wireEvent {
+				if !x.due(20) {
+					return []wireEvent{e}
+				}
+				return []wireEvent{{e.ID, "notification", "user:somebody-else", json.RawMessage(`{"id":"1"}`)}, e}
+			}
+		}}
+	}, func(f verify.Faults) int64 { return f.Leaked }},
+	"SkipsSilently": {func() *tamper {
+		return &tamper{request: func(x *tamper, r *http.Request) *http.Response {
+			query := r.URL.Query()
+			if cursor := query.Get("cursor") + r.Header.Get("Last-Event-Id"); cursor != "" && x.due(3) {
+				query.Set("cursor", "now")
+				r.Header.Del("Last-Event-Id")
+				r.URL.RawQuery = query.Encode()
+			}
+			return nil
+		}}
+	}, func(f verify.Faults) int64 { return min(f.Lost, f.SilentGaps) }},
+	"AcknowledgesWhatItDoesNotWrite": {func() *tamper {
+		return &tamper{request: func(x *tamper, r *http.Request) *http.Response {
+			if writesTo(r, "/comments") && x.due(5) {
+				return made(r, http.StatusCreated, `{"id":"1"}`)
+			}
+			return nil
+		}}
+	}, func(f verify.Faults) int64 { return f.Lost }},
+	"WritesTwice": {func() *tamper {
+		return &tamper{request: func(x *tamper, r *http.Request) *http.Response {
+			if !writesTo(r, "/comments") || !x.due(5) {
+				return nil
+			}
+			body, _ := io.ReadAll(r.Body)
+			r.Body = io.NopCloser(bytes.NewReader(body))
+			again := r.Clone(r.Context())
+			again.Body = io.NopCloser(bytes.NewReader(body))
+			if answer, err := http.DefaultTransport.RoundTrip(again); err == nil {
+				answer.Body.Close()
+			}
+			return nil
+		}}
+	}, func(f verify.Faults) int64 { return f.Duplicated }},
+	"WritesWhatItRefuses": {func() *tamper {
+		return &tamper{answer: func(x *tamper, answer *http.Response) {
+			if writesTo(answer.Request, "/comments") && x.due(5) {
+				answer.StatusCode = http.StatusUnprocessableEntity
+			}
+		}}
+	}, func(f verify.Faults) int64 { return f.Invented }},
+	"LetsIntrudersIn": {func() *tamper {
+		return &tamper{answer: func(x *tamper, answer *http.Response) {
+			if answer.StatusCode != http.StatusForbidden && answer.StatusCode != http.StatusUnauthorized {
+				return
+			}
+			answer.StatusCode = http.StatusOK
+			answer.Header.Set("Content-Type", "application/json")
+			if answer.Request.URL.Path == "/v1/events" {
+				answer.Header.Set("Content-Type", "text/event-stream")
+			}
+			setBody(answer, "{}")
+		}}
+	}, func(f verify.Faults) int64 { return f.Leaked }},
+	"IsHonest": {func() *tamper {
+		return &tamper{events: func(*tamper) func(wireEvent) []wireEvent {
+			return func(e wireEvent) []wireEvent { return []wireEvent{e} }
+		}}
+	}, nil},
+}
+
+// A broken delivery is found out each time, with the log to compare with and without.
+func TestVerifyFindsBrokenServers(t *testing.T) {
+	t.Parallel()
+	for name, tt := range tampers {
+		for _, withLog := range []bool{true, false} {
+			t.Run(fmt.Sprintf("%s/Log=%v", name, withLog), func(t *testing.T) {
+				t.Parallel()
+				s := newSite(t)
+				honest := s.start(t)
+				cfg := verifyConfig(honest.url, tampered(t, honest.url, tt.make()))
+				if withLog {
+					cfg.DatabaseURL = s.dsn
+				}
+				report, err := verify.Run(t.Context(), cfg)
+				must(t, err)
+				switch {
+				case tt.fault == nil && report.Any():
+					t.Errorf("found faults: %+v\n%s", report.Faults, strings.Join(report.Notes, "\n"))
+				case tt.fault != nil && tt.fault(report.Faults) == 0:
+					t.Errorf("not found out: %+v", report.Faults)
+				}
+			})
+		}
+	}
+}
+
+func verifyConfig(urls ...string) verify.Config {
+	return verify.Config{
+		URLs: urls, Secret: testSecret, Seed: 1,
+		Readers: 8, Writers: 4, Pace: 10 * time.Millisecond, Duration: time.Second,
+	}
+}
+
+// tampered is where the server can be reached by way of x.
+func tampered(t *testing.T, server string, x *tamper) string {
+	t.Helper()
+	target, err := url.Parse(server)
+	must(t, err)
+	proxy := httptest.NewServer(&httputil.ReverseProxy{
+		Rewrite:       func(r *httputil.ProxyRequest) { r.SetURL(target) },
+		Transport:     x,
+		FlushInterval: -1,
+		ErrorHandler:  func(w http.ResponseWriter, r *http.Request, err error) { w.WriteHeader(http.StatusBadGateway) },
+	})
+	t.Cleanup(http.DefaultTransport.(*http.Transport).CloseIdleConnections)
+	t.Cleanup(proxy.Close)
+	return proxy.URL
+}
