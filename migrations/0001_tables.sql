@@ -3,6 +3,7 @@
 --
 -- Ids of posts and users are the site's own. Their grammar is spelled out in each
 -- CHECK, not in a function: a role with nothing but INSERT must be able to pass it.
+-- Times are those that RFC 3339 can write: one 'infinity' would break its post's list.
 
 create table tidings.users (
     id          text primary key
@@ -26,6 +27,7 @@ create table tidings.posts (
         constraint posts_author_grammar check (author_id ~ '^[A-Za-z0-9._~:/|@+=,-]{1,200}$' and author_id not in ('.', '..')),
     locked      boolean not null default false,
     created_at  timestamptz not null default clock_timestamp()
+        constraint posts_created_at_range check (created_at >= '0001-01-01 00:00Z' and created_at < '10000-01-01 00:00Z')
 );
 comment on table tidings.posts is 'What is commented on. Created by its first comment or like when nobody did before.';
 
@@ -41,9 +43,12 @@ create table tidings.comments (
     body        text not null,
     status      text not null default 'published'
         constraint comments_status check (status in ('published', 'pending', 'rejected', 'spam', 'deleted')),
-    created_at  timestamptz not null default clock_timestamp(),
-    edited_at   timestamptz,
-    deleted_at  timestamptz,
+    created_at  timestamptz not null default clock_timestamp()
+        constraint comments_created_at_range check (created_at >= '0001-01-01 00:00Z' and created_at < '10000-01-01 00:00Z'),
+    edited_at   timestamptz
+        constraint comments_edited_at_range check (edited_at >= '0001-01-01 00:00Z' and edited_at < '10000-01-01 00:00Z'),
+    deleted_at  timestamptz
+        constraint comments_deleted_at_range check (deleted_at >= '0001-01-01 00:00Z' and deleted_at < '10000-01-01 00:00Z'),
     version     integer not null default 1,
     constraint comments_body_length check (char_length(body) <= 5000 and (status = 'deleted' or body ~ '\S')),
     constraint comments_in_post unique (post_id, id),

@@ -7,16 +7,20 @@
 
 create sequence tidings.positions;
 
--- The last transaction to have flushed. A sequence, because it must be readable
--- past a REPEATABLE READ snapshot; unlogged, because no snapshot outlives a crash.
+-- The last transaction to have flushed, and a hash of the history that its number
+-- belongs to: a dump carries both into databases where the number means nothing.
+-- Sequences, because they must be readable past a REPEATABLE READ snapshot;
+-- unlogged, because no snapshot outlives a crash.
 create unlogged sequence tidings.last_flush;
+create unlogged sequence tidings.last_history minvalue 0;
 
 create table tidings.epochs (
-    epoch          bigint primary key,
-    started_after  bigint not null, -- the last position of the history before it
-    timeline       text not null,
-    events_oid     oid not null,
-    created_at     timestamptz not null default clock_timestamp()
+    epoch              bigint primary key,
+    started_after      bigint not null, -- the last position of the history before it
+    timeline           text not null,
+    system_identifier  bigint not null,
+    events_oid         oid not null,
+    created_at         timestamptz not null default clock_timestamp()
 );
 comment on table tidings.epochs is 'One row a history: a new one begins after a promotion or a restore.';
 
@@ -55,8 +59,10 @@ create unlogged table tidings.pending (
 );
 
 create unlogged table tidings.commits (
-    xact  xid8 primary key,
-    at    timestamptz -- when flush sent itself to the end of the queue; null before
+    xact       xid8 primary key,
+    firing     integer not null default 0, -- how often flush has put itself off
+    at_commit  boolean not null default false, -- whether COMMIT itself fired it last
+    calm       boolean -- written for the sake of its command's number alone
 );
 
 -- Times and users as the API writes them.
@@ -97,46 +103,49 @@ as $$
     )
 $$;
 
--- Notes a new epoch when this is no longer the server, or no longer the table, that
--- wrote the last one. Returns whether it did. The caller holds the turn.
+-- What tells one history from another: promotion and point-in-time recovery begin a
+-- new timeline, restoring a dump makes a new table, and since a fresh cluster hands
+-- out the same OIDs in the same order, the cluster counts too.
+create function tidings.history(out timeline text, out system_identifier bigint, out events_oid oid)
+language plpgsql stable -- in SQL it would be planned anew by each call
+as $$
+begin
+    timeline := left(pg_walfile_name(pg_current_wal_insert_lsn()), 8);
+    system_identifier := (pg_control_system()).system_identifier;
+    events_oid := 'tidings.events'::regclass;
+end
+$$;
+
+-- Notes that a new history begins here. The caller holds the turn.
 --
 -- Numbers grow by the clock: two histories that both come after epoch 1 (an old
 -- backup restored after a promotion) must not be taken for each other.
-create function tidings.note_epoch(forced boolean) returns boolean
+create function tidings.note_epoch() returns void
 language plpgsql security definer
 set search_path = pg_catalog, tidings, pg_temp
 as $$
 declare
-    newest tidings.epochs;
-    here   text := left(pg_walfile_name(pg_current_wal_insert_lsn()), 8);
-    log    oid := 'tidings.events'::regclass;
+    here record := tidings.history();
 begin
-    select * into newest
-    from tidings.epochs
-    order by epoch desc
-    limit 1;
-    if not forced and (newest.timeline, newest.events_oid) is not distinct from (here, log) then
-        return false;
-    end if;
-    insert into tidings.epochs (epoch, started_after, timeline, events_oid)
-    values (
-        case when newest.epoch is null then 1
-             else greatest(newest.epoch + 1, extract(epoch from clock_timestamp())::bigint) end,
-        tidings.head(), here, log
-    );
-    return true;
+    insert into tidings.epochs (epoch, started_after, timeline, system_identifier, events_oid)
+    select
+        case when max(epoch) is null then 1
+             else greatest(max(epoch) + 1, extract(epoch from clock_timestamp())::bigint) end,
+        tidings.head(), here.timeline, here.system_identifier, here.events_oid
+    from tidings.epochs;
 end
 $$;
 
 -- Begins a new epoch, for a restore that Postgres cannot see (a copied data
--- directory, a file-system snapshot). Cursors past the current head become gaps.
+-- directory, a file-system snapshot, a database made from a template). Cursors past
+-- the current head become gaps.
 create function tidings.new_epoch() returns bigint
 language plpgsql security definer
 set search_path = pg_catalog, tidings, pg_temp
 as $$
 begin
     lock table tidings.turn in exclusive mode;
-    perform tidings.note_epoch(true);
+    perform tidings.note_epoch();
     perform pg_notify('tidings_log', '');
     return (select max(epoch) from tidings.epochs);
 end
@@ -148,8 +157,9 @@ $$;
 -- Its plans, and those of the statement triggers, are made once a session and kept
 -- (planning took twice as long as running), so they must be right for any size:
 -- index scans even where a table was empty when the plan was made, or where a long
--- transaction keeps vacuum from `pending`. jit would compile each of them for the
--- price that is put on a sequential scan (40 ms a commit).
+-- transaction keeps vacuum from `pending`, and a lookup a row (lateral, offset 0)
+-- where a join might read a table whole because it was small then. jit would compile
+-- each of them for the price that is put on a sequential scan (40 ms a commit).
 create function tidings.flush() returns trigger
 language plpgsql security definer
 set search_path = pg_catalog, tidings, pg_temp
@@ -158,24 +168,55 @@ set enable_seqscan = off
 set jit = off
 as $$
 declare
-    renewed boolean;
+    noted   bigint; -- the command that wrote the note
+    this    bigint; -- one that writes now
+    here    record;
+    history bigint; -- its hash
 begin
     -- A note that was replaced has a later firing of its own.
-    if not exists (
-        select from tidings.commits
-        where xact = new.xact and at is not distinct from new.at
-    ) then
+    select cmin::text::bigint into noted
+    from tidings.commits
+    where xact = new.xact and firing = new.firing;
+    if not found then
         return null;
     end if;
 
-    -- Work only on the second firing within one command: that command is the COMMIT
-    -- (not SET CONSTRAINTS), and what else was deferred is done, so no lock that an
-    -- app's own constraint waits for is waited for under the turn.
-    if new.at is distinct from statement_timestamp() then
+    -- Fired within a trigger: not by COMMIT, but because constraints are immediate.
+    if pg_trigger_depth() > 1 then
         set constraints tidings.flush deferred;
-        delete from tidings.commits where xact = new.xact;
-        insert into tidings.commits (xact, at) values (new.xact, statement_timestamp());
+        update tidings.commits
+        set firing = firing + 1, at_commit = false
+        where xact = new.xact;
         return null;
+    end if;
+
+    -- Work only when COMMIT has fired us twice and nothing was written in between: then
+    -- nothing else is queued any more, and no lock that an app's own constraint waits
+    -- for is waited for under the turn. But don't wait for ever for one that in the same
+    -- manner waits for us.
+    if new.at_commit then
+        update tidings.commits
+        set calm = true
+        where xact = new.xact
+        returning cmin::text::bigint into this;
+    end if;
+    if this is distinct from noted + 1 and new.firing < 1000 then
+        -- To the end of the queue. If SET CONSTRAINTS has fired us, and not COMMIT, then
+        -- this update fires us too, at once, and there the note becomes an early one.
+        update tidings.commits
+        set firing = firing + 1, at_commit = true
+        where xact = new.xact;
+        return null;
+    end if;
+
+    -- Its query would run after us, as long as it likes, under the turn.
+    if exists (
+        select from pg_cursors
+        where is_holdable and creation_time >= transaction_timestamp()
+    ) then
+        raise exception 'a transaction that has events cannot commit with an open cursor WITH HOLD'
+            using errcode = 'feature_not_supported',
+                  hint = 'Close it before COMMIT, or declare it in a transaction of its own.';
     end if;
 
     -- A commit that is lost in a crash would hand its positions out a second time.
@@ -183,21 +224,31 @@ begin
         perform set_config('synchronous_commit', 'on', true);
     end if;
 
+    here := tidings.history();
+    history := hashtextextended(here::text, 0) & 9223372036854775807;
     lock table tidings.turn in exclusive mode;
-    renewed := tidings.note_epoch(false);
 
-    -- An older snapshot would count from stale counters. The xid of a restored
-    -- database's last flush means nothing here, hence `renewed`.
+    -- An older snapshot would count from stale counters.
     if current_setting('transaction_isolation') in ('repeatable read', 'serializable')
-        and not renewed
+        and (select last_value from tidings.last_history) = history
+        and (select last_value from tidings.last_flush) <> pg_current_xact_id()::text::bigint
         and not pg_visible_in_snapshot((select last_value from tidings.last_flush)::text::xid8, pg_current_snapshot())
     then
         raise exception 'could not number events: another transaction committed events since this one''s snapshot'
             using errcode = 'serialization_failure',
                   hint = 'Retry the transaction, or write in READ COMMITTED.';
     end if;
-    perform setval('tidings.last_flush', pg_current_xact_id()::text::bigint);
+    perform setval('tidings.last_history', history),
+            setval('tidings.last_flush', pg_current_xact_id()::text::bigint);
 
+    if here is distinct from (
+        select (timeline, system_identifier, events_oid)
+        from tidings.epochs
+        order by epoch desc
+        limit 1
+    ) then
+        perform tidings.note_epoch();
+    end if;
     delete from tidings.commits where xact = new.xact;
     perform tidings.number(new.xact);
     perform pg_notify('tidings_log', '');
@@ -247,7 +298,6 @@ begin
             total.post_id,
             coalesce(newest.comments, 0) + total.comments as comments,
             coalesce(newest.likes, 0) + total.likes as likes,
-            coalesce(newest.unread, 0) as unread_before,
             coalesce(newest.unread, 0) + total.unread as unread,
             total.comments <> 0 as comments_changed,
             total.likes <> 0 as likes_changed
@@ -259,6 +309,20 @@ begin
             order by counts.position desc
             limit 1
         ) as newest on true
+    ),
+    -- What the user reads in this commit counts as read before its notifications.
+    -- Not joined with `counted`: neither side has an index.
+    news as (
+        select
+            n.id, n.user_id, n.kind, n.post_id, n.comment_id, n.actor_id, n.created_at,
+            sum(n.unread) over (partition by n.user_id order by n.id nulls first) as unread
+        from (
+            select id, user_id, kind, post_id, comment_id, actor_id, created_at, 1 as unread from noticed
+            union all
+            select null, substr(target, length('user:') + 1), null, null, null, null, null, unread
+            from gathered
+            where target like 'user:%'
+        ) as n
     ),
     outgoing as (
         select 1 as part, n, topic, name, data
@@ -276,22 +340,33 @@ begin
                     then jsonb_build_object('commentId', substr(target, length('comment:') + 1))
                     else '{}' end
         from counted
-        where likes_changed
+        where likes_changed and post_id is not null
         union all
-        select 4, noticed.id, 'user:' || noticed.user_id, 'notification',
+        select 4, news.id, 'user:' || news.user_id, 'notification',
             jsonb_build_object(
-                'id', noticed.id::text,
-                'kind', noticed.kind,
-                'postId', noticed.post_id,
-                'actor', tidings.user_data(noticed.actor_id, users.name, users.avatar_url),
-                'createdAt', tidings.rfc3339(noticed.created_at),
-                'unread', counted.unread_before
-                    + row_number() over (partition by noticed.user_id order by noticed.id))
-            || case when noticed.comment_id is null then '{}'
-                    else jsonb_build_object('commentId', noticed.comment_id::text) end
-        from noticed
-        join counted on counted.target = 'user:' || noticed.user_id
-        left join tidings.users on users.id = noticed.actor_id
+                'id', news.id::text,
+                'kind', news.kind,
+                'postId', news.post_id,
+                'actor', tidings.user_data(news.actor_id, actor.name, actor.avatar_url),
+                'createdAt', tidings.rfc3339(news.created_at),
+                'unread', coalesce(newest.unread, 0) + news.unread)
+            || case when news.comment_id is null then '{}'
+                    else jsonb_build_object('commentId', news.comment_id::text) end
+        from news
+        left join lateral (
+            select unread
+            from tidings.counts
+            where counts.target = 'user:' || news.user_id
+            order by counts.position desc
+            limit 1
+        ) as newest on true
+        left join lateral (
+            select name, avatar_url
+            from tidings.users
+            where users.id = news.actor_id
+            offset 0
+        ) as actor on true
+        where news.id is not null
     ),
     written as (
         insert into tidings.events (position, topic, name, data)
@@ -311,7 +386,7 @@ $$;
 create trigger mark after insert on tidings.pending
     referencing new table as added
     for each statement execute function tidings.mark();
-create constraint trigger flush after insert on tidings.commits
+create constraint trigger flush after insert or update of firing on tidings.commits
     deferrable initially deferred
     for each row execute function tidings.flush();
 
@@ -337,6 +412,7 @@ $$;
 create trigger raise_floor after delete on tidings.events
     referencing old table as removed
     for each statement execute function tidings.raise_floor();
+alter table tidings.events enable always trigger raise_floor;
 
 -- The first epoch: this history begins here.
-select tidings.note_epoch(true);
+select tidings.note_epoch();

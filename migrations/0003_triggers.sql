@@ -30,14 +30,14 @@ begin
     insert into tidings.posts (id)
     select distinct named.id
     from unnest(post_ids) as named (id)
-    where not exists (select from tidings.posts where posts.id = named.id)
+    where not exists (select from tidings.posts where posts.id = named.id offset 0)
     order by named.id
     on conflict do nothing;
 
     insert into tidings.users (id, name)
     select distinct named.id, named.id
     from unnest(user_ids) as named (id)
-    where not exists (select from tidings.users where users.id = named.id)
+    where not exists (select from tidings.users where users.id = named.id offset 0)
     order by named.id
     on conflict do nothing;
 end
@@ -53,16 +53,17 @@ begin
     insert into tidings.pending
         (topic, name, data, target, comments, recipient, kind, actor_id, post_id, comment_id)
     select
-        'post:' || c.post_id, 'new-comment', tidings.comment_data(c, u, own.likes, own.comments),
+        'post:' || c.post_id, 'new-comment',
+        tidings.comment_data(c::tidings.comments, u::tidings.users, own.likes, own.comments),
         'post:' || c.post_id, 1,
         nullif(case when c.parent_id is null then p.author_id else parent.author_id end, c.author_id),
         case when c.parent_id is null then 'comment' else 'reply' end,
         c.author_id, c.post_id, c.id
     from unnest(ids) as i (id)
-    join tidings.comments c on c.id = i.id
-    left join tidings.users u on u.id = c.author_id
-    left join tidings.posts p on p.id = c.post_id
-    left join tidings.comments parent on parent.id = c.parent_id
+    cross join lateral (select * from tidings.comments where comments.id = i.id offset 0) as c
+    left join lateral (select * from tidings.users where users.id = c.author_id offset 0) as u on true
+    left join lateral (select author_id from tidings.posts where posts.id = c.post_id offset 0) as p on true
+    left join lateral (select author_id from tidings.comments where comments.id = c.parent_id offset 0) as parent on true
     left join lateral (
         select comments, likes
         from tidings.counts
@@ -78,16 +79,17 @@ begin
         case when p.author_id not in (c.author_id, parent.author_id) then p.author_id end, 'comment',
         c.author_id, c.post_id, c.id
     from unnest(ids) as i (id)
-    join tidings.comments c on c.id = i.id
-    left join tidings.posts p on p.id = c.post_id
-    left join tidings.comments parent on parent.id = c.parent_id
+    cross join lateral (select * from tidings.comments where comments.id = i.id offset 0) as c
+    left join lateral (select author_id from tidings.posts where posts.id = c.post_id offset 0) as p on true
+    left join lateral (select author_id from tidings.comments where comments.id = c.parent_id offset 0) as parent on true
     where c.parent_id is not null
     order by c.id;
 end
 $$;
 
--- A comment that is no longer visible, or no longer there.
-create function tidings.withdraw_comments(gone tidings.comments[]) returns void
+-- Comments that are no longer visible, or no longer there. Three arrays of one length,
+-- because the whole rows of a large DELETE may not fit into one.
+create function tidings.withdraw_comments(ids bigint[], post_ids text[], parent_ids bigint[]) returns void
 language plpgsql
 as $$
 begin
@@ -96,12 +98,12 @@ begin
         'post:' || c.post_id, 'comment-deleted',
         jsonb_build_object('id', c.id::text, 'postId', c.post_id, 'parentId', c.parent_id::text),
         'post:' || c.post_id, -1, c.post_id
-    from unnest(gone) as c
+    from unnest(ids, post_ids, parent_ids) as c (id, post_id, parent_id)
     order by c.id;
 
     insert into tidings.pending (target, comments, post_id)
     select 'comment:' || c.parent_id, -count(*), c.post_id
-    from unnest(gone) as c
+    from unnest(post_ids, parent_ids) as c (post_id, parent_id)
     where c.parent_id is not null
     group by c.parent_id, c.post_id;
 end
@@ -154,34 +156,59 @@ set plan_cache_mode = force_generic_plan
 set enable_seqscan = off
 set jit = off
 as $$
+declare
+    edited    bigint[];
+    announced bigint[];
+    withdrawn bigint[];
+    posts     text[];
+    parents   bigint[];
 begin
     perform tidings.note_posts_and_users(null, array_agg(author_id))
     from after;
-    perform tidings.announce_comments(array_agg(after.id))
-    from after
-    join before using (id)
-    where after.status = 'published' and before.status <> 'published';
-    perform tidings.withdraw_comments(array_agg(before::tidings.comments))
-    from before
-    join after using (id)
-    where before.status = 'published' and after.status <> 'published';
+
+    -- Both versions grouped and not joined: a join planned for one row is a nested
+    -- loop, and would be kept for the next 20,000 rows (15 s).
+    with version as (
+        select id, post_id, parent_id, status as was, null as becomes, version as number from before
+        union all
+        select id, post_id, parent_id, null, status, version from after
+    ),
+    change as (
+        select
+            id, post_id, parent_id,
+            min(was) = 'published' as was_shown,
+            min(becomes) = 'published' as is_shown,
+            min(number) <> max(number) as edited
+        from version
+        group by id, post_id, parent_id
+    )
+    select
+        array_agg(id) filter (where was_shown and is_shown and change.edited),
+        array_agg(id) filter (where is_shown and not was_shown),
+        array_agg(id) filter (where was_shown and not is_shown),
+        array_agg(post_id) filter (where was_shown and not is_shown),
+        array_agg(parent_id) filter (where was_shown and not is_shown)
+    into edited, announced, withdrawn, posts, parents
+    from change;
+
+    perform tidings.announce_comments(announced);
+    perform tidings.withdraw_comments(withdrawn, posts, parents);
 
     insert into tidings.pending (topic, name, data, post_id)
     select
-        'post:' || after.post_id, 'comment-updated',
-        tidings.comment_data(after::tidings.comments, u, own.likes, own.comments), after.post_id
-    from after
-    join before using (id)
-    left join tidings.users u on u.id = after.author_id
+        'post:' || c.post_id, 'comment-updated',
+        tidings.comment_data(c::tidings.comments, u::tidings.users, own.likes, own.comments), c.post_id
+    from unnest(edited) as i (id)
+    cross join lateral (select * from tidings.comments where comments.id = i.id offset 0) as c
+    left join lateral (select * from tidings.users where users.id = c.author_id offset 0) as u on true
     left join lateral (
         select comments, likes
         from tidings.counts
-        where target = 'comment:' || after.id
+        where target = 'comment:' || c.id
         order by position desc
         limit 1
     ) as own on true
-    where after.status = 'published' and before.status = 'published' and after.version <> before.version
-    order by after.id;
+    order by c.id;
     return null;
 end
 $$;
@@ -194,7 +221,7 @@ set enable_seqscan = off
 set jit = off
 as $$
 begin
-    perform tidings.withdraw_comments(array_agg(removed::tidings.comments))
+    perform tidings.withdraw_comments(array_agg(id), array_agg(post_id), array_agg(parent_id))
     from removed
     where status = 'published';
     return null;
@@ -217,8 +244,8 @@ begin
         nullif(case when l.comment_id is null then p.author_id else c.author_id end, l.user_id), 'like',
         l.user_id, l.post_id, l.comment_id
     from added l
-    left join tidings.posts p on p.id = l.post_id
-    left join tidings.comments c on c.id = l.comment_id;
+    left join lateral (select author_id from tidings.posts where posts.id = l.post_id offset 0) as p on true
+    left join lateral (select author_id from tidings.comments where comments.id = l.comment_id offset 0) as c on true;
     return null;
 end
 $$;
@@ -241,6 +268,7 @@ $$;
 
 create function tidings.like_touched() returns trigger
 language plpgsql
+set search_path = pg_catalog, tidings, pg_temp
 as $$
 begin
     if (new.post_id, new.comment_id, new.user_id) is distinct from (old.post_id, old.comment_id, old.user_id) then
@@ -251,6 +279,26 @@ begin
 end
 $$;
 
+-- The post is created after the rows, so its foreign key must wait, also for a writer
+-- that has set all constraints immediate.
+create function tidings.defer_post() returns trigger
+language plpgsql security definer
+set search_path = pg_catalog, tidings, pg_temp
+as $$
+begin
+    if tg_table_name = 'comments' then
+        set constraints tidings.comments_post_id_fkey deferred;
+    else
+        set constraints tidings.likes_post_id_fkey deferred;
+    end if;
+    return null;
+end
+$$;
+
+create trigger defer_post before insert on tidings.comments
+    for each statement execute function tidings.defer_post();
+create trigger defer_post before insert on tidings.likes
+    for each statement execute function tidings.defer_post();
 create trigger inserted after insert on tidings.comments
     referencing new table as added
     for each statement execute function tidings.comments_inserted();
@@ -274,6 +322,7 @@ create trigger deleted after delete on tidings.likes
 -- TRUNCATE has no transition table: it would empty the tables and leave the counts.
 create function tidings.refuse_truncate() returns trigger
 language plpgsql
+set search_path = pg_catalog, tidings, pg_temp
 as $$
 begin
     raise exception 'tidings.% cannot be truncated: its events and counts would be lost', tg_table_name
@@ -287,6 +336,7 @@ create trigger no_truncate before truncate on tidings.likes for each statement e
 create trigger no_truncate before truncate on tidings.notifications for each statement execute function tidings.refuse_truncate();
 create trigger no_truncate before truncate on tidings.counts for each statement execute function tidings.refuse_truncate();
 create trigger no_truncate before truncate on tidings.events for each statement execute function tidings.refuse_truncate();
+create trigger no_truncate before truncate on tidings.floor for each statement execute function tidings.refuse_truncate();
 create trigger no_truncate before truncate on tidings.epochs for each statement execute function tidings.refuse_truncate();
 create trigger no_truncate before truncate on tidings.pending for each statement execute function tidings.refuse_truncate();
 create trigger no_truncate before truncate on tidings.commits for each statement execute function tidings.refuse_truncate();

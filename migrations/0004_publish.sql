@@ -43,7 +43,8 @@ end
 $$;
 
 -- Counts everything anew and publishes what was wrong. Returns how many counters
--- it repaired. It holds the turn while it counts: commits with events wait.
+-- it repaired. It holds the turn while it counts, and until its transaction ends:
+-- commits with events wait.
 create function tidings.recount() returns bigint
 language plpgsql security definer
 set search_path = pg_catalog, tidings, pg_temp
@@ -52,10 +53,21 @@ declare
     repaired bigint;
 begin
     lock table tidings.turn in exclusive mode;
+    if exists (select from tidings.pending where xact = pg_current_xact_id()) then
+        raise exception 'tidings.recount() must come first in its transaction'
+            using errcode = 'active_sql_transaction',
+                  hint = 'What the transaction has changed so far would be counted twice.';
+    end if;
     insert into tidings.pending (target, post_id, comments, likes, unread)
     select
         target,
-        coalesce(actual.post_id, (select c.post_id from tidings.comments c where 'comment:' || c.id = target), substr(target, strpos(target, ':') + 1)),
+        case -- null for a comment that is gone: it has no readers
+            when actual.post_id is not null then actual.post_id
+            when target like 'comment:%' then (
+                select c.post_id from tidings.comments c where c.id = substr(target, 9)::bigint
+            )
+            else substr(target, 6)
+        end,
         coalesce(actual.comments, 0) - coalesce(noted.comments, 0),
         coalesce(actual.likes, 0) - coalesce(noted.likes, 0),
         coalesce(actual.unread, 0) - coalesce(noted.unread, 0)
@@ -90,6 +102,6 @@ $$;
 
 -- Nothing is for everyone by default: grant what a role needs, for example
 --     grant usage on schema tidings to app;
---     grant insert on tidings.comments to app;
+--     grant insert (post_id, parent_id, author_id, body) on tidings.comments to app;
 --     grant execute on function tidings.publish to app;
 revoke all on all functions in schema tidings from public;

@@ -34,8 +34,9 @@ const lockTimeout = 5 * time.Second
 // one migrates, the others wait for it. It retries while a lock cannot be had,
 // until ctx ends. The DSN must reach Postgres itself, not a transaction pooler.
 //
-// It needs a role that may create a schema in the database, Postgres 15 or newer
-// and the encoding UTF8, and says so when one is missing.
+// It needs Postgres 15 or newer, the encoding UTF8 and a role that may create a schema
+// in the database, or objects in a schema tidings that is there, and says so when one
+// is missing. Whoever else may create objects in that schema can act as the role.
 func Up(ctx context.Context, dsn string, logger *slog.Logger) error {
 	for {
 		err := up(ctx, dsn, logger)
@@ -65,7 +66,7 @@ func up(ctx context.Context, dsn string, logger *slog.Logger) error {
 	if _, err := conn.Exec(ctx, `select pg_advisory_lock($1)`, lockKey); err != nil {
 		return fmt.Errorf("migrate: wait for another migrator: %w", err)
 	}
-	if _, err := conn.Exec(ctx, `create schema if not exists tidings`); err != nil {
+	if err := createSchema(ctx, conn); err != nil {
 		return fmt.Errorf("migrate: create schema tidings: %w", err)
 	}
 	migrator, err := newMigrator(ctx, conn, logger)
@@ -91,6 +92,20 @@ func connect(ctx context.Context, dsn string) (*pgx.Conn, error) {
 	// pg_catalog first: the database's own search_path may hold anything.
 	cfg.RuntimeParams["search_path"] = "pg_catalog"
 	return pgx.ConnectConfig(ctx, cfg)
+}
+
+// createSchema makes the schema if it is missing. IF NOT EXISTS alone would ask for the
+// right to make one even where it is there: made by an administrator, or up to date.
+func createSchema(ctx context.Context, conn *pgx.Conn) error {
+	_, err := conn.Exec(ctx, `
+		do $$
+		begin
+			if to_regnamespace('tidings') is null then
+				create schema if not exists tidings;
+			end if;
+		end
+		$$`)
+	return err
 }
 
 func newMigrator(ctx context.Context, conn *pgx.Conn, logger *slog.Logger) (*migrate.Migrator, error) {
@@ -128,7 +143,7 @@ func requirements(ctx context.Context, conn *pgx.Conn) error {
 		return err
 	}
 	if version < MinimumVersion {
-		return fmt.Errorf("Postgres %d is too old: 15 or newer is needed", version/10000)
+		return fmt.Errorf("server has version %d: Postgres 15 or newer is needed", version/10000)
 	}
 	if encoding != "UTF8" {
 		return fmt.Errorf("the database has encoding %s: UTF8 is needed", encoding)

@@ -1,0 +1,288 @@
+package migrations_test
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// Whatever a transaction does with SET CONSTRAINTS, its events come at its COMMIT,
+// once, and until then it has no right to number events.
+func TestFlush_WaitsForCommit(t *testing.T) {
+	t.Parallel()
+
+	const immediate = `set constraints all immediate;`
+	// Each string is one message, so its statements have one statement_timestamp.
+	for name, messages := range map[string][]string{
+		"WithoutSetConstraints":          {comment},
+		"SetAfterTheWrite":               {comment, immediate},
+		"SetBeforeTheWrite":              {immediate, comment},
+		"SetAroundWrites":                {immediate, comment, `set constraints all deferred`, immediate},
+		"SetTwice":                       {comment, immediate, immediate},
+		"SetByName":                      {comment, `set constraints tidings.flush immediate`, `set constraints tidings.flush immediate`},
+		"SetInTheMessageOfTheWrite":      {comment + `;` + immediate},
+		"SetTwiceInTheMessage":           {comment + `;` + immediate + immediate + immediate},
+		"SetBetweenDeferralsInAMessage":  {comment + `;` + immediate + `set constraints all deferred;` + immediate},
+		"SetBeforeAWriteInTheMessage":    {immediate + comment + `;` + immediate},
+		"SetTwiceInAFunction":            {comment, `do $$ begin set constraints all immediate; set constraints all immediate; end $$`},
+		"SetBeforeAWriteInAFunction":     {`do $$ begin set constraints all immediate; ` + comment + `; set constraints all immediate; end $$`},
+		"SetInASavepointThatIsReleased":  {comment, `savepoint s; ` + immediate + immediate + `release s`},
+		"SetInASavepointThatIsNot":       {comment, `savepoint s; ` + immediate + immediate + `rollback to s`},
+		"SetAfterARollbackToASavepoint":  {`savepoint s; ` + comment + `;` + immediate + `rollback to s`, comment, immediate},
+		"SetWhileASavepointIsRolledBack": {comment + `; savepoint s; ` + immediate, `rollback to s; ` + immediate},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			conn, dsn := database(t)
+			other := connect(t, dsn)
+			exec(t, conn, `begin`)
+			for _, message := range messages {
+				exec(t, conn, message)
+			}
+			if turnIsTaken(t, other) {
+				t.Fatal("it holds the turn, idle in its transaction")
+			}
+			exec(t, other, `select tidings.publish('post:other', 'meanwhile', '{}')`)
+			exec(t, conn, `commit`)
+			want := []string{"post:other meanwhile", "post:p new-comment", "post:p comment-count"}
+			if got := since(t, other, 0); !slices.Equal(got, want) {
+				t.Errorf("got %q, want %q", got, want)
+			}
+			leavesNothing(t, dsn)
+		})
+	}
+}
+
+// app is a table of the site's own, with a deferred constraint trigger that waits
+// for whoever holds the advisory lock 1.
+const app = `
+	create table app (x integer);
+	create function app_waits() returns trigger language plpgsql as $$
+	begin
+		perform pg_advisory_xact_lock(1);
+		return null;
+	end $$;
+	create constraint trigger waits after insert on app
+		deferrable initially deferred
+		for each row execute function app_waits();`
+
+// appComments has one that comments, at COMMIT, on the post "late".
+const appComments = `
+	create table app (x integer);
+	create function app_comments() returns trigger language plpgsql as $$
+	begin
+		insert into tidings.comments (post_id, author_id, body) values ('late', 'app', 'said at COMMIT');
+		return null;
+	end $$;
+	create constraint trigger comments after insert on app
+		deferrable initially deferred
+		for each row execute function app_comments();`
+
+func TestFlush_ComesAfterAllElseThatIsDeferred(t *testing.T) {
+	t.Parallel()
+
+	const hold, appRow = `select pg_advisory_xact_lock(1)`, `insert into app values (1)`
+	const latePost = `insert into tidings.posts (id) values ('late')`
+	for name, c := range map[string]struct {
+		schema string
+		hold   string   // what another transaction has locked
+		script []string // after BEGIN
+	}{
+		"QueuedBeforeIt":         {app, hold, []string{appRow, comment}},
+		"QueuedAfterIt":          {app, hold, []string{comment, appRow}},
+		"QueuedByTheSameCommand": {app, hold, []string{`insert into app select 1 from tidings.publish('post:p', 'x', '{}')`}},
+		"InOneMessage":           {app, hold, []string{comment + `;` + appRow}},
+		"InOneMessageAfterSet":   {app, hold, []string{comment + `; set constraints all immediate; set constraints all deferred;` + appRow}},
+		"QueuedAtCommit": {
+			// The comment's own foreign key is checked after COMMIT has fired flush once.
+			appComments + latePost, `select from tidings.posts where id = 'late' for update`, []string{comment, appRow},
+		},
+		"QueuedAtCommitByWhatWasQueuedAtCommit": {
+			app + `
+			alter table app rename to app2;
+			create table app (x integer);
+			create function app_chain() returns trigger language plpgsql as $$
+			begin
+				if new.x < 4 then
+					insert into app values (new.x + 1);
+				else
+					insert into app2 values (1);
+				end if;
+				return null;
+			end $$;
+			create constraint trigger chain after insert on app
+				deferrable initially deferred
+				for each row execute function app_chain();`,
+			hold, []string{comment, appRow},
+		},
+		"SetImmediateAtCommit": {
+			app + `
+			create function app_hasty() returns trigger language plpgsql as $$
+			begin
+				set constraints all immediate;
+				return null;
+			end $$;
+			create constraint trigger hasty after insert on app
+				deferrable initially deferred
+				for each row execute function app_hasty();`,
+			hold, []string{comment, appRow},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			conn, dsn := database(t)
+			holder, other := connect(t, dsn), connect(t, dsn)
+			exec(t, conn, c.schema)
+			exec(t, holder, `begin; `+c.hold)
+			exec(t, conn, `begin`)
+			for _, message := range c.script {
+				exec(t, conn, message)
+			}
+			committed := start(t, conn, `commit`)
+			awaitBlocked(t, other, conn)
+			if turnIsTaken(t, other) {
+				t.Fatal("it waits for an app's lock with the turn taken")
+			}
+			exec(t, other, `select tidings.publish('post:other', 'meanwhile', '{}')`)
+			exec(t, holder, `commit`)
+			if err := <-committed; err != nil {
+				t.Fatal(explain(err))
+			}
+			if got := since(t, other, 0); len(got) < 2 || got[0] != "post:other meanwhile" {
+				t.Errorf("got %q", got)
+			}
+			leavesNothing(t, dsn)
+		})
+	}
+}
+
+func TestFlush_TakesWhatAnAppsDeferredTriggerWrites(t *testing.T) {
+	t.Parallel()
+
+	late := []string{"post:late new-comment", "post:late comment-count"}
+	both := []string{"post:p new-comment", "post:late new-comment", "post:late comment-count", "post:p comment-count"}
+	for name, c := range map[string]struct {
+		script []string
+		want   []string
+	}{
+		"AsTheOnlyEvents":  {[]string{`insert into app values (1)`}, late},
+		"BeforeItsOwn":     {[]string{`insert into app values (1)`, comment}, both},
+		"AfterItsOwn":      {[]string{comment, `insert into app values (1)`}, both},
+		"InOneMessage":     {[]string{comment + `; insert into app values (1)`}, both},
+		"WithSet":          {[]string{comment, `insert into app values (1)`, `set constraints all immediate`}, both},
+		"WithSetBefore":    {[]string{`set constraints all immediate`, comment, `insert into app values (1)`}, both},
+		"WithSetInMessage": {[]string{comment + `; insert into app values (1); set constraints all immediate`}, both},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			conn, dsn := database(t)
+			exec(t, conn, appComments)
+			exec(t, conn, `begin`)
+			for _, message := range c.script {
+				exec(t, conn, message)
+			}
+			exec(t, conn, `commit`)
+			got := since(t, conn, 0)
+			slices.Sort(got)
+			slices.Sort(c.want)
+			if !slices.Equal(got, c.want) {
+				t.Errorf("got %q, want %q", got, c.want)
+			}
+			countsAreRight(t, conn)
+			leavesNothing(t, dsn)
+		})
+	}
+}
+
+// A trigger that puts itself off as we do, until we are done, and has more to say then.
+func TestFlush_DoesNotWaitForOneThatWaitsForIt(t *testing.T) {
+	t.Parallel()
+
+	for _, level := range []string{"read committed", "repeatable read"} {
+		t.Run(level, func(t *testing.T) {
+			t.Parallel()
+			conn, dsn := database(t)
+			exec(t, conn, `
+				create table app (x integer);
+				create function app_polite() returns trigger language plpgsql as $$
+				begin
+					if exists (select from tidings.commits) then
+						insert into app values (new.x + 1);
+					else
+						perform tidings.publish('post:p', 'last', '{}');
+					end if;
+					return null;
+				end $$;
+				create constraint trigger polite after insert on app
+					deferrable initially deferred
+					for each row execute function app_polite()`)
+			exec(t, conn, `begin isolation level `+level+`; insert into app values (1); `+comment)
+			exec(t, conn, `commit`)
+			want := []string{"post:p new-comment", "post:p comment-count", "post:p last"}
+			if got := since(t, conn, 0); !slices.Equal(got, want) {
+				t.Errorf("got %q, want %q", got, want)
+			}
+			leavesNothing(t, dsn)
+		})
+	}
+}
+
+// The query of a cursor WITH HOLD runs at COMMIT, after every trigger.
+func TestFlush_RefusesToRunBeforeACursorWithHold(t *testing.T) {
+	t.Parallel()
+
+	declare := func(conn *pgx.Conn) { exec(t, conn, `declare c cursor with hold for select pg_advisory_xact_lock(1)`) }
+	t.Run("ThatThisTransactionLeavesOpen", func(t *testing.T) {
+		t.Parallel()
+		conn, _ := database(t)
+		exec(t, conn, `begin; `+comment)
+		declare(conn)
+		if err := refused(t, conn, "0A000", `commit`); err.Hint == "" {
+			t.Error("no hint")
+		}
+	})
+	t.Run("ButNotIfItIsClosed", func(t *testing.T) {
+		t.Parallel()
+		conn, _ := database(t)
+		exec(t, conn, `begin; `+comment)
+		declare(conn)
+		exec(t, conn, `close c`)
+		exec(t, conn, `commit`)
+	})
+	t.Run("NorIfItIsHeldAlready", func(t *testing.T) {
+		t.Parallel()
+		conn, _ := database(t)
+		exec(t, conn, `begin`)
+		declare(conn)
+		exec(t, conn, `commit`)
+		exec(t, conn, comment)
+	})
+	t.Run("NorWithoutEvents", func(t *testing.T) {
+		t.Parallel()
+		conn, _ := database(t)
+		exec(t, conn, `begin; insert into tidings.users (id, name) values ('zoe', 'Zoe')`)
+		declare(conn)
+		exec(t, conn, `commit`)
+	})
+}
+
+func TestFlush_WorksInAProcedureThatCommits(t *testing.T) {
+	t.Parallel()
+
+	conn, dsn := database(t)
+	exec(t, conn, `
+		do $$ begin
+			for i in 1..3 loop
+				perform tidings.publish('post:p', 'n' || i, '{}');
+				set constraints all immediate;
+				commit;
+				perform tidings.publish('post:p', 'never', '{}');
+				rollback;
+			end loop;
+		end $$`)
+	if got, want := since(t, conn, 0), []string{"post:p n1", "post:p n2", "post:p n3"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	leavesNothing(t, dsn)
+}

@@ -1,0 +1,180 @@
+package migrations_test
+
+import (
+	osexec "os/exec"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/tidings-live/tidings/store/localpg"
+	"github.com/tidings-live/tidings/store/storetest"
+)
+
+// epoch is one row of tidings.epochs, for comparison.
+type epoch struct{ Number, StartedAfter int64 }
+
+func epochs(t *testing.T, conn *pgx.Conn) []epoch {
+	t.Helper()
+	rows, _ := conn.Query(t.Context(), `select epoch, started_after from tidings.epochs order by epoch`)
+	all, err := pgx.CollectRows(rows, pgx.RowToStructByPos[epoch])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+func TestEpochs_BeginForACause(t *testing.T) {
+	t.Parallel()
+
+	t.Run("TheFirstIsOne", func(t *testing.T) {
+		t.Parallel()
+		conn, _ := database(t)
+		if got, want := epochs(t, conn), []epoch{{1, 0}}; !slices.Equal(got, want) {
+			t.Errorf("got %v, want %v", got, want)
+		}
+	})
+	t.Run("NoneWithoutOne", func(t *testing.T) {
+		t.Parallel()
+		conn, dsn := database(t)
+		exec(t, conn, comment)
+		for _, sql := range []string{`select pg_switch_wal()`, `checkpoint`, `vacuum full tidings.events`, `vacuum freeze tidings.epochs`} {
+			exec(t, conn, sql)
+		}
+		exec(t, connect(t, dsn), comment)
+		exec(t, conn, `delete from tidings.events`)
+		exec(t, conn, comment)
+		if got, want := epochs(t, conn), []epoch{{1, 0}}; !slices.Equal(got, want) {
+			t.Errorf("got %v, want %v", got, want)
+		}
+	})
+	for name, elsewhere := range map[string]string{
+		"AnotherTimeline": `timeline = '00000000'`,
+		"AnotherCluster":  `system_identifier = 1`,
+		"AnotherTable":    `events_oid = 1`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			conn, _ := database(t)
+			exec(t, conn, comment)
+			end := head(t, conn)
+			exec(t, conn, `update tidings.epochs set `+elsewhere)
+			exec(t, conn, `insert into tidings.users (id, name) values ('zoe', 'Zoe')`) // no event
+			exec(t, conn, comment)
+			exec(t, conn, comment)
+			got := epochs(t, conn)
+			if len(got) != 2 || got[1].Number < 1_000_000_000 || got[1].StartedAfter != end {
+				t.Errorf("got %v, want one by the clock after %d", got, end)
+			}
+		})
+	}
+	t.Run("NewEpochSaysSo", func(t *testing.T) {
+		t.Parallel()
+		conn, dsn := database(t)
+		exec(t, conn, comment)
+		ear := connect(t, dsn)
+		exec(t, ear, `listen tidings_log`)
+		first := value[int64](t, conn, `select tidings.new_epoch()`)
+		if _, err := ear.WaitForNotification(t.Context()); err != nil {
+			t.Error(err)
+		}
+		second := value[int64](t, conn, `select tidings.new_epoch()`)
+		if got, want := epochs(t, conn), []epoch{{1, 0}, {first, 2}, {second, 2}}; !slices.Equal(got, want) || second <= first {
+			t.Errorf("got %v, want %v", got, want)
+		}
+		exec(t, conn, comment)
+		if got := len(epochs(t, conn)); got != 3 {
+			t.Errorf("%d epochs, want 3", got)
+		}
+	})
+	t.Run("ARolledBackCommitBeginsNone", func(t *testing.T) {
+		t.Parallel()
+		conn, _ := database(t)
+		exec(t, conn, `update tidings.epochs set system_identifier = 1`)
+		exec(t, conn, `begin; `+comment+`; rollback`)
+		if got := len(epochs(t, conn)); got != 1 {
+			t.Errorf("%d epochs, want 1", got)
+		}
+	})
+}
+
+// A dump restored elsewhere goes on from where it was made, in an epoch of its own,
+// and is as complete as the original.
+func TestEpochs_ARestoredDumpBeginsOne(t *testing.T) {
+	t.Parallel()
+
+	conn, dsn := database(t)
+	exec(t, conn, ann+`insert into tidings.posts (id, author_id) values ('p', 'pia');`+comment+`;`+comment+`;`+like)
+	exec(t, conn, `delete from tidings.events where position <= 2`)
+	end := head(t, conn)
+	copied := storetest.Empty(t)
+	restore(t, dsn, copied)
+
+	restored := connect(t, copied)
+	const catalog = `
+		select concat_ws(' ', tgrelid::regclass, tgname, tgenabled, tgdeferrable, tginitdeferred, tgfoid::regproc)
+		from pg_trigger where not tgisinternal
+		union all
+		select concat_ws(' ', oid::regprocedure, proacl, proconfig, prosecdef) from pg_proc where pronamespace = 'tidings'::regnamespace
+		union all
+		select concat_ws(' ', relname, relpersistence) from pg_class where relnamespace = 'tidings'::regnamespace
+		order by 1`
+	if want, got := list[string](t, conn, catalog), list[string](t, restored, catalog); !slices.Equal(got, want) {
+		t.Errorf("restored is\n%q, original\n%q", got, want)
+	}
+
+	exec(t, conn, comment) // the original goes on
+	exec(t, restored, `begin isolation level repeatable read; select from tidings.counts; `+comment)
+	exec(t, restored, `commit`)
+	got := epochs(t, restored)
+	if len(got) != 2 || got[0] != (epoch{1, 0}) || got[1].StartedAfter != end {
+		t.Errorf("got %v, want a second after %d", got, end)
+	}
+	if len(epochs(t, conn)) != 1 {
+		t.Error("the original has a new one, too")
+	}
+	first := value[int64](t, restored, `select min(position) from tidings.events where position > $1`, end)
+	if first != end+1 {
+		t.Errorf("the first event there is %d, after %d", first, end)
+	}
+	floor := value[int64](t, restored, `select position from tidings.floor`)
+	if floor != 2 {
+		t.Errorf("the floor is %d, want 2", floor)
+	}
+	countsAreRight(t, restored)
+	leavesNothing(t, copied)
+}
+
+func restore(t *testing.T, from, to string) {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "dump.sql")
+	for _, command := range [][]string{
+		{"pg_dump", "--dbname", from, "--file", file},
+		{"psql", "--dbname", to, "--no-psqlrc", "--quiet", "--set", "ON_ERROR_STOP=1", "--file", file},
+	} {
+		if out, err := osexec.CommandContext(t.Context(), program(t, command[0]), command[1:]...).CombinedOutput(); err != nil {
+			t.Fatalf("%s: %v\n%s", command[0], err, out)
+		}
+	}
+}
+
+// program finds one of Postgres's: beside the server, which may be a link, or else
+// where the shell would.
+func program(t *testing.T, name string) string {
+	t.Helper()
+	bin, _, err := localpg.Find()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if server, err := filepath.EvalSymlinks(filepath.Join(bin, "postgres")); err == nil {
+		bin = filepath.Dir(server)
+	}
+	for _, place := range []string{filepath.Join(bin, name), name} {
+		if path, err := osexec.LookPath(place); err == nil {
+			return path
+		}
+	}
+	t.Skip(name, " is not installed")
+	return ""
+}

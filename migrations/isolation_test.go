@@ -1,0 +1,169 @@
+package migrations_test
+
+import (
+	"errors"
+	"slices"
+	"sync"
+	"testing"
+
+	"github.com/jackc/pgerrcode"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+const like = `insert into tidings.likes (post_id, user_id) values ('p', 'bob')`
+
+func TestIsolation_AWriterWithAnOldSnapshotIsToldToRetry(t *testing.T) {
+	t.Parallel()
+
+	for _, level := range []string{"repeatable read", "serializable"} {
+		t.Run(level, func(t *testing.T) {
+			t.Parallel()
+			conn, dsn := database(t)
+			other := connect(t, dsn)
+			exec(t, conn, comment) // the post exists, and so do the authors
+			exec(t, conn, `insert into tidings.users (id, name) values ('bob', 'Bob')`)
+
+			exec(t, conn, `begin isolation level `+level+`; select from tidings.counts`)
+			exec(t, other, comment)
+			exec(t, conn, comment)
+			if err := refused(t, conn, "40001", `commit`); level == "repeatable read" && err.Hint == "" {
+				t.Error("no hint")
+			}
+			exec(t, conn, `begin isolation level `+level+`; select from tidings.counts; `+comment)
+			exec(t, conn, `commit`)
+			if n := value[int](t, conn, `select comments from tidings.counts order by position desc limit 1`); n != 3 {
+				t.Errorf("%d comments are counted of 3", n)
+			}
+			countsAreRight(t, conn)
+			leavesNothing(t, dsn)
+		})
+	}
+}
+
+func TestIsolation_AWriterWithAFreshSnapshotSucceeds(t *testing.T) {
+	t.Parallel()
+
+	for _, level := range []string{"read committed", "repeatable read", "serializable"} {
+		t.Run(level, func(t *testing.T) {
+			t.Parallel()
+			conn, dsn := database(t)
+			other := connect(t, dsn)
+			exec(t, other, comment)
+			for range 3 {
+				exec(t, conn, `begin isolation level `+level+`; select from tidings.counts; savepoint s`)
+				exec(t, other, `insert into tidings.users (id, name) values ('zoe', 'Zoe') on conflict do nothing`) // no event
+				exec(t, conn, comment+`; release s; set constraints all immediate`)
+				exec(t, conn, `commit`)
+			}
+			exec(t, conn, `set default_transaction_isolation = '`+level+`'; `+comment+`; `+like)
+			countsAreRight(t, other)
+		})
+	}
+}
+
+func TestIsolation_ManyAtOnceRetryUntilTheyAreRight(t *testing.T) {
+	t.Parallel()
+
+	conn, dsn := database(t)
+	exec(t, conn, comment)
+	var writers sync.WaitGroup
+	for range 4 {
+		conn := connect(t, dsn)
+		writers.Go(func() {
+			for done := 0; done < 20; {
+				err := try(t, conn, `begin isolation level repeatable read; select from tidings.counts; `+comment)
+				if err == nil {
+					err = try(t, conn, `commit`)
+				}
+				var pg *pgconn.PgError
+				switch {
+				case err == nil:
+					done++
+				case errors.As(err, &pg) && pg.Code == pgerrcode.SerializationFailure:
+					try(t, conn, `rollback`) //nolint:errcheck // COMMIT has done it already, or the next BEGIN tells
+				default:
+					t.Error(explain(err))
+					return
+				}
+			}
+		})
+	}
+	writers.Wait()
+	if n := value[int](t, conn, `select comments from tidings.counts order by position desc limit 1`); n != 81 {
+		t.Errorf("%d comments are counted of 81", n)
+	}
+	countsAreRight(t, conn)
+}
+
+// A restored dump brings the last flusher's number along, from a cluster where it
+// meant something.
+func TestIsolation_AnotherHistorysLastFlushMeansNothing(t *testing.T) {
+	t.Parallel()
+
+	restored := func(t *testing.T, conn *pgx.Conn) {
+		exec(t, conn, comment)
+		exec(t, conn, `
+			update tidings.epochs set system_identifier = 1;
+			select setval('tidings.last_flush', 1000000000000);
+			select setval('tidings.last_history', 4711)`)
+	}
+	t.Run("SoTheFirstWriterMayHaveASnapshot", func(t *testing.T) {
+		t.Parallel()
+		conn, _ := database(t)
+		restored(t, conn)
+		exec(t, conn, `begin isolation level repeatable read; select from tidings.counts; `+comment)
+		exec(t, conn, `commit`)
+		countsAreRight(t, conn)
+	})
+	t.Run("ButNotOneFromBeforeTheFirst", func(t *testing.T) {
+		t.Parallel()
+		conn, dsn := database(t)
+		other := connect(t, dsn)
+		restored(t, conn)
+		exec(t, conn, `begin isolation level repeatable read; select from tidings.counts`)
+		exec(t, other, comment)
+		exec(t, conn, comment)
+		refused(t, conn, "40001", `commit`)
+		if n := value[int](t, conn, `select count(*) from tidings.epochs`); n != 2 {
+			t.Errorf("%d epochs, not 2", n)
+		}
+		countsAreRight(t, conn)
+	})
+}
+
+func TestIsolation_WhatReplicaTriggersWriteIsNotLeftInPending(t *testing.T) {
+	t.Parallel()
+
+	conn, dsn := database(t)
+	exec(t, conn, comment)
+	before := head(t, conn)
+	exec(t, conn, `set session_replication_role = replica`)
+	exec(t, conn, comment) // as logical apply does: no triggers, no events
+	exec(t, conn, `begin; select tidings.publish('post:p', 'x', '{}'); select tidings.publish('post:p', 'y', '{}')`)
+	exec(t, conn, `commit`)
+	if got, want := since(t, conn, before), []string{"post:p x", "post:p y"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	leavesNothing(t, dsn)
+}
+
+func TestTruncate_IsRefusedWithAHint(t *testing.T) {
+	t.Parallel()
+
+	conn, _ := database(t)
+	exec(t, conn, comment)
+	for _, table := range list[string](t, conn, `
+		select relname from pg_class
+		where relnamespace = 'tidings'::regnamespace and relkind = 'r'
+			and relname not in ('turn', 'tickets', 'idempotency', 'schema_version')`) { // empty, worthless, the migrator's
+		for _, sql := range []string{`truncate tidings.` + table + ` cascade`, `truncate tidings.` + table + `, tidings.tickets cascade`} {
+			if err := refused(t, conn, "0A000", sql); err.Hint == "" {
+				t.Errorf("%s: no hint", sql)
+			}
+		}
+	}
+	if n := value[int](t, conn, `select count(*) from tidings.events`); n != 2 {
+		t.Errorf("%d events are left of 2", n)
+	}
+}

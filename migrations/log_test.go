@@ -1,0 +1,187 @@
+package migrations_test
+
+import (
+	"context"
+	"slices"
+	"testing"
+	"time"
+)
+
+func TestLog_CommitIsEvent(t *testing.T) {
+	t.Parallel()
+
+	t.Run("CommittedEventsAreInTheLogInTheirOrder", func(t *testing.T) {
+		t.Parallel()
+		conn, _ := database(t)
+		exec(t, conn, `begin`)
+		exec(t, conn, `select tidings.publish('post:p', 'first', '1')`)
+		exec(t, conn, comment)
+		exec(t, conn, `select tidings.publish('site:s', 'third', '3')`)
+		if got := since(t, conn, 0); len(got) != 0 {
+			t.Errorf("before COMMIT there are %q", got)
+		}
+		exec(t, conn, `commit`)
+		want := []string{"post:p first", "post:p new-comment", "site:s third", "post:p comment-count"}
+		if got := since(t, conn, 0); !slices.Equal(got, want) {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	})
+	t.Run("RolledBackEventsAreNot", func(t *testing.T) {
+		t.Parallel()
+		conn, dsn := database(t)
+		exec(t, conn, `begin`)
+		exec(t, conn, comment)
+		exec(t, conn, `rollback`)
+		exec(t, conn, `select tidings.publish('post:p', 'next', '1')`)
+		if got, want := since(t, conn, 0), []string{"post:p next"}; !slices.Equal(got, want) {
+			t.Errorf("got %q, want %q", got, want)
+		}
+		leavesNothing(t, dsn)
+	})
+	t.Run("AFailedCommitLeavesNothing", func(t *testing.T) {
+		t.Parallel()
+		conn, dsn := database(t)
+		refused(t, conn, "23503", `insert into tidings.comments (post_id, parent_id, author_id, body) values ('p', 404, 'ann', 'x')`)
+		if got := since(t, conn, 0); len(got) != 0 {
+			t.Errorf("got %q", got)
+		}
+		leavesNothing(t, dsn)
+	})
+}
+
+// leavesNothing fails the test for rows that no transaction will come back for.
+func leavesNothing(t *testing.T, dsn string) {
+	t.Helper()
+	conn := connect(t, dsn)
+	if n := value[int](t, conn, `select (select count(*) from tidings.pending) + (select count(*) from tidings.commits)`); n != 0 {
+		t.Errorf("%d rows are left in pending and commits", n)
+	}
+}
+
+func TestLog_Savepoints(t *testing.T) {
+	t.Parallel()
+
+	publish := func(name string) string { return `select tidings.publish('post:p', '` + name + `', '{}');` }
+	for name, c := range map[string]struct {
+		script string
+		want   []string
+	}{
+		"ReleasedOnesKeepTheirEvents": {
+			`savepoint s;` + publish("a") + `release s;` + publish("b"), []string{"a", "b"},
+		},
+		"RolledBackOnesLoseTheirs": {
+			publish("a") + `savepoint s;` + publish("b") + `rollback to s;` + publish("c"), []string{"a", "c"},
+		},
+		"TheFirstWriterOfTheTransactionMayBeRolledBack": {
+			`savepoint s;` + publish("a") + `rollback to s;` + publish("b"), []string{"b"},
+		},
+		"AndNobodyMayWriteAfterIt": {
+			`savepoint s;` + publish("a") + `rollback to s;`, nil,
+		},
+		"TheyNest": {
+			`savepoint s;` + publish("a") + `savepoint t;` + publish("b") + `rollback to t;` + publish("c") +
+				`release s; savepoint u; savepoint v;` + publish("d") + `rollback to u;` + publish("e"),
+			[]string{"a", "c", "e"},
+		},
+		"ManyAreRight": {
+			`do $$ begin
+				for i in 1..200 loop
+					begin
+						perform tidings.publish('post:p', 'n' || i, '{}');
+						if i % 100 <> 0 then raise exception 'no'; end if;
+					exception when raise_exception then null;
+					end;
+				end loop;
+			end $$;`, []string{"n100", "n200"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			conn, dsn := database(t)
+			exec(t, conn, `begin`)
+			exec(t, conn, c.script)
+			exec(t, conn, `commit`)
+			if got := list[string](t, conn, `select name from tidings.events order by position`); !slices.Equal(got, c.want) {
+				t.Errorf("got %q, want %q", got, c.want)
+			}
+			leavesNothing(t, dsn)
+		})
+	}
+}
+
+func TestLog_ALongTransactionHoldsUpNobodyAndComesLast(t *testing.T) {
+	t.Parallel()
+
+	slow, dsn := database(t)
+	quick := connect(t, dsn)
+	exec(t, slow, `begin; `+comment)
+	for range 5 {
+		exec(t, quick, `insert into tidings.comments (post_id, author_id, body) values ('q', 'bob', 'quick')`)
+	}
+	before := head(t, quick)
+	if got := value[int](t, quick, `select count(*) from tidings.events where name = 'new-comment'`); got != 5 {
+		t.Fatalf("%d of 5 comments are there while the first transaction is open", got)
+	}
+	exec(t, slow, `commit`)
+	if got, want := since(t, quick, before), []string{"post:p new-comment", "post:p comment-count"}; !slices.Equal(got, want) {
+		t.Errorf("after the last: %q, want %q", got, want)
+	}
+}
+
+// The position is taken under the turn and the turn is kept until the commit is
+// visible: whoever has a position later than mine must not be seen before me.
+func TestLog_TheTurnIsKeptUntilTheCommitIsVisible(t *testing.T) {
+	t.Parallel()
+
+	first, dsn := database(t)
+	second, watch := connect(t, dsn), connect(t, dsn)
+	exec(t, first, `begin; lock table tidings.turn in exclusive mode`) // as flush does
+	exec(t, first, `select tidings.publish('post:p', 'first', '{}')`)
+	waiting := start(t, second, `select tidings.publish('post:p', 'second', '{}')`)
+	awaitBlocked(t, watch, second)
+	exec(t, first, `commit`)
+	if err := <-waiting; err != nil {
+		t.Fatal(err)
+	}
+	if got, want := since(t, watch, 0), []string{"post:p first", "post:p second"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+func TestLog_RingsOnceForACommitWithEventsAndNeverForOneWithout(t *testing.T) {
+	t.Parallel()
+
+	conn, dsn := database(t)
+	ear := connect(t, dsn)
+	exec(t, ear, `listen tidings_log; listen done`)
+	exec(t, conn, `begin; `+comment+`; `+comment+`; commit`)
+	exec(t, conn, `insert into tidings.users (id, name) values ('zoe', 'Zoe')`)
+	exec(t, conn, `begin; `+comment+`; rollback`)
+	exec(t, conn, `notify done`)
+
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	var heard []string
+	for !slices.Contains(heard, "done") {
+		n, err := ear.WaitForNotification(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		heard = append(heard, n.Channel+n.Payload)
+	}
+	if want := []string{"tidings_log", "done"}; !slices.Equal(heard, want) {
+		t.Errorf("heard %q, want %q", heard, want)
+	}
+}
+
+func TestLog_StampsEventsWithTheTimeOfTheirCommit(t *testing.T) {
+	t.Parallel()
+
+	conn, _ := database(t)
+	exec(t, conn, `begin; `+comment)
+	written := value[time.Time](t, conn, `select clock_timestamp()`)
+	exec(t, conn, `commit`)
+	if at := value[time.Time](t, conn, `select min(created_at) from tidings.events`); at.Before(written) {
+		t.Errorf("numbered at %v, before %v when the transaction was still open", at, written)
+	}
+}

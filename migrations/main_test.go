@@ -1,0 +1,194 @@
+package migrations_test
+
+import (
+	"context"
+	"errors"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/tidings-live/tidings/store/storetest"
+)
+
+func TestMain(m *testing.M) { storetest.Main(m) }
+
+// patience is how long a test waits for what must come true.
+const patience = 2 * time.Minute
+
+// connect opens a session that ends with the test.
+func connect(tb testing.TB, dsn string) *pgx.Conn {
+	tb.Helper()
+	conn, err := pgx.Connect(tb.Context(), dsn)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { conn.Close(context.Background()) })
+	return conn
+}
+
+// database is one session in a fresh database.
+func database(tb testing.TB) (conn *pgx.Conn, dsn string) {
+	tb.Helper()
+	dsn = storetest.Database(tb)
+	return connect(tb, dsn), dsn
+}
+
+// try runs SQL. Without arguments it goes out as one message, whatever the number
+// of statements in it.
+func try(tb testing.TB, conn *pgx.Conn, sql string, args ...any) error {
+	tb.Helper()
+	ctx, cancel := context.WithTimeout(tb.Context(), patience)
+	defer cancel()
+	if len(args) == 0 {
+		_, err := conn.PgConn().Exec(ctx, sql).ReadAll()
+		return err
+	}
+	_, err := conn.Exec(ctx, sql, args...)
+	return err
+}
+
+// exec runs SQL that must succeed.
+func exec(tb testing.TB, conn *pgx.Conn, sql string, args ...any) {
+	tb.Helper()
+	if err := try(tb, conn, sql, args...); err != nil {
+		tb.Fatalf("%s: %v", sql, explain(err))
+	}
+}
+
+// refused runs SQL that must fail with a code, and returns the error.
+func refused(tb testing.TB, conn *pgx.Conn, code, sql string, args ...any) *pgconn.PgError {
+	tb.Helper()
+	err := try(tb, conn, sql, args...)
+	var pg *pgconn.PgError
+	if !errors.As(err, &pg) || pg.Code != code {
+		tb.Fatalf("%s: %v, want SQLSTATE %s", sql, explain(err), code)
+	}
+	return pg
+}
+
+// explain adds what a PgError does not say by itself.
+func explain(err error) error {
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) {
+		return errors.Join(err, errors.New(pg.Detail+" "+pg.Hint+" "+pg.Where))
+	}
+	return err
+}
+
+// value runs a query for one value.
+func value[T any](tb testing.TB, conn *pgx.Conn, sql string, args ...any) (v T) {
+	tb.Helper()
+	if err := conn.QueryRow(tb.Context(), sql, args...).Scan(&v); err != nil {
+		tb.Fatalf("%s: %v", sql, err)
+	}
+	return v
+}
+
+// list runs a query for a column of values.
+func list[T any](tb testing.TB, conn *pgx.Conn, sql string, args ...any) []T {
+	tb.Helper()
+	rows, _ := conn.Query(tb.Context(), sql, args...) // CollectRows returns the error
+	all, err := pgx.CollectRows(rows, pgx.RowTo[T])
+	if err != nil {
+		tb.Fatalf("%s: %v", sql, err)
+	}
+	return all
+}
+
+// head is the last position.
+func head(tb testing.TB, conn *pgx.Conn) int64 {
+	tb.Helper()
+	return value[int64](tb, conn, `select tidings.head()`)
+}
+
+// since lists the events after a position, each as "topic name".
+func since(tb testing.TB, conn *pgx.Conn, position int64) []string {
+	tb.Helper()
+	return list[string](tb, conn, `
+		select topic || ' ' || name
+		from tidings.events
+		where position > $1
+		order by position`, position)
+}
+
+// full lists the events after a position, each as "topic name data".
+func full(tb testing.TB, conn *pgx.Conn, position int64) []string {
+	tb.Helper()
+	return list[string](tb, conn, `
+		select topic || ' ' || name || ' ' || data
+		from tidings.events
+		where position > $1
+		order by position`, position)
+}
+
+// await polls until a query returns true.
+func await(tb testing.TB, conn *pgx.Conn, sql string, args ...any) {
+	tb.Helper()
+	ctx, cancel := context.WithTimeout(tb.Context(), patience)
+	defer cancel()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for !value[bool](tb, conn, sql, args...) {
+		select {
+		case <-ctx.Done():
+			tb.Fatalf("never came true: %s", sql)
+		case <-tick.C:
+		}
+	}
+}
+
+// awaitBlocked waits until a session waits for a lock.
+func awaitBlocked(tb testing.TB, watch, blocked *pgx.Conn) {
+	tb.Helper()
+	await(tb, watch, `select exists (select from pg_locks where pid = $1 and not granted)`, blocked.PgConn().PID())
+}
+
+// turnIsTaken says whether somebody holds the right to number events. Databases that
+// are copies of one template have the same OIDs in them.
+func turnIsTaken(tb testing.TB, watch *pgx.Conn) bool {
+	tb.Helper()
+	return value[bool](tb, watch, `
+		select exists (
+			select from pg_locks
+			where relation = 'tidings.turn'::regclass and mode = 'ExclusiveLock' and granted
+				and database = (select oid from pg_database where datname = current_database())
+		)`)
+}
+
+// start runs SQL in the background, but not beyond the test.
+func start(tb testing.TB, conn *pgx.Conn, sql string, args ...any) <-chan error {
+	done, over := make(chan error, 1), make(chan struct{})
+	go func() {
+		done <- try(tb, conn, sql, args...)
+		close(over)
+	}()
+	tb.Cleanup(func() { <-over }) // before the session's own, which closes it
+	return done
+}
+
+// comment is the plainest of statements.
+const comment = `insert into tidings.comments (post_id, author_id, body) values ('p', 'ann', 'hello')`
+
+// split parts "a b".
+func split(pair string) (a, b string) {
+	a, b, _ = strings.Cut(pair, " ")
+	return a, b
+}
+
+// role makes a role that may log in and nothing else. Roles are the server's, so it is
+// named after the test's database.
+func role(tb testing.TB, admin *pgx.Conn) (name, dsn string) {
+	tb.Helper()
+	name = admin.Config().Database + "_app"
+	exec(tb, admin, `create role `+name+` login`)
+	address, err := url.Parse(admin.Config().ConnString())
+	if err != nil {
+		tb.Fatal(err)
+	}
+	address.User = url.User(name)
+	return name, address.String()
+}

@@ -1,0 +1,163 @@
+package migrations_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+)
+
+// cast is a post by pia with a comment by ann, 1, and bob's reply to it, 2. Nobody
+// has been notified yet.
+const cast = `
+	insert into tidings.comments (id, post_id, author_id, body) values (1, 'p', 'ann', 'x');
+	insert into tidings.comments (id, post_id, parent_id, author_id, body, status) values (2, 'p', 1, 'bob', 'y', 'pending');
+	update tidings.posts set author_id = 'pia';
+	update tidings.users set name = upper(name), avatar_url = 'https://example.com/' || id;
+	alter sequence tidings.comments_id_seq restart with 100;`
+
+func TestNotifications_ReachWhomTheyConcern(t *testing.T) {
+	t.Parallel()
+
+	const (
+		say       = `insert into tidings.comments (post_id, author_id, body) values `
+		reply     = `insert into tidings.comments (post_id, parent_id, author_id, body) values `
+		likes     = `insert into tidings.likes (post_id, comment_id, user_id) values `
+		piaIsAnn  = `update tidings.comments set author_id = 'pia' where id = 1;`
+		likeAgain = likes + `('p', null, 'cy'); BREAK delete from tidings.likes; BREAK ` + likes + `('p', null, 'cy')`
+	)
+	for name, c := range map[string]struct {
+		sql  string
+		want []string // recipient, kind, actor, comment
+	}{
+		"ACommentThePostsAuthor":        {say + `('p', 'cy', 'x')`, []string{"pia comment cy 100"}},
+		"NotTheAuthorsOwn":              {say + `('p', 'pia', 'x')`, nil},
+		"WithoutAPostsAuthorNobody":     {say + `('q', 'cy', 'x')`, nil},
+		"AReplyBothAuthors":             {reply + `('p', 1, 'cy', 'x')`, []string{"ann reply cy 100", "pia comment cy 100"}},
+		"AReplyOfThePostsAuthor":        {reply + `('p', 1, 'pia', 'x')`, []string{"ann reply pia 100"}},
+		"AReplyToOneselfThePostsAuthor": {reply + `('p', 1, 'ann', 'x')`, []string{"pia comment ann 100"}},
+		"AReplyToThePostsAuthorOnce":    {piaIsAnn + reply + `('p', 1, 'cy', 'x')`, []string{"pia reply cy 100"}},
+		"AnAuthorsReplyToOneselfNobody": {piaIsAnn + reply + `('p', 1, 'pia', 'x')`, nil},
+		"AnApprovalWhenItComes": {
+			`update tidings.comments set status = 'published' where id = 2`, []string{"ann reply bob 2", "pia comment bob 2"},
+		},
+		"AnEditNobody":             {`update tidings.comments set body = 'z' where id = 1`, nil},
+		"ADeleteNobody":            {`delete from tidings.comments where id = 2`, nil},
+		"ALikeOfThePost":           {likes + `('p', null, 'cy')`, []string{"pia like cy -"}},
+		"ALikeOfAComment":          {likes + `('p', 1, 'cy')`, []string{"ann like cy 1"}},
+		"NotOnesOwnLike":           {likes + `('p', 1, 'ann'), ('p', null, 'pia')`, nil},
+		"ALikeGivenAgainInACommit": {strings.ReplaceAll(likeAgain, "BREAK", ""), []string{"pia like cy -"}},
+		"ALikeGivenAgainLater":     {strings.ReplaceAll(likeAgain, "BREAK", "commit;"), []string{"pia like cy -"}},
+		"LikesOfManyEachOnce": {
+			likes + `('p', null, 'cy'), ('p', 1, 'cy'), ('p', null, 'dee')`,
+			[]string{"pia like cy -", "ann like cy 1", "pia like dee -"},
+		},
+		"AllOfAStatementInTheOrderOfIds": {
+			reply + `('p', 1, 'cy', 'x'), ('p', 1, 'dee', 'x')`,
+			[]string{"ann reply cy 100", "ann reply dee 101", "pia comment cy 100", "pia comment dee 101"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			conn, _ := database(t)
+			exec(t, conn, cast)
+			exec(t, conn, c.sql)
+			got := list[string](t, conn, `
+				select concat_ws(' ', user_id, kind, actor_id, coalesce(comment_id::text, '-'))
+				from tidings.notifications
+				order by id`)
+			if !slices.Equal(got, c.want) {
+				t.Errorf("got %q, want %q", got, c.want)
+			}
+			told := list[string](t, conn, `
+				select concat_ws(' ', substr(topic, 6), data->>'kind', data->'actor'->>'id', coalesce(data->>'commentId', '-'))
+				from tidings.events
+				where name = 'notification'
+				order by position`)
+			if !slices.Equal(told, c.want) {
+				t.Errorf("told %q, want %q", told, c.want)
+			}
+			countsAreRight(t, conn)
+		})
+	}
+}
+
+func TestNotifications_HaveTheDocumentedData(t *testing.T) {
+	t.Parallel()
+
+	conn, _ := database(t)
+	exec(t, conn, cast)
+	before := head(t, conn)
+	const at = `
+		select id || ' ' || to_char(created_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
+		from tidings.notifications
+		order by id desc
+		limit 1`
+	exec(t, conn, `insert into tidings.likes (post_id, user_id) values ('p', 'bob')`)
+	id, created := split(value[string](t, conn, at))
+	same(t, conn, "notification", before, `{
+		"id": "`+id+`", "kind": "like", "postId": "p", "unread": 1, "createdAt": "`+created+`",
+		"actor": {"id": "bob", "name": "BOB", "avatarUrl": "https://example.com/bob"}}`)
+
+	before = head(t, conn)
+	exec(t, conn, `insert into tidings.comments (id, post_id, author_id, body) values (7, 'p', 'new', 'x')`)
+	id, created = split(value[string](t, conn, at))
+	same(t, conn, "notification", before, `{
+		"id": "`+id+`", "kind": "comment", "postId": "p", "commentId": "7", "unread": 2, "createdAt": "`+created+`",
+		"actor": {"id": "new", "name": "new", "avatarUrl": null}}`)
+}
+
+// unread is what a user's counter stood at after each.
+func TestNotifications_CountTheUnread(t *testing.T) {
+	t.Parallel()
+
+	const unread = `
+		select concat_ws(' ', substr(topic, 6), data->>'unread')
+		from tidings.events
+		where name = 'notification' and position > $1
+		order by position`
+	conn, _ := database(t)
+	exec(t, conn, cast)
+	exec(t, conn, `insert into tidings.likes (post_id, comment_id, user_id) values ('p', null, 'cy')`)
+	for _, c := range []struct {
+		name, sql string
+		want      []string
+	}{
+		{
+			"SeveralInOneCommit",
+			`insert into tidings.likes (post_id, comment_id, user_id)
+			values ('p', null, 'dee'), ('p', 1, 'dee'), ('p', null, 'eve'), ('p', 1, 'eve');
+			insert into tidings.comments (post_id, author_id, body) values ('p', 'eve', 'x')`,
+			[]string{"pia 2", "ann 1", "pia 3", "ann 2", "pia 4"},
+		},
+		{
+			"SomeAreReadInTheSameCommit",
+			`insert into tidings.likes (post_id, user_id) values ('p', 'fay');
+			insert into tidings.pending (target, unread) values ('user:pia', -3);
+			update tidings.notifications set read_at = now()
+			where id in (select id from tidings.notifications where user_id = 'pia' order by id limit 3);
+			insert into tidings.likes (post_id, user_id) values ('p', 'gus')`,
+			[]string{"pia 2", "pia 3"},
+		},
+		{
+			"AsManyAreRead",
+			`update tidings.notifications set read_at = now() where user_id = 'pia' and read_at is null;
+			insert into tidings.pending (target, unread) values ('user:pia', -3);
+			insert into tidings.comments (post_id, author_id, body) select 'p', 'hal', 'x' from generate_series(1, 3)`,
+			[]string{"pia 1", "pia 2", "pia 3"},
+		},
+		{
+			"AllAreRead",
+			`update tidings.notifications set read_at = now() where user_id = 'pia';
+			insert into tidings.pending (target, unread) values ('user:pia', -3)`,
+			nil,
+		},
+		{"AndThenTheFirst", `insert into tidings.likes (post_id, user_id) values ('p', 'ike')`, []string{"pia 1"}},
+	} {
+		before := head(t, conn)
+		exec(t, conn, c.sql)
+		if got := list[string](t, conn, unread, before); !slices.Equal(got, c.want) {
+			t.Errorf("%s: got %q, want %q", c.name, got, c.want)
+		}
+		countsAreRight(t, conn)
+	}
+}

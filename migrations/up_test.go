@@ -1,0 +1,202 @@
+package migrations_test
+
+import (
+	"context"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/tidings-live/tidings/migrations"
+	"github.com/tidings-live/tidings/store/storetest"
+)
+
+var silent = slog.New(slog.DiscardHandler)
+
+// works fails the test if the schema does not do its work.
+func works(t *testing.T, dsn string) {
+	t.Helper()
+	conn := connect(t, dsn)
+	before := head(t, conn)
+	exec(t, conn, comment)
+	if got := since(t, conn, before); len(got) != 2 {
+		t.Errorf("a comment is %q", got)
+	}
+}
+
+func TestUp_ManyAtOnceAllSucceed(t *testing.T) {
+	t.Parallel()
+
+	dsn := storetest.Empty(t)
+	var all sync.WaitGroup
+	for range 10 {
+		all.Go(func() {
+			if err := migrations.Up(t.Context(), dsn, silent); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	works(t, dsn)
+}
+
+func TestUp_AgainChangesNothing(t *testing.T) {
+	t.Parallel()
+
+	conn, dsn := database(t)
+	const objects = `
+		select string_agg(concat(classid, objid, c.xmin, p.xmin, t.xmin), ' ' order by classid, objid)
+		from pg_depend
+		left join pg_class c on c.oid = objid
+		left join pg_proc p on p.oid = objid
+		left join pg_trigger t on t.oid = objid
+		where objid >= 16384`
+	before := value[string](t, conn, objects)
+	if err := migrations.Up(t.Context(), dsn, silent); err != nil {
+		t.Fatal(err)
+	}
+	if value[string](t, conn, objects) != before {
+		t.Error("something was changed")
+	}
+	works(t, dsn)
+}
+
+func TestUp_IgnoresTheDatabasesSearchPath(t *testing.T) {
+	t.Parallel()
+
+	dsn := storetest.Empty(t)
+	conn := connect(t, dsn)
+	exec(t, conn, `
+		create schema app;
+		create function app.clock_timestamp() returns timestamptz language sql as $$ select null::timestamptz $$;
+		create table app.comments (x integer)`)
+	exec(t, conn, `alter database `+conn.Config().Database+` set search_path = app, pg_catalog`)
+	if err := migrations.Up(t.Context(), dsn, silent); err != nil {
+		t.Fatal(err)
+	}
+	works(t, dsn)
+}
+
+func TestUp_Refuses(t *testing.T) {
+	t.Parallel()
+
+	for name, c := range map[string]struct {
+		prepare func(*testing.T, string) string
+		want    string
+	}{
+		"AnotherEncoding":     {latin, "the database has encoding LATIN1: UTF8 is needed"},
+		"ASchemaFromTomorrow": {tomorrow, "the schema has version 1000, this program knows"},
+		"ABadDSN":             {func(*testing.T, string) string { return "postgres://%" }, "parse DSN"},
+		"ARoleWithoutRights":  {stranger, "permission denied"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dsn := c.prepare(t, storetest.Empty(t))
+			err := migrations.Up(t.Context(), dsn, silent)
+			if err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("got %v, want %q", err, c.want)
+			}
+		})
+	}
+}
+
+func latin(t *testing.T, dsn string) string {
+	admin := connect(t, dsn)
+	name := admin.Config().Database + "_latin1"
+	exec(t, admin, `create database `+name+` encoding 'LATIN1' locale 'C' template template0`)
+	t.Cleanup(func() {
+		admin, err := pgx.Connect(context.Background(), storetest.Server().DSN("postgres"))
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer admin.Close(context.Background())
+		if _, err := admin.Exec(context.Background(), `drop database `+name+` with (force)`); err != nil {
+			t.Error(err)
+		}
+	})
+	return storetest.Server().DSN(name)
+}
+
+func tomorrow(t *testing.T, _ string) string {
+	conn, dsn := database(t)
+	exec(t, conn, `update tidings.schema_version set version = 1000`)
+	return dsn
+}
+
+func stranger(t *testing.T, dsn string) string {
+	_, dsn = role(t, connect(t, dsn))
+	return dsn
+}
+
+func TestUp_NeedsNoRightToCreateASchemaThatIsThere(t *testing.T) {
+	t.Parallel()
+
+	t.Run("MadeByAnAdministrator", func(t *testing.T) {
+		t.Parallel()
+		admin := connect(t, storetest.Empty(t))
+		owner, dsn := role(t, admin)
+		exec(t, admin, `create schema tidings authorization `+owner)
+		if err := migrations.Up(t.Context(), dsn, silent); err != nil {
+			t.Fatal(err)
+		}
+		works(t, dsn)
+	})
+	t.Run("UpToDate", func(t *testing.T) {
+		t.Parallel()
+		admin, _ := database(t)
+		server, dsn := role(t, admin)
+		exec(t, admin, `grant usage on schema tidings to `+server)
+		exec(t, admin, `grant select on tidings.schema_version to `+server)
+		if err := migrations.Up(t.Context(), dsn, silent); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+// warned is a logger's handler that says when there was a warning.
+type warned struct {
+	slog.Handler
+	once *sync.Once
+	ch   chan struct{}
+}
+
+func (w warned) Enabled(_ context.Context, level slog.Level) bool { return level >= slog.LevelWarn }
+
+func (w warned) Handle(context.Context, slog.Record) error {
+	w.once.Do(func() { close(w.ch) })
+	return nil
+}
+
+func TestUp_WaitsForALockThatSomebodyHolds(t *testing.T) {
+	t.Parallel()
+
+	holder, dsn := database(t)
+	exec(t, holder, `begin; lock table tidings.schema_version`)
+	handler := warned{slog.DiscardHandler, new(sync.Once), make(chan struct{})}
+
+	t.Run("UntilItIsFree", func(t *testing.T) {
+		done := make(chan error, 1)
+		go func() { done <- migrations.Up(t.Context(), dsn, slog.New(handler)) }()
+		select {
+		case err := <-done:
+			t.Fatalf("it did not wait: %v", err)
+		case <-handler.ch: // it could not have the lock, and tries again
+		}
+		exec(t, holder, `rollback`)
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+	t.Run("OrItsContextEnds", func(t *testing.T) {
+		exec(t, holder, `begin; lock table tidings.schema_version`)
+		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		defer cancel()
+		if err := migrations.Up(ctx, dsn, silent); err == nil {
+			t.Error("it did not wait")
+		}
+	})
+}
