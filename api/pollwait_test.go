@@ -85,7 +85,7 @@ func TestPollEndsWithItsToken(t *testing.T) {
 	expires := time.Now().Add(2 * time.Second)
 	got := r.poll(t, "topic=me&cursor="+r.head(t), header("Authorization", "Bearer "+tokenUntil(t, expires, "ann")))
 	want(t, "events", len(got.Events), 0)
-	if late := time.Since(expires); late > time.Second {
+	if late := time.Since(expires); late > 5*time.Second { // a loaded machine; the wait is 25 s
 		t.Errorf("it answered %v after the token's end", late)
 	}
 }

@@ -158,7 +158,8 @@ func TestLastEventID(t *testing.T) {
 		r.do(t, "GET", query, id(start, "")).isProblem(t, 400, "malformed")
 		r.do(t, "GET", query, id("\xff")).isProblem(t, 400, "invalid_cursor")
 		r.do(t, "GET", query, id("é")).isProblem(t, 400, "invalid_cursor")
-		r.do(t, "GET", query, id(strings.Repeat("1", 257))).isProblem(t, 400, "invalid_cursor")
+		p := r.do(t, "GET", query, id(strings.Repeat("1", 257))).isProblem(t, 400, "invalid_cursor")
+		want(t, "detail", p.Detail, "it has more than 256 bytes")
 		got := r.do(t, "GET", query, id("<script>"))
 		got.isProblem(t, 400, "invalid_cursor")
 		if strings.Contains(got.body, "script") {

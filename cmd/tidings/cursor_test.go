@@ -115,6 +115,7 @@ func TestLastEventIDWinsOverCursor(t *testing.T) {
 	x := listen(t, srv.Client, "1-1", []string{"post:a"}, client.WithLastEventID(), client.WithParam("cursor", "1-2"))
 	want(t, "the beginning", x.await(t, "it", anything).ID, "1-1")
 	want(t, "the first event", x.await(t, "it", named("tick")).ID, "1-2")
+	want(t, "the last event", x.await(t, "it", named("tick")).ID, "1-3")
 
 	query := url.Values{"topic": {"post:a"}, "cursor": {"1-2"}}
 	answer := srv.get(t, "/v1/poll?"+query.Encode(), http.Header{"Last-Event-Id": {"1-1"}})

@@ -42,6 +42,7 @@ func TestDev(t *testing.T) {
 		for _, x := range streams {
 			x.await(t, "the beginning", named("stream.ready"))
 		}
+		streams[1].await(t, "the comment", saying("stays"))
 		polled := pollInBackground(t, srv)
 
 		began := time.Now()

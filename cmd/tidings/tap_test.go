@@ -44,12 +44,31 @@ func listen(t *testing.T, c *client.Client, cursor string, topics []string, opts
 	x := &tap{name: "SSE from " + cursor, stream: s}
 	x.take = func() (client.Event, error) {
 		event, err := s.Next()
-		if event.ID != "" {
-			x.cursors = append(x.cursors, event.ID)
+		if err != nil {
+			return event, err
 		}
-		return event, err
+		return event, x.given(event.ID)
 	}
 	return x
+}
+
+// given notes a cursor, which may not lie before the one that was given last.
+func (x *tap) given(cursor string) error {
+	if cursor == "" {
+		return nil
+	}
+	if n := len(x.cursors); n > 0 && before(cursor, x.cursors[n-1]) {
+		return fmt.Errorf("the cursor went back from %s to %s", x.cursors[n-1], cursor)
+	}
+	x.cursors = append(x.cursors, cursor)
+	return nil
+}
+
+func before(a, b string) bool {
+	var one, other struct{ epoch, position int64 }
+	_, _ = fmt.Sscanf(a, "%d-%d", &one.epoch, &one.position) // what is malformed is 0-0
+	_, _ = fmt.Sscanf(b, "%d-%d", &other.epoch, &other.position)
+	return one.epoch < other.epoch || one.epoch == other.epoch && one.position < other.position
 }
 
 // poll asks again and again, for small pages.
@@ -65,7 +84,7 @@ func poll(t *testing.T, c *client.Client, cursor string, topics ...string) *tap 
 	}
 	if cursor == "" || cursor == "now" {
 		must(t, ask()) // answers at once, and says where now is
-		x.cursors = append(x.cursors, cursor)
+		must(t, x.given(cursor))
 	}
 	x.take = func() (client.Event, error) {
 		for len(page.Events) == 0 {
@@ -75,13 +94,10 @@ func poll(t *testing.T, c *client.Client, cursor string, topics ...string) *tap 
 		}
 		event := page.Events[0]
 		page.Events = page.Events[1:]
-		if event.ID != "" {
-			x.cursors = append(x.cursors, event.ID)
+		if err := x.given(event.ID); err != nil || len(page.Events) > 0 {
+			return event, err
 		}
-		if len(page.Events) == 0 {
-			x.cursors = append(x.cursors, page.Cursor)
-		}
-		return event, nil
+		return event, x.given(page.Cursor)
 	}
 	return x
 }
