@@ -1,0 +1,160 @@
+package storetest
+
+import (
+	"context"
+	"fmt"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/tidings-live/tidings/store/localpg"
+)
+
+// A Replica is a streaming replica, to cut off and promote.
+type Replica struct {
+	*localpg.Server
+	primary *localpg.Server
+}
+
+// NewReplica starts a replica of a server that NewServer made. It is stopped, and its
+// data removed, when the test ends; the primary may be stopped or crashed before.
+func NewReplica(tb testing.TB, primary *localpg.Server) *Replica {
+	tb.Helper()
+	dir := filepath.Join(primary.Dir(), "replica") // removed with the primary's
+	if err := copyCluster(tb.Context(), primary, filepath.Join(dir, "data")); err != nil {
+		tb.Fatal(err)
+	}
+	server, err := localpg.Start(tb.Context(), localpg.Config{Dir: dir, Settings: connections})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		defer cancel()
+		if err := server.Stop(ctx); err != nil {
+			tb.Error(err)
+		}
+	})
+	return &Replica{server, primary}
+}
+
+// copyCluster makes a standby's data. The primary itself runs the copying: so the
+// files belong to its user, whoever that is.
+func copyCluster(ctx context.Context, primary *localpg.Server, data string) error {
+	basebackup, err := Program("pg_basebackup")
+	if err != nil {
+		return err
+	}
+	reach, err := pgx.ParseConfig(primary.DSN("postgres"))
+	if err != nil {
+		return err
+	}
+	command := []string{
+		basebackup, "--pgdata", data, "--write-recovery-conf",
+		"--checkpoint", "fast", "--no-sync", "--no-password",
+		"--host", reach.Host, "--port", fmt.Sprint(reach.Port), "--username", reach.User,
+	}
+	for i, word := range command {
+		command[i] = "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+	}
+	conn, err := pgx.ConnectConfig(ctx, reach)
+	if err != nil {
+		return err
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	literal := "'" + strings.ReplaceAll(strings.Join(command, " "), "'", "''") + "'"
+	if _, err := conn.Exec(ctx, `copy (select) to program `+literal); err != nil {
+		return fmt.Errorf("pg_basebackup: %w", err)
+	}
+	return nil
+}
+
+// Program finds one of Postgres's own programs, of the version that the servers have.
+func Program(name string) (path string, err error) {
+	bin, _, err := localpg.Find()
+	if err != nil {
+		return "", err
+	}
+	// Of what PATH names there, the server may be a link: the others are where it points.
+	server, err := filepath.EvalSymlinks(filepath.Join(bin, "postgres"))
+	if err != nil {
+		return "", err
+	}
+	for _, dir := range []string{bin, filepath.Dir(server)} {
+		if path, err = exec.LookPath(filepath.Join(dir, name)); err == nil {
+			return path, nil
+		}
+	}
+	return exec.LookPath(name)
+}
+
+// EitherDSN reaches the database on one of the two servers, the primary first.
+func (r *Replica) EitherDSN(database string) string {
+	primary, replica := r.primary.DSN(database), r.DSN(database)
+	_, host, _ := strings.Cut(replica, "host=")
+	host, _, _ = strings.Cut(host, "&")
+	return strings.Replace(primary, "&port=", "%2C"+host+"&port=", 1)
+}
+
+// Cut ends the replication once the replica has all that the primary has committed.
+func (r *Replica) Cut(tb testing.TB) {
+	tb.Helper()
+	primary, replica := connect(tb, r.primary), connect(tb, r.Server)
+	var written string
+	scan(tb, primary, &written, `select pg_current_wal_flush_lsn()::text`)
+	await(tb, replica, `select pg_last_wal_replay_lsn() >= '`+written+`'`)
+	// Pausing the replay would not do: a promotion ends the pause, and replays what
+	// has been received.
+	for _, sql := range []string{`alter system set primary_conninfo = ''`, `select pg_reload_conf()`} {
+		if _, err := replica.Exec(tb.Context(), sql); err != nil {
+			tb.Fatal(err)
+		}
+	}
+	await(tb, replica, `select not exists (select from pg_stat_wal_receiver)`)
+}
+
+// Promote makes the replica a primary.
+func (r *Replica) Promote(tb testing.TB) {
+	tb.Helper()
+	await(tb, connect(tb, r.Server), `select pg_promote()`)
+}
+
+func connect(tb testing.TB, server *localpg.Server) *pgx.Conn {
+	tb.Helper()
+	conn, err := pgx.Connect(tb.Context(), server.DSN("postgres"))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { conn.Close(context.Background()) })
+	return conn
+}
+
+func scan(tb testing.TB, conn *pgx.Conn, into any, sql string) {
+	tb.Helper()
+	if err := conn.QueryRow(tb.Context(), sql).Scan(into); err != nil {
+		tb.Fatal(err)
+	}
+}
+
+// await waits until the query says true.
+func await(tb testing.TB, conn *pgx.Conn, sql string) {
+	tb.Helper()
+	deadline := time.After(30 * time.Second)
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		var holds bool
+		if scan(tb, conn, &holds, sql); holds {
+			return
+		}
+		select {
+		case <-deadline:
+			tb.Fatalf("never true: %s", sql)
+		case <-tick.C:
+		}
+	}
+}
