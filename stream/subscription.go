@@ -63,7 +63,15 @@ func (s *Subscription) Take(ctx context.Context, limit int) ([]*Frame, error) {
 func (s *Subscription) Cursor() Cursor {
 	s.hub.mu.Lock()
 	defer s.hub.mu.Unlock()
+	s.advance()
 	return s.cursor
+}
+
+// advance moves a reader who has seen all that the hub has to the head.
+func (s *Subscription) advance() {
+	if s.live && len(s.backlog) == 0 && s.hub.head.Position > s.cursor.Position {
+		s.cursor = s.hub.head
+	}
 }
 
 // Drained reports whether all that the hub has seen was taken.
@@ -111,8 +119,7 @@ func (s *Subscription) ringCovers() bool {
 		s.cursor.Position <= min(h.head.Position, h.state.endOf(s.cursor.Epoch))
 }
 
-// takeBacklog takes offered frames. With none left, the reader has seen all that the
-// hub has, and stands at the head.
+// takeBacklog takes offered frames.
 func (s *Subscription) takeBacklog(limit int) []*Frame {
 	n := min(limit, len(s.backlog))
 	frames := s.backlog[:n:n]
@@ -124,10 +131,8 @@ func (s *Subscription) takeBacklog(limit int) []*Frame {
 	}
 	if len(s.backlog) == 0 {
 		s.backlog = nil
-		if s.hub.head.Position > s.cursor.Position {
-			s.cursor = s.hub.head
-		}
 	}
+	s.advance()
 	return frames
 }
 
