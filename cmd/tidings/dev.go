@@ -19,7 +19,7 @@ import (
 
 type devCommand struct {
 	Addr string `env:"TIDINGS_ADDR" default:"127.0.0.1:8080" help:"Address to listen on, host:port. Everyone who reaches it can be any demo user."`
-	Dir  string `default:".tidings" type:"path" help:"Folder of the private Postgres and the signing key, kept between runs."`
+	Dir  string `default:".tidings" type:"path" help:"Folder of the private Postgres, its address (database-url) and the signing key (jwt-secret), kept between runs."`
 	serverFlags
 }
 
@@ -44,6 +44,9 @@ func (c *devCommand) Run(ctx context.Context, io streams) (err error) {
 	}
 	if err := seed(ctx, dsn); err != nil {
 		return err
+	}
+	if err := os.WriteFile(filepath.Join(c.Dir, "database-url"), []byte(dsn), 0o600); err != nil {
+		return fmt.Errorf("note the database's address: %w", err)
 	}
 	psql := "psql " + quote(dsn)
 	ctx, cancel := whilePostgresRuns(ctx, postgres)
