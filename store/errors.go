@@ -42,6 +42,7 @@ type InvalidError struct {
 	Detail     string // for people
 }
 
+// Error is the detail.
 func (e *InvalidError) Error() string { return e.Detail }
 
 // translate turns what Postgres and its driver say into the errors of this package.

@@ -104,6 +104,7 @@ type GapError struct {
 	Resumed Cursor // where it goes on: the head
 }
 
+// Error names the reason and both cursors.
 func (e *GapError) Error() string {
 	return fmt.Sprintf("cursor %v is gone (%s), resumed at %v", e.From, e.Reason, e.Resumed)
 }
