@@ -23,13 +23,12 @@ type gap struct {
 func TestCursors(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	publish := `select tidings.publish('post:a', 'tick', to_jsonb($1::int))`
 	for n := range 10 {
-		s.exec(t, publish, n+1)
+		s.tick(t, n+1)
 	}
 	s.exec(t, `delete from tidings.events where position <= 4`)
 	epoch := value[int64](t, s, `select tidings.new_epoch()`)
-	s.exec(t, publish, 11)
+	s.tick(t, 11)
 	one, two := s.start(t), s.start(t)
 	in := func(position int) string { return fmt.Sprintf("%d-%d", epoch, position) }
 	head := 11 // moved on by every test below, so they run one after the other
@@ -53,7 +52,7 @@ func TestCursors(t *testing.T) {
 			want(t, "after the beginning", told.Name, "stream.gap")
 			want(t, "the gap", decode[gap](t, told), expected)
 			want(t, "its id", told.ID, in(head))
-			s.exec(t, publish, head+1)
+			s.tick(t, head+1)
 			head++
 			next := x.await(t, "a live event", anything)
 			want(t, "after the gap", next.ID, in(head))
@@ -109,7 +108,7 @@ func TestLastEventIDWinsOverCursor(t *testing.T) {
 	s := newSite(t)
 	srv := s.start(t)
 	for n := range 3 {
-		s.exec(t, `select tidings.publish('post:a', 'tick', to_jsonb($1::int))`, n+1)
+		s.tick(t, n+1)
 	}
 
 	x := listen(t, srv.Client, "1-1", []string{"post:a"}, client.WithLastEventID(), client.WithParam("cursor", "1-2"))

@@ -19,8 +19,8 @@ func TestHoppingReaders(t *testing.T) {
 	s := newSite(t)
 	near := s.start(t)
 	far := s.start(t, func(i *instance) {
-		i.DatabaseURL = farAway(t, s.dsn, 150*time.Millisecond)
-		i.ListenURL = farAway(t, s.dsn, 150*time.Millisecond)
+		i.DatabaseURL = newProxy(t, s.dsn, 150*time.Millisecond).dsn
+		i.ListenURL = newProxy(t, s.dsn, 150*time.Millisecond).dsn
 	})
 	topics := []string{"post:a", "post:b", "post:c"}
 

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/tidings-live/tidings/api/client"
 	"github.com/tidings-live/tidings/migrations"
 	"github.com/tidings-live/tidings/store/localpg"
@@ -85,12 +87,13 @@ func TestPostgresRestart(t *testing.T) {
 		{"Crash", (*localpg.Server).Crash},
 	} {
 		comment(t, ann, "a", "just before "+outage.name)
+		crowd(t, one, two)
 		must(t, outage.down(postgres, t.Context()))
 		for _, srv := range []*server{one, two} {
 			srv.awaitStatus(t, "/readyz", http.StatusServiceUnavailable)
 			want(t, "healthz", srv.get(t, "/healthz", nil).StatusCode, http.StatusOK)
 		}
-		for range 5 { // more than there are connections to find broken
+		for range 5 { // as many as there are connections to find broken, and one to make
 			_, err := ann.CreateComment(t.Context(), "a", client.NewComment{Body: "never"})
 			wantProblem(t, err, http.StatusServiceUnavailable, "unavailable")
 			_, err = two.Comments(t.Context(), "a", client.ListOptions{})
@@ -109,6 +112,21 @@ func TestPostgresRestart(t *testing.T) {
 	for _, x := range taps {
 		x.wants(t, log)
 	}
+}
+
+// crowd asks for so much at once that each server has all the connections it may have.
+func crowd(t *testing.T, servers ...*server) {
+	t.Helper()
+	var asking errgroup.Group
+	for range 20 {
+		for _, srv := range servers {
+			asking.Go(func() error {
+				_, err := srv.Counts(t.Context(), "a")
+				return err
+			})
+		}
+	}
+	must(t, asking.Wait())
 }
 
 // A reader that needs the log while it cannot be read waits for it.

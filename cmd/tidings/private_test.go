@@ -160,7 +160,10 @@ func TestReadingEndsWithTheToken(t *testing.T) {
 	t.Run("WithAWarningWhenThereIsTime", func(t *testing.T) {
 		t.Parallel()
 		x := sse(t, until(32*time.Second, "ann"), "now", "me")
-		want(t, "the warning", string(x.await(t, "a warning", named("stream.expiring")).Data), `{"seconds":30}`)
+		left := decode[struct{ Seconds int }](t, x.await(t, "a warning", named("stream.expiring"))).Seconds
+		if left < 25 || left > 30 { // a busy machine is late with it
+			t.Errorf("the warning says %d seconds", left)
+		}
 		s.exec(t, `select tidings.publish('user:ann', 'still-there', '{}')`)
 		x.await(t, "an event after the warning", named("still-there"))
 	})
@@ -168,10 +171,8 @@ func TestReadingEndsWithTheToken(t *testing.T) {
 	t.Run("WithoutOneWhenThereIsNone", func(t *testing.T) {
 		t.Parallel()
 		x := sse(t, until(2*time.Second, "ben"), "now", "me")
-		ready := x.await(t, "the beginning", anything)
-		bye := x.await(t, "the end", anything)
-		want(t, "what comes next", bye.Name+" "+string(bye.Data), `stream.bye {"reason":"expired"}`)
-		want(t, "its id", bye.ID, ready.ID)
+		told := x.await(t, "the end", func(e client.Event) bool { return e.Name == "stream.expiring" || e.Name == "stream.bye" })
+		want(t, "what it is told", told.Name+" "+string(told.Data), `stream.bye {"reason":"expired"}`)
 		wantEnd(t, x)
 	})
 
