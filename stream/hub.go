@@ -70,6 +70,7 @@ type Hub struct {
 	ring   ring
 	head   Cursor // everything up to it was read and handed out
 	state  State  // as of the last read
+	breaks int    // how often the log broke off, or began a new epoch
 	loaded bool
 	closed bool
 	err    error // of the last read
@@ -186,6 +187,9 @@ func encode(events []Event) []*Frame {
 func (h *Hub) apply(batch Batch, frames []*Frame) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if batch.State.newest() != h.state.newest() {
+		h.renew(batch.State)
+	}
 	for _, f := range frames {
 		h.ring.push(f)
 		for s := range h.topics[f.Topic] {
@@ -199,6 +203,19 @@ func (h *Hub) apply(batch Batch, frames []*Frame) {
 	}
 }
 
+// renew is for an epoch that begins where the hub is: who has seen more than the hub,
+// from the log or another instance, may have seen what is lost, and judges its cursor.
+func (h *Hub) renew(state State) {
+	h.breaks++
+	for _, subscribers := range h.topics {
+		for s := range subscribers {
+			if s.live && s.cursor.Position > state.endOf(s.cursor.Epoch) {
+				s.fallBehind()
+			}
+		}
+	}
+}
+
 // restart begins anew at the head of a log that broke off. Each subscription is
 // behind now, and judges its own cursor: it resumes exactly where it can.
 func (h *Hub) restart(state State) {
@@ -207,6 +224,7 @@ func (h *Hub) restart(state State) {
 	h.ring.reset(state.Head)
 	h.head = state.HeadCursor()
 	h.state = state
+	h.breaks++
 	for _, subscribers := range h.topics {
 		for s := range subscribers {
 			s.fallBehind()

@@ -54,6 +54,14 @@ func (s State) Cursor(position int64) Cursor {
 	return Cursor{s.Epochs[0].Number, position}
 }
 
+// newest is the number of the present epoch, 0 when nothing was read yet.
+func (s State) newest() int64 {
+	if len(s.Epochs) == 0 {
+		return 0
+	}
+	return s.Epochs[len(s.Epochs)-1].Number
+}
+
 // HeadCursor is the cursor of the head.
 func (s State) HeadCursor() Cursor { return s.Cursor(s.Head) }
 

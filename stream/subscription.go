@@ -74,6 +74,13 @@ func (s *Subscription) advance() {
 	}
 }
 
+// place is the cursor, and how often the log had broken off when it was taken.
+func (s *Subscription) place() (c Cursor, breaks int) {
+	s.hub.mu.Lock()
+	defer s.hub.mu.Unlock()
+	return s.cursor, s.hub.breaks
+}
+
 // Drained reports whether all that the hub has seen was taken.
 func (s *Subscription) Drained() bool {
 	s.hub.mu.Lock()
@@ -145,7 +152,7 @@ func (s *Subscription) takeFromLog(ctx context.Context, limit int) ([]*Frame, er
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
-	from := s.Cursor()
+	from, breaks := s.place()
 	batch, err := h.log.Read(ctx, Query{After: from.Position, Topics: s.topics, Limit: limit})
 	if err != nil {
 		return nil, err
@@ -157,6 +164,9 @@ func (s *Subscription) takeFromLog(ctx context.Context, limit int) ([]*Frame, er
 
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if breaks != h.breaks {
+		return nil, nil // read from a history that may be over: once more
+	}
 	s.fromFloor = false
 	s.cursor = batch.State.Cursor(batch.Through)
 	// The database may be ahead of the hub: what the hub will read up to the cursor
