@@ -17,7 +17,7 @@ run: ## run the development server: a private Postgres, a demo post, a page to o
 	@exec bin/tidings dev $(ARGS)
 
 test: ## lint, then all tests, on a real Postgres and in a real browser
-	@.ci/install cc postgres pgbouncer chromium
+	@.ci/install cc postgres psql pgbouncer chromium
 	@$(MAKE) --no-print-directory lint
 	go test -race -shuffle=on -timeout 6m ./...
 
