@@ -34,6 +34,7 @@ func (s *Server) getPost(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	c.Response().Header().Set(echo.HeaderCacheControl, "no-cache")
 	return c.JSON(http.StatusOK, viewPost(post))
 }
 
@@ -130,5 +131,6 @@ func (s *Server) counts(c echo.Context) error {
 	for id, n := range counts {
 		data[id] = countsJSON(n)
 	}
+	c.Response().Header().Set(echo.HeaderCacheControl, "no-cache")
 	return c.JSON(http.StatusOK, map[string]any{"data": data})
 }
