@@ -40,7 +40,7 @@ func TestCursors(t *testing.T) {
 		{"BeyondTheEndOfItsEpochWasRestored", "1-11", "restored"},
 		{"OfAnUnknownEpochWasRestored", "7-8", "restored"},
 	} {
-		t.Run(c.name, func(t *testing.T) {
+		told := t.Run(c.name, func(t *testing.T) {
 			expected := gap{c.reason, c.cursor, in(head)}
 			_, err := one.Poll(t.Context(), []string{"post:a"}, c.cursor, 0, 0)
 			p := wantProblem(t, err, http.StatusGone, "cursor_gone")
@@ -60,6 +60,9 @@ func TestCursors(t *testing.T) {
 			must(t, err)
 			want(t, "a poll from there", page.Events, []client.Event{{ID: next.ID, Name: "tick", Topic: "post:a", Data: next.Data}})
 		})
+		if !told {
+			return // each waits long for what does not come
+		}
 	}
 
 	for _, c := range []struct {

@@ -67,8 +67,8 @@ func TestTwoInstances(t *testing.T) {
 		t.Parallel()
 		here, there := sse(t, one.Client, "now", "post:typing"), sse(t, two.Client, "now", "post:typing")
 		ann := one.as(t, "ann")
-		must(t, ann.Typing(t.Context(), "typing"))
 		began := time.Now()
+		must(t, ann.Typing(t.Context(), "typing"))
 		for _, x := range []*tap{here, there} {
 			event := x.await(t, "typing", named("typing"))
 			want(t, "typing", string(event.Data), `{"postId":"typing","users":[{"id":"ann","name":"The ann"}],"count":1}`)
