@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 )
 
 // ErrData is wrapped by errors about event data that is not JSON.
@@ -16,6 +17,8 @@ type Event struct {
 	Topic  Topic
 	Name   Name
 	Data   Data
+	// Committed is when, by the database's clock; zero when that is unknown.
+	Committed time.Time
 }
 
 // Ephemeral reports whether the event is a passing state that the log never knew.

@@ -1,7 +1,9 @@
 package stream
 
 import (
+	"encoding/json"
 	"strconv"
+	"sync/atomic"
 	"time"
 )
 
@@ -9,12 +11,36 @@ import (
 // readers, who must not change them.
 type Frame struct {
 	Event
-	sse []byte
+	sse        []byte
+	conflation conflation   // zero: never left out
+	superseded atomic.Int64 // position of a later state of the same, 0: none yet
 }
 
 // NewFrame encodes an event.
 func NewFrame(e Event) *Frame {
-	return &Frame{Event: e, sse: appendBlock(nil, e, e.Data.json)}
+	return &Frame{Event: e, sse: appendBlock(nil, e, e.Data.json), conflation: conflationOf(e)}
+}
+
+// A conflation is what an event is the latest state of: a reader who is given a later
+// one of the same conflation needs no earlier one.
+type conflation struct {
+	topic  Topic
+	name   Name
+	target string
+}
+
+func conflationOf(e Event) conflation {
+	if e.Ephemeral() || e.Name != LikeUpdateName && e.Name != CommentCountName {
+		return conflation{}
+	}
+	var data struct {
+		PostID    string `json:"postId"`
+		CommentID string `json:"commentId"`
+	}
+	if json.Unmarshal(e.Data.json, &data) != nil {
+		return conflation{}
+	}
+	return conflation{e.Topic, e.Name, data.PostID + " " + data.CommentID}
 }
 
 // SSE is one block of an event stream (HTML standard 9.2.6): the fields event,
@@ -24,23 +50,32 @@ func (f *Frame) SSE() []byte { return f.sse }
 
 // Enveloped is the block with the topic inside the data, {"topic":…,"data":…}, for
 // an EventSource that reads several topics. It is encoded anew by each call.
-func (f *Frame) Enveloped() []byte {
-	data := make([]byte, 0, len(f.Data.json)+len(f.Topic.text)+20)
-	data = append(data, `{"topic":"`...)
-	data = append(data, f.Topic.text...) // its grammar has nothing that JSON escapes
-	data = append(data, `","data":`...)
-	data = append(data, f.Data.json...)
-	data = append(data, '}')
-	return appendBlock(nil, f.Event, data)
+func (f *Frame) Enveloped() []byte { return f.appendEnveloped(nil) }
+
+func (f *Frame) appendEnveloped(b []byte) []byte {
+	b = appendHead(b, f.Event)
+	b = append(b, `{"topic":"`...)
+	b = append(b, f.Topic.text...) // its grammar has nothing that JSON escapes
+	b = append(b, `","data":`...)
+	b = append(b, f.Data.json...)
+	b = append(b, '}')
+	return appendEnd(b, f.Event)
 }
 
 func appendBlock(b []byte, e Event, data []byte) []byte {
+	return appendEnd(append(appendHead(b, e), data...), e)
+}
+
+// appendHead appends a block up to its data, appendEnd what follows.
+func appendHead(b []byte, e Event) []byte {
 	b = appendField(b, "event", e.Name.text)
 	if e.Topic.text != "" {
 		b = appendField(b, "topic", e.Topic.text)
 	}
-	b = append(b, "data: "...)
-	b = append(b, data...)
+	return append(b, "data: "...)
+}
+
+func appendEnd(b []byte, e Event) []byte {
 	b = append(b, '\n')
 	if !e.Ephemeral() {
 		b = append(b, "id: "...)

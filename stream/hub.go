@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -23,8 +25,11 @@ type HubConfig struct {
 	RingEvents int
 	RingBytes  int
 	// Backlog is how many frames a live reader may leave waiting before it holds a
-	// position instead and reads on from the ring. Default 256.
+	// position instead and reads on from the ring. Default 1,024.
 	Backlog int
+	// Lanes is how many workers write to streams, each to its share of them. Default:
+	// one a processor.
+	Lanes int
 	// Batch is how many events are read from the log at once. Default 1,000.
 	Batch int
 	// Replays is how many readers may read the log at the same time; the others
@@ -39,7 +44,8 @@ type HubConfig struct {
 func (c HubConfig) withDefaults() HubConfig {
 	c.RingEvents = orDefault(c.RingEvents, 10_000)
 	c.RingBytes = orDefault(c.RingBytes, 32<<20)
-	c.Backlog = orDefault(c.Backlog, 256)
+	c.Backlog = orDefault(c.Backlog, 1_024)
+	c.Lanes = orDefault(c.Lanes, runtime.GOMAXPROCS(0))
 	c.Batch = orDefault(c.Batch, 1_000)
 	c.Replays = orDefault(c.Replays, 4)
 	c.Tick = orDefault(c.Tick, 5*time.Second)
@@ -57,38 +63,52 @@ func orDefault[T int | time.Duration](v, def T) T {
 }
 
 // A Hub follows the log and hands its events to subscriptions. All methods may be
-// called from any goroutine; none blocks but Run.
+// called from any goroutine; none blocks but Run and Drain.
 type Hub struct {
 	log     Log
 	cfg     HubConfig
+	began   time.Time
 	wake    chan struct{} // a doorbell; those that ring during a read fold into one
-	replays chan struct{} // holds a token for each reader that reads the log
+	lanes   []*lane
+	joined  atomic.Uint64 // subscriptions so far: they take the lanes in turn
+	replays *replays
+	reads   atomic.Int64 // of the log, for readers that were behind
+	poller  lazyPoller
 
-	// mu guards what follows, and the state of every subscription. Nothing is read,
-	// written or encoded under it.
-	mu     sync.Mutex
-	ring   ring
-	head   Cursor // everything up to it was read and handed out
-	state  State  // as of the last read
-	breaks int    // how often the log broke off, or began a new epoch
-	loaded bool
-	closed bool
-	err    error // of the last read
-	topics map[Topic]map[*Subscription]struct{}
+	// mu guards what follows. Nothing is read, written or encoded under it.
+	mu       sync.RWMutex
+	ring     ring
+	state    State  // as of the last read
+	breaks   int    // how often the log broke off, or began a new epoch
+	events   int64  // read so far
+	tip      Cursor // everything up to it is in the ring
+	head     Cursor // everything up to it was handed to every lane
+	loaded   bool
+	closed   bool
+	draining time.Duration // over how long
+	err      error         // of the last read
 }
 
 // NewHub makes a hub that follows the log once it runs.
 func NewHub(log Log, cfg HubConfig) *Hub {
 	cfg = cfg.withDefaults()
-	return &Hub{
-		log:     log,
-		cfg:     cfg,
-		wake:    make(chan struct{}, 1),
-		replays: make(chan struct{}, cfg.Replays),
-		ring:    ring{maxFrames: cfg.RingEvents, maxBytes: cfg.RingBytes},
-		topics:  make(map[Topic]map[*Subscription]struct{}),
+	h := &Hub{
+		log:    log,
+		cfg:    cfg,
+		began:  time.Now(),
+		wake:   make(chan struct{}, 1),
+		ring:   newRing(cfg.RingEvents, cfg.RingBytes),
+		poller: newLazyPoller(),
 	}
+	h.replays = newReplays(h)
+	for range cfg.Lanes {
+		h.lanes = append(h.lanes, newLane(h))
+	}
+	return h
 }
+
+// now is the hub's own clock, which no change of the system's touches.
+func (h *Hub) now() time.Duration { return time.Since(h.began) }
 
 // Wake tells the hub that the log may have grown.
 func (h *Hub) Wake() {
@@ -98,15 +118,29 @@ func (h *Hub) Wake() {
 	}
 }
 
-// Run follows the log until ctx ends, then closes the hub and returns nil. A log
-// that cannot be read is tried again at the next doorbell or after a second;
-// subscriptions wait meanwhile and lose nothing.
+// Run follows the log until ctx ends, then closes the hub, ends what it still serves
+// and returns nil. A log that cannot be read is tried again at the next doorbell or
+// after a second; subscriptions wait meanwhile and lose nothing.
 func (h *Hub) Run(ctx context.Context) error {
+	var serving sync.WaitGroup
+	defer serving.Wait()
 	defer h.Close()
+	serving.Go(func() { h.poller.run(ctx) })
+	for range h.cfg.Replays {
+		serving.Go(func() { h.replays.run(ctx) })
+	}
+	for _, l := range h.lanes {
+		serving.Go(func() { l.run(ctx) })
+	}
+	h.follow(ctx)
+	return nil
+}
+
+func (h *Hub) follow(ctx context.Context) {
 	for {
 		err := h.catchUp(ctx)
 		if ctx.Err() != nil {
-			return nil
+			return
 		}
 		h.note(ctx, err)
 		pause := h.cfg.Tick
@@ -115,7 +149,7 @@ func (h *Hub) Run(ctx context.Context) error {
 		}
 		select {
 		case <-ctx.Done():
-			return nil
+			return
 		case <-h.wake:
 		case <-time.After(pause):
 		}
@@ -144,7 +178,7 @@ func (h *Hub) catchUp(ctx context.Context) error {
 		}
 	}
 	for {
-		from := h.Head()
+		from := h.Head() // nobody else moves it
 		batch, err := h.log.Read(ctx, Query{After: from.Position, Limit: h.cfg.Batch})
 		if err != nil {
 			return err
@@ -172,6 +206,7 @@ func (h *Hub) load(ctx context.Context) error {
 	defer h.mu.Unlock()
 	h.ring.reset(after)
 	h.head = batch.State.Cursor(after)
+	h.tip = h.head
 	return nil
 }
 
@@ -185,34 +220,29 @@ func encode(events []Event) []*Frame {
 
 // apply hands a batch out and moves the head past it.
 func (h *Hub) apply(batch Batch, frames []*Frame) {
+	head := batch.State.Cursor(batch.Through)
 	h.mu.Lock()
-	defer h.mu.Unlock()
-	if batch.State.newest() != h.state.newest() {
-		h.renew(batch.State)
+	renewed := batch.State.newest() != h.state.newest()
+	if renewed {
+		h.breaks++
 	}
 	for _, f := range frames {
 		h.ring.push(f)
-		for s := range h.topics[f.Topic] {
-			s.offer(f)
-		}
 	}
-	h.head = batch.State.Cursor(batch.Through)
-	h.state = batch.State
+	h.tip, h.state, h.events = head, batch.State, h.events+int64(len(frames))
+	breaks := h.breaks
+	h.mu.Unlock()
+	for _, l := range h.lanes {
+		if renewed {
+			l.renew(batch.State, breaks)
+		}
+		l.offer(frames, head)
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.head = head
 	if batch.Through == batch.State.Head {
 		h.loaded = true
-	}
-}
-
-// renew is for an epoch that begins where the hub is: who has seen more than the hub,
-// from the log or another instance, may have seen what is lost, and judges its cursor.
-func (h *Hub) renew(state State) {
-	h.breaks++
-	for _, subscribers := range h.topics {
-		for s := range subscribers {
-			if s.live && s.cursor.Position > state.endOf(s.cursor.Epoch) {
-				s.fallBehind()
-			}
-		}
 	}
 }
 
@@ -220,16 +250,30 @@ func (h *Hub) renew(state State) {
 // behind now, and judges its own cursor: it resumes exactly where it can.
 func (h *Hub) restart(state State) {
 	h.mu.Lock()
-	defer h.mu.Unlock()
 	h.ring.reset(state.Head)
 	h.head = state.HeadCursor()
-	h.state = state
+	h.tip, h.state = h.head, state
 	h.breaks++
-	for _, subscribers := range h.topics {
-		for s := range subscribers {
-			s.fallBehind()
-		}
+	head, breaks := h.head, h.breaks
+	h.mu.Unlock()
+	for _, l := range h.lanes {
+		l.restart(head, breaks)
 	}
+}
+
+// recent is what follows a cursor in the ring and is read, where that ends, and how
+// often the log had broken off then. It is not covered when only the log can tell.
+func (h *Hub) recent(from Cursor, reads func(Topic) bool) (frames []*Frame, reach Cursor, breaks int, covered bool) {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	if from.Position < h.ring.after || from.Position > min(h.tip.Position, h.state.endOf(from.Epoch)) {
+		return nil, from, h.breaks, false
+	}
+	frames, through, end := h.ring.scan(from.Position, reads)
+	if end {
+		return frames, h.tip, h.breaks, true
+	}
+	return frames, h.state.Cursor(through), h.breaks, true
 }
 
 // Broadcast hands an ephemeral event to whoever is live. A newer one of the same
@@ -237,84 +281,88 @@ func (h *Hub) restart(state State) {
 func (h *Hub) Broadcast(e Event) {
 	e.Cursor = Cursor{}
 	f := NewFrame(e)
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	for s := range h.topics[e.Topic] {
-		s.offerState(f)
+	for _, l := range h.lanes {
+		l.broadcast(f)
 	}
 }
 
 // Subscribe begins a subscription; its owner must Close it. It returns ErrClosed or
 // ErrNotReady. A cursor that is gone is told by the first Next.
 func (h *Hub) Subscribe(topics []Topic, start Start) (*Subscription, error) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	switch {
-	case h.closed:
-		return nil, ErrClosed
-	case !h.loaded:
-		return nil, ErrNotReady
-	}
-	s := &Subscription{hub: h, topics: topics, ready: make(chan struct{}, 1)}
-	switch start.where {
-	case now:
-		s.cursor, s.live = h.head, true
-	case earliest:
-		s.cursor, s.fromFloor = h.state.Cursor(h.state.Floor), true
-	case at:
-		s.cursor = start.cursor
-	}
-	for _, t := range topics {
-		if h.topics[t] == nil {
-			h.topics[t] = make(map[*Subscription]struct{})
-		}
-		h.topics[t][s] = struct{}{}
+	s := &Subscription{transport: Poll, ready: make(chan struct{}, 1)}
+	if err := h.join(s, topics, start); err != nil {
+		return nil, err
 	}
 	return s, nil
 }
 
-func (h *Hub) remove(s *Subscription) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	for _, t := range s.topics {
-		delete(h.topics[t], s)
-		if len(h.topics[t]) == 0 {
-			delete(h.topics, t)
-		}
+// join seats a subscription in a lane.
+func (h *Hub) join(s *Subscription, topics []Topic, start Start) error {
+	h.mu.RLock()
+	loaded, closed, floor := h.loaded, h.closed, h.state.Floor
+	earliest := Cursor{}
+	if loaded {
+		earliest = h.state.Cursor(floor)
 	}
+	h.mu.RUnlock()
+	l := h.lanes[h.joined.Add(1)%uint64(len(h.lanes))]
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch {
+	case closed || l.closed:
+		return ErrClosed
+	case !loaded:
+		return ErrNotReady
+	}
+	s.lane = l
+	s.begin(start, earliest)
+	l.seatAll(s, topics)
+	return nil
+}
+
+// begin sets where a subscription starts.
+func (s *Subscription) begin(start Start, floor Cursor) {
+	switch start.where {
+	case now:
+		s.cursor, s.live = s.lane.head, true
+	case earliest:
+		s.cursor, s.fromFloor = floor, true
+	case at:
+		s.cursor = start.cursor
+	}
+	s.reach = s.cursor
+	s.setBehind(!s.live)
 }
 
 // Close ends every subscription with ErrClosed and refuses new ones. It may be
 // called more than once.
 func (h *Hub) Close() {
 	h.mu.Lock()
-	defer h.mu.Unlock()
 	h.closed = true
-	for _, subscribers := range h.topics {
-		for s := range subscribers {
-			s.signal()
-		}
+	h.mu.Unlock()
+	for _, l := range h.lanes {
+		l.close()
 	}
 }
 
 // Head is the cursor of the last event handed out.
 func (h *Hub) Head() Cursor {
-	h.mu.Lock()
-	defer h.mu.Unlock()
+	h.mu.RLock()
+	defer h.mu.RUnlock()
 	return h.head
 }
 
 func (h *Hub) isLoaded() bool {
-	h.mu.Lock()
-	defer h.mu.Unlock()
+	h.mu.RLock()
+	defer h.mu.RUnlock()
 	return h.loaded
 }
 
 // Err says why the hub does not deliver at the moment: ErrNotReady, ErrClosed, or
 // the error of the last read of the log. It is nil when all is well.
 func (h *Hub) Err() error {
-	h.mu.Lock()
-	defer h.mu.Unlock()
+	h.mu.RLock()
+	defer h.mu.RUnlock()
 	switch {
 	case h.closed:
 		return ErrClosed

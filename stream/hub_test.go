@@ -289,8 +289,10 @@ func TestHub(t *testing.T) {
 		s := subscribe(t, h, Now, post42, post43)
 		s.Close()
 		s.Close()
-		if len(h.topics) != 0 {
-			t.Errorf("%d topics left", len(h.topics))
+		for _, l := range h.lanes {
+			if len(l.audiences) != 0 || l.size != 0 {
+				t.Errorf("%d topics left", len(l.audiences))
+			}
 		}
 	})
 }

@@ -3,6 +3,7 @@ package stream
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"testing"
 )
@@ -36,7 +37,7 @@ func (l *memoryLog) Read(_ context.Context, q Query) (Batch, error) {
 	state := State{Head: max(l.floor, l.tail()), Floor: l.floor, Epochs: append([]Epoch(nil), l.epochs...)}
 	batch := Batch{State: state, Through: state.Head}
 	for _, e := range l.events {
-		if e.Cursor.Position <= q.After || q.Topics != nil && !contains(q.Topics, e.Topic) {
+		if e.Cursor.Position <= q.After || q.Topics != nil && !slices.Contains(q.Topics, e.Topic) {
 			continue
 		}
 		if len(batch.Events) == q.Limit {
@@ -111,7 +112,7 @@ func (l *memoryLog) want(after int64, topics ...Topic) []Cursor {
 	defer l.mu.Unlock()
 	var cursors []Cursor
 	for _, e := range l.events {
-		if e.Cursor.Position > after && contains(topics, e.Topic) {
+		if e.Cursor.Position > after && slices.Contains(topics, e.Topic) {
 			cursors = append(cursors, e.Cursor)
 		}
 	}

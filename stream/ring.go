@@ -11,55 +11,78 @@ type ring struct {
 	frames []*Frame // in order of position
 	bytes  int      // of the frames
 	after  int64    // every event after it, up to the head, is in frames
+	states states   // the newest of each that is in frames
+}
+
+func newRing(maxFrames, maxBytes int) ring {
+	return ring{maxFrames: maxFrames, maxBytes: maxBytes, states: make(states)}
 }
 
 // push appends the next frame of the log and forgets what is over the bounds.
 func (r *ring) push(f *Frame) {
 	r.frames = append(r.frames, f)
 	r.bytes += len(f.sse)
+	r.states.add(f)
 	for len(r.frames) > r.maxFrames || r.bytes > r.maxBytes {
 		oldest := r.frames[0]
 		r.frames[0] = nil
 		r.frames = r.frames[1:]
 		r.bytes -= len(oldest.sse)
 		r.after = oldest.Cursor.Position
+		r.states.forget(oldest)
 	}
 }
 
 // reset empties the ring: it begins anew after the position.
 func (r *ring) reset(after int64) {
-	r.frames, r.bytes, r.after = nil, 0, after
+	r.frames, r.bytes, r.after, r.states = nil, 0, after, make(states)
 }
 
 // maxScan bounds how many frames one look into the ring passes by, because it
 // happens under the hub's lock.
 const maxScan = 4096
 
-// scan returns at most limit frames of the topics after a position that the ring
-// covers, and the last position it looked at. That is past the last frame of the
-// ring exactly when done.
-func (r *ring) scan(after int64, topics []Topic, limit int) (found []*Frame, through int64, done bool) {
+// scan returns the frames that follow a position that the ring covers and that a
+// reader reads, as many as fit, and the last position it looked at. That is past the
+// last frame of the ring exactly when done.
+func (r *ring) scan(after int64, reads func(Topic) bool) (found []*Frame, through int64, done bool) {
 	first := sort.Search(len(r.frames), func(i int) bool {
 		return r.frames[i].Cursor.Position > after
 	})
 	through = after
+	bytes := 0
 	for i, f := range r.frames[first:] {
-		if len(found) == limit || i == maxScan {
+		if i == maxScan {
 			return found, through, false
 		}
-		through = f.Cursor.Position
-		if contains(topics, f.Topic) {
+		if reads(f.Topic) {
+			bytes += len(f.sse)
+			if len(found) == chunkFrames || bytes > chunkBytes && len(found) > 0 {
+				return found, through, false
+			}
 			found = append(found, f)
 		}
+		through = f.Cursor.Position
 	}
 	return found, through, true
 }
 
-func contains(topics []Topic, t Topic) bool {
-	for _, topic := range topics {
-		if topic == t {
-			return true
-		}
+// states finds the newest frame of each latest-only state, and tells the one before it
+// that it is superseded.
+type states map[conflation]*Frame
+
+func (s states) add(f *Frame) {
+	if f.conflation == (conflation{}) {
+		return
 	}
-	return false
+	if older := s[f.conflation]; older != nil {
+		older.superseded.Store(f.Cursor.Position)
+	}
+	s[f.conflation] = f
+}
+
+func (s states) forget(f *Frame) {
+	if s[f.conflation] == f {
+		delete(s, f.conflation)
+	}
 }

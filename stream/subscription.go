@@ -3,21 +3,54 @@ package stream
 import (
 	"context"
 	"math"
+	"time"
+)
+
+const (
+	// chunkFrames and chunkBytes bound what waits for a reader, of frames that it shares
+	// with others; replayBytes is for those that were read from the log for it.
+	chunkFrames = 1024
+	chunkBytes  = 256 << 10
+	replayBytes = 64 << 10
 )
 
 // A Subscription is one reader's place in the events of its topics. Next, Take and Close
 // belong to one goroutine at a time.
 type Subscription struct {
-	hub    *Hub
-	topics []Topic
-	ready  chan struct{} // holds a token when there may be something to take
+	lane  *lane
+	owner servant       // whom the lane's worker serves; nil when Next and Take are called
+	ready chan struct{} // without an owner: holds a token when there may be something to take
 
-	// The rest is guarded by hub.mu.
+	// The rest is guarded by lane.mu.
 
-	cursor    Cursor   // everything at or before it was returned
-	live      bool     // the hub offers new frames; otherwise the reader is behind
-	backlog   []*Frame // offered and not yet taken; empty when behind
-	fromFloor bool     // began at Earliest: a floor that rises before the first read is no gap
+	seats   []seat // in the audience of each topic; nil when closed
+	timer   timer
+	cursor  Cursor   // everything at or before it was taken
+	reach   Cursor   // everything at or before it was taken or is in the backlog
+	backlog []*Frame // to be taken, in order; so many of them may be taken now:
+	ripe    int
+	bytes   int           // of the backlog
+	fault   error         // to be returned by the next take
+	drain   time.Duration // when it is to end because the hub stops; 0: not yet
+
+	transport Transport
+	live      bool // the lane offers new frames; otherwise the reader is behind
+	reading   bool // the log is being read for it
+	fromFloor bool // began at Earliest: a floor that rises before the first read is no gap
+	slow      bool // fell behind because it left too much waiting
+	replayed  bool // the backlog is a short replay, of which nothing is left out
+	borrowed  bool // the backlog's array is shared with others
+	behind    bool // counted as such
+	marked    bool // the worker is about to serve it
+	gone      bool // its connection ended
+}
+
+// A servant is what a lane's worker serves, one at a time.
+type servant interface {
+	// serve does what is to be done now, and waits for nothing.
+	serve(w *worker)
+	// abandon ends it without further ado. It may be called more than once.
+	abandon(w *worker)
 }
 
 // Next waits for events of the topics and returns them in order: first those that
@@ -30,10 +63,26 @@ type Subscription struct {
 // and the log's error when a reader that is behind finds it unreadable; after that,
 // too, Next may be called again and nothing is lost.
 func (s *Subscription) Next(ctx context.Context, limit int) ([]*Frame, error) {
+	return s.pull(ctx, limit, true)
+}
+
+// Take is Next without the wait for more: it returns no frames when there are none.
+// It may still wait for the log.
+func (s *Subscription) Take(ctx context.Context, limit int) ([]*Frame, error) {
+	return s.pull(ctx, limit, false)
+}
+
+func (s *Subscription) pull(ctx context.Context, limit int, wait bool) ([]*Frame, error) {
 	for {
-		frames, err := s.Take(ctx, limit)
-		if err != nil || len(frames) > 0 {
+		frames, next, err := s.take(nil, limit, Unlimited)
+		switch {
+		case err != nil || len(frames) > 0:
 			return frames, err
+		case next == fetchNext:
+			s.fetch()
+			continue
+		case next == nothingNext && !wait:
+			return nil, nil
 		}
 		select {
 		case <-s.ready:
@@ -43,161 +92,175 @@ func (s *Subscription) Next(ctx context.Context, limit int) ([]*Frame, error) {
 	}
 }
 
-// Take is Next without the wait for more: it returns no frames when there are none.
-// It may still read the log.
-func (s *Subscription) Take(ctx context.Context, limit int) ([]*Frame, error) {
-	for {
-		frames, done, err := s.takeFromMemory(limit)
-		if done || err != nil {
-			return frames, err
-		}
-		frames, err = s.takeFromLog(ctx, limit)
-		if len(frames) > 0 || err != nil {
-			return frames, err
-		}
+// What comes after a take.
+type next int
+
+const (
+	nothingNext next = iota // until the subscription is marked
+	moreNext                // take again
+	fetchNext               // fetch, then take again
+	logNext                 // until the log was read for it
+)
+
+// take appends what waits to into, at most limit frames and, from the second on, so
+// many bytes, and says what to do next.
+func (s *Subscription) take(into []*Frame, limit, bytes int) ([]*Frame, next, error) {
+	s.lane.mu.Lock()
+	defer s.lane.mu.Unlock()
+	if s.lane.closed || s.drain > 0 && s.lane.hub.now() >= s.drain {
+		return into, nothingNext, ErrClosed
 	}
+	if err := s.fault; err != nil {
+		s.fault = nil
+		return into, moreNext, err
+	}
+	if n := fit(s.backlog[:min(limit, s.ripe)], bytes); n > 0 {
+		into = s.choose(into, s.backlog[:n])
+		s.taken(n)
+	}
+	return into, s.next(), nil
+}
+
+// choose appends frames to into, without those that a later one of them supersedes.
+func (s *Subscription) choose(into, frames []*Frame) []*Frame {
+	if len(frames) == 1 || !s.conflates() {
+		return append(into, frames...)
+	}
+	through := int64(0)
+	for _, f := range frames {
+		through = max(through, f.Cursor.Position)
+	}
+	for _, f := range frames {
+		if later := f.superseded.Load(); later > 0 && later <= through {
+			s.lane.count.Conflated++
+			continue
+		}
+		into = append(into, f)
+	}
+	return into
+}
+
+func (s *Subscription) next() next {
+	switch {
+	case s.ripe > 0:
+		return moreNext
+	case s.reading:
+		return logNext
+	case !s.live && len(s.backlog) == 0:
+		return fetchNext
+	}
+	return nothingNext
+}
+
+// taken moves the cursor past the first n frames of the backlog, and forgets them.
+func (s *Subscription) taken(n int) {
+	for _, f := range s.backlog[:n] {
+		if !f.Ephemeral() {
+			s.cursor = f.Cursor
+		}
+		s.bytes -= len(f.sse)
+	}
+	s.backlog, s.ripe = s.backlog[n:], s.ripe-n
+	if len(s.backlog) == 0 {
+		s.drop()
+		s.cursor = further(s.cursor, s.reach)
+		s.advance()
+	}
+}
+
+// keepFrames is how large an empty backlog is kept: most readers get an event or two
+// at a time, and allocate nothing for it.
+const keepFrames = 8
+
+// drop empties the backlog.
+func (s *Subscription) drop() {
+	if s.borrowed || cap(s.backlog) > keepFrames {
+		s.backlog = nil
+	} else {
+		all := s.backlog[:cap(s.backlog)]
+		clear(all)
+		s.backlog = all[:0]
+	}
+	s.ripe, s.bytes, s.replayed, s.borrowed = 0, 0, false, false
+}
+
+func further(a, b Cursor) Cursor {
+	if b.Position > a.Position {
+		return b
+	}
+	return a
 }
 
 // Cursor is where the reader stands: from here another subscription misses and
 // repeats nothing. It moves past events of other topics, too, and never back.
 func (s *Subscription) Cursor() Cursor {
-	s.hub.mu.Lock()
-	defer s.hub.mu.Unlock()
+	s.lane.mu.Lock()
+	defer s.lane.mu.Unlock()
 	s.advance()
 	return s.cursor
 }
 
-// advance moves a reader who has seen all that the hub has to the head.
+// advance moves a reader who has seen all that was offered to the head.
 func (s *Subscription) advance() {
-	if s.live && len(s.backlog) == 0 && s.hub.head.Position > s.cursor.Position {
-		s.cursor = s.hub.head
+	if s.live && len(s.backlog) == 0 && s.fault == nil {
+		s.cursor = further(s.cursor, s.lane.head)
 	}
-}
-
-// place is the cursor, and how often the log had broken off when it was taken.
-func (s *Subscription) place() (c Cursor, breaks int) {
-	s.hub.mu.Lock()
-	defer s.hub.mu.Unlock()
-	return s.cursor, s.hub.breaks
 }
 
 // Drained reports whether all that the hub has seen was taken.
 func (s *Subscription) Drained() bool {
-	s.hub.mu.Lock()
-	defer s.hub.mu.Unlock()
-	return s.live && len(s.backlog) == 0
+	s.lane.mu.Lock()
+	defer s.lane.mu.Unlock()
+	return s.live && len(s.backlog) == 0 && s.fault == nil
 }
 
 // Close ends the subscription. It may be called more than once.
-func (s *Subscription) Close() { s.hub.remove(s) }
-
-// takeFromMemory takes from the backlog or the ring. It is not done when only the
-// log can tell what comes next.
-func (s *Subscription) takeFromMemory(limit int) (frames []*Frame, done bool, err error) {
-	h := s.hub
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	for {
-		switch {
-		case h.closed:
-			return nil, true, ErrClosed
-		case s.live:
-			return s.takeBacklog(limit), true, nil
-		case !s.ringCovers():
-			return nil, false, nil
-		}
-		frames, through, end := h.ring.scan(s.cursor.Position, s.topics, limit)
-		s.live = end
-		s.cursor = h.state.Cursor(through)
-		if end {
-			s.cursor = h.head
-		}
-		if len(frames) > 0 {
-			return frames, true, nil
-		}
-	}
+func (s *Subscription) Close() {
+	s.lane.mu.Lock()
+	defer s.lane.mu.Unlock()
+	s.lane.unseat(s)
 }
 
-// ringCovers reports whether the ring has all that follows the cursor, and the
-// cursor is of the history that the ring holds.
-func (s *Subscription) ringCovers() bool {
-	h := s.hub
-	return s.cursor.Position >= h.ring.after &&
-		s.cursor.Position <= min(h.head.Position, h.state.endOf(s.cursor.Epoch))
-}
-
-// takeBacklog takes offered frames.
-func (s *Subscription) takeBacklog(limit int) []*Frame {
-	n := min(limit, len(s.backlog))
-	frames := s.backlog[:n:n]
-	s.backlog = s.backlog[n:]
-	for _, f := range frames {
-		if !f.Ephemeral() {
-			s.cursor = f.Cursor
-		}
-	}
-	if len(s.backlog) == 0 {
-		s.backlog = nil
-	}
-	s.advance()
-	return frames
-}
-
-// takeFromLog reads on from the log, which also judges the cursor.
-func (s *Subscription) takeFromLog(ctx context.Context, limit int) ([]*Frame, error) {
-	h := s.hub
-	select {
-	case h.replays <- struct{}{}:
-		defer func() { <-h.replays }()
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-	from, breaks := s.place()
-	batch, err := h.log.Read(ctx, Query{After: from.Position, Topics: s.topics, Limit: limit})
-	if err != nil {
-		return nil, err
-	}
-	if gap := batch.State.Judge(from); gap != nil {
-		return nil, s.cross(gap, batch.State)
-	}
-	frames := encode(batch.Events)
-
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if breaks != h.breaks {
-		return nil, nil // read from a history that may be over: once more
-	}
-	s.fromFloor = false
-	s.cursor = batch.State.Cursor(batch.Through)
-	// The database may be ahead of the hub: what the hub will read up to the cursor
-	// is skipped by offer.
-	s.live = batch.Through == batch.State.Head && s.cursor.Position >= h.head.Position
-	return frames, nil
-}
-
-// cross moves the reader past a gap, and returns the gap unless it is none: who
-// asked for the earliest event follows the floor.
-func (s *Subscription) cross(gap *GapError, state State) error {
-	s.hub.mu.Lock()
-	defer s.hub.mu.Unlock()
-	if s.fromFloor && gap.Reason == GapExpired {
-		s.cursor = state.Cursor(state.Floor)
-		return nil
-	}
-	s.cursor = gap.Resumed
-	return gap
-}
-
-// offer gives a live reader the next frame. One that leaves too many waiting is
+// offer gives a live reader the next frame. One that leaves too much waiting is
 // behind from here: it keeps its cursor and reads on from the ring.
-func (s *Subscription) offer(f *Frame) {
+func (s *Subscription) offer(f *Frame, ripe bool) {
+	n := len(s.backlog)
 	switch {
-	case !s.live || f.Cursor.Position <= s.cursor.Position:
-	case len(s.backlog) >= s.hub.cfg.Backlog:
+	case !s.live || f.Cursor.Position <= max(s.reach.Position, s.cursor.Position):
+		return
+	case n > s.ripe && s.replaces(f):
+		s.bytes += len(f.sse) - len(s.backlog[n-1].sse)
+		s.backlog[n-1] = f
+	case n >= s.lane.hub.cfg.Backlog || s.bytes+len(f.sse) > chunkBytes && n > 0:
+		s.slow = true
 		s.fallBehind()
+		return
 	default:
 		s.backlog = append(s.backlog, f)
-		s.signal()
+		s.bytes += len(f.sse)
+	}
+	s.reach = f.Cursor
+	if ripe {
+		s.ripen()
+	}
+}
+
+// replaces reports whether a frame may take the place of the last one, which is held:
+// it is a later state of the same, for a reader that gets states alone.
+func (s *Subscription) replaces(f *Frame) bool {
+	last := s.backlog[len(s.backlog)-1]
+	return s.conflates() && f.conflation != conflation{} && last.conflation == f.conflation
+}
+
+// conflates reports whether a reader may be given the newest of several states. Those
+// who poll are given all.
+func (s *Subscription) conflates() bool { return s.transport == SSE && !s.replayed }
+
+// ripen lets all that waits be taken.
+func (s *Subscription) ripen() {
+	if s.ripe < len(s.backlog) {
+		s.ripe = len(s.backlog)
+		s.mark()
 	}
 }
 
@@ -208,26 +271,128 @@ func (s *Subscription) offerState(f *Frame) {
 	}
 	for i, waiting := range s.backlog {
 		if waiting.Ephemeral() && waiting.Topic == f.Topic && waiting.Name == f.Name {
+			s.bytes += len(f.sse) - len(waiting.sse)
 			s.backlog[i] = f
 			return
 		}
 	}
-	if len(s.backlog) < s.hub.cfg.Backlog {
+	if len(s.backlog) < s.lane.hub.cfg.Backlog {
 		s.backlog = append(s.backlog, f)
-		s.signal()
+		s.bytes += len(f.sse)
+		s.ripen()
 	}
 }
 
+// fallBehind makes the reader read on from its cursor, as it may.
 func (s *Subscription) fallBehind() {
-	s.live, s.backlog = false, nil
-	s.signal()
+	s.live, s.reach = false, s.cursor
+	s.drop()
+	s.setBehind(true)
+	s.mark()
 }
 
-func (s *Subscription) signal() {
-	select {
-	case s.ready <- struct{}{}:
-	default: // a token is there already
+// setBehind counts the readers that are behind.
+func (s *Subscription) setBehind(behind bool) {
+	if s.behind != behind {
+		s.behind = behind
+		if behind {
+			s.lane.count.Behind++
+		} else {
+			s.lane.count.Behind--
+		}
 	}
+}
+
+// own settles who is told when there is something to take: the lane's worker, who
+// serves the owner, or, when there is none, who waits for ready. It returns ErrClosed
+// when the worker has gone.
+func (s *Subscription) own(owner servant) error {
+	s.lane.mu.Lock()
+	defer s.lane.mu.Unlock()
+	if owner == nil {
+		s.ready = make(chan struct{}, 1)
+	} else if s.lane.deserted {
+		return ErrClosed
+	}
+	s.owner = owner
+	s.mark()
+	s.lane.ring()
+	return nil
+}
+
+// mark has the reader served: by the lane's worker, or by whoever waits in Next.
+func (s *Subscription) mark() {
+	if s.owner == nil {
+		select {
+		case s.ready <- struct{}{}:
+		default: // a token is there already
+		}
+		return
+	}
+	if !s.marked {
+		s.marked = true
+		s.lane.marked = append(s.lane.marked, s)
+	}
+}
+
+// served takes the mark off, because the worker is there. It reports whether the
+// connection is gone.
+func (s *Subscription) served() bool {
+	s.lane.mu.Lock()
+	defer s.lane.mu.Unlock()
+	s.marked = false
+	return s.gone || s.seats == nil
+}
+
+// again has the reader served once more, after the others.
+func (s *Subscription) again() {
+	s.lane.mu.Lock()
+	defer s.lane.mu.Unlock()
+	s.mark()
+}
+
+// poke has the reader served because something happened to its connection.
+func (s *Subscription) poke(gone bool) {
+	s.lane.mu.Lock()
+	if s.seats != nil {
+		s.gone = s.gone || gone
+		s.mark()
+	}
+	s.lane.mu.Unlock()
+	s.lane.ring()
+}
+
+// arm has the reader served at a time or a little later, and returns when. That is
+// earlier when the time is far off.
+func (s *Subscription) arm(at time.Duration) time.Duration {
+	s.lane.mu.Lock()
+	defer s.lane.mu.Unlock()
+	if s.seats == nil {
+		return at
+	}
+	if s.drain > 0 {
+		at = min(at, s.drain)
+	}
+	return s.lane.wheel.set(s, at)
+}
+
+// reads reports whether it is among the reader's topics.
+func (s *Subscription) reads(t Topic) bool {
+	for i := range s.seats {
+		if s.seats[i].audience.topic == t {
+			return true
+		}
+	}
+	return false
+}
+
+// topics are those it was made with; none when it is closed.
+func (s *Subscription) topics() []Topic {
+	topics := make([]Topic, len(s.seats))
+	for i := range s.seats {
+		topics[i] = s.seats[i].audience.topic
+	}
+	return topics
 }
 
 // Unlimited is the limit for callers of Next that take whatever there is.

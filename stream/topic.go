@@ -125,7 +125,10 @@ func (n Name) MarshalText() ([]byte, error) { return []byte(n.text), nil }
 
 // Names that Tidings itself gives.
 var (
-	TypingName     = Name{"typing"}
+	TypingName       = Name{"typing"}
+	LikeUpdateName   = Name{"like-update"}
+	CommentCountName = Name{"comment-count"}
+
 	ReadyName      = Name{"stream.ready"}
 	GapName        = Name{"stream.gap"}
 	CheckpointName = Name{"stream.checkpoint"}

@@ -1,0 +1,252 @@
+package stream
+
+import (
+	"context"
+	"slices"
+	"sort"
+	"sync"
+)
+
+const (
+	// replayFrames is how many events one read of the log for readers that are behind
+	// takes, and foldTopics how many topics it asks for at most.
+	replayFrames = 1000
+	foldTopics   = 256
+)
+
+// Replays are the reads of the log for readers that the ring cannot help. Few happen
+// at once, and each is for all who can use it: readers of the same topics who come
+// back together cost one read, and not one each.
+type replays struct {
+	hub  *Hub
+	bell chan struct{} // a reader waits
+
+	mu      sync.Mutex // guards waiting
+	waiting []*replay  // first come, first served
+}
+
+// A replay is a reader who waits for the log.
+type replay struct {
+	sub    *Subscription
+	topics []Topic
+	from   Cursor
+	breaks int // the hub's, when from was taken
+}
+
+func newReplays(h *Hub) *replays {
+	return &replays{hub: h, bell: make(chan struct{}, h.cfg.Replays)}
+}
+
+// add has the log read for a reader, who is marked when that is done.
+func (r *replays) add(p *replay) {
+	r.mu.Lock()
+	r.waiting = append(r.waiting, p)
+	r.mu.Unlock()
+	r.ring()
+}
+
+func (r *replays) ring() {
+	select {
+	case r.bell <- struct{}{}:
+	default: // all readers of the log are up
+	}
+}
+
+// run reads until ctx ends.
+func (r *replays) run(ctx context.Context) {
+	for {
+		select {
+		case <-r.bell:
+		case <-ctx.Done():
+			return
+		}
+		for group := r.fold(); len(group) > 0 && ctx.Err() == nil; group = r.fold() {
+			r.read(ctx, group)
+		}
+	}
+}
+
+// fold takes who waits longest, and with him those who may find what they need in the
+// same read.
+func (r *replays) fold() (group []*replay) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	topics := make(map[Topic]struct{})
+	left := r.waiting[:0:0]
+	for _, p := range r.waiting {
+		if len(group) > 0 && (p.from.Position < group[0].from.Position || len(topics)+fresh(topics, p.topics) > foldTopics) {
+			left = append(left, p)
+			continue
+		}
+		for _, t := range p.topics {
+			topics[t] = struct{}{}
+		}
+		group = append(group, p)
+	}
+	r.waiting = left
+	return group
+}
+
+func fresh(known map[Topic]struct{}, topics []Topic) (n int) {
+	for _, t := range topics {
+		if _, ok := known[t]; !ok {
+			n++
+		}
+	}
+	return n
+}
+
+// read reads the log once and hands out what it found. Who stands beyond that waits on,
+// ahead of those who came later.
+func (r *replays) read(ctx context.Context, group []*replay) {
+	topics := make(map[Topic][]*Frame)
+	query := Query{After: group[0].from.Position, Limit: replayFrames}
+	for _, p := range group {
+		for _, t := range p.topics {
+			if _, ok := topics[t]; !ok {
+				topics[t] = nil
+				query.Topics = append(query.Topics, t)
+			}
+		}
+	}
+	r.hub.reads.Add(1)
+	batch, err := r.hub.log.Read(ctx, query)
+	if err != nil {
+		for _, p := range group {
+			p.sub.answer(p, func() { p.sub.fault = err })
+		}
+		return
+	}
+	frames := encode(batch.Events)
+	states := make(states)
+	for _, f := range frames {
+		states.add(f)
+		topics[f.Topic] = append(topics[f.Topic], f)
+	}
+	var beyond []*replay
+	for _, p := range group {
+		if p.from.Position >= batch.Through && batch.Through != batch.State.Head {
+			beyond = append(beyond, p)
+			continue
+		}
+		p.take(batch, frames, topics)
+	}
+	if len(beyond) > 0 {
+		r.mu.Lock()
+		r.waiting = append(beyond, r.waiting...)
+		r.mu.Unlock()
+		r.ring()
+	}
+}
+
+// take gives the reader its share of what was read.
+func (p *replay) take(batch Batch, frames []*Frame, byTopic map[Topic][]*Frame) {
+	s := p.sub
+	if gap := batch.State.Judge(p.from); gap != nil {
+		s.answer(p, func() { s.cross(gap, batch.State) })
+		return
+	}
+	mine := p.share(frames, byTopic)
+	reach := batch.State.Cursor(max(batch.Through, p.from.Position))
+	whole := batch.Through == batch.State.Head
+	if n := fit(mine, replayBytes); n < len(mine) {
+		mine, reach, whole = mine[:n:n], mine[n-1].Cursor, false
+	}
+	s.answer(p, func() {
+		s.fromFloor = false
+		s.arrive(mine, reach, whole)
+		s.borrowed = true
+	})
+}
+
+// share are the frames that the reader reads and has not had. Readers of one topic
+// share them, and their array.
+func (p *replay) share(frames []*Frame, byTopic map[Topic][]*Frame) []*Frame {
+	if len(p.topics) == 1 {
+		mine := byTopic[p.topics[0]]
+		first := sort.Search(len(mine), func(i int) bool { return mine[i].Cursor.Position > p.from.Position })
+		return mine[first:len(mine):len(mine)]
+	}
+	var mine []*Frame
+	for _, f := range frames {
+		if f.Cursor.Position > p.from.Position && slices.Contains(p.topics, f.Topic) {
+			mine = append(mine, f)
+		}
+	}
+	return mine[:len(mine):len(mine)]
+}
+
+// fit is how many frames, at least one if there is one, have so many bytes.
+func fit(frames []*Frame, bytes int) int {
+	for i, f := range frames {
+		if bytes -= len(f.sse); bytes < 0 && i > 0 {
+			return i
+		}
+	}
+	return len(frames)
+}
+
+// answer tells a reader what became of its replay.
+func (s *Subscription) answer(p *replay, outcome func()) {
+	l := s.lane
+	l.mu.Lock()
+	s.reading = false
+	if s.seats != nil {
+		if p.breaks == l.breaks {
+			outcome()
+		} // else read from a history that may be over: once more
+		s.mark()
+	}
+	l.mu.Unlock()
+	l.ring()
+}
+
+// cross takes the subscription to the head. It is no gap to have begun at the
+// earliest event there was.
+func (s *Subscription) cross(gap *GapError, state State) {
+	if s.fromFloor && gap.Reason == GapExpired {
+		s.cursor = state.Cursor(state.Floor)
+		s.reach = s.cursor
+		return
+	}
+	s.cursor, s.reach, s.fault = gap.Resumed, gap.Resumed, gap
+}
+
+// arrive gives a reader that is behind the frames that follow its reach, up to a new
+// one. It is live when the lane has offered no more than that.
+func (s *Subscription) arrive(frames []*Frame, reach Cursor, short bool) {
+	for _, f := range frames {
+		s.bytes += len(f.sse)
+	}
+	s.backlog, s.ripe, s.reach, s.replayed = frames, len(frames), reach, short && !s.slow
+	if len(frames) == 0 {
+		s.cursor = further(s.cursor, reach)
+	}
+	if reach.Position >= s.lane.head.Position {
+		s.live, s.slow = true, false
+		s.setBehind(false)
+	}
+}
+
+// fetch has what follows the reach of a reader that is behind come from the ring, if
+// that has it, else from the log.
+func (s *Subscription) fetch() {
+	h, l := s.lane.hub, s.lane
+	l.mu.Lock()
+	from := s.reach
+	l.mu.Unlock()
+	frames, reach, breaks, covered := h.recent(from, s.reads)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch {
+	case s.seats == nil || s.live || s.reading || breaks != l.breaks:
+		return // once more, if need be
+	case covered:
+		l.count.RingReads++
+		s.arrive(frames, reach, len(frames) < chunkFrames/4)
+		return
+	}
+	l.count.LogReads++
+	s.reading = true
+	h.replays.add(&replay{sub: s, topics: s.topics(), from: from, breaks: breaks})
+}

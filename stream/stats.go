@@ -1,0 +1,134 @@
+package stream
+
+import (
+	"maps"
+	"time"
+)
+
+// A Transport is how a reader is served.
+type Transport string
+
+// The transports.
+const (
+	SSE  Transport = "sse"
+	Poll Transport = "poll"
+)
+
+// An End is why a stream is over.
+type End string
+
+// The ends of a stream. The first four are told to the reader, in stream.bye.
+const (
+	EndShutdown = End(ByeShutdown)
+	EndAge      = End(ByeAge)
+	EndSlow     = End(ByeSlow)
+	EndExpired  = End(ByeExpired)
+	EndStalled  = End("stalled") // its socket took nothing any more
+	EndLeft     = End("left")    // the reader hung up, or the network did
+)
+
+// Stats are the figures of a hub since it began, and of this moment.
+type Stats struct {
+	Head      Cursor
+	Readers   map[Transport]int64 // at the moment
+	Behind    int64               // of these, who hold a position and read on from it
+	Unsent    int64               // bytes that sockets have not taken yet
+	Events    int64               // read from the log
+	Delivered int64               // events written to streams, each as often as it had readers
+	Writes    int64               // to streams
+	Bytes     int64               // of these
+	Conflated int64               // events left out in favour of a later state
+	RingReads int64               // of readers that were behind: answered from memory
+	LogReads  int64               // of these: those that memory could not answer,
+	Reads     int64               // and what they cost: reads of the log, each for many
+	Ended     map[End]int64       // streams
+	Latency   Latency             // from commit to write, of delivered events
+	Breaks    int                 // how often the log broke off, or began a new epoch
+}
+
+func newStats() Stats {
+	return Stats{Readers: make(map[Transport]int64), Ended: make(map[End]int64)}
+}
+
+// LatencyBounds are the upper bounds of the buckets of a [Latency], but for the last,
+// which has none.
+var LatencyBounds = [...]time.Duration{
+	time.Millisecond, 2500 * time.Microsecond, 5 * time.Millisecond, 10 * time.Millisecond, 25 * time.Millisecond,
+	50 * time.Millisecond, 100 * time.Millisecond, 250 * time.Millisecond, 500 * time.Millisecond,
+	time.Second, 2500 * time.Millisecond, 5 * time.Second, 10 * time.Second,
+}
+
+// A Latency counts durations, each in the first bucket whose bound it does not exceed.
+type Latency struct {
+	Counts [len(LatencyBounds) + 1]int64
+	Sum    time.Duration
+}
+
+func (l *Latency) add(d time.Duration) {
+	i := 0
+	for i < len(LatencyBounds) && d > LatencyBounds[i] {
+		i++
+	}
+	l.Counts[i]++
+	l.Sum += d
+}
+
+// A tally is what one worker, or one stream with a goroutine of its own, has counted
+// and not told yet.
+type tally struct {
+	delivered, writes, bytes, unsent int64
+	latency                          Latency
+}
+
+// frame counts an event that is written at a time, which had been committed before.
+func (t *tally) frame(f *Frame, at time.Time) {
+	t.delivered++
+	if !f.Committed.IsZero() {
+		t.latency.add(max(0, at.Sub(f.Committed))) // clocks may differ
+	}
+}
+
+func (t *tally) flush(into *Stats) {
+	into.Delivered += t.delivered
+	into.Writes += t.writes
+	into.Bytes += t.bytes
+	into.Unsent += t.unsent
+	for i, n := range t.latency.Counts {
+		into.Latency.Counts[i] += n
+	}
+	into.Latency.Sum += t.latency.Sum
+	*t = tally{}
+}
+
+// add sums the figures of lanes.
+func (s *Stats) add(lane Stats) {
+	for t, n := range lane.Readers {
+		s.Readers[t] += n
+	}
+	for e, n := range lane.Ended {
+		s.Ended[e] += n
+	}
+	s.Behind += lane.Behind
+	s.Conflated += lane.Conflated
+	s.RingReads += lane.RingReads
+	s.LogReads += lane.LogReads
+	of := tally{lane.Delivered, lane.Writes, lane.Bytes, lane.Unsent, lane.Latency}
+	of.flush(s)
+}
+
+// Stats returns the hub's figures.
+func (h *Hub) Stats() Stats {
+	sum := newStats()
+	for _, l := range h.lanes {
+		l.mu.Lock()
+		of := l.count
+		of.Readers, of.Ended = maps.Clone(of.Readers), maps.Clone(of.Ended)
+		l.mu.Unlock()
+		sum.add(of)
+	}
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	sum.Head, sum.Events, sum.Breaks = h.head, h.events, h.breaks
+	sum.Reads = h.reads.Load()
+	return sum
+}
