@@ -85,7 +85,7 @@ func TestAHalfClosedRequestIsNotSilentlyDone(t *testing.T) {
 func TestStoppedReaderIsCut(t *testing.T) {
 	t.Parallel()
 	const limit = 500 * time.Millisecond
-	r := newRig(t, func(s *setup) { s.before = func(s *Server) { s.patience = limit } })
+	r := newRig(t, func(s *setup) { s.hub.Patience = limit })
 
 	stopped := r.dial(t)
 	must(t, stopped.SetReadBuffer(32<<10))
@@ -97,7 +97,7 @@ func TestStoppedReaderIsCut(t *testing.T) {
 		others[i] = r.follow(t, "topic=room:1")
 		others[i].event("stream.ready")
 	}
-	r.answering(t, 4)
+	r.reading(t, 4)
 
 	begun := time.Now()
 	const n = 60 // events of 50,000 bytes: more than the buffers between them hold
@@ -107,11 +107,11 @@ func TestStoppedReaderIsCut(t *testing.T) {
 			other.event("large")
 		}
 	}
-	r.answering(t, 3) // while the others are still there
+	r.reading(t, 3) // while the others are still there
 	if took := time.Since(begun); took > writeTimeout {
 		t.Errorf("it was cut after %v", took)
 	}
-	if !strings.Contains(r.logs.String(), "stream cut") {
+	if !strings.Contains(r.logs.String(), "why=stalled") {
 		t.Error("the cut is not logged")
 	}
 	rest, _ := io.ReadAll(stopped.r)

@@ -2,32 +2,16 @@ package api
 
 import (
 	"context"
-	"errors"
 	"log/slog"
-	"math/rand/v2"
+	"net"
 	"net/http"
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/labstack/echo/v4"
 
 	"github.com/tidings-live/tidings/stream"
-)
-
-const (
-	// chunk is how many events are taken at once, before timers get their turn.
-	chunk = 256
-	// partBytes is about how much is written at once: each part has a deadline of its
-	// own, so that a reader who is slow but reads is not cut.
-	partBytes = 32 << 10
-	// unreadablePause is how long a reader that is behind waits for an unreadable log.
-	unreadablePause = time.Second
-	// The retry of stream.ready and stream.bye is random in this range, so that
-	// readers that were cut together don't return together.
-	retryLeast = time.Second
-	retryMost  = 5 * time.Second
 )
 
 // events answers with an event stream (HTML standard 9.2): stream.ready at once,
@@ -44,29 +28,63 @@ func (s *Server) events(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	sub, err := s.hub.Subscribe(r.topics, r.start)
+	feed, err := s.hub.Open(s.feedConfig(c, r, style))
 	if err != nil {
 		return err
 	}
-	defer sub.Close()
-
 	header := c.Response().Header()
 	header.Set(echo.HeaderContentType, "text/event-stream")
 	header.Set(echo.HeaderCacheControl, "no-store, no-transform")
 	header.Set("X-Accel-Buffering", "no")
-	c.Response().WriteHeader(http.StatusOK)
 	if c.Request().Method == http.MethodHead {
+		feed.Close()
+		return c.NoContent(http.StatusOK)
+	}
+	return s.stream(c, feed)
+}
+
+// feedConfig is what the reader asked for. A ticket is used up: its stream cannot
+// simply be opened again, so it has no age and lasts as long as the token.
+func (s *Server) feedConfig(c echo.Context, r reading, style stream.Style) stream.FeedConfig {
+	cfg := stream.FeedConfig{Topics: r.topics, Start: r.start, Style: style, Heartbeat: s.heartbeat, MaxAge: s.maxAge}
+	if !r.who.anonymous() {
+		cfg.Expires = r.who.Expires
+	}
+	if r.ticket {
+		cfg.MaxAge = 0
+	}
+	id := c.Response().Header().Get(echo.HeaderXRequestID)
+	cfg.Ended = func(end stream.End, conn net.Conn) {
+		s.logger.LogAttrs(context.Background(), slog.LevelDebug, "stream ended", slog.String("request_id", id), slog.String("why", string(end)))
+		s.returns.give(conn)
+	}
+	return cfg
+}
+
+// stream gives the feed to the hub, or writes it in this goroutine where it must.
+func (s *Server) stream(c echo.Context, feed *stream.Feed) error {
+	conn, alone, err := takeOver(c)
+	if err != nil {
+		feed.Close()
+		return err
+	}
+	if conn == nil {
+		c.Response().WriteHeader(http.StatusOK)
+		out := newStreamWriter(c.Response().Writer, s.patience)
+		if err := feed.Run(c.Request().Context(), out.write); err != nil {
+			s.logger.LogAttrs(c.Request().Context(), slog.LevelDebug, "stream cut", slog.Any("err", err))
+		}
 		return nil
 	}
-	st := eventStream{
-		out:    newStreamWriter(c.Response().Writer, s.patience),
-		sub:    sub,
-		style:  style,
-		life:   s.newLifetime(r),
-		logger: s.logger,
+	header := c.Response().Header()
+	chunked := c.Request().ProtoAtLeast(1, 1)
+	if chunked {
+		header.Set("Transfer-Encoding", "chunked")
 	}
-	if err := st.run(c.Request().Context()); err != nil {
-		s.logger.LogAttrs(c.Request().Context(), slog.LevelDebug, "stream cut", slog.Any("err", err))
+	if err := feed.TakeOver(conn, answerHead(c.Request(), http.StatusOK, header), chunked, alone); err != nil {
+		feed.Close()
+		conn.Close()
+		s.logger.LogAttrs(c.Request().Context(), slog.LevelWarn, "connection lost to a stream", slog.Any("err", err))
 	}
 	return nil
 }
@@ -105,158 +123,20 @@ func weighty(parameters string) bool {
 	return true
 }
 
-// A style is how a reader wants the same events written.
-type style struct {
-	enveloped bool // the topic inside the data
-	pings     bool // heartbeats that JavaScript can see
-	padded    bool // 2 KiB ahead, against buffering intermediaries
-}
-
-func parseStyle(r reading) (st style, err error) {
-	if st.enveloped, err = flag(r.values, "envelope"); err != nil {
+func parseStyle(r reading) (st stream.Style, err error) {
+	if st.Enveloped, err = flag(r.values, "envelope"); err != nil {
 		return st, err
 	}
-	if st.padded, err = flag(r.values, "padding"); err != nil {
+	if st.Padded, err = flag(r.values, "padding"); err != nil {
 		return st, err
 	}
 	switch heartbeat, err := single(r.values, "heartbeat"); {
 	case err != nil:
 		return st, err
 	case heartbeat == "event":
-		st.pings = true
+		st.Pings = true
 	case heartbeat != "" && heartbeat != "comment":
 		return st, problemMalformed.with("heartbeat is neither event nor comment")
 	}
 	return st, nil
-}
-
-// An eventStream is one reader's response, from stream.ready to stream.bye. It
-// belongs to one goroutine.
-type eventStream struct {
-	out    *streamWriter
-	sub    *stream.Subscription
-	style  style
-	life   lifetime
-	told   stream.Cursor // the last id that was written
-	logger *slog.Logger
-}
-
-var padding = []byte(":" + strings.Repeat(" ", 2048) + "\n")
-
-// run writes until the stream ends or the client leaves, and returns what went
-// wrong with the connection, if anything.
-func (st *eventStream) run(ctx context.Context) error {
-	st.told = st.sub.Cursor()
-	ready := stream.Ready(st.told, st.life.interval, st.life.maxAge, randomRetry())
-	if st.style.padded {
-		ready = append(padding[:len(padding):len(padding)], ready...)
-	}
-	if err := st.write(ready); err != nil {
-		return err
-	}
-	for ctx.Err() == nil {
-		if ended, err := st.step(ctx); ended || err != nil {
-			return err
-		}
-		if ended, err := st.tick(time.Now()); ended || err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// step waits for events, no longer than the next timer, and writes them.
-func (st *eventStream) step(ctx context.Context) (ended bool, err error) {
-	waiting, cancel := context.WithDeadline(ctx, st.life.next())
-	defer cancel()
-	frames, err := st.sub.Next(waiting, chunk)
-	var gap *stream.GapError
-	switch {
-	case err == nil:
-		return false, st.writeFrames(frames)
-	case errors.As(err, &gap):
-		st.told = gap.Resumed
-		return false, st.write(stream.Gap(gap))
-	case errors.Is(err, stream.ErrClosed):
-		return true, st.bye(stream.ByeShutdown)
-	case waiting.Err() != nil:
-		return false, nil
-	}
-	st.logger.LogAttrs(ctx, slog.LevelDebug, "reader waits for the log", slog.Any("err", err))
-	select {
-	case <-waiting.Done():
-	case <-time.After(unreadablePause):
-	}
-	return false, nil
-}
-
-// writeFrames writes in parts. When the token ends meanwhile, what is left is not
-// for this stream any more: its bye names the last event that was written.
-func (st *eventStream) writeFrames(frames []*stream.Frame) error {
-	var part []byte
-	for i, f := range frames {
-		if st.style.enveloped {
-			part = append(part, f.Enveloped()...)
-		} else {
-			part = append(part, f.SSE()...)
-		}
-		if !f.Ephemeral() {
-			st.told = f.Cursor
-		}
-		if len(part) < partBytes && i < len(frames)-1 {
-			continue
-		}
-		if err := st.write(part); err != nil {
-			return err
-		}
-		if past(st.life.expires, time.Now()) {
-			return nil
-		}
-		part = part[:0]
-	}
-	return nil
-}
-
-// tick does what is due besides events.
-func (st *eventStream) tick(now time.Time) (ended bool, err error) {
-	switch st.life.due(now) {
-	case dueExpiry:
-		return true, st.bye(stream.ByeExpired)
-	case dueAge:
-		return true, st.bye(stream.ByeAge)
-	case dueWarning:
-		return false, st.write(stream.Expiring(st.told, st.life.expires.Sub(now)))
-	case dueCheckpoint:
-		return false, st.checkpoint()
-	case dueHeartbeat:
-		if st.style.pings {
-			return false, st.write(stream.Ping())
-		}
-		return false, st.write(stream.Heartbeat)
-	}
-	return false, nil
-}
-
-// checkpoint moves the cursor of a reader on whose topics were quiet while others
-// were not: an old cursor would look like a gap one day.
-func (st *eventStream) checkpoint() error {
-	at := st.sub.Cursor()
-	if !st.sub.Drained() || at.Position <= st.told.Position {
-		return nil
-	}
-	st.told = at
-	return st.write(stream.Checkpoint(at))
-}
-
-func (st *eventStream) bye(reason stream.ByeReason) error {
-	return st.write(stream.Bye(st.told, reason, randomRetry()))
-}
-
-func (st *eventStream) write(b []byte) error {
-	st.life.wrote(time.Now())
-	return st.out.write(b)
-}
-
-func randomRetry() time.Duration {
-	return retryLeast + rand.N(retryMost-retryLeast)
 }

@@ -3,9 +3,11 @@ package api
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 )
 
@@ -37,9 +39,24 @@ func NewHTTPServer(handler http.Handler, logger *slog.Logger) *http.Server {
 			if err := tune(conn); err != nil {
 				logger.LogAttrs(ctx, slog.LevelDebug, "connection not tuned", slog.Any("err", err))
 			}
-			return ctx
+			return withConn(ctx, conn)
 		},
 	}
+}
+
+// Serve answers the requests that come in over a listener, until the HTTP server is shut
+// down or closed; then it returns http.ErrServerClosed. Connections that were taken over
+// come back to it when they are free again.
+func (s *Server) Serve(server *http.Server, l net.Listener) error {
+	var returning sync.WaitGroup
+	returning.Go(func() {
+		if err := server.Serve(s.returns); !errors.Is(err, http.ErrServerClosed) && !errors.Is(err, net.ErrClosed) {
+			s.logger.LogAttrs(context.Background(), slog.LevelError, "connections do not come back", slog.Any("err", err))
+		}
+	})
+	defer returning.Wait()
+	defer s.returns.Close()
+	return server.Serve(l)
 }
 
 // tune sets one accepted connection: the listener's settings are not inherited.

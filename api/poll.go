@@ -6,9 +6,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math"
 	"math/rand/v2"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -46,24 +48,93 @@ func (s *Server) poll(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	defer sub.Close()
-
 	if r.start.IsNow() {
-		return answerPoll(c, nil, sub)
+		defer sub.Close()
+		return answerPoll(c, nil, nil, sub)
 	}
 	frames, err := sub.Take(c.Request().Context(), limit)
-	if err == nil && len(frames) == 0 && wait > 0 {
-		frames, err = await(c, sub, r.who, wait, limit)
+	if err != nil || len(frames) > 0 || wait == 0 {
+		defer sub.Close()
+		return answerPoll(c, frames, err, sub)
 	}
-	if errors.Is(err, stream.ErrClosed) {
-		c.Response().Header().Set("Connection", "close") // this server stops: ask another
-		frames, err = nil, nil
-	}
-	if err != nil {
-		return err
-	}
-	return answerPoll(c, frames, sub)
+	return s.await(c, sub, limit, deadline(wait, r.who))
 }
+
+// deadline is when a wait is over: nothing is read past the token's end.
+func deadline(wait time.Duration, who Identity) time.Time {
+	at := time.Now().Add(wait)
+	if !who.anonymous() && who.Expires.Before(at) {
+		return who.Expires
+	}
+	return at
+}
+
+// await answers when there are events or the wait is over: the hub does, or where the
+// connection cannot be taken over, this goroutine.
+func (s *Server) await(c echo.Context, sub *stream.Subscription, limit int, until time.Time) error {
+	conn, alone, err := takeOver(c)
+	if conn == nil {
+		defer sub.Close()
+		if err != nil {
+			return err
+		}
+		return waitAndAnswer(c, sub, limit, until)
+	}
+	err = sub.Park(conn, stream.Parking{
+		Until: until, Limit: limit, Keep: alone, Done: s.returns.give,
+		Answer: s.parkedAnswer(c.Request(), c.Response().Header(), sub, alone),
+	})
+	if err != nil {
+		sub.Close()
+		conn.Close()
+		s.logger.LogAttrs(c.Request().Context(), slog.LevelWarn, "connection lost to a poll", slog.Any("err", err))
+	}
+	return nil
+}
+
+// waitAndAnswer waits. That it is over is an empty answer: there is nothing the client
+// should do differently.
+func waitAndAnswer(c echo.Context, sub *stream.Subscription, limit int, until time.Time) error {
+	ctx, cancel := context.WithDeadline(c.Request().Context(), until)
+	defer cancel()
+	frames, err := sub.Next(ctx, limit)
+	if err != nil && !errors.Is(err, stream.ErrClosed) && c.Request().Context().Err() == nil && ctx.Err() != nil {
+		err = nil
+	}
+	return answerPoll(c, frames, err, sub)
+}
+
+// parkedAnswer encodes the answer of a poll whose request is long over. A client that
+// seems gone may have closed its own half alone: it is told that this was no answer.
+func (s *Server) parkedAnswer(r *http.Request, header http.Header, sub *stream.Subscription, alone bool) func([]*stream.Frame, error, bool) []byte {
+	line := &http.Request{Method: r.Method, URL: &url.URL{Path: r.URL.Path}, ProtoMinor: r.ProtoMinor}
+	return func(frames []*stream.Frame, err error, left bool) []byte {
+		out := &reply{header: header, status: http.StatusOK}
+		c := s.echo.NewContext(line, out)
+		if left {
+			err = context.Canceled
+		}
+		if !alone || err != nil {
+			header.Set("Connection", "close")
+		}
+		if err := answerPoll(c, frames, err, sub); err != nil {
+			s.handleError(err, c)
+		}
+		header.Set(echo.HeaderContentLength, strconv.Itoa(out.body.Len()))
+		return append(answerHead(line, out.status, header), out.body.Bytes()...)
+	}
+}
+
+// A reply is an answer in memory.
+type reply struct {
+	header http.Header
+	status int
+	body   bytes.Buffer
+}
+
+func (r *reply) Header() http.Header         { return r.header }
+func (r *reply) WriteHeader(status int)      { r.status = status }
+func (r *reply) Write(b []byte) (int, error) { return r.body.Write(b) }
 
 // pollWait reads wait, or Prefer: wait=N (RFC 7240). Up to a tenth of it is random,
 // so that readers that began together don't return together.
@@ -99,22 +170,6 @@ func preferredWait(c echo.Context) (int, bool) {
 	return 0, false
 }
 
-// await waits for events. A wait that is over is an empty answer: there is nothing
-// the client should do differently.
-func await(c echo.Context, sub *stream.Subscription, who Identity, wait time.Duration, limit int) ([]*stream.Frame, error) {
-	deadline := time.Now().Add(wait)
-	if !who.anonymous() && who.Expires.Before(deadline) {
-		deadline = who.Expires // nothing is read past the token's end
-	}
-	ctx, cancel := context.WithDeadline(c.Request().Context(), deadline)
-	defer cancel()
-	frames, err := sub.Next(ctx, limit)
-	if err != nil && !errors.Is(err, stream.ErrClosed) && c.Request().Context().Err() == nil && ctx.Err() != nil {
-		return nil, nil
-	}
-	return frames, err
-}
-
 type pollJSON struct {
 	Events []pollEventJSON `json:"events"`
 	Cursor stream.Cursor   `json:"cursor"`
@@ -128,7 +183,16 @@ type pollEventJSON struct {
 	Data  stream.Data  `json:"data"`
 }
 
-func answerPoll(c echo.Context, frames []*stream.Frame, sub *stream.Subscription) error {
+// answerPoll answers with frames. A server that stops has none, and its clients go on
+// at another.
+func answerPoll(c echo.Context, frames []*stream.Frame, err error, sub *stream.Subscription) error {
+	if errors.Is(err, stream.ErrClosed) {
+		c.Response().Header().Set("Connection", "close")
+		err = nil
+	}
+	if err != nil {
+		return err
+	}
 	answer := pollJSON{Events: make([]pollEventJSON, 0, len(frames)), Cursor: sub.Cursor(), More: !sub.Drained()}
 	var through stream.Cursor // of the last event that has one: where an answer may be cut
 	size := 0

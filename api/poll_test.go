@@ -201,16 +201,16 @@ func TestPollIsCutOnlyAtACursor(t *testing.T) {
 	defer sub.Close()
 	_, err = sub.Take(t.Context(), 1) // live from here
 	must(t, err)
-	r.hub.Broadcast(stream.Event{Topic: topic, Name: stream.TypingName, Data: large})
 	for range 3 {
 		r.publish(t, "room:1", "tick", `1`)
 	}
 	end := r.head(t)
 	frames, err := sub.Take(t.Context(), 100)
 	must(t, err)
+	frames = append([]*stream.Frame{stream.NewFrame(stream.Event{Topic: topic, Name: stream.TypingName, Data: large})}, frames...)
 
 	rec := newRecorder()
-	must(t, answerPoll(r.echo.NewContext(&http.Request{Method: "GET"}, rec), frames, sub))
+	must(t, answerPoll(r.echo.NewContext(&http.Request{Method: "GET"}, rec), frames, nil, sub))
 	var got polled
 	must(t, json.Unmarshal(rec.Body.Bytes(), &got))
 	if len(got.Events) != 2 || !got.More || got.Cursor != *got.Events[1].ID || got.Cursor == end {

@@ -1,14 +1,12 @@
 package api
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"net"
 	"net/http"
 	"reflect"
 	"runtime/pprof"
-	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -113,7 +111,7 @@ func (r *rig) serve(t *testing.T, edit func(*http.Server)) {
 	srv := NewHTTPServer(counted, r.logs.logger())
 	edit(srv)
 	served := make(chan error, 1)
-	go func() { served <- srv.Serve(socket) }()
+	go func() { served <- r.Serve(srv, socket) }()
 	t.Cleanup(func() {
 		r.hub.Close()
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
@@ -179,40 +177,24 @@ func (r *rig) head(t *testing.T) string {
 	return head.String()
 }
 
-// idle waits until nothing is answered, and wants no subscription to be left then.
+// idle waits until nothing is answered and nobody reads.
 func (r *rig) idle(t *testing.T) {
 	t.Helper()
 	eventually(t, "no request left", func() bool { return r.busy.Load() == 0 })
-	topics := reflect.ValueOf(r.hub).Elem().FieldByName("topics") // the hub tells nobody
-	if n := topics.Len(); n != 0 {
-		t.Errorf("%d topics still have subscriptions", n)
-	}
+	r.reading(t, 0)
+	r.waiting(t, 0)
 }
 
-// answering waits until so many requests are being answered.
-func (r *rig) answering(t *testing.T, n int64) {
+// reading waits until so many streams are open.
+func (r *rig) reading(t *testing.T, n int64) {
 	t.Helper()
-	eventually(t, "requests are being answered", func() bool { return r.busy.Load() == n })
+	eventually(t, "streams are open", func() bool { return r.hub.Stats().Readers[stream.SSE] == n })
 }
 
-// waiting waits until so many requests wait for events. Nobody counts them, but each
-// stands in Next.
-func (r *rig) waiting(t *testing.T, n int) {
+// waiting waits until so many polls wait.
+func (r *rig) waiting(t *testing.T, n int64) {
 	t.Helper()
-	eventually(t, "requests wait for events", func() bool {
-		var profile bytes.Buffer
-		must(t, pprof.Lookup("goroutine").WriteTo(&profile, 1))
-		found := 0
-		for entry := range strings.SplitSeq(profile.String(), "\n\n") {
-			if strings.Contains(entry, `"rig":"`+r.addr+`"`) && strings.Contains(entry, "stream.(*Subscription).Next") {
-				count, _, _ := strings.Cut(entry, " ")
-				of, err := strconv.Atoi(count)
-				must(t, err)
-				found += of
-			}
-		}
-		return found == n
-	})
+	eventually(t, "polls wait", func() bool { return r.hub.Stats().Readers[stream.Poll] == n })
 }
 
 func must(t testing.TB, err error) {

@@ -58,6 +58,7 @@ type Server struct {
 	typingRate  *rates
 	logger      *slog.Logger
 	echo        *echo.Echo
+	returns     *returns
 	stopping    atomic.Bool
 }
 
@@ -78,6 +79,7 @@ func New(cfg Config) (*Server, error) {
 		heartbeat: cfg.Heartbeat, maxAge: cfg.MaxAge, patience: writeTimeout,
 		typingRate: newRates(typingPerSecond, typingBurst),
 		logger:     cfg.Logger,
+		returns:    newReturns(),
 	}
 	if s.heartbeat <= 0 {
 		s.heartbeat = 15 * time.Second

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"net"
 	"time"
 )
 
@@ -40,8 +41,9 @@ type FeedConfig struct {
 	Heartbeat time.Duration // of a quiet stream
 	MaxAge    time.Duration // it ends at 80–100 % of it; 0: it has no age
 	Expires   time.Time     // of the token; zero: never
-	// Ended is called once, when the feed is over. It must not block.
-	Ended func(End)
+	// Ended is called once, when the feed is over; with the connection that was taken
+	// over, when it is as good as before. It must not block.
+	Ended func(end End, conn net.Conn)
 }
 
 // A Feed is one event stream (HTML standard 9.2), from stream.ready to stream.bye: a
@@ -50,8 +52,10 @@ type FeedConfig struct {
 type Feed struct {
 	sub   Subscription
 	style Style
-	ended func(End)
+	ended func(End, net.Conn)
 	wire  wire // of TakeOver
+
+	ending End // the last byte is on its way
 
 	told      Cursor // the last id that was written
 	begun     bool
@@ -254,7 +258,7 @@ func (f *Feed) Run(ctx context.Context, write func([]byte) error) error {
 		return err
 	}
 	end := EndLeft
-	defer func() { f.finish(end) }()
+	defer func() { f.finish(end, nil) }()
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	p := pen{bytes: make([]byte, 0, 4<<10)}
@@ -294,7 +298,7 @@ func (f *Feed) tell(p *pen) {
 }
 
 // finish ends the feed and tells its owner, once.
-func (f *Feed) finish(end End) {
+func (f *Feed) finish(end End, conn net.Conn) {
 	l := f.sub.lane
 	l.mu.Lock()
 	open := f.sub.seats != nil
@@ -304,6 +308,6 @@ func (f *Feed) finish(end End) {
 	}
 	l.mu.Unlock()
 	if open && f.ended != nil {
-		f.ended(end)
+		f.ended(end, conn)
 	}
 }

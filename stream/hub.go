@@ -37,6 +37,9 @@ type HubConfig struct {
 	Replays int
 	// Tick is how often the log is read though no doorbell rang. Default 5 s.
 	Tick time.Duration
+	// Patience is how long the socket of a reader may take nothing of what waits for it
+	// before the reader is cut; it resumes from its cursor. Default 10 s.
+	Patience time.Duration
 	// Logger reports what an operator should know. Default: discard.
 	Logger *slog.Logger
 }
@@ -49,6 +52,7 @@ func (c HubConfig) withDefaults() HubConfig {
 	c.Batch = orDefault(c.Batch, 1_000)
 	c.Replays = orDefault(c.Replays, 4)
 	c.Tick = orDefault(c.Tick, 5*time.Second)
+	c.Patience = orDefault(c.Patience, 10*time.Second)
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}

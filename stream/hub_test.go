@@ -34,8 +34,11 @@ func run(t *testing.T, log Log, cfg HubConfig) *Hub {
 	return h
 }
 
-// pass lets time of the bubble's clock go by.
-func pass(d time.Duration) { <-time.After(d) }
+// pass lets time of the bubble's clock go by, and what is to happen then happen.
+func pass(d time.Duration) {
+	<-time.After(d)
+	synctest.Wait()
+}
 
 // write appends to the log and rings the doorbell.
 func write(h *Hub, log *memoryLog, topics ...Topic) {

@@ -3,6 +3,7 @@ package stream
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"sync"
 	"testing"
@@ -64,6 +65,17 @@ func (l *memoryLog) append(topics ...Topic) {
 		l.last += 1 + l.last%3
 		epoch := l.epochs[len(l.epochs)-1].Number
 		l.events = append(l.events, Event{Cursor: Cursor{epoch, l.last}, Topic: topic, Name: Name{"x"}, Data: Data{[]byte("1")}})
+	}
+}
+
+// like writes a like-update of post 42 for each count.
+func (l *memoryLog) like(counts ...int) {
+	for _, n := range counts {
+		l.append(post42)
+		l.mu.Lock()
+		e := &l.events[len(l.events)-1]
+		e.Name, e.Data = LikeUpdateName, Data{fmt.Appendf(nil, `{"postId":"42","count":%d}`, n)}
+		l.mu.Unlock()
 	}
 }
 

@@ -72,17 +72,18 @@ func (s *Subscription) Take(ctx context.Context, limit int) ([]*Frame, error) {
 	return s.pull(ctx, limit, false)
 }
 
-func (s *Subscription) pull(ctx context.Context, limit int, wait bool) ([]*Frame, error) {
+func (s *Subscription) pull(ctx context.Context, limit int, wait bool) (frames []*Frame, err error) {
 	for {
-		frames, next, err := s.take(nil, limit, Unlimited)
+		var next next
+		frames, next, err = s.take(frames, limit-len(frames), Unlimited)
 		switch {
-		case err != nil || len(frames) > 0:
+		case err != nil || len(frames) == limit:
 			return frames, err
 		case next == fetchNext:
 			s.fetch()
 			continue
-		case next == nothingNext && !wait:
-			return nil, nil
+		case len(frames) > 0 || next == nothingNext && !wait:
+			return frames, nil
 		}
 		select {
 		case <-s.ready:
@@ -103,16 +104,20 @@ const (
 )
 
 // take appends what waits to into, at most limit frames and, from the second on, so
-// many bytes, and says what to do next.
+// many bytes, and says what to do next. An error comes with nothing else.
 func (s *Subscription) take(into []*Frame, limit, bytes int) ([]*Frame, next, error) {
 	s.lane.mu.Lock()
 	defer s.lane.mu.Unlock()
-	if s.lane.closed || s.drain > 0 && s.lane.hub.now() >= s.drain {
-		return into, nothingNext, ErrClosed
-	}
-	if err := s.fault; err != nil {
-		s.fault = nil
-		return into, moreNext, err
+	if over := s.over(); over || s.fault != nil {
+		switch err := s.fault; {
+		case len(into) > 0:
+			return into, nothingNext, nil
+		case over:
+			return nil, nothingNext, ErrClosed
+		default:
+			s.fault = nil
+			return into, nothingNext, err
+		}
 	}
 	if n := fit(s.backlog[:min(limit, s.ripe)], bytes); n > 0 {
 		into = s.choose(into, s.backlog[:n])
@@ -138,6 +143,11 @@ func (s *Subscription) choose(into, frames []*Frame) []*Frame {
 		into = append(into, f)
 	}
 	return into
+}
+
+// over reports whether the hub has ended it.
+func (s *Subscription) over() bool {
+	return s.lane.closed || s.drain > 0 && s.lane.hub.now() >= s.drain
 }
 
 func (s *Subscription) next() next {

@@ -108,7 +108,7 @@ func run(ctx context.Context, i instance) error {
 	group.Go(func() error { return p.hub.Run(running) })
 	group.Go(func() error { return p.typing.Run(running) })
 	group.Go(func() error { return p.listener.Run(running) })
-	group.Go(func() error { return serve(p.http, socket) })
+	group.Go(func() error { return serve(p, socket) })
 	i.logger.InfoContext(ctx, "listening", "addr", socket.Addr().String())
 	if i.listening != nil {
 		i.listening(socket.Addr())
@@ -120,9 +120,9 @@ func run(ctx context.Context, i instance) error {
 	case <-running.Done(): // a part failed
 	}
 	p.api.Drain()
-	p.hub.Close() // first: Shutdown would wait for open streams
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), i.Drain)
 	defer cancel()
+	p.hub.Drain(drain, i.Drain/2) // first: who streams over HTTP/2 holds up Shutdown
 	err = p.http.Shutdown(drain)
 	if err != nil {
 		err = errors.Join(fmt.Errorf("requests did not end within %v: %w", i.Drain, err), p.http.Close())
@@ -131,8 +131,8 @@ func run(ctx context.Context, i instance) error {
 	return errors.Join(group.Wait(), err)
 }
 
-func serve(server *http.Server, socket net.Listener) error {
-	if err := server.Serve(socket); !errors.Is(err, http.ErrServerClosed) {
+func serve(p *parts, socket net.Listener) error {
+	if err := p.api.Serve(p.http, socket); !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("serve: %w", err)
 	}
 	return nil

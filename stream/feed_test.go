@@ -1,0 +1,269 @@
+package stream
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"net"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// A heard is one block that a feed wrote, and when.
+type heard struct {
+	after time.Duration
+	event string
+}
+
+// A watched feed runs in the bubble, and notes what it wrote.
+type watched struct {
+	feed  *Feed
+	begun time.Time
+	text  bytes.Buffer
+	told  []heard
+	end   End
+	done  chan error
+	stop  context.CancelFunc
+}
+
+func watch(t *testing.T, h *Hub, cfg FeedConfig) *watched {
+	t.Helper()
+	w := &watched{begun: time.Now(), done: make(chan error, 1)}
+	cfg.Ended = func(end End, _ net.Conn) { w.end = end }
+	if cfg.Heartbeat == 0 {
+		cfg.Heartbeat = 15 * time.Second
+	}
+	feed, err := h.Open(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.feed = feed
+	ctx, stop := context.WithCancel(t.Context())
+	w.stop = stop
+	go func() { w.done <- feed.Run(ctx, w.write) }()
+	t.Cleanup(stop)
+	synctest.Wait()
+	return w
+}
+
+// write notes each block; a heartbeat is one that is called ":".
+func (w *watched) write(b []byte) error {
+	w.text.Write(b)
+	for rest := string(b); rest != ""; {
+		if after, ok := strings.CutPrefix(rest, ":\n"); ok {
+			w.told = append(w.told, heard{time.Since(w.begun), ":"})
+			rest = after
+			continue
+		}
+		block, after, ok := strings.Cut(rest, "\n\n")
+		if !ok {
+			return errors.New("a block is not whole: " + block)
+		}
+		_, name, _ := strings.Cut(block, "event: ")
+		name, _, _ = strings.Cut(name, "\n")
+		w.told = append(w.told, heard{time.Since(w.begun), name})
+		rest = after
+	}
+	return nil
+}
+
+// times are when something was told.
+func (w *watched) times(event string) (at []time.Duration) {
+	for _, e := range w.told {
+		if e.event == event {
+			at = append(at, e.after)
+		}
+	}
+	return at
+}
+
+// The timers of a stream, on a clock of their own.
+func TestFeed(t *testing.T) {
+	t.Parallel()
+
+	bubble := func(name string, test func(t *testing.T, h *Hub, log *memoryLog)) {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				log := newMemoryLog()
+				test(t, run(t, log, HubConfig{Lanes: 1}), log)
+			})
+		})
+	}
+	topics := []Topic{post42}
+
+	bubble("EndsWithItsTokenAndWarns", func(t *testing.T, h *Hub, log *memoryLog) {
+		w := watch(t, h, FeedConfig{Topics: topics, Expires: time.Now().Add(8 * time.Minute)})
+		if err := <-w.done; err != nil || w.end != EndExpired {
+			t.Errorf("ended with %q, %v", w.end, err)
+		}
+		if got := w.times("stream.expiring"); !slices.Equal(got, []time.Duration{7*time.Minute + 30*time.Second}) {
+			t.Errorf("warned at %v", got)
+		}
+		if got := w.times("stream.bye"); !slices.Equal(got, []time.Duration{8 * time.Minute}) {
+			t.Errorf("said goodbye at %v", got)
+		}
+		if beats := w.times(":"); len(beats) < 31 || len(beats) > 37 {
+			t.Errorf("%d heartbeats in 8 minutes", len(beats))
+		}
+		if got := w.times("stream.checkpoint"); got != nil {
+			t.Errorf("checkpoints at %v, though the log is quiet", got)
+		}
+	})
+	bubble("ChecksAQuietCursorIn", func(t *testing.T, h *Hub, log *memoryLog) {
+		w := watch(t, h, FeedConfig{Topics: topics})
+		pass(500 * time.Millisecond)
+		for range 7 * 60 {
+			write(h, log, post43)
+			pass(time.Second)
+		}
+		want := []time.Duration{time.Second, 3*time.Minute + time.Second, 6*time.Minute + time.Second}
+		got := w.times("stream.checkpoint")
+		for i := range got {
+			got[i] = got[i].Truncate(time.Second)
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("checkpoints at %v, want %v", got, want)
+		}
+	})
+	bubble("BeatsOnlyWhenQuiet", func(t *testing.T, h *Hub, log *memoryLog) {
+		w := watch(t, h, FeedConfig{Topics: topics})
+		for range 60 {
+			pass(10 * time.Second)
+			write(h, log, post42)
+		}
+		if got := w.times(":"); got != nil {
+			t.Errorf("heartbeats at %v, though there were events", got)
+		}
+	})
+	bubble("AgesAtRandom", func(t *testing.T, h *Hub, log *memoryLog) {
+		ages := map[time.Duration]bool{}
+		for range 20 {
+			w := watch(t, h, FeedConfig{Topics: topics, MaxAge: 10 * time.Minute})
+			<-w.done
+			age := w.times("stream.bye")[0]
+			if w.end != EndAge || age < 8*time.Minute || age > 10*time.Minute+time.Second {
+				t.Errorf("ended with %q after %v", w.end, age)
+			}
+			ages[age.Round(time.Second)] = true
+		}
+		if len(ages) < 2 {
+			t.Errorf("every age is %v", ages)
+		}
+	})
+	bubble("HasNoAgeUnlessGivenOne", func(t *testing.T, h *Hub, log *memoryLog) {
+		w := watch(t, h, FeedConfig{Topics: topics})
+		pass(time.Hour)
+		if got := w.times("stream.bye"); got != nil {
+			t.Errorf("said goodbye at %v", got)
+		}
+		if !strings.Contains(w.text.String(), `"maxAge":0`) {
+			t.Errorf("stream.ready is %s", w.text.String())
+		}
+	})
+	bubble("WaitsForAnUnreadableLog", func(t *testing.T, h *Hub, log *memoryLog) {
+		log.append(slices.Repeat([]Topic{post42}, 3)...)
+		h.Wake()
+		synctest.Wait()
+		h.mu.Lock()
+		h.ring.reset(h.head.Position) // only the log knows of these
+		h.mu.Unlock()
+		log.setBroken(true)
+		w := watch(t, h, FeedConfig{Topics: topics, Start: Earliest})
+		pass(5 * time.Second)
+		log.setBroken(false)
+		pass(2 * time.Second)
+		if got := len(w.times("x")); got != 3 {
+			t.Errorf("%d events came", got)
+		}
+		if reads := log.replays(); reads > 10 {
+			t.Errorf("%d reads of the log", reads)
+		}
+	})
+	bubble("TellsAGapAndGoesOn", func(t *testing.T, h *Hub, log *memoryLog) {
+		w := watch(t, h, FeedConfig{Topics: topics, Start: At(Cursor{7, 1})})
+		write(h, log, post42)
+		if len(w.times("stream.gap")) != 1 || len(w.times("x")) != 1 {
+			t.Errorf("told %v", w.told)
+		}
+	})
+	bubble("SaysGoodbyeWhenTheHubCloses", func(t *testing.T, h *Hub, log *memoryLog) {
+		w := watch(t, h, FeedConfig{Topics: topics})
+		h.Close()
+		if err := <-w.done; err != nil || w.end != EndShutdown || len(w.times("stream.bye")) != 1 {
+			t.Errorf("ended with %q, %v: %v", w.end, err, w.told)
+		}
+	})
+	bubble("DrainsOverTheWindow", func(t *testing.T, h *Hub, log *memoryLog) {
+		var all []*watched
+		for range 200 {
+			all = append(all, watch(t, h, FeedConfig{Topics: topics}))
+		}
+		begun := time.Now()
+		h.Drain(t.Context(), 100*time.Millisecond)
+		if took := time.Since(begun); took > 200*time.Millisecond {
+			t.Errorf("it took %v", took)
+		}
+		at := map[time.Duration]bool{}
+		for _, w := range all {
+			<-w.done
+			at[w.times("stream.bye")[0]+w.begun.Sub(begun)] = true
+		}
+		if len(at) < 4 {
+			t.Errorf("all ended at %v", at)
+		}
+		if _, err := h.Open(FeedConfig{Topics: topics}); !errors.Is(err, ErrClosed) {
+			t.Errorf("a new one has %v", err)
+		}
+	})
+	bubble("LeavesOutWhatALaterStateSupersedes", func(t *testing.T, h *Hub, log *memoryLog) {
+		w := watch(t, h, FeedConfig{Topics: topics})
+		log.like(1, 2, 3)
+		log.append(post42)
+		log.like(4, 5)
+		h.Wake()
+		pass(time.Second)
+		text := w.text.String()
+		if got := len(w.times("like-update")); got != 2 || !strings.Contains(text, `"count":3`) || !strings.Contains(text, `"count":5`) {
+			t.Errorf("%d like-updates came, want those before and after the other event: %s", got, text)
+		}
+		if got := len(w.times("x")); got != 1 {
+			t.Errorf("%d lossless events came", got)
+		}
+	})
+	bubble("PacesLikes", func(t *testing.T, h *Hub, log *memoryLog) {
+		w := watch(t, h, FeedConfig{Topics: topics})
+		for n := range 200 {
+			log.like(n)
+			h.Wake()
+			pass(10 * time.Millisecond)
+		}
+		pass(time.Second)
+		if got := len(w.times("like-update")); got < 7 || got > 9 {
+			t.Errorf("%d like-updates in two seconds", got)
+		}
+		if !strings.HasSuffix(strings.Split(w.text.String(), "\nid: ")[len(w.told)-1], `"count":199}`) {
+			t.Errorf("the newest did not come last: %s", w.text.String())
+		}
+	})
+	bubble("NothingOvertakesAHeldLike", func(t *testing.T, h *Hub, log *memoryLog) {
+		w := watch(t, h, FeedConfig{Topics: topics})
+		log.like(1)
+		h.Wake()
+		pass(10 * time.Millisecond)
+		log.like(2)
+		h.Wake()
+		synctest.Wait()
+		write(h, log, post42)
+		var order []string
+		for _, e := range w.told[1:] {
+			order = append(order, e.event)
+		}
+		if !slices.Equal(order, []string{"like-update", "like-update", "x"}) {
+			t.Errorf("came %v", order)
+		}
+	})
+}
