@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -66,19 +67,20 @@ type row struct {
 	position    int64
 	topic, name string
 	data        []byte
+	createdAt   time.Time
 }
 
 func eventsQuery(q stream.Query, into *[]row) query {
 	take := func(rows pgx.Rows) (err error) {
 		*into, err = pgx.CollectRows(rows, func(r pgx.CollectableRow) (e row, err error) {
-			err = r.Scan(&e.position, &e.topic, &e.name, &e.data)
+			err = r.Scan(&e.position, &e.topic, &e.name, &e.data, &e.createdAt)
 			return e, err
 		})
 		return err
 	}
 	if q.Topics == nil {
 		return query{`
-			select position, topic, name, data
+			select position, topic, name, data, created_at
 			from tidings.events
 			where position > $1
 			order by position
@@ -93,10 +95,10 @@ func eventsQuery(q stream.Query, into *[]row) query {
 	// everything the topics ever had. Distinct, because a join would tell a topic that
 	// is asked twice twice.
 	return query{`
-		select e.position, e.topic, e.name, e.data
+		select e.position, e.topic, e.name, e.data, e.created_at
 		from (select distinct unnest($1::text[])) as asked (topic)
 		cross join lateral (
-			select position, topic, name, data
+			select position, topic, name, data, created_at
 			from tidings.events
 			where events.topic = asked.topic and position > $2
 			order by position
@@ -120,7 +122,7 @@ func (r row) event(state stream.State) (stream.Event, error) {
 	if err != nil {
 		return stream.Event{}, err
 	}
-	return stream.Event{Cursor: state.Cursor(r.position), Topic: topic, Name: name, Data: data}, nil
+	return stream.Event{Cursor: state.Cursor(r.position), Topic: topic, Name: name, Data: data, Committed: r.createdAt}, nil
 }
 
 // Publish puts an event into a topic. It returns an *InvalidError for a topic, name

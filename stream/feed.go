@@ -187,17 +187,8 @@ func randomRetry(most time.Duration) time.Duration { return retryLeast + rand.N(
 func (f *Feed) events(p *pen) verdict {
 	frames, next, err := f.sub.take(p.frames[:0], chunkFrames, partBytes)
 	p.frames = frames
-	var gap *GapError
-	switch {
-	case errors.Is(err, ErrClosed):
-		return f.bye(p, EndShutdown)
-	case errors.As(err, &gap):
-		f.told = gap.Resumed
-		p.bytes = append(p.bytes, Gap(gap)...)
-		return verdict{more: true}
-	case err != nil: // the log cannot be read at the moment
-		f.readable = p.now + unreadablePause
-		return verdict{}
+	if err != nil {
+		return f.trouble(p, err)
 	}
 	for _, e := range frames {
 		if f.style.Enveloped {
@@ -217,6 +208,21 @@ func (f *Feed) events(p *pen) verdict {
 		return verdict{more: true}
 	}
 	return verdict{more: next == moreNext}
+}
+
+// trouble tells the reader why there are no events, unless it is a passing reason.
+func (f *Feed) trouble(p *pen, err error) verdict {
+	var gap *GapError
+	switch {
+	case errors.Is(err, ErrClosed):
+		return f.bye(p, EndShutdown)
+	case errors.As(err, &gap):
+		f.told = gap.Resumed
+		p.bytes = append(p.bytes, Gap(gap)...)
+		return verdict{more: true}
+	}
+	f.readable = p.now + unreadablePause
+	return verdict{}
 }
 
 // quiet does what is due when there are no more events.

@@ -38,7 +38,8 @@ type HubConfig struct {
 	// Tick is how often the log is read though no doorbell rang. Default 5 s.
 	Tick time.Duration
 	// Patience is how long the socket of a reader may take nothing of what waits for it
-	// before the reader is cut; it resumes from its cursor. Default 10 s.
+	// before the reader is cut; it resumes from its cursor. One that takes a little, but
+	// three times as long for a part of 32 KiB, is told so before it ends. Default 10 s.
 	Patience time.Duration
 	// Logger reports what an operator should know. Default: discard.
 	Logger *slog.Logger

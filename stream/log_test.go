@@ -79,6 +79,13 @@ func (l *memoryLog) like(counts ...int) {
 	}
 }
 
+// lastCursor is the cursor of the last event.
+func (l *memoryLog) lastCursor() Cursor {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.events[len(l.events)-1].Cursor
+}
+
 // trim removes the events up to a position.
 func (l *memoryLog) trim(position int64) {
 	l.mu.Lock()

@@ -149,7 +149,7 @@ func (p *replay) take(batch Batch, frames []*Frame, byTopic map[Topic][]*Frame) 
 	mine := p.share(frames, byTopic)
 	reach := batch.State.Cursor(max(batch.Through, p.from.Position))
 	whole := batch.Through == batch.State.Head
-	if n := fit(mine, replayBytes); n < len(mine) {
+	if n := fit(mine, chunkBytes); n < len(mine) {
 		mine, reach, whole = mine[:n:n], mine[n-1].Cursor, false
 	}
 	s.answer(p, func() {

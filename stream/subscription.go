@@ -7,11 +7,10 @@ import (
 )
 
 const (
-	// chunkFrames and chunkBytes bound what waits for a reader, of frames that it shares
-	// with others; replayBytes is for those that were read from the log for it.
+	// chunkFrames and chunkBytes bound what waits for a reader: what the lane offers,
+	// and what comes from the ring or the log at once when the reader is behind.
 	chunkFrames = 1024
 	chunkBytes  = 256 << 10
-	replayBytes = 64 << 10
 )
 
 // A Subscription is one reader's place in the events of its topics. Next, Take and Close
@@ -170,12 +169,13 @@ func (s *Subscription) taken(n int) {
 		}
 		s.bytes -= len(f.sse)
 	}
-	s.backlog, s.ripe = s.backlog[n:], s.ripe-n
-	if len(s.backlog) == 0 {
-		s.drop()
-		s.cursor = further(s.cursor, s.reach)
-		s.advance()
+	if n < len(s.backlog) {
+		s.backlog, s.ripe = s.backlog[n:], s.ripe-n
+		return
 	}
+	s.drop()
+	s.cursor = further(s.cursor, s.reach)
+	s.advance()
 }
 
 // keepFrames is how large an empty backlog is kept: most readers get an event or two

@@ -8,9 +8,6 @@ import (
 	"time"
 )
 
-// slowPart is how long a socket may take for one part of a feed.
-const slowPart = 30 * time.Second
-
 // errNoSocket: the connection is not one that can be taken over.
 var errNoSocket = errors.New("no socket under this connection")
 
@@ -183,8 +180,8 @@ func (w *wire) hear(by *worker) bool {
 	}
 }
 
-// wasSlow reports whether the socket took long for the last part.
-func (w *wire) wasSlow(by *worker) bool { return by.now-w.since > slowPart }
+// wasSlow reports whether the socket took too long for the last part, little by little.
+func (w *wire) wasSlow(by *worker) bool { return by.now-w.since > 3*by.lane.hub.cfg.Patience }
 
 // stalled reports whether the socket has taken nothing for too long.
 func (w *wire) stalled(by *worker) bool { return by.now >= w.limit(by) }

@@ -1,0 +1,468 @@
+package stream
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// live starts a hub on the real clock, over real sockets.
+func live(t testing.TB, log Log, cfg HubConfig) *Hub {
+	t.Helper()
+	h := NewHub(log, cfg)
+	ctx, stop := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if err := h.Run(ctx); err != nil {
+			t.Error(err)
+		}
+	}()
+	t.Cleanup(func() { stop(); <-done })
+	eventually(t, "ready", func() bool { return h.Err() == nil })
+	return h
+}
+
+func eventually(t testing.TB, what string, holds func() bool) {
+	t.Helper()
+	deadline := time.After(30 * time.Second)
+	for !holds() {
+		select {
+		case <-deadline:
+			t.Fatalf("never: %s", what)
+		case <-time.After(2 * time.Millisecond):
+		}
+	}
+}
+
+// sockets are both ends of a connection.
+func sockets(t testing.TB) (near, far *net.TCPConn) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	dialed, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	accepted, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { dialed.Close(); accepted.Close() })
+	return dialed.(*net.TCPConn), accepted.(*net.TCPConn)
+}
+
+// A client is the client's end of a feed that was taken over.
+type client struct {
+	t     testing.TB
+	conn  net.Conn
+	lines *bufio.Reader
+	ended chan End
+	kept  chan net.Conn
+}
+
+const testHead = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+// attach opens a feed over a connection of its own, and reads its head.
+func attach(t testing.TB, h *Hub, cfg FeedConfig) *client {
+	t.Helper()
+	near, far := sockets(t)
+	return attachTo(t, h, cfg, near, far)
+}
+
+func attachTo(t testing.TB, h *Hub, cfg FeedConfig, near, far net.Conn) *client {
+	t.Helper()
+	c := &client{t: t, conn: near, ended: make(chan End, 1), kept: make(chan net.Conn, 1)}
+	cfg.Ended = func(end End, conn net.Conn) { c.kept <- conn; c.ended <- end }
+	if cfg.Heartbeat == 0 {
+		cfg.Heartbeat = time.Hour
+	}
+	feed, err := h.Open(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := feed.TakeOver(far, []byte(testHead), true, true); err != nil {
+		t.Fatal(err)
+	}
+	if err := near.SetDeadline(time.Now().Add(60 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	in := bufio.NewReader(near)
+	res, err := http.ReadResponse(in, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.lines = bufio.NewReader(res.Body)
+	c.block()
+	return c
+}
+
+// block reads up to the next blank line and returns the event's name and its id.
+func (c *client) block() (name, id string) {
+	c.t.Helper()
+	for {
+		line, err := c.lines.ReadString('\n')
+		if err != nil {
+			c.t.Fatalf("after %q: %v", line, err)
+		}
+		if after, ok := strings.CutPrefix(line, "event: "); ok {
+			name = strings.TrimSpace(after)
+		}
+		if after, ok := strings.CutPrefix(line, "id: "); ok {
+			id = strings.TrimSpace(after)
+		}
+		if line == "\n" {
+			return name, id
+		}
+	}
+}
+
+// all reads the ids of n events, which must all be of one name.
+func (c *client) all(n int, event string) (ids []string) {
+	c.t.Helper()
+	for range n {
+		name, id := c.block()
+		if name != event {
+			c.t.Fatalf("got %q, %s after %d", name, id, len(ids))
+		}
+		ids = append(ids, id)
+	}
+	return ids
+}
+
+func texts(cursors []Cursor) (all []string) {
+	for _, c := range cursors {
+		all = append(all, c.String())
+	}
+	return all
+}
+
+func TestTakeOver(t *testing.T) {
+	t.Parallel()
+	topics := []Topic{post42}
+
+	t.Run("ReplaysThenGoesLive", func(t *testing.T) {
+		t.Parallel()
+		log := newMemoryLog()
+		log.append(slices.Repeat([]Topic{post42, post43}, 50)...)
+		h := live(t, log, HubConfig{RingEvents: 20})
+		c := attach(t, h, FeedConfig{Topics: topics, Start: Earliest})
+		got := c.all(50, "x")
+		log.append(post43, post42)
+		h.Wake()
+		got = append(got, c.all(1, "x")...)
+		if want := texts(log.want(0, post42)); !slices.Equal(got, want) {
+			t.Errorf("got %v, want %v", got, want)
+		}
+	})
+	t.Run("NoticesAtOnceWhoLeaves", func(t *testing.T) {
+		t.Parallel()
+		h := live(t, newMemoryLog(), HubConfig{})
+		for name, leave := range map[string]func(c *net.TCPConn) error{
+			"close": func(c *net.TCPConn) error { return c.Close() },
+			"half":  func(c *net.TCPConn) error { return c.CloseWrite() },
+			"reset": func(c *net.TCPConn) error { c.SetLinger(0); return c.Close() },
+			"late":  func(c *net.TCPConn) error { io.WriteString(c, "GET"); return c.Close() },
+		} {
+			c := attach(t, h, FeedConfig{Topics: topics})
+			if err := leave(c.conn.(*net.TCPConn)); err != nil {
+				t.Error(err)
+			}
+			if end := <-c.ended; end != EndLeft {
+				t.Errorf("%s: ended with %q", name, end)
+			}
+		}
+		if n := h.Stats().Readers[SSE]; n != 0 {
+			t.Errorf("%d readers left", n)
+		}
+	})
+	t.Run("EndsInOrderAndKeepsTheConnection", func(t *testing.T) {
+		t.Parallel()
+		h := live(t, newMemoryLog(), HubConfig{})
+		c := attach(t, h, FeedConfig{Topics: topics, MaxAge: 50 * time.Millisecond})
+		if name, _ := c.block(); name != "stream.bye" {
+			t.Errorf("got %q", name)
+		}
+		if rest, err := io.ReadAll(c.lines); err != nil || len(rest) > 0 {
+			t.Errorf("after it came %q, %v", rest, err)
+		}
+		conn := <-c.kept
+		if end := <-c.ended; end != EndAge || conn == nil {
+			t.Fatalf("ended with %q and %v", end, conn)
+		}
+		go io.WriteString(conn, "again\n")
+		if line, err := bufio.NewReader(c.conn).ReadString('\n'); line != "again\n" {
+			t.Errorf("over the same connection came %q, %v", line, err)
+		}
+	})
+	t.Run("SaysGoodbyeAndClosesWhenItDrains", func(t *testing.T) {
+		t.Parallel()
+		h := live(t, newMemoryLog(), HubConfig{})
+		c := attach(t, h, FeedConfig{Topics: topics})
+		h.Drain(t.Context(), time.Second)
+		if name, _ := c.block(); name != "stream.bye" {
+			t.Errorf("got %q", name)
+		}
+		conn := <-c.kept
+		if end := <-c.ended; end != EndShutdown || conn != nil {
+			t.Errorf("ended with %q and %v", end, conn)
+		}
+	})
+	t.Run("BeatsAndChecksInByTheWheel", func(t *testing.T) {
+		t.Parallel()
+		log := newMemoryLog()
+		h := live(t, log, HubConfig{})
+		c := attach(t, h, FeedConfig{Topics: topics, Heartbeat: 20 * time.Millisecond})
+		for range 10 {
+			if line, err := c.lines.ReadString('\n'); line != ":\n" {
+				t.Fatalf("got %q, %v", line, err)
+			}
+		}
+		log.append(post43)
+		h.Wake()
+		for {
+			if line, _ := c.lines.ReadString('\n'); line == "event: stream.checkpoint\n" {
+				return
+			}
+		}
+	})
+}
+
+// pad makes the data of each event so large.
+type padded struct {
+	*memoryLog
+	data Data
+}
+
+func (p padded) Read(ctx context.Context, q Query) (Batch, error) {
+	batch, err := p.memoryLog.Read(ctx, q)
+	for i := range batch.Events {
+		batch.Events[i].Data = p.data
+	}
+	return batch, err
+}
+
+func large(n int) Data { return Data{[]byte(`"` + strings.Repeat("x", n) + `"`)} }
+
+// narrow makes the buffers between both ends small.
+func narrow(t testing.TB, size int) (near, far *net.TCPConn) {
+	t.Helper()
+	near, far = sockets(t)
+	if err := near.SetReadBuffer(size); err != nil {
+		t.Fatal(err)
+	}
+	if err := far.SetWriteBuffer(size); err != nil {
+		t.Fatal(err)
+	}
+	return near, far
+}
+
+func TestBackPressure(t *testing.T) {
+	t.Parallel()
+	topics := []Topic{post42}
+
+	t.Run("WhoStopsIsCutAndHurtsNobody", func(t *testing.T) {
+		t.Parallel()
+		log := padded{newMemoryLog(), large(10_000)}
+		h := live(t, log, HubConfig{Patience: 200 * time.Millisecond, RingEvents: 10, Lanes: 1})
+		near, far := narrow(t, 4<<10)
+		stopped := attachTo(t, h, FeedConfig{Topics: topics}, near, far)
+		var others []*client
+		for range 5 {
+			others = append(others, attach(t, h, FeedConfig{Topics: topics}))
+		}
+		const n = 100
+		var reading sync.WaitGroup
+		for _, c := range others {
+			reading.Go(func() { c.all(n, "x") })
+		}
+		for range n {
+			log.append(post42)
+			h.Wake()
+		}
+		reading.Wait()
+		if end := <-stopped.ended; end != EndStalled {
+			t.Errorf("ended with %q", end)
+		}
+		if unsent := h.Stats().Unsent; unsent != 0 {
+			t.Errorf("%d bytes are counted as unsent", unsent)
+		}
+	})
+	t.Run("WhoReadsIsNotCutByABurst", func(t *testing.T) {
+		t.Parallel()
+		log := newMemoryLog()
+		h := live(t, log, HubConfig{RingEvents: 500, Backlog: 16, Patience: 5 * time.Second})
+		const n = 20_000
+		var reading sync.WaitGroup
+		var got [4][]string
+		for i := range got {
+			near, far := narrow(t, 4<<10)
+			c := attachTo(t, h, FeedConfig{Topics: topics}, near, far)
+			reading.Go(func() { got[i] = c.all(n, "x") })
+		}
+		log.append(slices.Repeat([]Topic{post42}, n)...)
+		h.Wake()
+		reading.Wait()
+		want := texts(log.want(0, post42))
+		for i := range got {
+			if !slices.Equal(got[i], want) {
+				t.Errorf("reader %d got something else", i)
+			}
+		}
+		if ended := h.Stats().Ended; len(ended) > 0 {
+			t.Errorf("ended: %v", ended)
+		}
+	})
+	t.Run("WhoIsTooSlowIsTold", func(t *testing.T) {
+		t.Parallel()
+		log := padded{newMemoryLog(), large(500_000)}
+		h := live(t, log, HubConfig{Patience: 400 * time.Millisecond})
+		near, far := narrow(t, 32<<10)
+		c := attachTo(t, h, FeedConfig{Topics: topics}, near, far)
+		log.append(slices.Repeat([]Topic{post42}, 20)...)
+		h.Wake()
+		tick := time.NewTicker(10 * time.Millisecond)
+		defer tick.Stop()
+		var text strings.Builder
+		for b := make([]byte, 2500); ; {
+			n, err := c.lines.Read(b)
+			text.Write(b[:n])
+			if err != nil {
+				if err != io.EOF {
+					t.Errorf("it ended with %v", err)
+				}
+				break
+			}
+			<-tick.C
+		}
+		if !strings.Contains(text.String(), `{"reason":"slow"}`) {
+			t.Errorf("the end is %.200q", text.String()[max(0, text.Len()-200):])
+		}
+		if end := <-c.ended; end != EndSlow {
+			t.Errorf("ended with %q", end)
+		}
+	})
+	t.Run("HoldsNoMoreThanItsBounds", func(t *testing.T) {
+		t.Parallel()
+		log := padded{newMemoryLog(), large(1000)}
+		h := live(t, log, HubConfig{Patience: time.Minute, RingEvents: 100, Lanes: 1})
+		near, far := narrow(t, 4<<10)
+		attachTo(t, h, FeedConfig{Topics: topics}, near, far)
+		for range 50 {
+			log.append(slices.Repeat([]Topic{post42}, 100)...)
+			h.Wake()
+			head := log.want(0, post42)
+			eventually(t, "read", func() bool { return h.Head() == head[len(head)-1] })
+		}
+		eventually(t, "behind", func() bool { return h.Stats().Behind == 1 })
+		l := h.lanes[0]
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		for s := range l.all() {
+			if s.bytes > chunkBytes || len(s.backlog) > chunkFrames {
+				t.Errorf("%d bytes, %d frames wait", s.bytes, len(s.backlog))
+			}
+		}
+		if l.count.Unsent > 2*partBytes {
+			t.Errorf("%d bytes are buffered", l.count.Unsent)
+		}
+	})
+}
+
+// Readers that come and go while their neighbours' descriptors are used again: nobody
+// ever sees another's events.
+func TestChurnMixesNobodyUp(t *testing.T) {
+	t.Parallel()
+	log := newMemoryLog()
+	h := live(t, log, HubConfig{})
+	stop := make(chan struct{})
+	var writing, reading sync.WaitGroup
+	writing.Go(func() {
+		for i := 0; ; i++ {
+			select {
+			case <-stop:
+				return
+			case <-time.After(200 * time.Microsecond):
+				log.append(Topic{fmt.Sprintf("user:%d", i%8)})
+				h.Wake()
+			}
+		}
+	})
+	for user := range 8 {
+		reading.Go(func() {
+			topic := fmt.Sprintf("user:%d", user)
+			for range 40 {
+				c := attach(t, h, FeedConfig{Topics: []Topic{{topic}}})
+				for range 3 {
+					if line, err := c.lines.ReadString('\n'); err != nil || strings.HasPrefix(line, "topic: ") && strings.TrimSpace(line[7:]) != topic {
+						t.Errorf("%s got %q, %v", topic, line, err)
+					}
+				}
+				c.conn.Close()
+				<-c.ended
+			}
+		})
+	}
+	reading.Wait()
+	close(stop)
+	writing.Wait()
+	h.poller.mu.Lock()
+	defer h.poller.mu.Unlock()
+	if len(h.poller.free) != len(h.poller.slots) || len(h.poller.slots) > 16 {
+		t.Errorf("%d of %d slots are free", len(h.poller.free), len(h.poller.slots))
+	}
+}
+
+// What an event costs does not grow with its readers but by the writes themselves.
+func TestFanOutAllocatesNothingPerReader(t *testing.T) {
+	log := newMemoryLog()
+	h := live(t, log, HubConfig{})
+	const readers, events = 200, 50
+	var drained sync.WaitGroup
+	var clients []*client
+	for range readers {
+		clients = append(clients, attach(t, h, FeedConfig{Topics: []Topic{post42}}))
+	}
+	for _, c := range clients {
+		drained.Go(func() {
+			b := make([]byte, 4<<10)
+			for {
+				if _, err := c.conn.Read(b); err != nil {
+					return
+				}
+			}
+		})
+	}
+	send := func(n int) {
+		for range n {
+			delivered := h.Stats().Delivered
+			log.append(post42)
+			h.Wake()
+			eventually(t, "delivered", func() bool { return h.Stats().Delivered == delivered+readers })
+		}
+	}
+	send(10)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	send(events)
+	runtime.ReadMemStats(&after)
+	if each := float64(after.Mallocs-before.Mallocs) / (readers * events); each > 0.5 {
+		t.Errorf("%.2f allocations a delivery", each)
+	}
+	for _, c := range clients {
+		c.conn.Close()
+	}
+	drained.Wait()
+}
