@@ -60,21 +60,32 @@ func (r *replays) run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		}
-		for group := r.fold(); len(group) > 0 && ctx.Err() == nil; group = r.fold() {
-			r.read(ctx, group)
+		for group, after := r.fold(); len(group) > 0 && ctx.Err() == nil; group, after = r.fold() {
+			r.read(ctx, group, after)
 		}
 	}
 }
 
-// fold takes who waits longest, and with him those who may find what they need in the
-// same read.
-func (r *replays) fold() (group []*replay) {
+// fold takes who waits longest, and with him those who find what they need in the same
+// read or may do so: it begins before him when that still reaches past him, for a read
+// of so many events covers at least as many positions.
+func (r *replays) fold() (group []*replay, after int64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if len(r.waiting) == 0 {
+		return nil, 0
+	}
+	first := r.waiting[0].from.Position
+	after = first
+	for _, p := range r.waiting {
+		if at := p.from.Position; at < after && at > first-replayFrames {
+			after = at
+		}
+	}
 	topics := make(map[Topic]struct{})
 	left := r.waiting[:0:0]
 	for _, p := range r.waiting {
-		if len(group) > 0 && (p.from.Position < group[0].from.Position || len(topics)+fresh(topics, p.topics) > foldTopics) {
+		if len(group) > 0 && (p.from.Position < after || len(topics)+fresh(topics, p.topics) > foldTopics) {
 			left = append(left, p)
 			continue
 		}
@@ -84,7 +95,7 @@ func (r *replays) fold() (group []*replay) {
 		group = append(group, p)
 	}
 	r.waiting = left
-	return group
+	return group, after
 }
 
 func fresh(known map[Topic]struct{}, topics []Topic) (n int) {
@@ -98,9 +109,9 @@ func fresh(known map[Topic]struct{}, topics []Topic) (n int) {
 
 // read reads the log once and hands out what it found. Who stands beyond that waits on,
 // ahead of those who came later.
-func (r *replays) read(ctx context.Context, group []*replay) {
+func (r *replays) read(ctx context.Context, group []*replay, after int64) {
 	topics := make(map[Topic][]*Frame)
-	query := Query{After: group[0].from.Position, Limit: replayFrames}
+	query := Query{After: after, Limit: replayFrames}
 	for _, p := range group {
 		for _, t := range p.topics {
 			if _, ok := topics[t]; !ok {

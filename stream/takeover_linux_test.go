@@ -304,11 +304,11 @@ func TestBackPressure(t *testing.T) {
 		t.Parallel()
 		log := newMemoryLog()
 		h := live(t, log, HubConfig{RingEvents: 500, Backlog: 16, Patience: 5 * time.Second})
-		const n = 20_000
+		const n = 10_000
 		var reading sync.WaitGroup
 		var got [4][]string
 		for i := range got {
-			near, far := narrow(t, 4<<10)
+			near, far := narrow(t, 32<<10)
 			c := attachTo(t, h, FeedConfig{Topics: topics}, near, far)
 			reading.Go(func() { got[i] = c.all(n, "x") })
 		}

@@ -1,0 +1,65 @@
+package stream
+
+import (
+	"math/rand/v2"
+	"testing"
+	"time"
+)
+
+// A wheel does what a list of times does, only quicker: nobody is called early, or
+// later than a slot, unless the time was beyond the horizon.
+func TestWheel(t *testing.T) {
+	t.Parallel()
+
+	random := rand.New(rand.NewPCG(1, 2))
+	w := newWheel()
+	subs := make([]Subscription, 200)
+	due := make(map[*Subscription]time.Duration)
+	var now time.Duration
+	fired := 0
+	for range 20_000 {
+		s := &subs[random.IntN(len(subs))]
+		switch random.IntN(4) {
+		case 0:
+			at := now + time.Duration(random.Int64N(int64(40*time.Second)))
+			set := w.set(s, at)
+			if horizon := now + (wheelSlots-2)*wheelSlot; set < min(at, horizon) {
+				t.Fatalf("set for %v, which is before %v", set, at)
+			}
+			due[s] = set
+		case 1:
+			w.remove(s)
+			delete(due, s)
+		default:
+			if next := w.next(now); next < time.Hour && random.IntN(2) == 0 {
+				now += next // as the worker sleeps
+			} else {
+				now += time.Duration(random.Int64N(int64(50 * time.Millisecond)))
+			}
+			w.turn(now, func(s *Subscription) {
+				fired++
+				at, ok := due[s]
+				if !ok || at > now {
+					t.Fatalf("called at %v, and is due at %v (%v)", now, at, ok)
+				}
+				delete(due, s)
+			})
+			for _, at := range due {
+				if at+wheelSlot <= now {
+					t.Fatalf("due at %v, and not called at %v", at, now)
+				}
+			}
+		}
+		if w.size != len(due) {
+			t.Fatalf("%d hang in the wheel, %d are due", w.size, len(due))
+		}
+	}
+	if fired < 1000 {
+		t.Errorf("only %d were called", fired)
+	}
+	now += time.Hour // nobody looked for long
+	w.turn(now, func(s *Subscription) { delete(due, s) })
+	if w.size != 0 || len(due) != 0 {
+		t.Errorf("%d hang in the wheel after an hour", w.size)
+	}
+}
