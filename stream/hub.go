@@ -83,11 +83,12 @@ type Hub struct {
 	// mu guards what follows. Nothing is read, written or encoded under it.
 	mu       sync.RWMutex
 	ring     ring
-	state    State  // as of the last read
-	breaks   int    // how often the log broke off, or began a new epoch
-	events   int64  // read so far
-	tip      Cursor // everything up to it is in the ring
-	head     Cursor // everything up to it was handed to every lane
+	state    State         // as of the last read
+	breaks   int           // how often the log broke off, or began a new epoch
+	events   int64         // read so far
+	lag      time.Duration // from a commit until it was read here, the last time
+	tip      Cursor        // everything up to it is in the ring
+	head     Cursor        // everything up to it was handed to every lane
 	loaded   bool
 	closed   bool
 	draining time.Duration // over how long
@@ -235,6 +236,9 @@ func (h *Hub) apply(batch Batch, frames []*Frame) {
 		h.ring.push(f)
 	}
 	h.tip, h.state, h.events = head, batch.State, h.events+int64(len(frames))
+	if len(frames) > 0 && !frames[0].Committed.IsZero() {
+		h.lag = max(0, time.Since(frames[0].Committed))
+	}
 	breaks := h.breaks
 	h.mu.Unlock()
 	for _, l := range h.lanes {

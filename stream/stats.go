@@ -30,6 +30,8 @@ const (
 // Stats are the figures of a hub since it began, and of this moment.
 type Stats struct {
 	Head      Cursor
+	Lag       time.Duration       // from the commit of an event until it was read here, the last time
+	Readable  bool                // the log could be read, the last time
 	Readers   map[Transport]int64 // at the moment
 	Behind    int64               // of these, who hold a position and read on from it
 	Unsent    int64               // bytes that sockets have not taken yet
@@ -129,6 +131,7 @@ func (h *Hub) Stats() Stats {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
 	sum.Head, sum.Events, sum.Breaks = h.head, h.events, h.breaks
+	sum.Lag, sum.Readable = h.lag, h.loaded && h.err == nil
 	sum.Reads = h.reads.Load()
 	return sum
 }
