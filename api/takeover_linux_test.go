@@ -1,0 +1,123 @@
+package api
+
+import (
+	"fmt"
+	"io"
+	"runtime"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+// Who waits costs a connection and no goroutine, and is freed whole.
+func TestReadersCostNoGoroutine(t *testing.T) {
+	r := newRig(t) // not parallel: it counts all goroutines
+	head := r.head(t)
+	before := runtime.NumGoroutine()
+
+	const each = 100
+	var all []*wire
+	for i := range 2 * each {
+		w := r.dial(t)
+		if i%2 == 0 {
+			w.ask("GET /v1/events?topic=room:1 HTTP/1.1")
+			w.head()
+			w.chunk()
+		} else {
+			w.ask("GET /v1/poll?topic=room:1&cursor=" + head + " HTTP/1.1")
+		}
+		all = append(all, w)
+	}
+	r.reading(t, each)
+	r.waiting(t, each)
+	eventually(t, "no handler left", func() bool { return r.busy.Load() == 0 && runtime.NumGoroutine() < before+each/4 })
+	for _, w := range all {
+		w.Close()
+	}
+	r.idle(t)
+}
+
+// One connection serves poll after poll, and a stream after that.
+func TestConnectionsComeBack(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, maxAge(200*time.Millisecond))
+
+	w := r.dial(t)
+	cursor := r.head(t)
+	for i := range 3 {
+		w.ask("GET /v1/poll?topic=room:1&cursor=" + cursor + " HTTP/1.1")
+		r.waiting(t, 1)
+		r.publish(t, "room:1", "tick", strconv.Itoa(i))
+		status, head := w.head()
+		want(t, "status line", status, "HTTP/1.1 200 OK")
+		for name, value := range map[string]string{
+			"Content-Type": "application/json", "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", "Vary": "Origin", "Connection": "",
+		} {
+			want(t, name, head.Get(name), value)
+		}
+		if _, err := time.Parse(time.RFC1123, head.Get("Date")); err != nil || head.Get("X-Request-Id") == "" {
+			t.Errorf("Date is %q, X-Request-Id %q", head.Get("Date"), head.Get("X-Request-Id"))
+		}
+		size, err := strconv.Atoi(head.Get("Content-Length"))
+		must(t, err)
+		body := make([]byte, size)
+		_, err = io.ReadFull(w.r, body)
+		must(t, err)
+		cursor = head.Get("Next-Cursor")
+		want(t, "body", string(body), fmt.Sprintf(`{"events":[{"id":"%s","event":"tick","topic":"room:1","data":%d}],"cursor":"%s","more":false}`+"\n", cursor, i, cursor))
+	}
+	w.ask("GET /v1/events?topic=room:1 HTTP/1.1")
+	w.head()
+	for chunk := w.chunk(); chunk != ""; chunk = w.chunk() {
+	}
+	w.ask("GET /healthz HTTP/1.1", "Connection: close")
+	if status, _ := w.head(); status != "HTTP/1.1 200 OK" {
+		t.Errorf("the next request has %q", status)
+	}
+	r.idle(t)
+}
+
+// Who asks to close, or sends the next request before the answer, is told to begin anew.
+func TestConnectionsThatDoNotComeBack(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+
+	cursor := r.head(t)
+	poll := "GET /v1/poll?topic=room:1&cursor=" + cursor + " HTTP/1."
+	for name, ask := range map[string]func(w *wire){
+		"Close":     func(w *wire) { w.ask(poll+"1", "Connection: close") },
+		"HTTP10":    func(w *wire) { w.ask(poll + "0") },
+		"Pipelined": func(w *wire) { io.WriteString(w, poll+"1\r\nHost: x\r\n\r\nGET /healthz HTTP/1.1\r\nHost: x\r\n\r\n") },
+	} {
+		w := r.dial(t)
+		ask(w)
+		r.waiting(t, 1)
+		r.publish(t, "room:1", "tick", `1`)
+		status, head := w.head()
+		if !strings.HasSuffix(status, "200 OK") || !strings.EqualFold(head.Get("Connection"), "close") {
+			t.Errorf("%s: %q, Connection: %s", name, status, head.Get("Connection"))
+		}
+		if body, err := io.ReadAll(w.r); err != nil || !strings.HasPrefix(string(body), `{"events":[{`) {
+			t.Errorf("%s: %q, %v", name, body, err)
+		}
+		cursor = head.Get("Next-Cursor")
+		poll = "GET /v1/poll?topic=room:1&cursor=" + cursor + " HTTP/1."
+	}
+	r.idle(t)
+}
+
+// A poll with a body is answered all the same: it waits in a goroutine.
+func TestPollWithABody(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+
+	w := r.dial(t)
+	w.ask("GET /v1/poll?topic=room:1&cursor="+r.head(t)+" HTTP/1.1", "Content-Length: 2")
+	io.WriteString(w, "{}")
+	r.waiting(t, 1)
+	r.publish(t, "room:1", "tick", `1`)
+	if status, _ := w.head(); status != "HTTP/1.1 200 OK" {
+		t.Errorf("status line is %q", status)
+	}
+}
