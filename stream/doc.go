@@ -15,12 +15,35 @@
 // # How
 //
 // One [Hub] a process follows the log. Each batch it reads is encoded once, as
-// [Frame], kept in a bounded ring of recent frames, and handed to the live
-// subscriptions of its topics. A subscription that is behind (it starts from an old
-// cursor, or its reader is slow) holds a position and no queue: it reads on from
-// the ring, else from the log, a chunk at a time as its reader takes them, and
-// becomes live when it reaches the head. So memory is bounded whatever readers do,
-// and a slow one costs the others nothing.
+// [Frame], kept in a bounded ring of recent frames, and offered to the live
+// subscriptions of its topics, which are spread over a few lanes: one worker each,
+// none of which waits for another or for a reader. A batch marks the subscriptions it
+// concerns; the worker then writes to each marked one once, all its frames together,
+// straight to the connection and without blocking. So an event costs no goroutine, no
+// channel and no allocation for each of its readers, and a busy hub writes less often,
+// not more.
+//
+// A subscription that is behind (it starts from an old cursor, or its reader is slow)
+// holds a position and no queue: it reads on from the ring, else from the log, a chunk
+// at a time as its socket drains, and becomes live when it reaches the lane's head.
+// Reads of the log are few at once, and each is for all who can use it. So memory is
+// bounded whatever readers do, and a slow one costs the others nothing.
+//
+// Of a comment-count or like-update, a reader of a stream may be given the newest
+// alone; likes of a hot post are held for up to 250 ms for that. An event is left out
+// only in favour of a later one of the same target that is written with it, and what is
+// held waits in its place, so cursors stay exact.
+//
+// # Who writes
+//
+//   - [Feed]: a stream, from stream.ready to stream.bye, with its heartbeats,
+//     checkpoints and warnings. The hub writes it to a connection that it was given
+//     (TakeOver, on Linux), or a goroutine does (Run: HTTP/2, other systems).
+//   - [Subscription]: for those who take (Next, Take), or wait for one answer: in a
+//     goroutine, or parked, with the hub waiting in its place (Park).
+//
+// Heartbeats and all other times hang in one timer wheel a lane; sockets that are full
+// or gone are learned from one epoll, edge-triggered.
 //
 // A cursor is judged by [State.Judge] against the history in the database, never
 // against what this hub happens to have read: a reader may come from an instance
