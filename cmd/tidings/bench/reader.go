@@ -1,4 +1,4 @@
-package main
+package bench
 
 import (
 	"bufio"
@@ -12,20 +12,20 @@ import (
 	"time"
 )
 
-// benchRest is how long a reader that was cut off waits before it resumes.
-const benchRest = 100 * time.Millisecond
+// restTime is how long a reader that was cut off waits before it resumes.
+const restTime = 100 * time.Millisecond
 
-// A benchReader reads one topic, over either transport, and counts the events of
+// A reader reads one topic, over either transport, and counts the events of
 // one name in it. It belongs to one goroutine.
-type benchReader struct {
-	wire   *benchWire
+type reader struct {
+	wire   *wire
 	poll   bool
 	post   int // index of it
 	topic  string
 	event  string
 	token  string
 	now    func() time.Duration
-	tally  benchTally
+	tally  tally
 	cursor string
 	begun  bool
 }
@@ -33,7 +33,7 @@ type benchReader struct {
 // run reads until ctx ends, and resumes from its cursor whenever it was cut. It
 // calls began once: with nil when the server has taken it in, with an error when
 // that cannot be had.
-func (r *benchReader) run(ctx context.Context, began func(error)) {
+func (r *reader) run(ctx context.Context, began func(error)) {
 	read := r.stream
 	if r.poll {
 		read = r.polls
@@ -47,20 +47,20 @@ func (r *benchReader) run(ctx context.Context, began func(error)) {
 		select {
 		case <-ctx.Done():
 			return
-		case <-time.After(benchRest):
+		case <-time.After(restTime):
 			r.tally.cut()
 		}
 	}
 }
 
-func (r *benchReader) begin(began func(error)) {
+func (r *reader) begin(began func(error)) {
 	if !r.begun {
 		r.begun = true
 		began(nil)
 	}
 }
 
-func (r *benchReader) query() url.Values {
+func (r *reader) query() url.Values {
 	cursor := r.cursor
 	if cursor == "" {
 		cursor = "now"
@@ -69,7 +69,7 @@ func (r *benchReader) query() url.Values {
 }
 
 // stream reads one event stream to its end.
-func (r *benchReader) stream(ctx context.Context, ready func()) error {
+func (r *reader) stream(ctx context.Context, ready func()) error {
 	conn, err := r.wire.dial(ctx)
 	if err != nil {
 		return err
@@ -79,23 +79,23 @@ func (r *benchReader) stream(ctx context.Context, ready func()) error {
 	if err != nil {
 		return err
 	}
-	b := benchBlock{reader: r, ready: ready}
+	b := block{reader: r, ready: ready}
 	return b.read(bufio.NewReaderSize(answer.Body, 4<<10))
 }
 
-// A benchBlock is the event that is being read: as much of the format (HTML standard
+// A block is the event that is being read: as much of the format (HTML standard
 // 9.2.6) as our own server writes.
-type benchBlock struct {
-	reader  *benchReader
+type block struct {
+	reader  *reader
 	ready   func()
 	name    []byte
 	id      []byte
-	mark    benchMark
+	mark    mark
 	marked  bool
 	partial bool // the line was begun by the last call
 }
 
-func (b *benchBlock) read(in *bufio.Reader) error {
+func (b *block) read(in *bufio.Reader) error {
 	for {
 		line, err := in.ReadSlice('\n')
 		if err != nil && !errors.Is(err, bufio.ErrBufferFull) {
@@ -108,7 +108,7 @@ func (b *benchBlock) read(in *bufio.Reader) error {
 	}
 }
 
-func (b *benchBlock) line(line []byte) {
+func (b *block) line(line []byte) {
 	field, value, _ := bytes.Cut(line, []byte(": "))
 	switch string(field) {
 	case "event":
@@ -127,7 +127,7 @@ func (b *benchBlock) line(line []byte) {
 }
 
 // end takes the whole event.
-func (b *benchBlock) end() {
+func (b *block) end() {
 	r := b.reader
 	if b.marked {
 		r.tally.take(b.mark, parsePosition(b.id), r.now())
@@ -142,7 +142,7 @@ func (b *benchBlock) end() {
 }
 
 // polls asks again and again over one connection, until that ends.
-func (r *benchReader) polls(ctx context.Context, ready func()) error {
+func (r *reader) polls(ctx context.Context, ready func()) error {
 	conn, err := r.wire.dial(ctx)
 	if err != nil {
 		return err
@@ -166,7 +166,7 @@ func (r *benchReader) polls(ctx context.Context, ready func()) error {
 }
 
 // page takes the events of one answer, and reads it to its end.
-func (r *benchReader) page(body io.Reader) error {
+func (r *reader) page(body io.Reader) error {
 	var page struct {
 		Events []struct {
 			ID, Event string

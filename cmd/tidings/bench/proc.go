@@ -1,4 +1,4 @@
-package main
+package bench
 
 import (
 	"bytes"
@@ -12,11 +12,11 @@ import (
 	"time"
 )
 
-// benchTick is the unit of CPU time in /proc (USER_HZ), the same on every Linux.
-const benchTick = 10 * time.Millisecond
+// clockTick is the unit of CPU time in /proc (USER_HZ), the same on every Linux.
+const clockTick = 10 * time.Millisecond
 
-// A benchUsage is CPU time so far; nil where it is not known.
-type benchUsage struct {
+// A usage is CPU time so far; nil where it is not known.
+type usage struct {
 	at       time.Duration
 	client   *time.Duration // of this process
 	server   *time.Duration
@@ -24,8 +24,8 @@ type benchUsage struct {
 }
 
 // usage reads the clocks.
-func (t *benchTarget) usage() benchUsage {
-	u := benchUsage{at: t.now()}
+func (t *target) usage() usage {
+	u := usage{at: t.now()}
 	if p, ok := processStat(os.Getpid()); ok {
 		u.client = &p.own
 	}
@@ -35,31 +35,31 @@ func (t *benchTarget) usage() benchUsage {
 	return u
 }
 
-// A benchCost is what a stretch of work took of the machine; nil is not known.
-type benchCost struct {
-	Seconds  float64   `json:"seconds"`
-	Client   *benchCPU `json:"client,omitempty"` // readers and writers of this process
-	Server   *benchCPU `json:"server,omitempty"`
-	Postgres *benchCPU `json:"postgres,omitempty"`
+// A Cost is what a stretch of work took of the machine; nil is not known.
+type Cost struct {
+	Seconds  float64 `json:"seconds"`
+	Client   *CPU    `json:"client,omitempty"` // readers and writers of this process
+	Server   *CPU    `json:"server,omitempty"`
+	Postgres *CPU    `json:"postgres,omitempty"`
 }
 
-// A benchCPU is CPU time by the clock and by what was done.
-type benchCPU struct {
+// A CPU is CPU time by the clock and by what was done.
+type CPU struct {
 	Cores      float64 `json:"cores"` // CPU seconds a second
 	MicrosEach float64 `json:"microsEach"`
 }
 
 // costSince is the cost of n things done since.
-func (t *benchTarget) costSince(u benchUsage, n int64) benchCost {
+func (t *target) costSince(u usage, n int64) Cost {
 	v := t.usage()
 	elapsed := v.at - u.at
-	cost := func(from, to *time.Duration) *benchCPU {
+	cost := func(from, to *time.Duration) *CPU {
 		if from == nil || to == nil {
 			return nil
 		}
-		return &benchCPU{ratioOf(float64(*to-*from), float64(elapsed)), microsEach(*to-*from, n)}
+		return &CPU{ratioOf(float64(*to-*from), float64(elapsed)), microsEach(*to-*from, n)}
 	}
-	return benchCost{
+	return Cost{
 		Seconds: elapsed.Seconds(),
 		Client:  cost(u.client, v.client), Server: cost(u.server, v.server), Postgres: cost(u.postgres, v.postgres),
 	}
@@ -91,7 +91,7 @@ func parseStat(text []byte) (p processTime, ok bool) {
 		n, _ := strconv.Atoi(string(f[i]))
 		return n
 	}
-	ticks := func(i int) time.Duration { return time.Duration(number(i)+number(i+1)) * benchTick }
+	ticks := func(i int) time.Duration { return time.Duration(number(i)+number(i+1)) * clockTick }
 	return processTime{parent: number(1), own: ticks(11), reaped: ticks(13)}, true
 }
 
@@ -122,7 +122,7 @@ func descendants(pid int) *time.Duration {
 
 // resident waits until the server's resident memory keeps still, and returns it in
 // KB; 0 when it is not known.
-func (t *benchTarget) resident(ctx context.Context) float64 {
+func (t *target) resident(ctx context.Context) float64 {
 	const still, looks = 5, 50
 	last, same := residentOf(t.pid), 0
 	for i := 0; i < looks && same < still; i++ {

@@ -1,4 +1,4 @@
-package main
+package bench
 
 import (
 	"context"
@@ -8,26 +8,26 @@ import (
 )
 
 const (
-	// benchDials is how many readers of a fleet connect at once.
-	benchDials = 64
-	// benchQuiet is how long nothing may arrive before what is missing is lost. It
+	// dialsAtOnce is how many readers of a fleet connect at once.
+	dialsAtOnce = 64
+	// lostAfter is how long nothing may arrive before what is missing is lost. It
 	// covers a reader that the server cuts off for being slow and takes back.
-	benchQuiet = 15 * time.Second
-	// benchLook is how often it is looked at.
-	benchLook = 2 * time.Millisecond
+	lostAfter = 15 * time.Second
+	// lookEvery is how often it is looked at.
+	lookEvery = 2 * time.Millisecond
 )
 
-// A benchFleet is a set of readers that run.
-type benchFleet struct {
-	target  *benchTarget
-	readers []*benchReader
+// A fleet is a set of readers that run.
+type fleet struct {
+	target  *target
+	readers []*reader
 	opened  time.Duration // how long it took until all were taken in
 	quiet   time.Duration
 	stop    func() // ends the readers and waits for them
 }
 
-// benchFleetSpec says what the readers read: each post by as many as there are.
-type benchFleetSpec struct {
+// fleetSpec says what the readers read: each post by as many as there are.
+type fleetSpec struct {
 	poll    bool
 	event   string
 	posts   []string
@@ -35,16 +35,16 @@ type benchFleetSpec struct {
 }
 
 // fleet starts readers and returns when the server has taken in all of them.
-func (t *benchTarget) fleet(ctx context.Context, spec benchFleetSpec) (*benchFleet, error) {
+func (t *target) fleet(ctx context.Context, spec fleetSpec) (*fleet, error) {
 	readers, err := t.muster(spec)
 	if err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	var running sync.WaitGroup
-	f := &benchFleet{target: t, readers: readers, quiet: benchQuiet, stop: func() { cancel(); running.Wait() }}
+	f := &fleet{target: t, readers: readers, quiet: lostAfter, stop: func() { cancel(); running.Wait() }}
 	began := make(chan error, len(readers))
-	gate := make(chan struct{}, benchDials)
+	gate := make(chan struct{}, dialsAtOnce)
 	start := time.Now()
 	for _, r := range readers {
 		running.Go(func() {
@@ -62,15 +62,15 @@ func (t *benchTarget) fleet(ctx context.Context, spec benchFleetSpec) (*benchFle
 	return f, nil
 }
 
-func (t *benchTarget) muster(spec benchFleetSpec) ([]*benchReader, error) {
-	readers := make([]*benchReader, spec.readers)
+func (t *target) muster(spec fleetSpec) ([]*reader, error) {
+	readers := make([]*reader, spec.readers)
 	for i := range readers {
 		token, err := t.token(fmt.Sprintf("reader-%d", i))
 		if err != nil {
 			return nil, err
 		}
 		post := i % len(spec.posts)
-		readers[i] = &benchReader{
+		readers[i] = &reader{
 			wire: t.wire, poll: spec.poll, post: post, topic: "post:" + spec.posts[post],
 			event: spec.event, token: token, now: t.now,
 		}
@@ -80,8 +80,8 @@ func (t *benchTarget) muster(spec benchFleetSpec) ([]*benchReader, error) {
 
 // settle waits until every reader has seen all that was sent to its post, or until
 // nothing has arrived for a while.
-func (f *benchFleet) settle(ctx context.Context, sent benchSent) error {
-	look := time.NewTicker(benchLook)
+func (f *fleet) settle(ctx context.Context, sent sent) error {
+	look := time.NewTicker(lookEvery)
 	defer look.Stop()
 	before, since := int64(-1), time.Now()
 	for {
@@ -105,7 +105,7 @@ func (f *benchFleet) settle(ctx context.Context, sent benchSent) error {
 
 // progress is how much has arrived in all. What failed may have been committed all
 // the same, so it is waited for as well.
-func (f *benchFleet) progress(sent benchSent) (all int64, complete bool) {
+func (f *fleet) progress(sent sent) (all int64, complete bool) {
 	complete = true
 	for _, r := range f.readers {
 		n := r.tally.count()
@@ -116,7 +116,7 @@ func (f *benchFleet) progress(sent benchSent) (all int64, complete bool) {
 }
 
 // received is how much has arrived so far.
-func (f *benchFleet) received() (sum int64) {
+func (f *fleet) received() (sum int64) {
 	for _, r := range f.readers {
 		sum += r.tally.count()
 	}
@@ -124,8 +124,8 @@ func (f *benchFleet) received() (sum int64) {
 }
 
 // finish returns what the readers saw of what was sent, and begins a new count.
-func (f *benchFleet) finish(sent benchSent) benchSight {
-	sights := make([]benchSight, len(f.readers))
+func (f *fleet) finish(sent sent) sight {
+	sights := make([]sight, len(f.readers))
 	for i, r := range f.readers {
 		sights[i] = r.tally.finish(sent.ackedOf(r.post), sent.next)
 	}

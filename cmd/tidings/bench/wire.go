@@ -1,4 +1,4 @@
-package main
+package bench
 
 import (
 	"bufio"
@@ -15,23 +15,23 @@ import (
 	"time"
 )
 
-// A benchWire makes connections as bare as they can be: thousands of readers share the
+// A wire makes connections as bare as they can be: thousands of readers share the
 // machine with the server they measure. A delivery takes 8.8 µs of CPU this way and
 // 10.1 µs through the client package, with two goroutines more and twice the memory;
 // reading from an epoll loop of our own saved little, because most of it is read(2).
-type benchWire struct {
+type wire struct {
 	addr string
 	host string
 	base string // path before every call's
 	tls  *tls.Config
 }
 
-func newBenchWire(address string) (*benchWire, error) {
+func newWire(address string) (*wire, error) {
 	u, err := url.Parse(address)
 	if err != nil {
 		return nil, fmt.Errorf("parse base URL: %w", err)
 	}
-	w := &benchWire{host: u.Host, base: strings.TrimRight(u.EscapedPath(), "/")}
+	w := &wire{host: u.Host, base: strings.TrimRight(u.EscapedPath(), "/")}
 	port := "80"
 	if u.Scheme == "https" {
 		port = "443"
@@ -44,16 +44,16 @@ func newBenchWire(address string) (*benchWire, error) {
 	return w, nil
 }
 
-// A benchConn is one connection, for one goroutine.
-type benchConn struct {
+// A wireConn is one connection, for one goroutine.
+type wireConn struct {
 	net.Conn
-	wire *benchWire
+	wire *wire
 	in   *bufio.Reader
 	stop func() bool
 }
 
 // dial connects. The connection closes when ctx ends.
-func (w *benchWire) dial(ctx context.Context) (*benchConn, error) {
+func (w *wire) dial(ctx context.Context) (*wireConn, error) {
 	dialer := &net.Dialer{Timeout: 30 * time.Second}
 	conn, err := dialer.DialContext(ctx, "tcp", w.addr)
 	if err != nil {
@@ -62,19 +62,19 @@ func (w *benchWire) dial(ctx context.Context) (*benchConn, error) {
 	if w.tls != nil {
 		conn = tls.Client(conn, w.tls)
 	}
-	c := &benchConn{Conn: conn, wire: w, in: bufio.NewReaderSize(conn, 4<<10)}
+	c := &wireConn{Conn: conn, wire: w, in: bufio.NewReaderSize(conn, 4<<10)}
 	c.stop = context.AfterFunc(ctx, func() { conn.Close() })
 	return c, nil
 }
 
-func (c *benchConn) close() {
+func (c *wireConn) close() {
 	c.stop()
 	c.Conn.Close()
 }
 
 // get sends a request and returns the answer when its head is there. An answer that
 // is no 200 is an error.
-func (c *benchConn) get(path string, query url.Values, token, accept string) (*http.Response, error) {
+func (c *wireConn) get(path string, query url.Values, token, accept string) (*http.Response, error) {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "GET %s%s?%s HTTP/1.1\r\nHost: %s\r\nAccept: %s\r\nUser-Agent: tidings-bench\r\n",
 		c.wire.base, path, query.Encode(), c.wire.host, accept)
