@@ -1,7 +1,6 @@
 package bench
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
@@ -157,6 +156,13 @@ func TestFleet_ReportsAReaderThatMissesAndDoubles(t *testing.T) {
 	must(t, cut.Verdict()) // a reader that resumed has lost nothing
 }
 
+// listening is a reader that was not run.
+func listening() *reader {
+	return &reader{
+		event: "bench.message", now: func() time.Duration { return 3000 }, crowd: &crowd{}, began: func(error) {},
+	}
+}
+
 func TestReader_ReadsAStream(t *testing.T) {
 	t.Parallel()
 	text := ":" + strings.Repeat(" ", 9000) + "\n" +
@@ -168,14 +174,13 @@ func TestReader_ReadsAStream(t *testing.T) {
 	for name, in := range map[string]io.Reader{
 		"whole": strings.NewReader(text), "bytes": iotest.OneByteReader(strings.NewReader(text)),
 	} {
-		r := &reader{event: "bench.message", now: func() time.Duration { return 3000 }}
-		ready := 0
-		b := block{reader: r, ready: func() { ready++ }}
-		if err := b.read(bufio.NewReader(in)); !errors.Is(err, io.EOF) {
+		r := listening()
+		b := block{reader: r}
+		if err := b.read(in); !errors.Is(err, io.EOF) {
 			t.Error(err)
 		}
-		want(t, name+": times ready", ready, 1)
-		want(t, name+": cursor", r.cursor, "1-7")
+		want(t, name+": times ready", r.crowd.readied.Load(), 1)
+		want(t, name+": cursor", string(r.cursor), "1-7")
 		sight := r.tally.finish([]int{0, 1}, 2)
 		want(t, name+": faults", sight.faults, Faults{})
 		want(t, name+": latencies", sight.latency, []time.Duration{2000, 2000})
@@ -184,7 +189,8 @@ func TestReader_ReadsAStream(t *testing.T) {
 
 func TestReader_ReadsAPage(t *testing.T) {
 	t.Parallel()
-	r := &reader{event: "new-comment", now: func() time.Duration { return 3000 }}
+	r := listening()
+	r.event = "new-comment"
 	must(t, r.page(strings.NewReader(`{"events":[
 		{"id":"1-5","event":"new-comment","topic":"post:a","data":{"body":"bench-mark 0 1000 "}},
 		{"event":"presence","topic":"post:a","data":{}},
@@ -202,7 +208,7 @@ func TestParseStat(t *testing.T) {
 	want(t, "nonsense known", ok, false)
 }
 
-func TestOf_ThisProcess(t *testing.T) {
+func TestProcess_OfThisProgram(t *testing.T) {
 	t.Parallel()
 	if _, err := os.Stat("/proc/self/stat"); err != nil {
 		t.Skip("there is no /proc")

@@ -19,6 +19,7 @@ const (
 
 // A fleet is a set of readers that run.
 type fleet struct {
+	crowd
 	target  *target
 	readers []*reader
 	opened  time.Duration // how long it took until all were taken in
@@ -40,18 +41,43 @@ func (t *target) fleet(ctx context.Context, spec fleetSpec) (*fleet, error) {
 	if err != nil {
 		return nil, err
 	}
+	return t.gather(ctx, readers)
+}
+
+func (t *target) muster(spec fleetSpec) ([]*reader, error) {
+	var how dialect = tidingsStream{}
+	if spec.poll {
+		how = tidingsPoll{}
+	}
+	readers := make([]*reader, spec.readers)
+	for i := range readers {
+		token, err := t.token(fmt.Sprintf("reader-%d", i))
+		if err != nil {
+			return nil, err
+		}
+		post := i % len(spec.posts)
+		readers[i] = &reader{dialect: how, post: post, topic: "post:" + spec.posts[post], event: spec.event, token: token}
+	}
+	return readers, nil
+}
+
+// gather starts the readers.
+func (t *target) gather(ctx context.Context, readers []*reader) (_ *fleet, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	var running sync.WaitGroup
 	f := &fleet{target: t, readers: readers, quiet: lostAfter, stop: func() { cancel(); running.Wait() }}
+	f.crowd.gate, f.crowd.spawn = make(chan struct{}, dialsAtOnce), running.Go
+	if f.crowd.swarm, err = newSwarm(ctx, running.Go); err != nil {
+		cancel()
+		return nil, err
+	}
 	began := make(chan error, len(readers))
-	gate := make(chan struct{}, dialsAtOnce)
 	start := time.Now()
 	for _, r := range readers {
-		running.Go(func() {
-			gate <- struct{}{}
-			r.run(ctx, func(err error) { <-gate; began <- err })
-		})
+		r.wire, r.now, r.crowd, r.began = t.wire, t.now, &f.crowd, func(err error) { began <- err }
+		running.Go(func() { r.run(ctx) })
 	}
+	defer t.out.during(func() string { return fmt.Sprintf("%d of %d readers connected", f.live.Load(), len(readers)) })()
 	for i := range readers {
 		if err := <-began; err != nil {
 			f.stop()
@@ -62,35 +88,20 @@ func (t *target) fleet(ctx context.Context, spec fleetSpec) (*fleet, error) {
 	return f, nil
 }
 
-func (t *target) muster(spec fleetSpec) ([]*reader, error) {
-	readers := make([]*reader, spec.readers)
-	for i := range readers {
-		token, err := t.token(fmt.Sprintf("reader-%d", i))
-		if err != nil {
-			return nil, err
-		}
-		post := i % len(spec.posts)
-		readers[i] = &reader{
-			wire: t.wire, poll: spec.poll, post: post, topic: "post:" + spec.posts[post],
-			event: spec.event, token: token, now: t.now,
-		}
-	}
-	return readers, nil
-}
-
 // settle waits until every reader has seen all that was sent to its post, or until
 // nothing has arrived for a while.
 func (f *fleet) settle(ctx context.Context, sent sent) error {
 	look := time.NewTicker(lookEvery)
 	defer look.Stop()
+	all := f.expected(sent)
 	before, since := int64(-1), time.Now()
 	for {
-		all, complete := f.progress(sent)
-		if complete {
+		n := f.arrived.Load()
+		if n >= all && f.complete(sent) {
 			return nil
 		}
-		if all != before {
-			before, since = all, time.Now()
+		if n != before {
+			before, since = n, time.Now()
 		}
 		if time.Since(since) > f.quiet {
 			return nil // the count tells what is missing
@@ -103,29 +114,29 @@ func (f *fleet) settle(ctx context.Context, sent sent) error {
 	}
 }
 
-// progress is how much has arrived in all. What failed may have been committed all
+// expected is how much is to arrive in all. What failed may have been committed all
 // the same, so it is waited for as well.
-func (f *fleet) progress(sent sent) (all int64, complete bool) {
-	complete = true
+func (f *fleet) expected(sent sent) (all int64) {
 	for _, r := range f.readers {
-		n := r.tally.count()
-		all += n
-		complete = complete && n >= sent.perPost(r.post)
+		all += sent.perPost(r.post)
 	}
-	return all, complete
+	return all
 }
 
-// received is how much has arrived so far.
-func (f *fleet) received() (sum int64) {
+// complete looks at each reader.
+func (f *fleet) complete(sent sent) bool {
 	for _, r := range f.readers {
-		sum += r.tally.count()
+		if r.tally.count() < sent.perPost(r.post) {
+			return false
+		}
 	}
-	return sum
+	return true
 }
 
 // finish returns what the readers saw of what was sent, and begins a new count.
 func (f *fleet) finish(sent sent) sight {
 	sights := make([]sight, len(f.readers))
+	f.arrived.Store(0)
 	for i, r := range f.readers {
 		sights[i] = r.tally.finish(sent.ackedOf(r.post), sent.next)
 	}

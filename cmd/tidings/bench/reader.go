@@ -1,164 +1,151 @@
 package bench
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"io"
-	"net/url"
-	"strings"
+	"sync/atomic"
 	"time"
 )
 
 // restTime is how long a reader that was cut off waits before it resumes.
 const restTime = 100 * time.Millisecond
 
-// A reader reads one topic, over either transport, and counts the events of
-// one name in it. It belongs to one goroutine.
+// A reader reads one topic and counts the events of one name in it. It belongs to one
+// goroutine at a time: its own while it connects, that of the swarm afterwards.
 type reader struct {
-	wire   *wire
-	poll   bool
-	post   int // index of it
-	topic  string
-	event  string
-	token  string
-	now    func() time.Duration
-	tally  tally
-	cursor string
-	begun  bool
+	wire    *wire
+	dialect dialect
+	post    int // index of it
+	topic   string
+	event   string
+	token   string
+	now     func() time.Duration
+	crowd   *crowd
+	tally   tally
+	cursor  []byte
+	begun   bool        // it was live once
+	live    bool        // the server has it at the moment
+	began   func(error) // called once: with nil when it is live, or why it never will be
+}
+
+// A crowd is what the readers of a fleet have in common.
+type crowd struct {
+	swarm   *swarm        // nil where every connection has a goroutine
+	gate    chan struct{} // holds those that connect
+	spawn   func(func())  // runs something beside, and has stop wait for it
+	arrived atomic.Int64  // events, since the last count
+	live    atomic.Int64  // readers that the server has
+	readied atomic.Int64  // times that one came to be live
 }
 
 // run reads until ctx ends, and resumes from its cursor whenever it was cut. It
-// calls began once: with nil when the server has taken it in, with an error when
-// that cannot be had.
-func (r *reader) run(ctx context.Context, began func(error)) {
-	read := r.stream
-	if r.poll {
-		read = r.polls
-	}
+// returns early when the swarm has taken the connection, and is run again after it.
+func (r *reader) run(ctx context.Context) {
 	for {
-		err := read(ctx, func() { r.begin(began) })
-		if !r.begun {
-			began(err)
+		taken, err := r.connect(ctx)
+		if taken || !r.ended(ctx, err) {
 			return
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-time.After(restTime):
-			r.tally.cut()
 		}
 	}
 }
 
-func (r *reader) begin(began func(error)) {
+// ended waits a little after a connection, and returns whether there is to be another.
+func (r *reader) ended(ctx context.Context, err error) bool {
+	if r.live {
+		r.live = false
+		r.crowd.live.Add(-1)
+	}
+	if !r.begun {
+		r.began(err)
+		return false
+	}
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(restTime):
+		r.tally.cut()
+		return true
+	}
+}
+
+// ready notes that the server has taken it in.
+func (r *reader) ready() {
+	if !r.live {
+		r.live = true
+		r.crowd.live.Add(1)
+		r.crowd.readied.Add(1)
+	}
 	if !r.begun {
 		r.begun = true
-		began(nil)
+		r.began(nil)
 	}
 }
 
-func (r *reader) query() url.Values {
-	cursor := r.cursor
-	if cursor == "" {
-		cursor = "now"
+// take counts an event at its cursor.
+func (r *reader) take(m mark, id []byte) {
+	if r.tally.take(m, parsePosition(id), r.now()) {
+		r.crowd.arrived.Add(1)
 	}
-	return url.Values{"topic": {r.topic}, "cursor": {cursor}}
 }
 
-// stream reads one event stream to its end.
-func (r *reader) stream(ctx context.Context, ready func()) error {
-	conn, err := r.wire.dial(ctx)
+func (r *reader) setCursor(id []byte) { r.cursor = append(r.cursor[:0], id...) }
+
+// connect reads one connection to its end, or hands it to the swarm.
+func (r *reader) connect(ctx context.Context) (taken bool, err error) {
+	conn, in, err := r.open(ctx)
 	if err != nil {
-		return err
+		return false, err
+	}
+	if in == nil { // one that asks again and again
+		defer conn.close()
+		return false, r.polls(conn)
+	}
+	ended := func(err error) {
+		r.crowd.spawn(func() {
+			if r.ended(ctx, err) {
+				r.run(ctx)
+			}
+		})
+	}
+	if r.crowd.swarm.adopt(conn, in, ended) {
+		return true, nil
 	}
 	defer conn.close()
-	answer, err := conn.get("/v1/events", r.query(), r.token, "text/event-stream")
-	if err != nil {
-		return err
-	}
-	b := block{reader: r, ready: ready}
-	return b.read(bufio.NewReaderSize(answer.Body, 4<<10))
+	return false, conn.pump(in)
 }
 
-// A block is the event that is being read: as much of the format (HTML standard
-// 9.2.6) as our own server writes.
-type block struct {
-	reader  *reader
-	ready   func()
-	name    []byte
-	id      []byte
-	mark    mark
-	marked  bool
-	partial bool // the line was begun by the last call
-}
-
-func (b *block) read(in *bufio.Reader) error {
-	for {
-		line, err := in.ReadSlice('\n')
-		if err != nil && !errors.Is(err, bufio.ErrBufferFull) {
-			return err
-		}
-		if !b.partial {
-			b.line(bytes.TrimSuffix(line, []byte{'\n'}))
-		}
-		b.partial = err != nil // a mark is at the beginning of its line: the rest is not looked at
+// open connects and asks, as one of a few at a time.
+func (r *reader) open(ctx context.Context) (conn *wireConn, in feeder, err error) {
+	select {
+	case r.crowd.gate <- struct{}{}:
+		defer func() { <-r.crowd.gate }()
+	case <-ctx.Done():
+		return nil, nil, ctx.Err()
 	}
-}
-
-func (b *block) line(line []byte) {
-	field, value, _ := bytes.Cut(line, []byte(": "))
-	switch string(field) {
-	case "event":
-		b.name = append(b.name[:0], value...)
-	case "id":
-		b.id = append(b.id[:0], value...)
-	case "data":
-		if string(b.name) == b.reader.event {
-			b.mark, b.marked = findMark(value)
-		}
-	case "":
-		if len(line) == 0 {
-			b.end()
-		}
+	if conn, err = r.wire.dial(ctx); err != nil {
+		return nil, nil, err
 	}
-}
-
-// end takes the whole event.
-func (b *block) end() {
-	r := b.reader
-	if b.marked {
-		r.tally.take(b.mark, parsePosition(b.id), r.now())
+	if in, err = r.dialect.open(r, conn); err != nil {
+		conn.close()
+		return nil, nil, err
 	}
-	if len(b.id) > 0 {
-		r.cursor = string(b.id)
-	}
-	if string(b.name) == "stream.ready" {
-		b.ready()
-	}
-	b.name, b.id, b.marked = b.name[:0], b.id[:0], false
+	return conn, in, nil
 }
 
 // polls asks again and again over one connection, until that ends.
-func (r *reader) polls(ctx context.Context, ready func()) error {
-	conn, err := r.wire.dial(ctx)
-	if err != nil {
-		return err
-	}
-	defer conn.close()
+func (r *reader) polls(conn *wireConn) error {
 	for {
 		query := r.query()
 		query.Set("limit", "1000")
-		answer, err := conn.get("/v1/poll", query, r.token, "application/json")
+		answer, err := conn.ask(conn.wire.get("/v1/poll?"+query.Encode(), r.token, "application/json", ""))
 		if err != nil {
 			return err
 		}
 		if err := r.page(answer.Body); err != nil {
 			return err
 		}
-		ready()
+		r.ready()
 		if answer.Close {
 			return io.EOF
 		}
@@ -177,13 +164,12 @@ func (r *reader) page(body io.Reader) error {
 	if err := json.NewDecoder(body).Decode(&page); err != nil {
 		return err
 	}
-	at := r.now()
 	for _, e := range page.Events {
 		if m, ok := findMark(e.Data); ok && e.Event == r.event {
-			r.tally.take(m, parsePosition([]byte(e.ID)), at)
+			r.take(m, []byte(e.ID))
 		}
 	}
-	r.cursor = strings.Clone(page.Cursor)
+	r.setCursor([]byte(page.Cursor))
 	_, err := io.Copy(io.Discard, body)
 	return err
 }

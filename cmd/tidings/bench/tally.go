@@ -94,13 +94,13 @@ type tally struct {
 	onTake   func(mark, time.Duration) // may be nil
 }
 
-// take notes an event that arrived.
-func (t *tally) take(m mark, id position, at time.Duration) {
+// take notes an event that arrived, and returns whether it was new.
+func (t *tally) take(m mark, id position, at time.Duration) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if !t.first(m.n - t.base) {
 		t.faults.Duplicated++
-		return
+		return false
 	}
 	if !id.after(t.last) {
 		t.faults.Reordered++
@@ -112,6 +112,7 @@ func (t *tally) take(m mark, id position, at time.Duration) {
 	if t.onTake != nil {
 		t.onTake(m, at)
 	}
+	return true
 }
 
 // first notes that event i was seen, and returns whether it was new. One from before

@@ -79,7 +79,7 @@ func (w Writes) print(out printer) {
 // measure runs a load and waits until the readers have it.
 func (f *fleet) measure(ctx context.Context, what string, l *load) (sent, sight, error) {
 	defer f.target.out.during(func() string {
-		return fmt.Sprintf("%s: %d sent, %d arrived", what, l.next.Load(), f.received())
+		return fmt.Sprintf("%s: %d sent, %d arrived", what, l.next.Load(), f.arrived.Load())
 	})()
 	sent, err := l.run(ctx)
 	if err != nil {
