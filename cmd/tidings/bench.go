@@ -19,12 +19,13 @@ type benchCommand struct {
 
 	Comments   int           `default:"300" help:"Comments that latency writes, one after another."`
 	Publishers int           `default:"16" help:"Writers at once."`
-	Duration   time.Duration `default:"10s" help:"Of each load of writes."`
+	Duration   time.Duration `default:"10s" help:"Of each load of writes, of the storm and of the churn."`
 	Audience   int           `default:"100" help:"Readers of the one post that all writers write to."`
 	Readers    int           `default:"1000" help:"Readers of the fan-out."`
 	Transport  string        `default:"sse" enum:"sse,poll" help:"Of the fan-out: ${enum}."`
 	Messages   int           `default:"300" help:"Events of the fan-out, paced; four times as many flat out."`
 	Rate       float64       `default:"50" help:"Paced events a second."`
+	Cycles     float64       `default:"1000" help:"Streams that the churn opens and closes, a second."`
 	Only       []string      `default:"latency,writes,fanout" enum:"${bench_sections}" help:"Sections: ${enum}."`
 	JSON       bool          `name:"json" help:"Print all figures as one JSON object at the end; the tables go to stderr."`
 }
@@ -40,7 +41,7 @@ func (c *benchCommand) config() bench.Config {
 	return bench.Config{
 		URL: c.URL, Secret: c.Secret, PID: c.PID, DatabaseURL: c.DatabaseURL, Env: os.Environ(),
 		Comments: c.Comments, Publishers: c.Publishers, Duration: c.Duration, Audience: c.Audience,
-		Readers: c.Readers, Poll: c.Transport == "poll", Messages: c.Messages, Rate: c.Rate, Only: c.Only,
+		Readers: c.Readers, Poll: c.Transport == "poll", Messages: c.Messages, Rate: c.Rate, Cycles: c.Cycles, Only: c.Only,
 	}
 }
 

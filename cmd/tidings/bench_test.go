@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -73,6 +74,30 @@ func TestBench_MeasuresOneSection(t *testing.T) {
 	}
 }
 
+func TestBench_CutsReadersOffAndChurns(t *testing.T) {
+	t.Parallel()
+	for _, transport := range []string{"sse", "poll"} {
+		t.Run(transport, func(t *testing.T) {
+			t.Parallel()
+			s := newSite(t)
+			srv := s.start(t)
+			figures, tables := measured(t, "--url="+srv.url, "--secret="+testSecret, "--transport="+transport,
+				"--only=storm,churn", "--cycles=100", fmt.Sprintf("--pid=%d", os.Getpid()))
+			wantFigures(t, figures, map[string]float64{
+				"storm.readers": 20, "storm.posts": 20, "storm.reconnectedSeconds": 0, "storm.caughtUpSeconds": 0,
+				"storm.delivery.messages": 80, "storm.delivery.deliveries": 80, "storm.delivery.faults.cuts": 20,
+				"storm.delivery.faults.lost": -1, "storm.delivery.faults.duplicated": -1, "storm.delivery.faults.reordered": -1,
+				"churn.cycles": 20, "churn.failed": -1, "churn.open.p50Ms": 0, "churn.before.residentKB": 0, "churn.after.descriptors": 0,
+			})
+			for _, title := range []string{"Storm: 20 readers of 20 posts", "Churn: 20 streams"} {
+				if !strings.Contains(tables, title) {
+					t.Errorf("no %q in\n%s", title, tables)
+				}
+			}
+		})
+	}
+}
+
 // benchFigures are what must be in the JSON; with 0 for anything above nothing, and
 // -1 for nothing itself.
 var benchFigures = map[string]float64{
@@ -127,7 +152,7 @@ func TestBench_LeavesNothingOfItsOwnServerBehind(t *testing.T) {
 	var tellings bytes.Buffer
 	report, err := bench.Run(t.Context(), bench.Config{
 		Program: program, Env: append(os.Environ(), asProgram+"=1"), Only: []string{"latency", "writes"}, // the second on the data of the first
-		Comments: 2, Publishers: 2, Duration: 100 * time.Millisecond, Audience: 2, Readers: 2, Messages: 2, Rate: 100,
+		Comments: 2, Publishers: 2, Duration: 100 * time.Millisecond, Audience: 2, Readers: 2, Messages: 2, Rate: 100, Cycles: 100,
 		Progress: &tellings,
 	})
 	t.Log(tellings.String())

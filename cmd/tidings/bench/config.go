@@ -26,12 +26,13 @@ type Config struct {
 
 	Comments   int           // that latency writes, one after another
 	Publishers int           // writers at once
-	Duration   time.Duration // of each load of writes
+	Duration   time.Duration // of each load of writes, of the storm and the churn
 	Audience   int           // readers of the one post that all writers write to
 	Readers    int           // of the fan-out
 	Poll       bool          // whether those read by long-poll, not by stream
 	Messages   int           // of the fan-out, paced; flatFactor times as many flat out
 	Rate       float64       // of the paced events, a second
+	Cycles     float64       // of churn, a second: streams opened and closed
 	Only       []string      // names of the sections to measure
 
 	Tables   io.Writer // is told the figures, for people. Default: nobody
@@ -52,7 +53,7 @@ func (c Config) withDefaults() Config {
 func (c Config) Validate() error {
 	least := min(c.Comments, c.Publishers, c.Audience, c.Readers, c.Messages)
 	switch {
-	case least < 1, c.Duration <= 0, c.Rate <= 0:
+	case least < 1, c.Duration <= 0, c.Rate <= 0, c.Cycles <= 0:
 		return errors.New("counts, duration and rate are more than nothing")
 	case c.URL != "" && c.Secret == "":
 		return errors.New("--url needs the server's TIDINGS_JWT_SECRET: writers need tokens")

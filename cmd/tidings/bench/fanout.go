@@ -105,10 +105,11 @@ func (c Config) gather(ctx context.Context, t *target, post string) (*Fanout, *f
 	return f, fleet, nil
 }
 
-// publish returns the act of publishing message n as one of the writers.
-func (t *target) publish(writers []*client.Client, topic string) sendFunc {
+// publish returns the act of publishing message n as one of the writers, to the topic
+// at the same place.
+func (t *target) publish(writers []*client.Client, topics ...string) sendFunc {
 	return func(ctx context.Context, worker, n int) error {
-		return writers[worker].Publish(ctx, topic, eventName, dataOf(mark{n, t.now()}))
+		return writers[worker].Publish(ctx, topics[worker%len(topics)], eventName, dataOf(mark{n, t.now()}))
 	}
 }
 
@@ -126,6 +127,11 @@ func (f *fleet) deliver(ctx context.Context, l *load) (d Delivery, err error) {
 	if err != nil {
 		return d, err
 	}
+	return f.delivery(before, sent, sight), nil
+}
+
+// delivery puts the figures together of what was sent and seen since.
+func (f *fleet) delivery(before usage, sent sent, sight sight) Delivery {
 	seconds := (sight.lastAt - sent.begin).Seconds()
 	return Delivery{
 		Messages: len(sent.took), Failed: sent.failures(), Failure: sent.failure(),
@@ -133,7 +139,7 @@ func (f *fleet) deliver(ctx context.Context, l *load) (d Delivery, err error) {
 		Deliveries: sight.received, Seconds: seconds, PerSecond: ratioOf(float64(sight.received), seconds),
 		Latency: summarize(sight.latency), Faults: sight.faults,
 		Cost: f.target.costSince(before, sight.received),
-	}, nil
+	}
 }
 
 func (f *Fanout) print(out printer, c Config) {

@@ -24,7 +24,12 @@ type load struct {
 	more    func(context.Context) bool // waits for a worker's turn; false when it is over
 	now     func() time.Duration
 	next    atomic.Int64 // number of the next event
+
+	answered []atomic.Int64 // by post, in this run
 }
+
+// sent is how many events were sent or are on their way, in all runs so far.
+func (l *load) sent() int { return int(l.next.Load()) }
 
 // sent is what became of a load.
 type sent struct {
@@ -40,6 +45,7 @@ type sent struct {
 // run returns when the last event is answered. The next run goes on counting.
 func (l *load) run(ctx context.Context) (sent, error) {
 	each := make([]sent, l.workers)
+	l.answered = make([]atomic.Int64, l.posts)
 	begin := l.now()
 	var running sync.WaitGroup
 	for w := range each {
@@ -74,6 +80,7 @@ func (s *sent) one(ctx context.Context, l *load, worker int) {
 		}
 		return
 	}
+	l.answered[worker%l.posts].Add(1)
 	s.took = append(s.took, l.now()-begin)
 	s.acked[0] = append(s.acked[0], n)
 }

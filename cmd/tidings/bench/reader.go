@@ -24,9 +24,10 @@ type reader struct {
 	crowd   *crowd
 	tally   tally
 	cursor  []byte
-	begun   bool        // it was live once
-	live    bool        // the server has it at the moment
-	began   func(error) // called once: with nil when it is live, or why it never will be
+	begun   bool                     // it was live once
+	live    bool                     // the server has it at the moment
+	conn    atomic.Pointer[wireConn] // unless the swarm has it
+	began   func(error)              // called once: with nil when it is live, or why it never will be
 }
 
 // A crowd is what the readers of a fleet have in common.
@@ -98,8 +99,7 @@ func (r *reader) connect(ctx context.Context) (taken bool, err error) {
 		return false, err
 	}
 	if in == nil { // one that asks again and again
-		defer conn.close()
-		return false, r.polls(conn)
+		return false, r.hold(conn, func() error { return r.polls(conn) })
 	}
 	ended := func(err error) {
 		r.crowd.spawn(func() {
@@ -111,8 +111,14 @@ func (r *reader) connect(ctx context.Context) (taken bool, err error) {
 	if r.crowd.swarm.adopt(conn, in, ended) {
 		return true, nil
 	}
-	defer conn.close()
-	return false, conn.pump(in)
+	return false, r.hold(conn, func() error { return conn.pump(in) })
+}
+
+// hold lets the connection be cut by others as long as it is read.
+func (r *reader) hold(conn *wireConn, read func() error) error {
+	r.conn.Store(conn)
+	defer func() { r.conn.Store(nil); conn.close() }()
+	return read()
 }
 
 // open connects and asks, as one of a few at a time.

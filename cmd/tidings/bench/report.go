@@ -25,6 +25,8 @@ type Report struct {
 	Latency *Latency  `json:"latency,omitempty"`
 	Writes  []Writes  `json:"writes,omitempty"`
 	Fanout  *Fanout   `json:"fanout,omitempty"`
+	Storm   *Storm    `json:"storm,omitempty"`
+	Churn   *Churn    `json:"churn,omitempty"`
 }
 
 // ErrFaults is the verdict when a promise was broken: it makes the exit status tell
@@ -50,6 +52,9 @@ func (r *Report) faults() (sum Faults) {
 	if r.Fanout != nil {
 		sum.add(r.Fanout.Paced.Faults)
 		sum.add(r.Fanout.FlatOut.Faults)
+	}
+	if r.Storm != nil {
+		sum.add(r.Storm.Delivery.Faults)
 	}
 	return sum
 }
@@ -103,6 +108,24 @@ func cpuModel() string {
 type printer struct {
 	tables   io.Writer
 	progress io.Writer
+}
+
+// newPrinter makes one whose writers may be one and the same.
+func newPrinter(tables, progress io.Writer) printer {
+	var one sync.Mutex
+	return printer{tables: sharedWriter{&one, tables}, progress: sharedWriter{&one, progress}}
+}
+
+// A sharedWriter is for several at once: a child's log comes between.
+type sharedWriter struct {
+	one *sync.Mutex // guards to
+	to  io.Writer
+}
+
+func (w sharedWriter) Write(b []byte) (int, error) {
+	w.one.Lock()
+	defer w.one.Unlock()
+	return w.to.Write(b)
 }
 
 // say tells what is going on.

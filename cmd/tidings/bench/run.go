@@ -19,6 +19,8 @@ var sections = []section{
 	{"latency", Config.latency},
 	{"writes", Config.writes},
 	{"fanout", Config.fanout},
+	{"storm", Config.storm},
+	{"churn", Config.churn},
 }
 
 // Sections returns the names of all sections.
@@ -38,7 +40,7 @@ func Run(ctx context.Context, c Config) (*Report, error) {
 		return nil, err
 	}
 	c = c.withDefaults()
-	return c.measure(ctx, printer{tables: c.Tables, progress: c.Progress})
+	return c.measure(ctx, newPrinter(c.Tables, c.Progress))
 }
 
 // measure runs the sections, each on a server that has just begun when it is our

@@ -86,9 +86,12 @@ func (c *wireConn) ask(request []byte) (*http.Response, error) {
 }
 
 // pump reads the connection to its end.
-func (c *wireConn) pump(in feeder) error {
+func (c *wireConn) pump(in feeder) error { return c.pumpUntil(in, func() bool { return false }) }
+
+// pumpUntil reads until something has come true of what was read.
+func (c *wireConn) pumpUntil(in feeder, ok func() bool) error {
 	piece := make([]byte, 4<<10)
-	for {
+	for !ok() {
 		n, err := c.in.Read(piece)
 		if err != nil {
 			return err
@@ -101,6 +104,7 @@ func (c *wireConn) pump(in feeder) error {
 			return err
 		}
 	}
+	return nil
 }
 
 // refusalOf is the problem (RFC 9457) that the server answered with.
