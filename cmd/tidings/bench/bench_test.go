@@ -68,7 +68,7 @@ func TestMark_IsFoundInAnEvent(t *testing.T) {
 
 func TestPosition_IsOrdered(t *testing.T) {
 	t.Parallel()
-	for _, tt := range []struct{ later, earlier string }{{"1-2", "1-1"}, {"1-10", "1-9"}, {"2-1", "1-9"}} {
+	for _, tt := range []struct{ later, earlier string }{{"1-2", "1-1"}, {"1-10", "1-9"}, {"2-1", "1-9"}, {"1700000001:0", "1700000000:7"}, {"1700000000:10", "1700000000:9"}} {
 		later, earlier := parsePosition([]byte(tt.later)), parsePosition([]byte(tt.earlier))
 		if !later.after(earlier) || earlier.after(later) || later.after(later) {
 			t.Errorf("%s and %s are in the wrong order", tt.later, tt.earlier)

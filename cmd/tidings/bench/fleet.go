@@ -8,8 +8,8 @@ import (
 )
 
 const (
-	// dialsAtOnce is how many readers of a fleet connect at once.
-	dialsAtOnce = 64
+	// DialsAtOnce is how many readers of a fleet connect at once.
+	DialsAtOnce = 64
 	// lostAfter is how long nothing may arrive before what is missing is lost. It
 	// covers a reader that the server cuts off for being slow and takes back.
 	lostAfter = 15 * time.Second
@@ -66,7 +66,7 @@ func (t *target) gather(ctx context.Context, readers []*reader) (_ *fleet, err e
 	ctx, cancel := context.WithCancel(ctx)
 	var running sync.WaitGroup
 	f := &fleet{target: t, readers: readers, quiet: lostAfter, stop: func() { cancel(); running.Wait() }}
-	f.crowd.gate, f.crowd.spawn = make(chan struct{}, dialsAtOnce), running.Go
+	f.crowd.gate, f.crowd.spawn = make(chan struct{}, DialsAtOnce), running.Go
 	if f.crowd.swarm, err = newSwarm(ctx, running.Go); err != nil {
 		cancel()
 		return nil, err

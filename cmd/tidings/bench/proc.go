@@ -30,7 +30,11 @@ func (t *target) usage() usage {
 		u.client = &p.own
 	}
 	if p, ok := processStat(t.pid); ok {
-		u.server, u.postgres = &p.own, descendants(t.pid)
+		u.server, u.postgres = &p.own, timeOf(descendants(t.pid))
+		if t.family && u.postgres != nil {
+			*u.server += *u.postgres
+			u.postgres = nil
+		}
 	}
 	return u
 }
@@ -95,43 +99,55 @@ func parseStat(text []byte) (p processTime, ok bool) {
 	return processTime{parent: number(1), own: ticks(11), reaped: ticks(13)}, true
 }
 
-// descendants is the CPU time of everything that a process started, nil when there
-// is nothing.
-func descendants(pid int) *time.Duration {
+// descendants are all processes that a process started, and what those started.
+func descendants(pid int) (all []int) {
 	stats, _ := filepath.Glob("/proc/[0-9]*/stat") // fails on a malformed pattern only
 	children := map[int][]int{}
-	times := map[int]processTime{}
 	for _, path := range stats {
 		id, _ := strconv.Atoi(filepath.Base(filepath.Dir(path)))
 		if p, ok := processStat(id); ok {
-			times[id] = p
 			children[p.parent] = append(children[p.parent], id)
 		}
 	}
-	if len(children[pid]) == 0 {
+	all = children[pid]
+	for i := 0; i < len(all); i++ { // it grows
+		all = append(all, children[all[i]]...)
+	}
+	return all
+}
+
+// timeOf is the CPU time of processes, nil when there are none.
+func timeOf(pids []int) *time.Duration {
+	if len(pids) == 0 {
 		return nil
 	}
 	var sum time.Duration
-	for queue := children[pid]; len(queue) > 0; queue = queue[1:] {
-		id := queue[0]
-		queue = append(queue, children[id]...)
-		sum += times[id].own + times[id].reaped
+	for _, id := range pids {
+		p, _ := processStat(id) // one that has just ended has none
+		sum += p.own + p.reaped
 	}
 	return &sum
 }
 
+const (
+	stillFor  = 10  // looks, a tenth of a second apart, at which memory kept still
+	stillOver = 200 // looks, after which it is taken as it is
+)
+
 // resident waits until the server's resident memory keeps still, and returns it in
 // KB; 0 when it is not known.
 func (t *target) resident(ctx context.Context) float64 {
-	const still, looks = 5, 50
-	last, same := residentOf(t.pid), 0
-	for i := 0; i < looks && same < still; i++ {
+	if t.pid == 0 {
+		return 0
+	}
+	last, same := t.residentNow(), 0
+	for i := 0; i < stillOver && same < stillFor; i++ {
 		select {
 		case <-time.After(100 * time.Millisecond):
 		case <-ctx.Done():
 			return 0
 		}
-		rss := residentOf(t.pid)
+		rss := t.residentNow()
 		if math.Abs(rss-last) <= last/200 {
 			same++
 		} else {
@@ -140,6 +156,16 @@ func (t *target) resident(ctx context.Context) float64 {
 		last = rss
 	}
 	return last
+}
+
+func (t *target) residentNow() float64 {
+	sum := residentOf(t.pid)
+	if t.family {
+		for _, id := range descendants(t.pid) {
+			sum += residentOf(id)
+		}
+	}
+	return sum
 }
 
 // residentOf reads VmRSS of /proc/PID/status.

@@ -71,13 +71,17 @@ type Machine struct {
 	Commit   string `json:"synchronousCommit,omitempty"`
 }
 
+// ThisMachine is all of it but for Postgres.
+func ThisMachine() Machine {
+	return Machine{System: runtime.GOOS + "/" + runtime.GOARCH, CPU: cpuModel(), Cores: runtime.NumCPU(), Go: runtime.Version()}
+}
+
 func machineOf(ctx context.Context, t *target) *Machine {
-	return &Machine{
-		System: runtime.GOOS + "/" + runtime.GOARCH, CPU: cpuModel(), Cores: runtime.NumCPU(), Go: runtime.Version(),
-		Postgres: databaseSetting(ctx, t.dsn, "server_version"),
-		Fsync:    databaseSetting(ctx, t.dsn, "fsync"),
-		Commit:   databaseSetting(ctx, t.dsn, "synchronous_commit"),
-	}
+	m := ThisMachine()
+	m.Postgres = databaseSetting(ctx, t.dsn, "server_version")
+	m.Fsync = databaseSetting(ctx, t.dsn, "fsync")
+	m.Commit = databaseSetting(ctx, t.dsn, "synchronous_commit")
+	return &m
 }
 
 // databaseSetting asks Postgres; "" when there is no answer.

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 )
@@ -34,7 +33,7 @@ func findMark(data []byte) (mark, bool) {
 	return mark{int(n), time.Duration(sent)}, true
 }
 
-// leadingDigits reads a number and the space after it.
+// leadingDigits reads a number and what separates it from the rest.
 func leadingDigits(b []byte) (n int64, rest []byte) {
 	i := 0
 	for ; i < len(b) && b[i] >= '0' && b[i] <= '9'; i++ {
@@ -46,11 +45,11 @@ func leadingDigits(b []byte) (n int64, rest []byte) {
 // A position is a cursor that can be compared.
 type position struct{ epoch, position int64 }
 
+// parsePosition reads our own ids, epoch-position, and those of Nchan: second:number.
 func parsePosition(id []byte) position {
-	epoch, number, _ := strings.Cut(string(id), "-")
-	e, _ := strconv.ParseInt(epoch, 10, 64)
-	p, _ := strconv.ParseInt(number, 10, 64)
-	return position{e, p}
+	epoch, rest := leadingDigits(id)
+	number, _ := leadingDigits(rest)
+	return position{epoch, number}
 }
 
 func (p position) after(q position) bool {

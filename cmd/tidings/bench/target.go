@@ -16,9 +16,11 @@ const tokenTTL = 12 * time.Hour
 
 // A target is the server that is measured, seen from here.
 type target struct {
+	url    string
 	secret string
 	dsn    string // "" when the database is not known
 	pid    int    // 0 when it is not known, or not on this machine
+	family bool   // whether the children of that process are the server, too
 	epoch  time.Time
 	run    string // keeps the posts of this run apart from those of others
 	wire   *wire
@@ -36,7 +38,7 @@ func newTarget(url, secret string, out printer) (*target, error) {
 		return nil, err
 	}
 	return &target{
-		secret: secret, epoch: time.Now(), run: strings.ToLower(rand.Text()[:8]), wire: wire, client: c, out: out,
+		url: url, secret: secret, epoch: time.Now(), run: strings.ToLower(rand.Text()[:8]), wire: wire, client: c, out: out,
 	}, nil
 }
 
