@@ -1,269 +1,193 @@
 package main
 
 import (
-	"bufio"
-	"context"
+	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
-	"math/rand/v2"
-	"net/url"
 	"os"
-	"slices"
+	"path/filepath"
+	"regexp"
+	"strconv"
 	"strings"
 	"testing"
-	"testing/iotest"
 	"time"
+
+	"github.com/tidings-live/tidings/cmd/tidings/bench"
 )
 
-func TestPercentile_IsTheNearestRank(t *testing.T) {
+func TestBench_RefusesWrongCommandLines(t *testing.T) {
 	t.Parallel()
-	for _, tt := range []struct {
-		samples int // 1, 2, 3 …
-		p       float64
-		want    time.Duration
-	}{
-		{1, 50, 1}, {1, 99, 1}, {2, 50, 1}, {3, 50, 2}, {4, 50, 2},
-		{100, 50, 50}, {100, 99, 99}, {101, 99, 100}, {300, 99, 297}, {1000, 99.9, 999}, {10, 100, 10}, {10, 0, 1},
+	for _, args := range []string{
+		"--readers 0", "--messages -1", "--rate 0", "--duration 0s", "--transport smoke", "--only everything", "--url http://127.0.0.1:1",
 	} {
-		sorted := make([]time.Duration, tt.samples)
-		for i := range sorted {
-			sorted[i] = time.Duration(i + 1)
-		}
-		if got := percentile(sorted, tt.p); got != tt.want {
-			t.Errorf("%v %% of 1 to %d is %d, want %d", tt.p, tt.samples, got, tt.want)
+		if status := execute(t.Context(), append([]string{"bench"}, strings.Fields(args)...), streams{io.Discard, io.Discard}); status != 2 {
+			t.Errorf("%s: exit status %d", args, status)
 		}
 	}
 }
 
-func TestSummarize(t *testing.T) {
-	t.Parallel()
-	samples := make([]time.Duration, 1000)
-	for i, n := range rand.Perm(len(samples)) {
-		samples[i] = time.Duration(n+1) * time.Millisecond
+// measured runs the command with small numbers, and returns its figures.
+func measured(t *testing.T, args ...string) (figures map[string]any, tables string) {
+	t.Helper()
+	var out, tellings bytes.Buffer
+	args = append([]string{"bench", "--json", "--comments=5", "--publishers=4", "--audience=6",
+		"--duration=200ms", "--readers=20", "--messages=10", "--rate=200"}, args...)
+	if status := execute(t.Context(), args, streams{&out, &tellings}); status != 0 {
+		t.Fatalf("exit status %d\n%s", status, tellings.String())
 	}
-	want(t, "the summary", summarize(samples),
-		benchSummary{Count: 1000, Min: 1, Mean: 500.5, P50: 500, P90: 900, P99: 990, P999: 999, Max: 1000})
-	want(t, "that of nothing", summarize(nil), benchSummary{})
+	must(t, json.Unmarshal(out.Bytes(), &figures))
+	return figures, tellings.String()
 }
 
-func TestBenchMark_IsFoundInAnEvent(t *testing.T) {
+func TestBench_MeasuresAServer(t *testing.T) {
 	t.Parallel()
-	m := benchMark{42, 1234567890123 * time.Nanosecond}
-	for _, data := range []string{
-		string(benchData(m)),
-		`{"id":"7","body":"` + m.String() + `","html":"<p>` + benchMark{1, 1}.String() + `</p>"}`,
-	} {
-		got, ok := findMark([]byte(data))
-		if !ok || got != m {
-			t.Errorf("found %v, %v in %s", got, ok, data)
-		}
-	}
-	if _, ok := findMark([]byte(`{"body":"Hello"}`)); ok {
-		t.Error("found one where there is none")
-	}
-	if data := benchData(m); len(data) != benchBytes || !json.Valid(data) {
-		t.Errorf("%d bytes: %s", len(data), data)
-	}
-}
-
-func TestBenchPosition_IsOrdered(t *testing.T) {
-	t.Parallel()
-	for _, tt := range []struct{ later, earlier string }{{"1-2", "1-1"}, {"1-10", "1-9"}, {"2-1", "1-9"}} {
-		later, earlier := parsePosition([]byte(tt.later)), parsePosition([]byte(tt.earlier))
-		if !later.after(earlier) || earlier.after(later) || later.after(later) {
-			t.Errorf("%s and %s are in the wrong order", tt.later, tt.earlier)
-		}
-	}
-}
-
-// feed shows a tally the events n at growing positions.
-func feed(tally *benchTally, events ...int) {
-	for i, n := range events {
-		tally.take(benchMark{n, time.Duration(n)}, benchPosition{1, int64(i + 1)}, time.Duration(n+10))
-	}
-}
-
-func TestBenchTally(t *testing.T) {
-	t.Parallel()
-	acked := []int{0, 1, 2, 3, 200}
-	for _, tt := range []struct {
-		name   string
-		events []int
-		want   benchFaults
-	}{
-		{"SeesAll", []int{0, 1, 2, 3, 200}, benchFaults{}},
-		{"SeesAnyOrderOfSending", []int{3, 200, 0, 2, 1}, benchFaults{}},
-		{"SeesWhatWasNotAcknowledged", []int{0, 1, 2, 3, 4, 200}, benchFaults{}},
-		{"Misses", []int{0, 2, 3}, benchFaults{Lost: 2}},
-		{"Doubles", []int{0, 1, 1, 2, 3, 200, 200, 200}, benchFaults{Duplicated: 3}},
-		{"MissesAndDoubles", []int{0, 0, 2, 3, 200}, benchFaults{Lost: 1, Duplicated: 1}},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
+	for _, transport := range []string{"sse", "poll"} {
+		t.Run(transport, func(t *testing.T) {
 			t.Parallel()
-			var tally benchTally
-			feed(&tally, tt.events...)
-			got := tally.finish(acked, 201)
-			want(t, "what went wrong", got.faults, tt.want)
-			want(t, "received", got.received, int64(len(tt.events))-tt.want.Duplicated)
-			for _, d := range got.latency {
-				want(t, "latency", d, 10)
+			s := newSite(t)
+			srv := s.start(t)
+			figures, tables := measured(t, "--url="+srv.url, "--secret="+testSecret, "--database-url="+s.dsn, "--transport="+transport)
+			wantFigures(t, figures, benchFigures)
+			for _, title := range []string{"Latency, idle", "Writes: 4 writers onto 4 posts", "Writes: 4 writers onto one post", "Fan-out: 20 readers"} {
+				if !strings.Contains(tables, title) {
+					t.Errorf("no %q in\n%s", title, tables)
+				}
+			}
+			left := value[int](t, s, `select count(*)::int from pg_tables where tablename like 'tidings\_bench%'`)
+			want(t, "scratch tables left behind", left, 0)
+		})
+	}
+}
+
+func TestBench_MeasuresOneSection(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	srv := s.start(t)
+	figures, _ := measured(t, "--url="+srv.url, "--secret="+testSecret, "--only=latency")
+	wantFigures(t, figures, map[string]float64{"latency.comments": 5, "latency.post.count": 5})
+	for _, absent := range []string{"writes", "fanout"} {
+		if figures[absent] != nil {
+			t.Errorf("%s was measured, too", absent)
+		}
+	}
+}
+
+func TestBench_CutsReadersOffAndChurns(t *testing.T) {
+	t.Parallel()
+	for _, transport := range []string{"sse", "poll"} {
+		t.Run(transport, func(t *testing.T) {
+			t.Parallel()
+			s := newSite(t)
+			srv := s.start(t)
+			figures, tables := measured(t, "--url="+srv.url, "--secret="+testSecret, "--transport="+transport,
+				"--only=storm,churn", "--cycles=100", fmt.Sprintf("--pid=%d", os.Getpid()))
+			wantFigures(t, figures, map[string]float64{
+				"storm.readers": 20, "storm.posts": 20, "storm.reconnectedSeconds": 0, "storm.caughtUpSeconds": 0,
+				"storm.delivery.messages": 80, "storm.delivery.deliveries": 80, "storm.delivery.faults.cuts": 20,
+				"storm.delivery.faults.lost": -1, "storm.delivery.faults.duplicated": -1, "storm.delivery.faults.reordered": -1,
+				"churn.cycles": 20, "churn.failed": -1, "churn.open.p50Ms": 0, "churn.before.residentKB": 0, "churn.after.descriptors": 0,
+			})
+			for _, title := range []string{"Storm: 20 readers of 20 posts", "Churn: 20 streams"} {
+				if !strings.Contains(tables, title) {
+					t.Errorf("no %q in\n%s", title, tables)
+				}
 			}
 		})
 	}
 }
 
-func TestBenchTally_NoticesTheOrderOfPositions(t *testing.T) {
-	t.Parallel()
-	var tally benchTally
-	for n, position := range []int64{5, 4, 6, 6} {
-		tally.take(benchMark{n: n}, benchPosition{1, position}, 0)
-	}
-	want(t, "what went wrong", tally.finish([]int{0, 1, 2, 3}, 4).faults, benchFaults{Reordered: 2})
+// benchFigures are what must be in the JSON; with 0 for anything above nothing, and
+// -1 for nothing itself.
+var benchFigures = map[string]float64{
+	"machine.cores": 0, "latency.comments": 5, "latency.post.p50Ms": 0, "latency.post.p99Ms": 0, "latency.post.maxMs": 0,
+	"latency.sse.fromStart.p50Ms": 0, "latency.sse.fromStart.p99Ms": 0, "latency.sse.fromAnswer.count": 5,
+	"latency.poll.fromStart.p50Ms": 0, "latency.poll.fromAnswer.count": 5,
+	"latency.floor.insert.p50Ms": 0, "latency.floor.notify.p50Ms": 0, "latency.floor.insertAndNotify.p50Ms": 0,
+	"latency.ratios.postToInsert": 0, "latency.ratios.sseToInsertAndNotify": 0, "latency.ratios.pollToInsertAndNotify": 0,
+	"latency.faults.lost": -1, "latency.faults.duplicated": -1, "latency.faults.reordered": -1,
+
+	"writes.0.posts": 4, "writes.0.readers": 4, "writes.1.posts": 1, "writes.1.readers": 6,
+	"writes.0.comments": 0, "writes.0.failed": -1, "writes.0.commentsPerSecond": 0, "writes.0.post.p50Ms": 0, "writes.0.post.p99Ms": 0,
+	"writes.0.seen.p50Ms": 0, "writes.0.faults.lost": -1, "writes.0.faults.duplicated": -1, "writes.0.faults.reordered": -1,
+	"writes.1.commentsPerSecond": 0, "writes.1.faults.lost": -1, "writes.1.faults.duplicated": -1, "writes.1.cost.seconds": 0,
+
+	"fanout.readers": 20, "fanout.connect.perSecond": 0, "fanout.paced.messages": 10, "fanout.paced.deliveries": 200,
+	"fanout.paced.deliveriesPerSecond": 0, "fanout.paced.latency.p50Ms": 0, "fanout.paced.latency.p99Ms": 0, "fanout.paced.latency.maxMs": 0,
+	"fanout.paced.publish.p50Ms": 0, "fanout.paced.faults.lost": -1, "fanout.paced.faults.duplicated": -1, "fanout.paced.faults.reordered": -1,
+	"fanout.flatOut.messages": 40, "fanout.flatOut.deliveries": 800, "fanout.flatOut.deliveriesPerSecond": 0,
+	"fanout.flatOut.faults.lost": -1, "fanout.flatOut.faults.duplicated": -1, "fanout.flatOut.faults.cuts": -1, "fanout.paced.cost.seconds": 0,
 }
 
-func TestBenchTally_BeginsAnew(t *testing.T) {
-	t.Parallel()
-	var tally benchTally
-	feed(&tally, 0)
-	tally.finish([]int{0, 1}, 2)
-	tally.take(benchMark{n: 2}, benchPosition{1, 7}, 0)
-	tally.take(benchMark{n: 1}, benchPosition{1, 6}, 0) // from before
-	want(t, "what went wrong", tally.finish([]int{2, 3}, 4).faults, benchFaults{Lost: 1, Duplicated: 1})
-}
-
-// A fleet of two, one of which misses an event and sees another one twice.
-func TestBenchFleet_ReportsAReaderThatMissesAndDoubles(t *testing.T) {
-	t.Parallel()
-	fleet := &benchFleet{readers: []*benchReader{{}, {}}, quiet: 50 * time.Millisecond}
-	feed(&fleet.readers[0].tally, 0, 1, 2)
-	feed(&fleet.readers[1].tally, 0, 2, 2)
-	sent := benchSent{acked: [][]int{{0, 1, 2}}, failed: []int{0}, next: 3}
-	must(t, fleet.settle(t.Context(), sent))
-	sight := fleet.finish(sent)
-	want(t, "received", sight.received, int64(5))
-	want(t, "what went wrong", sight.faults, benchFaults{Lost: 1, Duplicated: 1})
-
-	for name, r := range map[string]*benchReport{
-		"latency": {Latency: &benchLatency{Faults: sight.faults}},
-		"writes":  {Writes: []benchWrites{{}, {Faults: sight.faults}}},
-		"fan-out": {Fanout: &benchFanout{FlatOut: benchDelivery{Faults: sight.faults}}},
-	} {
-		if err := r.verdict(); !errors.Is(err, errBenchFaults) {
-			t.Errorf("the verdict on %s is %v", name, err)
+func wantFigures(t *testing.T, figures map[string]any, wanted map[string]float64) {
+	t.Helper()
+	for path, w := range wanted {
+		got, ok := figureAt(figures, path).(float64)
+		switch {
+		case !ok:
+			t.Errorf("%s is missing", path)
+		case w == 0 && got <= 0, w < 0 && got != 0, w > 0 && got != w:
+			t.Errorf("%s is %v", path, got)
 		}
 	}
-	cut := &benchReport{Fanout: &benchFanout{Paced: benchDelivery{Faults: benchFaults{Cuts: 3}}}}
-	must(t, cut.verdict()) // a reader that resumed has lost nothing
 }
 
-func TestBenchReader_ReadsAStream(t *testing.T) {
-	t.Parallel()
-	text := ":" + strings.Repeat(" ", 9000) + "\n" +
-		"retry: 1500\nevent: stream.ready\ndata: {\"cursor\":\"1-4\"}\nid: 1-4\n\n:\n" +
-		"event: bench.message\ntopic: post:a\ndata: {\"text\":\"bench-mark 0 1000 " + strings.Repeat("x", 9000) + "\"}\nid: 1-5\n\n" +
-		"event: presence\ntopic: post:a\ndata: {\"text\":\"bench-mark 1 1000 \"}\n\n:\n" +
-		"event: bench.message\ntopic: post:a\ndata: {\"text\":\"bench-mark 1 1000 \"}\nid: 1-7\n\n" +
-		"event: bench.message\ntopic: post:a\ndata: {\"text\":\"bench-mark 2 1000 \"}\nid: 1-8\n"
-	for name, in := range map[string]io.Reader{
-		"whole": strings.NewReader(text), "bytes": iotest.OneByteReader(strings.NewReader(text)),
-	} {
-		r := &benchReader{event: "bench.message", now: func() time.Duration { return 3000 }}
-		ready := 0
-		b := benchBlock{reader: r, ready: func() { ready++ }}
-		if err := b.read(bufio.NewReader(in)); !errors.Is(err, io.EOF) {
-			t.Error(err)
+func figureAt(at any, path string) any {
+	for name := range strings.SplitSeq(path, ".") {
+		switch v := at.(type) {
+		case map[string]any:
+			at = v[name]
+		case []any:
+			at = v[name[0]-'0']
 		}
-		want(t, name+": times ready", ready, 1)
-		want(t, name+": cursor", r.cursor, "1-7")
-		sight := r.tally.finish([]int{0, 1}, 2)
-		want(t, name+": faults", sight.faults, benchFaults{})
-		want(t, name+": latencies", sight.latency, []time.Duration{2000, 2000})
 	}
+	return at
 }
 
-func TestBenchReader_ReadsAPage(t *testing.T) {
+func TestBench_LeavesNothingOfItsOwnServerBehind(t *testing.T) {
 	t.Parallel()
-	r := &benchReader{event: "new-comment", now: func() time.Duration { return 3000 }}
-	must(t, r.page(strings.NewReader(`{"events":[
-		{"id":"1-5","event":"new-comment","topic":"post:a","data":{"body":"bench-mark 0 1000 "}},
-		{"event":"presence","topic":"post:a","data":{}},
-		{"id":"1-6","event":"comment-count","topic":"post:a","data":{"count":1}}],"cursor":"1-9","more":false}`)))
-	want(t, "query", r.query(), url.Values{"topic": {""}, "cursor": {"1-9"}})
-	want(t, "latencies", r.tally.finish([]int{0}, 1).latency, []time.Duration{2000})
-}
-
-func TestParseStat(t *testing.T) {
-	t.Parallel()
-	got, ok := parseStat([]byte("42 (a ) b) S 7 42 42 0 -1 4194560 900 0 0 0 150 50 3 4 20 0 9 0 12345 1 2\n"))
-	want(t, "known", ok, true)
-	want(t, "the time", got, processTime{parent: 7, own: 2 * time.Second, reaped: 70 * time.Millisecond})
-	_, ok = parseStat([]byte("nonsense"))
-	want(t, "nonsense known", ok, false)
-}
-
-func TestBenchOf_ThisProcess(t *testing.T) {
-	t.Parallel()
-	if _, err := os.Stat("/proc/self/stat"); err != nil {
-		t.Skip("there is no /proc")
-	}
-	if p, ok := processStat(os.Getpid()); !ok || p.parent != os.Getppid() {
-		t.Errorf("got %+v, %v: the parent is %d", p, ok, os.Getppid())
-	}
-	if kb := residentOf(os.Getpid()); kb < 1000 {
-		t.Errorf("a Go program in %v KB", kb)
-	}
-}
-
-func TestBenchLoad_NumbersAndSortsWhatItSends(t *testing.T) {
-	t.Parallel()
-	refused := errors.New("refused")
-	target := &benchTarget{epoch: time.Now()}
-	l := &benchLoad{workers: 4, posts: 2, now: target.now, more: benchTimes(100),
-		send: func(_ context.Context, worker, n int) error {
-			if n == 17 {
-				return refused
-			}
-			return nil
-		}}
-	for round := range 2 {
-		sent, err := l.run(t.Context())
-		must(t, err)
-		all := slices.Concat(sent.acked...)
-		want(t, "next", sent.next, 100*(round+1))
-		want(t, "answered and failed", len(all)+sent.failures(), 100)
-		want(t, "of the posts", sent.perPost(0)+sent.perPost(1), int64(100))
-		if slices.Contains(all, 17) || slices.Min(all) < 100*round {
-			t.Errorf("acknowledged: %v", all)
-		}
-		l.more = benchPaced(100, 100_000)
-	}
-	l.more, l.send = benchTimes(3), func(context.Context, int, int) error { return refused }
-	if _, err := l.run(t.Context()); !errors.Is(err, refused) {
-		t.Errorf("a load of which nothing succeeds ends with %v", err)
-	}
-}
-
-func TestBenchEnv(t *testing.T) {
-	t.Parallel()
-	got := benchEnv([]string{"PATH=/bin", "TIDINGS_JWT_SECRET=s", "TIDINGS_GROUP_COMMIT=off", "TIDINGS_MAX_STREAMS=7"}, 1000)
-	want(t, "the environment", got, []string{
-		"TIDINGS_RATE_LIMITS=off", "TIDINGS_MAX_STREAMS=1100", "TIDINGS_MAX_STREAMS_PER_ADDRESS=1100",
-		"PATH=/bin", "TIDINGS_GROUP_COMMIT=off", "TIDINGS_MAX_STREAMS=7",
+	program, err := os.Executable()
+	must(t, err)
+	var tellings bytes.Buffer
+	report, err := bench.Run(t.Context(), bench.Config{
+		Program: program, Env: append(os.Environ(), asProgram+"=1"), Only: []string{"latency", "writes"}, // the second on the data of the first
+		Comments: 2, Publishers: 2, Duration: 100 * time.Millisecond, Audience: 2, Readers: 2, Messages: 2, Rate: 100, Cycles: 100,
+		Progress: &tellings,
 	})
+	t.Log(tellings.String())
+	must(t, err)
+	want(t, "fsync", report.Machine.Fsync, "on")
+	want(t, "loads of writes", len(report.Writes), 2)
+	dir := regexp.MustCompile(`starting a server in (\S+)`).FindStringSubmatch(tellings.String())
+	if dir == nil {
+		t.Fatal("where the server was is not told")
+	}
+	dirs := []string{dir[1]}
+	if home := regexp.MustCompile(`its data is in (\S+)`).FindStringSubmatch(tellings.String()); home != nil {
+		dirs = append(dirs, home[1], filepath.Dir(home[1]))
+	}
+	for _, dir := range dirs {
+		if _, err := os.Stat(dir); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("%s is still there: %v", dir, err)
+		}
+	}
+	for _, pid := range processesOf(dirs) {
+		t.Errorf("process %d is still there", pid)
+	}
 }
 
-func TestNewBenchWire(t *testing.T) {
-	t.Parallel()
-	for address, wanted := range map[string]string{
-		"http://a.example":           "a.example:80 a.example ",
-		"http://127.0.0.1:8080/":     "127.0.0.1:8080 127.0.0.1:8080 ",
-		"https://a.example/x%2Fy/":   "a.example:443 a.example /x%2Fy",
-		"http://[::1]:8080/tidings/": "[::1]:8080 [::1]:8080 /tidings",
-	} {
-		w, err := newBenchWire(address)
-		must(t, err)
-		want(t, address, w.addr+" "+w.host+" "+w.base, wanted)
-		want(t, address+" over TLS", w.tls != nil, strings.HasPrefix(address, "https"))
+// processesOf finds the processes whose command line names one of the folders.
+func processesOf(dirs []string) (pids []int) {
+	lines, _ := filepath.Glob("/proc/[0-9]*/cmdline") // fails on a malformed pattern only
+	for _, path := range lines {
+		line, _ := os.ReadFile(path) // one that has just ended has none
+		for _, dir := range dirs {
+			if bytes.Contains(line, []byte(dir)) {
+				pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(path)))
+				pids = append(pids, pid)
+			}
+		}
 	}
+	return pids
 }

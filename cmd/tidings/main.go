@@ -12,9 +12,12 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/alecthomas/kong"
+
+	"github.com/tidings-live/tidings/cmd/tidings/bench"
 )
 
 type cli struct {
@@ -50,6 +53,7 @@ func execute(ctx context.Context, args []string, io streams) int {
 		kong.UsageOnError(),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
 		kong.Writers(io.out, io.err),
+		kong.Vars{"bench_sections": strings.Join(bench.Sections(), ",")},
 		kong.Exit(func(code int) { exited = code }),
 		kong.BindTo(ctx, (*context.Context)(nil)),
 		kong.Bind(io),

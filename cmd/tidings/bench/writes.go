@@ -1,27 +1,27 @@
-package main
+package bench
 
 import (
 	"context"
 	"fmt"
 )
 
-// benchWrites is one load of comments, and whether its readers saw all of them.
-type benchWrites struct {
-	Posts     int          `json:"posts"`
-	Writers   int          `json:"writers"`
-	Readers   int          `json:"readers"`
-	Comments  int          `json:"comments"` // acknowledged
-	Failed    int          `json:"failed"`
-	Failure   string       `json:"failure,omitempty"` // the first
-	Seconds   float64      `json:"seconds"`
-	PerSecond float64      `json:"commentsPerSecond"`
-	Post      benchSummary `json:"post"` // until its answer
-	Seen      benchSummary `json:"seen"` // by each reader, from the POST's start
-	Faults    benchFaults  `json:"faults"`
-	Cost      benchCost    `json:"cost"` // each: of a comment
+// Writes is one load of comments, and whether its readers saw all of them.
+type Writes struct {
+	Posts     int     `json:"posts"`
+	Writers   int     `json:"writers"`
+	Readers   int     `json:"readers"`
+	Comments  int     `json:"comments"` // acknowledged
+	Failed    int     `json:"failed"`
+	Failure   string  `json:"failure,omitempty"` // the first
+	Seconds   float64 `json:"seconds"`
+	PerSecond float64 `json:"commentsPerSecond"`
+	Post      Summary `json:"post"` // until its answer
+	Seen      Summary `json:"seen"` // by each reader, from the POST's start
+	Faults    Faults  `json:"faults"`
+	Cost      Cost    `json:"cost"` // each: of a comment
 }
 
-func (c *benchCommand) writes(ctx context.Context, t *benchTarget, report *benchReport) error {
+func (c Config) writes(ctx context.Context, t *target, report *Report) error {
 	for _, load := range []struct{ posts, readers int }{{c.Publishers, c.Publishers}, {1, c.Audience}} {
 		w, err := c.writeTo(ctx, t, load.posts, load.readers)
 		if err != nil {
@@ -33,7 +33,7 @@ func (c *benchCommand) writes(ctx context.Context, t *benchTarget, report *bench
 	return nil
 }
 
-func (c *benchCommand) writeTo(ctx context.Context, t *benchTarget, count, readers int) (w benchWrites, err error) {
+func (c Config) writeTo(ctx context.Context, t *target, count, readers int) (w Writes, err error) {
 	t.out.say("writes: %d writers, posts: %d, for %v", c.Publishers, count, c.Duration)
 	posts := make([]string, count)
 	for i := range posts {
@@ -43,19 +43,19 @@ func (c *benchCommand) writeTo(ctx context.Context, t *benchTarget, count, reade
 	if err != nil {
 		return w, err
 	}
-	fleet, err := t.fleet(ctx, benchFleetSpec{event: "new-comment", posts: posts, readers: readers})
+	fleet, err := t.fleet(ctx, fleetSpec{event: "new-comment", posts: posts, readers: readers})
 	if err != nil {
 		return w, err
 	}
 	defer fleet.stop()
 	before := t.usage()
-	sent, sight, err := fleet.measure(ctx, "writes", &benchLoad{
-		workers: c.Publishers, posts: count, send: t.comment(writers, posts), more: benchUntil(c.Duration), now: t.now,
+	sent, sight, err := fleet.measure(ctx, "writes", &load{
+		workers: c.Publishers, posts: count, send: t.comment(writers, posts), more: lasting(c.Duration), now: t.now,
 	})
 	if err != nil {
 		return w, err
 	}
-	return benchWrites{
+	return Writes{
 		Posts: count, Writers: c.Publishers, Readers: readers,
 		Comments: len(sent.took), Failed: sent.failures(), Failure: sent.failure(),
 		Seconds: sent.seconds(), PerSecond: float64(len(sent.took)) / sent.seconds(),
@@ -64,7 +64,7 @@ func (c *benchCommand) writeTo(ctx context.Context, t *benchTarget, count, reade
 	}, nil
 }
 
-func (w benchWrites) print(out benchPrinter) {
+func (w Writes) print(out printer) {
 	t := out.table("Writes: %d writers onto %s, %d SSE readers in all", w.Writers, countOf(w.Posts, "post"), w.Readers)
 	t.times("POST answered", w.Post)
 	t.times("seen by each reader, from the POST's start", w.Seen)
@@ -77,23 +77,23 @@ func (w benchWrites) print(out benchPrinter) {
 }
 
 // measure runs a load and waits until the readers have it.
-func (f *benchFleet) measure(ctx context.Context, what string, l *benchLoad) (benchSent, benchSight, error) {
+func (f *fleet) measure(ctx context.Context, what string, l *load) (sent, sight, error) {
 	defer f.target.out.during(func() string {
-		return fmt.Sprintf("%s: %d sent, %d arrived", what, l.next.Load(), f.received())
+		return fmt.Sprintf("%s: %d sent, %d arrived", what, l.next.Load(), f.arrived.Load())
 	})()
 	sent, err := l.run(ctx)
 	if err != nil {
-		return sent, benchSight{}, err
+		return sent, sight{}, err
 	}
 	if err := f.settle(ctx, sent); err != nil {
-		return sent, benchSight{}, err
+		return sent, sight{}, err
 	}
 	return sent, f.finish(sent), nil
 }
 
-func (s benchSent) seconds() float64 { return (s.end - s.begin).Seconds() }
+func (s sent) seconds() float64 { return (s.end - s.begin).Seconds() }
 
-func (s benchSent) failure() string {
+func (s sent) failure() string {
 	if s.why == nil {
 		return ""
 	}

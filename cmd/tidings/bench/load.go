@@ -1,4 +1,4 @@
-package main
+package bench
 
 import (
 	"context"
@@ -9,25 +9,30 @@ import (
 	"time"
 )
 
-// benchTimeout is how long one write may take before it has failed.
-const benchTimeout = 30 * time.Second
+// writeTimeout is how long one write may take before it has failed.
+const writeTimeout = 30 * time.Second
 
-// A benchSend writes event n as one of the workers.
-type benchSend func(ctx context.Context, worker, n int) error
+// A sendFunc writes event n as one of the workers.
+type sendFunc func(ctx context.Context, worker, n int) error
 
-// A benchLoad is several workers that send numbered events, worker w to post w
+// A load is several workers that send numbered events, worker w to post w
 // modulo posts.
-type benchLoad struct {
+type load struct {
 	workers int
 	posts   int
-	send    benchSend
+	send    sendFunc
 	more    func(context.Context) bool // waits for a worker's turn; false when it is over
 	now     func() time.Duration
 	next    atomic.Int64 // number of the next event
+
+	answered []atomic.Int64 // by post, in this run
 }
 
-// benchSent is what became of a load.
-type benchSent struct {
+// sent is how many events were sent or are on their way, in all runs so far.
+func (l *load) sent() int { return int(l.next.Load()) }
+
+// sent is what became of a load.
+type sent struct {
 	begin  time.Duration
 	end    time.Duration
 	next   int     // the first number that was not used
@@ -38,8 +43,9 @@ type benchSent struct {
 }
 
 // run returns when the last event is answered. The next run goes on counting.
-func (l *benchLoad) run(ctx context.Context) (benchSent, error) {
-	each := make([]benchSent, l.workers)
+func (l *load) run(ctx context.Context) (sent, error) {
+	each := make([]sent, l.workers)
+	l.answered = make([]atomic.Int64, l.posts)
 	begin := l.now()
 	var running sync.WaitGroup
 	for w := range each {
@@ -59,12 +65,12 @@ func (l *benchLoad) run(ctx context.Context) (benchSent, error) {
 }
 
 // one sends one event. All that a worker sends is for one post.
-func (s *benchSent) one(ctx context.Context, l *benchLoad, worker int) {
+func (s *sent) one(ctx context.Context, l *load, worker int) {
 	if s.acked == nil {
 		s.acked, s.failed = make([][]int, 1), make([]int, 1)
 	}
 	n := int(l.next.Add(1) - 1)
-	ctx, cancel := context.WithTimeout(ctx, benchTimeout)
+	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
 	defer cancel()
 	begin := l.now()
 	if err := l.send(ctx, worker, n); err != nil {
@@ -74,12 +80,13 @@ func (s *benchSent) one(ctx context.Context, l *benchLoad, worker int) {
 		}
 		return
 	}
+	l.answered[worker%l.posts].Add(1)
 	s.took = append(s.took, l.now()-begin)
 	s.acked[0] = append(s.acked[0], n)
 }
 
-func (l *benchLoad) merge(each []benchSent) benchSent {
-	all := benchSent{acked: make([][]int, l.posts), failed: make([]int, l.posts)}
+func (l *load) merge(each []sent) sent {
+	all := sent{acked: make([][]int, l.posts), failed: make([]int, l.posts)}
 	for w, s := range each {
 		if s.acked == nil {
 			continue
@@ -95,35 +102,35 @@ func (l *benchLoad) merge(each []benchSent) benchSent {
 	return all
 }
 
-func (s benchSent) ackedOf(post int) []int { return s.acked[post] }
+func (s sent) ackedOf(post int) []int { return s.acked[post] }
 
 // perPost is how many events a reader of the post may see.
-func (s benchSent) perPost(post int) int64 {
+func (s sent) perPost(post int) int64 {
 	return int64(len(s.acked[post]) + s.failed[post])
 }
 
-func (s benchSent) failures() (n int) {
+func (s sent) failures() (n int) {
 	for _, f := range s.failed {
 		n += f
 	}
 	return n
 }
 
-// benchUntil gives everybody a turn until the time is over.
-func benchUntil(d time.Duration) func(context.Context) bool {
+// lasting gives everybody a turn until the time is over.
+func lasting(d time.Duration) func(context.Context) bool {
 	end := time.Now().Add(d)
 	return func(context.Context) bool { return time.Now().Before(end) }
 }
 
-// benchTimes gives n turns, as quick as they are taken.
-func benchTimes(n int) func(context.Context) bool {
+// turns gives n turns, as quick as they are taken.
+func turns(n int) func(context.Context) bool {
 	var taken atomic.Int64
 	return func(context.Context) bool { return taken.Add(1) <= int64(n) }
 }
 
-// benchPaced gives n turns at a steady rate, each to whoever is free: a server that
+// paced gives n turns at a steady rate, each to whoever is free: a server that
 // is late once does not slow the rest down.
-func benchPaced(n int, perSecond float64) func(context.Context) bool {
+func paced(n int, perSecond float64) func(context.Context) bool {
 	begin := time.Now()
 	var taken atomic.Int64
 	return func(ctx context.Context) bool {

@@ -1,40 +1,39 @@
-package main
+package bench
 
 import (
 	"bytes"
 	"fmt"
 	"slices"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 )
 
-// A benchMark is carried by each event of ours: which one it is, and when it was
+// A mark is carried by each event of ours: which one it is, and when it was
 // sent by the clock of the target.
-type benchMark struct {
+type mark struct {
 	n    int
 	sent time.Duration
 }
 
-const benchMarkWord = "bench-mark "
+const markWord = "bench-mark "
 
-func (m benchMark) String() string {
-	return benchMarkWord + strconv.Itoa(m.n) + " " + strconv.FormatInt(int64(m.sent), 10) + " "
+func (m mark) String() string {
+	return markWord + strconv.Itoa(m.n) + " " + strconv.FormatInt(int64(m.sent), 10) + " "
 }
 
 // findMark finds the first mark in an event's data.
-func findMark(data []byte) (benchMark, bool) {
-	at := bytes.Index(data, []byte(benchMarkWord))
+func findMark(data []byte) (mark, bool) {
+	at := bytes.Index(data, []byte(markWord))
 	if at < 0 {
-		return benchMark{}, false
+		return mark{}, false
 	}
-	n, rest := leadingDigits(data[at+len(benchMarkWord):])
+	n, rest := leadingDigits(data[at+len(markWord):])
 	sent, _ := leadingDigits(rest)
-	return benchMark{int(n), time.Duration(sent)}, true
+	return mark{int(n), time.Duration(sent)}, true
 }
 
-// leadingDigits reads a number and the space after it.
+// leadingDigits reads a number and what separates it from the rest.
 func leadingDigits(b []byte) (n int64, rest []byte) {
 	i := 0
 	for ; i < len(b) && b[i] >= '0' && b[i] <= '9'; i++ {
@@ -43,63 +42,64 @@ func leadingDigits(b []byte) (n int64, rest []byte) {
 	return n, b[min(i+1, len(b)):]
 }
 
-// A benchPosition is a cursor that can be compared.
-type benchPosition struct{ epoch, position int64 }
+// A position is a cursor that can be compared.
+type position struct{ epoch, position int64 }
 
-func parsePosition(id []byte) benchPosition {
-	epoch, position, _ := strings.Cut(string(id), "-")
-	e, _ := strconv.ParseInt(epoch, 10, 64)
-	p, _ := strconv.ParseInt(position, 10, 64)
-	return benchPosition{e, p}
+// parsePosition reads our own ids, epoch-position, and those of Nchan: second:number.
+func parsePosition(id []byte) position {
+	epoch, rest := leadingDigits(id)
+	number, _ := leadingDigits(rest)
+	return position{epoch, number}
 }
 
-func (p benchPosition) after(q benchPosition) bool {
+func (p position) after(q position) bool {
 	return p.epoch > q.epoch || p.epoch == q.epoch && p.position > q.position
 }
 
-// benchFaults are what must all be 0, but for cuts: a reader that was cut off goes
+// Faults are what must all be 0, but for cuts: a reader that was cut off goes
 // on from its cursor.
-type benchFaults struct {
+type Faults struct {
 	Lost       int64 `json:"lost"`
 	Duplicated int64 `json:"duplicated"`
 	Reordered  int64 `json:"reordered"`
 	Cuts       int64 `json:"cuts"`
 }
 
-func (f benchFaults) any() bool { return f.Lost+f.Duplicated+f.Reordered > 0 }
+func (f Faults) any() bool { return f.Lost+f.Duplicated+f.Reordered > 0 }
 
-func (f *benchFaults) add(g benchFaults) {
+func (f *Faults) add(g Faults) {
 	f.Lost += g.Lost
 	f.Duplicated += g.Duplicated
 	f.Reordered += g.Reordered
 	f.Cuts += g.Cuts
 }
 
-func (f benchFaults) String() string {
+// String is all of them in one line.
+func (f Faults) String() string {
 	return fmt.Sprintf("lost %d · duplicated %d · reordered %d · readers cut off and resumed %d",
 		f.Lost, f.Duplicated, f.Reordered, f.Cuts)
 }
 
-// A benchTally is what one reader saw of the events numbered from base on.
-type benchTally struct {
+// A tally is what one reader saw of the events numbered from base on.
+type tally struct {
 	mu       sync.Mutex // guards the rest; a reader writes, settle looks on
 	base     int
 	seen     []uint64 // a bit each
 	received int64    // without duplicates
-	faults   benchFaults
-	last     benchPosition
+	faults   Faults
+	last     position
 	latency  []time.Duration
 	lastAt   time.Duration
-	onTake   func(benchMark, time.Duration) // may be nil
+	onTake   func(mark, time.Duration) // may be nil
 }
 
-// take notes an event that arrived.
-func (t *benchTally) take(m benchMark, id benchPosition, at time.Duration) {
+// take notes an event that arrived, and returns whether it was new.
+func (t *tally) take(m mark, id position, at time.Duration) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if !t.first(m.n - t.base) {
 		t.faults.Duplicated++
-		return
+		return false
 	}
 	if !id.after(t.last) {
 		t.faults.Reordered++
@@ -111,11 +111,12 @@ func (t *benchTally) take(m benchMark, id benchPosition, at time.Duration) {
 	if t.onTake != nil {
 		t.onTake(m, at)
 	}
+	return true
 }
 
 // first notes that event i was seen, and returns whether it was new. One from before
 // the base was counted already.
-func (t *benchTally) first(i int) bool {
+func (t *tally) first(i int) bool {
 	if i < 0 || t.has(i) {
 		return false
 	}
@@ -126,39 +127,39 @@ func (t *benchTally) first(i int) bool {
 	return true
 }
 
-func (t *benchTally) has(i int) bool {
+func (t *tally) has(i int) bool {
 	return i/64 < len(t.seen) && t.seen[i/64]&(1<<(i%64)) != 0
 }
 
-func (t *benchTally) count() int64 {
+func (t *tally) count() int64 {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.received
 }
 
 // watch has fn told of each event at its first sight, under the lock.
-func (t *benchTally) watch(fn func(benchMark, time.Duration)) {
+func (t *tally) watch(fn func(mark, time.Duration)) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.onTake = fn
 }
 
-func (t *benchTally) cut() {
+func (t *tally) cut() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.faults.Cuts++
 }
 
-// A benchSight is what a tally came to.
-type benchSight struct {
+// A sight is what a tally came to.
+type sight struct {
 	received int64
-	faults   benchFaults
+	faults   Faults
 	latency  []time.Duration
 	lastAt   time.Duration
 }
 
 // finish compares with what was acknowledged, and begins anew with events from next on.
-func (t *benchTally) finish(acked []int, next int) benchSight {
+func (t *tally) finish(acked []int, next int) sight {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, n := range acked {
@@ -166,15 +167,15 @@ func (t *benchTally) finish(acked []int, next int) benchSight {
 			t.faults.Lost++
 		}
 	}
-	sight := benchSight{t.received, t.faults, t.latency, t.lastAt}
-	t.base, t.seen, t.received, t.faults, t.lastAt = next, nil, 0, benchFaults{}, 0
+	sight := sight{t.received, t.faults, t.latency, t.lastAt}
+	t.base, t.seen, t.received, t.faults, t.lastAt = next, nil, 0, Faults{}, 0
 	t.latency = make([]time.Duration, 0, len(sight.latency))
 	return sight
 }
 
 // sumSights puts the sights of all readers together.
-func sumSights(sights []benchSight) benchSight {
-	var sum benchSight
+func sumSights(sights []sight) sight {
+	var sum sight
 	for _, s := range sights {
 		sum.received += s.received
 		sum.faults.add(s.faults)

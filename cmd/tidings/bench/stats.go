@@ -1,4 +1,4 @@
-package main
+package bench
 
 import (
 	"math"
@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// A benchSummary is what a set of durations comes to, in milliseconds. Percentiles
+// A Summary is what a set of durations comes to, in milliseconds. Percentiles
 // are exact: the least sample that so many of all samples don't exceed.
-type benchSummary struct {
+type Summary struct {
 	Count int     `json:"count"`
 	Min   float64 `json:"minMs"`
 	Mean  float64 `json:"meanMs"`
@@ -20,16 +20,16 @@ type benchSummary struct {
 }
 
 // summarize sorts the samples.
-func summarize(samples []time.Duration) benchSummary {
+func summarize(samples []time.Duration) Summary {
 	if len(samples) == 0 {
-		return benchSummary{}
+		return Summary{}
 	}
 	slices.Sort(samples)
 	var sum float64
 	for _, s := range samples {
 		sum += milliseconds(s)
 	}
-	return benchSummary{
+	return Summary{
 		Count: len(samples),
 		Min:   milliseconds(samples[0]),
 		Mean:  sum / float64(len(samples)),

@@ -1,4 +1,4 @@
-package main
+package bench
 
 import (
 	"cmp"
@@ -15,31 +15,34 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// benchSay is how often progress is told.
-const benchSay = 2 * time.Second
+// sayEvery is how often progress is told.
+const sayEvery = 2 * time.Second
 
-// A benchReport is all figures of a run.
-type benchReport struct {
-	Began   time.Time     `json:"began"`
-	Machine *benchMachine `json:"machine"`
-	Latency *benchLatency `json:"latency,omitempty"`
-	Writes  []benchWrites `json:"writes,omitempty"`
-	Fanout  *benchFanout  `json:"fanout,omitempty"`
+// A Report is all figures of a run.
+type Report struct {
+	Began   time.Time `json:"began"`
+	Machine *Machine  `json:"machine"`
+	Latency *Latency  `json:"latency,omitempty"`
+	Writes  []Writes  `json:"writes,omitempty"`
+	Fanout  *Fanout   `json:"fanout,omitempty"`
+	Storm   *Storm    `json:"storm,omitempty"`
+	Churn   *Churn    `json:"churn,omitempty"`
 }
 
-// errBenchFaults makes the exit status tell what the tables told.
-var errBenchFaults = errors.New("events did not arrive once each and in order: see above")
+// ErrFaults is the verdict when a promise was broken: it makes the exit status tell
+// what the tables told.
+var ErrFaults = errors.New("events did not arrive once each and in order: see above")
 
-// verdict is an error when a promise was broken.
-func (r *benchReport) verdict() error {
+// Verdict is an error when a promise was broken.
+func (r *Report) Verdict() error {
 	if r.faults().any() {
-		return errBenchFaults
+		return ErrFaults
 	}
 	return nil
 }
 
 // faults are those of all sections.
-func (r *benchReport) faults() (sum benchFaults) {
+func (r *Report) faults() (sum Faults) {
 	if r.Latency != nil {
 		sum.add(r.Latency.Faults)
 	}
@@ -50,12 +53,15 @@ func (r *benchReport) faults() (sum benchFaults) {
 		sum.add(r.Fanout.Paced.Faults)
 		sum.add(r.Fanout.FlatOut.Faults)
 	}
+	if r.Storm != nil {
+		sum.add(r.Storm.Delivery.Faults)
+	}
 	return sum
 }
 
-// A benchMachine is where the figures come from. All of it is of this machine but
+// A Machine is where the figures come from. All of it is of this machine but
 // for Postgres.
-type benchMachine struct {
+type Machine struct {
 	System   string `json:"system"`
 	CPU      string `json:"cpu,omitempty"`
 	Cores    int    `json:"cores"`
@@ -65,13 +71,17 @@ type benchMachine struct {
 	Commit   string `json:"synchronousCommit,omitempty"`
 }
 
-func benchMachineOf(ctx context.Context, t *benchTarget) *benchMachine {
-	return &benchMachine{
-		System: runtime.GOOS + "/" + runtime.GOARCH, CPU: cpuModel(), Cores: runtime.NumCPU(), Go: runtime.Version(),
-		Postgres: databaseSetting(ctx, t.dsn, "server_version"),
-		Fsync:    databaseSetting(ctx, t.dsn, "fsync"),
-		Commit:   databaseSetting(ctx, t.dsn, "synchronous_commit"),
-	}
+// ThisMachine is all of it but for Postgres.
+func ThisMachine() Machine {
+	return Machine{System: runtime.GOOS + "/" + runtime.GOARCH, CPU: cpuModel(), Cores: runtime.NumCPU(), Go: runtime.Version()}
+}
+
+func machineOf(ctx context.Context, t *target) *Machine {
+	m := ThisMachine()
+	m.Postgres = databaseSetting(ctx, t.dsn, "server_version")
+	m.Fsync = databaseSetting(ctx, t.dsn, "fsync")
+	m.Commit = databaseSetting(ctx, t.dsn, "synchronous_commit")
+	return &m
 }
 
 // databaseSetting asks Postgres; "" when there is no answer.
@@ -98,18 +108,36 @@ func cpuModel() string {
 	return strings.TrimLeft(line, "\t :")
 }
 
-// A benchPrinter prints for people.
-type benchPrinter struct {
+// A printer prints for people.
+type printer struct {
 	tables   io.Writer
 	progress io.Writer
 }
 
+// newPrinter makes one whose writers may be one and the same.
+func newPrinter(tables, progress io.Writer) printer {
+	var one sync.Mutex
+	return printer{tables: sharedWriter{&one, tables}, progress: sharedWriter{&one, progress}}
+}
+
+// A sharedWriter is for several at once: a child's log comes between.
+type sharedWriter struct {
+	one *sync.Mutex // guards to
+	to  io.Writer
+}
+
+func (w sharedWriter) Write(b []byte) (int, error) {
+	w.one.Lock()
+	defer w.one.Unlock()
+	return w.to.Write(b)
+}
+
 // say tells what is going on.
-func (p benchPrinter) say(format string, args ...any) {
+func (p printer) say(format string, args ...any) {
 	fmt.Fprintf(p.progress, "bench: "+format+"\n", args...)
 }
 
-func (p benchPrinter) machine(m *benchMachine) {
+func (p printer) machine(m *Machine) {
 	postgres := "Postgres unknown (--database-url tells)"
 	if m.Postgres != "" {
 		postgres = fmt.Sprintf("Postgres %s, fsync %s, synchronous_commit %s", m.Postgres, m.Fsync, m.Commit)
@@ -120,11 +148,11 @@ func (p benchPrinter) machine(m *benchMachine) {
 
 // during says how far it is every now and then, until the function that it returns
 // is called.
-func (p benchPrinter) during(how func() string) (done func()) {
+func (p printer) during(how func() string) (done func()) {
 	stop := make(chan struct{})
 	var running sync.WaitGroup
 	running.Go(func() {
-		tick := time.NewTicker(benchSay)
+		tick := time.NewTicker(sayEvery)
 		defer tick.Stop()
 		for {
 			select {
@@ -139,17 +167,17 @@ func (p benchPrinter) during(how func() string) (done func()) {
 }
 
 // line is a remark below a table.
-func (p benchPrinter) line(format string, args ...any) {
+func (p printer) line(format string, args ...any) {
 	fmt.Fprintf(p.tables, "  "+format+"\n", args...)
 }
 
 // cost is the line that says what the figures above took of the machine, this client
 // included: on one machine it takes from the server what it uses.
-func (p benchPrinter) cost(indent string, c benchCost, what string) {
+func (p printer) cost(indent string, c Cost, what string) {
 	var cores, each []string
 	for _, of := range []struct {
 		name string
-		cpu  *benchCPU
+		cpu  *CPU
 	}{{"this client", c.Client}, {"server", c.Server}, {"Postgres", c.Postgres}} {
 		if of.cpu != nil {
 			cores = append(cores, fmt.Sprintf("%s %.2f", of.name, of.cpu.Cores))
@@ -164,15 +192,15 @@ func (p benchPrinter) cost(indent string, c benchCost, what string) {
 	p.line("%sCPU µs per %s: %s", indent, what, strings.Join(each, " · "))
 }
 
-// A benchTable is the part of a section that has columns.
-type benchTable struct{ out io.Writer }
+// A table is the part of a section that has columns.
+type table struct{ out io.Writer }
 
-func (p benchPrinter) table(format string, args ...any) benchTable {
+func (p printer) table(format string, args ...any) table {
 	title := fmt.Sprintf(format, args...)
 	fmt.Fprintf(p.tables, "\n%-68s %9s %9s %9s\n", title, "p50 ms", "p99 ms", "max ms")
-	return benchTable{p.tables}
+	return table{p.tables}
 }
 
-func (t benchTable) times(name string, s benchSummary) {
+func (t table) times(name string, s Summary) {
 	fmt.Fprintf(t.out, "  %-66s %9.2f %9.2f %9.2f\n", name, s.P50, s.P99, s.Max)
 }

@@ -1,4 +1,4 @@
-package main
+package bench
 
 import (
 	"bytes"
@@ -12,11 +12,11 @@ import (
 	"time"
 )
 
-// benchTick is the unit of CPU time in /proc (USER_HZ), the same on every Linux.
-const benchTick = 10 * time.Millisecond
+// clockTick is the unit of CPU time in /proc (USER_HZ), the same on every Linux.
+const clockTick = 10 * time.Millisecond
 
-// A benchUsage is CPU time so far; nil where it is not known.
-type benchUsage struct {
+// A usage is CPU time so far; nil where it is not known.
+type usage struct {
 	at       time.Duration
 	client   *time.Duration // of this process
 	server   *time.Duration
@@ -24,42 +24,46 @@ type benchUsage struct {
 }
 
 // usage reads the clocks.
-func (t *benchTarget) usage() benchUsage {
-	u := benchUsage{at: t.now()}
+func (t *target) usage() usage {
+	u := usage{at: t.now()}
 	if p, ok := processStat(os.Getpid()); ok {
 		u.client = &p.own
 	}
 	if p, ok := processStat(t.pid); ok {
-		u.server, u.postgres = &p.own, descendants(t.pid)
+		u.server, u.postgres = &p.own, timeOf(descendants(t.pid))
+		if t.family && u.postgres != nil {
+			*u.server += *u.postgres
+			u.postgres = nil
+		}
 	}
 	return u
 }
 
-// A benchCost is what a stretch of work took of the machine; nil is not known.
-type benchCost struct {
-	Seconds  float64   `json:"seconds"`
-	Client   *benchCPU `json:"client,omitempty"` // readers and writers of this process
-	Server   *benchCPU `json:"server,omitempty"`
-	Postgres *benchCPU `json:"postgres,omitempty"`
+// A Cost is what a stretch of work took of the machine; nil is not known.
+type Cost struct {
+	Seconds  float64 `json:"seconds"`
+	Client   *CPU    `json:"client,omitempty"` // readers and writers of this process
+	Server   *CPU    `json:"server,omitempty"`
+	Postgres *CPU    `json:"postgres,omitempty"`
 }
 
-// A benchCPU is CPU time by the clock and by what was done.
-type benchCPU struct {
+// A CPU is CPU time by the clock and by what was done.
+type CPU struct {
 	Cores      float64 `json:"cores"` // CPU seconds a second
 	MicrosEach float64 `json:"microsEach"`
 }
 
 // costSince is the cost of n things done since.
-func (t *benchTarget) costSince(u benchUsage, n int64) benchCost {
+func (t *target) costSince(u usage, n int64) Cost {
 	v := t.usage()
 	elapsed := v.at - u.at
-	cost := func(from, to *time.Duration) *benchCPU {
+	cost := func(from, to *time.Duration) *CPU {
 		if from == nil || to == nil {
 			return nil
 		}
-		return &benchCPU{ratioOf(float64(*to-*from), float64(elapsed)), microsEach(*to-*from, n)}
+		return &CPU{ratioOf(float64(*to-*from), float64(elapsed)), microsEach(*to-*from, n)}
 	}
-	return benchCost{
+	return Cost{
 		Seconds: elapsed.Seconds(),
 		Client:  cost(u.client, v.client), Server: cost(u.server, v.server), Postgres: cost(u.postgres, v.postgres),
 	}
@@ -91,47 +95,59 @@ func parseStat(text []byte) (p processTime, ok bool) {
 		n, _ := strconv.Atoi(string(f[i]))
 		return n
 	}
-	ticks := func(i int) time.Duration { return time.Duration(number(i)+number(i+1)) * benchTick }
+	ticks := func(i int) time.Duration { return time.Duration(number(i)+number(i+1)) * clockTick }
 	return processTime{parent: number(1), own: ticks(11), reaped: ticks(13)}, true
 }
 
-// descendants is the CPU time of everything that a process started, nil when there
-// is nothing.
-func descendants(pid int) *time.Duration {
+// descendants are all processes that a process started, and what those started.
+func descendants(pid int) (all []int) {
 	stats, _ := filepath.Glob("/proc/[0-9]*/stat") // fails on a malformed pattern only
 	children := map[int][]int{}
-	times := map[int]processTime{}
 	for _, path := range stats {
 		id, _ := strconv.Atoi(filepath.Base(filepath.Dir(path)))
 		if p, ok := processStat(id); ok {
-			times[id] = p
 			children[p.parent] = append(children[p.parent], id)
 		}
 	}
-	if len(children[pid]) == 0 {
+	all = children[pid]
+	for i := 0; i < len(all); i++ { // it grows
+		all = append(all, children[all[i]]...)
+	}
+	return all
+}
+
+// timeOf is the CPU time of processes, nil when there are none.
+func timeOf(pids []int) *time.Duration {
+	if len(pids) == 0 {
 		return nil
 	}
 	var sum time.Duration
-	for queue := children[pid]; len(queue) > 0; queue = queue[1:] {
-		id := queue[0]
-		queue = append(queue, children[id]...)
-		sum += times[id].own + times[id].reaped
+	for _, id := range pids {
+		p, _ := processStat(id) // one that has just ended has none
+		sum += p.own + p.reaped
 	}
 	return &sum
 }
 
+const (
+	stillFor  = 10  // looks, a tenth of a second apart, at which memory kept still
+	stillOver = 200 // looks, after which it is taken as it is
+)
+
 // resident waits until the server's resident memory keeps still, and returns it in
 // KB; 0 when it is not known.
-func (t *benchTarget) resident(ctx context.Context) float64 {
-	const still, looks = 5, 50
-	last, same := residentOf(t.pid), 0
-	for i := 0; i < looks && same < still; i++ {
+func (t *target) resident(ctx context.Context) float64 {
+	if t.pid == 0 {
+		return 0
+	}
+	last, same := t.residentNow(), 0
+	for i := 0; i < stillOver && same < stillFor; i++ {
 		select {
 		case <-time.After(100 * time.Millisecond):
 		case <-ctx.Done():
 			return 0
 		}
-		rss := residentOf(t.pid)
+		rss := t.residentNow()
 		if math.Abs(rss-last) <= last/200 {
 			same++
 		} else {
@@ -140,6 +156,16 @@ func (t *benchTarget) resident(ctx context.Context) float64 {
 		last = rss
 	}
 	return last
+}
+
+func (t *target) residentNow() float64 {
+	sum := residentOf(t.pid)
+	if t.family {
+		for _, id := range descendants(t.pid) {
+			sum += residentOf(id)
+		}
+	}
+	return sum
 }
 
 // residentOf reads VmRSS of /proc/PID/status.

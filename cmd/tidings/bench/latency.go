@@ -1,4 +1,4 @@
-package main
+package bench
 
 import (
 	"context"
@@ -9,31 +9,31 @@ import (
 	"github.com/tidings-live/tidings/api/client"
 )
 
-// benchLatency is what one comment takes on a server that has nothing else to do.
-type benchLatency struct {
-	Comments int          `json:"comments"`
-	Post     benchSummary `json:"post"` // until its answer
-	SSE      benchSeen    `json:"sse"`
-	Poll     benchSeen    `json:"poll"`
-	Floor    *benchFloor  `json:"floor,omitempty"` // nil when the database is not known
-	Ratios   *benchRatios `json:"ratios,omitempty"`
-	Faults   benchFaults  `json:"faults"`
+// Latency is what one comment takes on a server that has nothing else to do.
+type Latency struct {
+	Comments int     `json:"comments"`
+	Post     Summary `json:"post"` // until its answer
+	SSE      Seen    `json:"sse"`
+	Poll     Seen    `json:"poll"`
+	Floor    *Floor  `json:"floor,omitempty"` // nil when the database is not known
+	Ratios   *Ratios `json:"ratios,omitempty"`
+	Faults   Faults  `json:"faults"`
 }
 
-// benchSeen is when a reader saw a comment. It may be before the writer's answer.
-type benchSeen struct {
-	FromStart  benchSummary `json:"fromStart"`
-	FromAnswer benchSummary `json:"fromAnswer"`
+// Seen is when a reader saw a comment. It may be before the writer's answer.
+type Seen struct {
+	FromStart  Summary `json:"fromStart"`
+	FromAnswer Summary `json:"fromAnswer"`
 }
 
-// benchRatios are medians over those of the floor.
-type benchRatios struct {
+// Ratios are medians over those of the floor.
+type Ratios struct {
 	Post float64 `json:"postToInsert"`
 	SSE  float64 `json:"sseToInsertAndNotify"`
 	Poll float64 `json:"pollToInsertAndNotify"`
 }
 
-func (c *benchCommand) latency(ctx context.Context, t *benchTarget, report *benchReport) error {
+func (c Config) latency(ctx context.Context, t *target, report *Report) error {
 	t.out.say("latency: %d comments one after another", c.Comments)
 	m, err := t.openLatency(ctx)
 	if err != nil {
@@ -56,7 +56,7 @@ func (c *benchCommand) latency(ctx context.Context, t *benchTarget, report *benc
 
 // A latencyMeter writes comments and times them.
 type latencyMeter struct {
-	target *benchTarget
+	target *target
 	post   string
 	writer *client.Client
 	sse    *onlooker
@@ -67,7 +67,7 @@ type latencyMeter struct {
 	done   atomic.Int64 // comments, for the progress
 }
 
-func (t *benchTarget) openLatency(ctx context.Context) (_ *latencyMeter, err error) {
+func (t *target) openLatency(ctx context.Context) (_ *latencyMeter, err error) {
 	m := &latencyMeter{target: t, post: t.post("latency", 0)}
 	defer func() {
 		if err != nil {
@@ -102,7 +102,7 @@ func (m *latencyMeter) close() {
 // alone would have to: side by side, a slow moment of the disk strikes both.
 func (m *latencyMeter) step(ctx context.Context, n int) error {
 	begin := m.target.now()
-	body := benchMark{n, begin}.String()
+	body := mark{n, begin}.String()
 	if _, err := m.writer.CreateComment(ctx, m.post, client.NewComment{Body: body}); err != nil {
 		return err
 	}
@@ -115,9 +115,9 @@ func (m *latencyMeter) step(ctx context.Context, n int) error {
 	return m.floor.sample(ctx)
 }
 
-func (m *latencyMeter) result(ctx context.Context) (*benchLatency, error) {
-	l := &benchLatency{Comments: len(m.acked), SSE: m.sse.summary(), Poll: m.poll.summary(), Floor: m.floor.summary()}
-	sent := benchSent{acked: [][]int{m.acked}, failed: []int{0}, next: len(m.acked)}
+func (m *latencyMeter) result(ctx context.Context) (*Latency, error) {
+	l := &Latency{Comments: len(m.acked), SSE: m.sse.summary(), Poll: m.poll.summary(), Floor: m.floor.summary()}
+	sent := sent{acked: [][]int{m.acked}, failed: []int{0}, next: len(m.acked)}
 	for _, o := range []*onlooker{m.sse, m.poll} {
 		if err := o.fleet.settle(ctx, sent); err != nil {
 			return nil, err
@@ -126,7 +126,7 @@ func (m *latencyMeter) result(ctx context.Context) (*benchLatency, error) {
 	}
 	l.Post = summarize(m.took)
 	if f := l.Floor; f != nil {
-		l.Ratios = &benchRatios{
+		l.Ratios = &Ratios{
 			Post: ratioOf(l.Post.P50, f.Insert.P50),
 			SSE:  ratioOf(l.SSE.FromStart.P50, f.InsertNotify.P50),
 			Poll: ratioOf(l.Poll.FromStart.P50, f.InsertNotify.P50),
@@ -135,7 +135,7 @@ func (m *latencyMeter) result(ctx context.Context) (*benchLatency, error) {
 	return l, nil
 }
 
-func (l *benchLatency) print(out benchPrinter) {
+func (l *Latency) print(out printer) {
 	t := out.table("Latency, idle: %d comments, one after another", l.Comments)
 	t.times("POST answered", l.Post)
 	t.times("seen by the SSE reader, from the POST's start", l.SSE.FromStart)
@@ -157,26 +157,26 @@ func (l *benchLatency) print(out benchPrinter) {
 
 // An onlooker is one reader that tells when it saw each comment.
 type onlooker struct {
-	fleet      *benchFleet
-	arrived    chan benchArrival
+	fleet      *fleet
+	arrived    chan arrival
 	fromStart  []time.Duration
 	fromAnswer []time.Duration
 }
 
-type benchArrival struct {
-	mark benchMark
+type arrival struct {
+	mark mark
 	at   time.Duration
 }
 
-func (t *benchTarget) onlooker(ctx context.Context, poll bool, post string) (*onlooker, error) {
-	f, err := t.fleet(ctx, benchFleetSpec{poll: poll, event: "new-comment", posts: []string{post}, readers: 1})
+func (t *target) onlooker(ctx context.Context, poll bool, post string) (*onlooker, error) {
+	f, err := t.fleet(ctx, fleetSpec{poll: poll, event: "new-comment", posts: []string{post}, readers: 1})
 	if err != nil {
 		return nil, err
 	}
-	o := &onlooker{fleet: f, arrived: make(chan benchArrival, 64)}
-	f.readers[0].tally.watch(func(m benchMark, at time.Duration) {
+	o := &onlooker{fleet: f, arrived: make(chan arrival, 64)}
+	f.readers[0].tally.watch(func(m mark, at time.Duration) {
 		select {
-		case o.arrived <- benchArrival{m, at}:
+		case o.arrived <- arrival{m, at}:
 		default: // nobody waits for one that came after its time
 		}
 	})
@@ -204,6 +204,6 @@ func (o *onlooker) see(ctx context.Context, n int, answered time.Duration) {
 	}
 }
 
-func (o *onlooker) summary() benchSeen {
-	return benchSeen{summarize(o.fromStart), summarize(o.fromAnswer)}
+func (o *onlooker) summary() Seen {
+	return Seen{summarize(o.fromStart), summarize(o.fromAnswer)}
 }

@@ -1,4 +1,4 @@
-package main
+package bench
 
 import (
 	"context"
@@ -11,53 +11,55 @@ import (
 	"github.com/tidings-live/tidings/api/client"
 )
 
-// benchTokenTTL is longer than any measurement takes.
-const benchTokenTTL = 12 * time.Hour
+// tokenTTL is longer than any measurement takes.
+const tokenTTL = 12 * time.Hour
 
-// A benchTarget is the server that is measured, seen from here.
-type benchTarget struct {
+// A target is the server that is measured, seen from here.
+type target struct {
+	url    string
 	secret string
 	dsn    string // "" when the database is not known
 	pid    int    // 0 when it is not known, or not on this machine
+	family bool   // whether the children of that process are the server, too
 	epoch  time.Time
 	run    string // keeps the posts of this run apart from those of others
-	wire   *benchWire
+	wire   *wire
 	client *client.Client
-	out    benchPrinter
+	out    printer
 }
 
-func newBenchTarget(url, secret string, out benchPrinter) (*benchTarget, error) {
+func newTarget(url, secret string, out printer) (*target, error) {
 	c, err := client.New(url)
 	if err != nil {
 		return nil, err
 	}
-	wire, err := newBenchWire(url)
+	wire, err := newWire(url)
 	if err != nil {
 		return nil, err
 	}
-	return &benchTarget{
-		secret: secret, epoch: time.Now(), run: strings.ToLower(rand.Text()[:8]), wire: wire, client: c, out: out,
+	return &target{
+		url: url, secret: secret, epoch: time.Now(), run: strings.ToLower(rand.Text()[:8]), wire: wire, client: c, out: out,
 	}, nil
 }
 
-func (t *benchTarget) close() { t.client.CloseIdleConnections() }
+func (t *target) close() { t.client.CloseIdleConnections() }
 
 // now is the clock of all figures: readers and writers share this process.
-func (t *benchTarget) now() time.Duration { return time.Since(t.epoch) }
+func (t *target) now() time.Duration { return time.Since(t.epoch) }
 
 // post is the id of a post that nobody else writes to.
-func (t *benchTarget) post(what string, i int) string {
+func (t *target) post(what string, i int) string {
 	return fmt.Sprintf("bench-%s-%s-%d", t.run, what, i)
 }
 
-func (t *benchTarget) token(sub string, roles ...string) (string, error) {
+func (t *target) token(sub string, roles ...string) (string, error) {
 	return api.SignToken(t.secret, api.Identity{
-		Subject: "bench-" + t.run + "-" + sub, Name: "Bench " + sub, Roles: roles, Expires: time.Now().Add(benchTokenTTL),
+		Subject: "bench-" + t.run + "-" + sub, Name: "Bench " + sub, Roles: roles, Expires: time.Now().Add(tokenTTL),
 	})
 }
 
 // writers are clients of as many users, over shared connections.
-func (t *benchTarget) writers(n int, roles ...string) ([]*client.Client, error) {
+func (t *target) writers(n int, roles ...string) ([]*client.Client, error) {
 	all := make([]*client.Client, n)
 	for i := range all {
 		token, err := t.token(fmt.Sprintf("writer-%d", i), roles...)
@@ -71,9 +73,9 @@ func (t *benchTarget) writers(n int, roles ...string) ([]*client.Client, error) 
 
 // comment returns the act of writing comment n as one of the writers to the post at
 // the same place.
-func (t *benchTarget) comment(writers []*client.Client, posts []string) benchSend {
+func (t *target) comment(writers []*client.Client, posts []string) sendFunc {
 	return func(ctx context.Context, worker, n int) error {
-		body := benchMark{n, t.now()}.String()
+		body := mark{n, t.now()}.String()
 		_, err := writers[worker].CreateComment(ctx, posts[worker%len(posts)], client.NewComment{Body: body})
 		return err
 	}

@@ -1,4 +1,4 @@
-package main
+package bench
 
 import (
 	"context"
@@ -10,12 +10,12 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// benchFloor is what Postgres alone takes, over a connection that is open already:
+// Floor is what Postgres alone takes, over a connection that is open already:
 // no server that keeps its promises can be quicker.
-type benchFloor struct {
-	Insert       benchSummary `json:"insert"`
-	Notify       benchSummary `json:"notify"`
-	InsertNotify benchSummary `json:"insertAndNotify"`
+type Floor struct {
+	Insert       Summary `json:"insert"`
+	Notify       Summary `json:"notify"`
+	InsertNotify Summary `json:"insertAndNotify"`
 }
 
 // A floorMeter measures the floor beside the server, in its database. A nil one does
@@ -32,7 +32,7 @@ type floorMeter struct {
 }
 
 // openFloor returns nil when the database is not known.
-func (t *benchTarget) openFloor(ctx context.Context) (_ *floorMeter, err error) {
+func (t *target) openFloor(ctx context.Context) (_ *floorMeter, err error) {
 	if t.dsn == "" {
 		return nil, nil
 	}
@@ -139,9 +139,9 @@ func (m *floorMeter) ring(ctx context.Context, sql string, args ...any) (time.Du
 	}
 }
 
-func (m *floorMeter) summary() *benchFloor {
+func (m *floorMeter) summary() *Floor {
 	if m == nil {
 		return nil
 	}
-	return &benchFloor{summarize(m.insert), summarize(m.notify), summarize(m.both)}
+	return &Floor{summarize(m.insert), summarize(m.notify), summarize(m.both)}
 }

@@ -1,4 +1,4 @@
-package main
+package bench
 
 import (
 	"bytes"
@@ -22,25 +22,22 @@ import (
 )
 
 const (
-	benchStart = 90 * time.Second // initdb on a slow disk takes long
-	benchStop  = 60 * time.Second // more than a drain and a shutdown of Postgres
+	startTimeout = 90 * time.Second // initdb on a slow disk takes long
+	stopTimeout  = 60 * time.Second // more than a drain and a shutdown of Postgres
+	secretName   = "jwt-secret"     // of the file in its folder where dev keeps its key
 )
 
-// benchOwn is a server of our own: this program's dev command in a child process,
+// own is a server of our own: the program's dev command in a child process,
 // so that its CPU and memory are its own. Nothing of it outlives remove.
-type benchOwn struct {
-	out     benchPrinter
+type own struct {
+	out     printer
 	dir     string
 	home    string // where Postgres lives when its user cannot reach dir
 	program string
 	env     []string
 }
 
-func newBenchOwn(out benchPrinter, readers int) (*benchOwn, error) {
-	program, err := os.Executable()
-	if err != nil {
-		return nil, fmt.Errorf("find own program: %w", err)
-	}
+func newOwn(out printer, program string, env []string, readers int) (*own, error) {
 	dir, err := os.MkdirTemp("", "tidings-bench-")
 	if err != nil {
 		return nil, fmt.Errorf("make folder: %w", err)
@@ -49,12 +46,12 @@ func newBenchOwn(out benchPrinter, readers int) (*benchOwn, error) {
 	if err := os.Chmod(dir, 0o711); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
-	return &benchOwn{out: out, dir: dir, program: program, env: benchEnv(os.Environ(), readers)}, nil
+	return &own{out: out, dir: dir, program: program, env: serverEnv(env, readers)}, nil
 }
 
-// benchEnv lifts the limits that a bench would run into, unless they are set: they
+// serverEnv lifts the limits that a bench would run into, unless they are set: they
 // may be what is to be measured. Other tokens than those of dev's own key are not.
-func benchEnv(env []string, readers int) []string {
+func serverEnv(env []string, readers int) []string {
 	streams := strconv.Itoa(readers + 100)
 	out := []string{
 		"TIDINGS_RATE_LIMITS=off",
@@ -69,7 +66,7 @@ func benchEnv(env []string, readers int) []string {
 	return out
 }
 
-func (o *benchOwn) remove() error { return errors.Join(os.RemoveAll(o.dir), removeHome(o.home)) }
+func (o *own) remove() error { return errors.Join(os.RemoveAll(o.dir), removeHome(o.home)) }
 
 func removeHome(home string) error {
 	if home == "" {
@@ -79,7 +76,7 @@ func removeHome(home string) error {
 }
 
 // visit runs the server for as long as fn.
-func (o *benchOwn) visit(ctx context.Context, fn func(*benchTarget) error) (err error) {
+func (o *own) visit(ctx context.Context, fn func(*target) error) (err error) {
 	o.out.say("starting a server in %s", o.dir)
 	addr, err := freeAddr(ctx)
 	if err != nil {
@@ -99,23 +96,24 @@ func (o *benchOwn) visit(ctx context.Context, fn func(*benchTarget) error) (err 
 }
 
 // meet waits until the server answers, and learns what there is to know about it.
-func (o *benchOwn) meet(ctx context.Context, child *benchChild, url string) (*benchTarget, error) {
-	ctx, cancel := context.WithTimeout(ctx, benchStart)
+func (o *own) meet(ctx context.Context, child *child, url string) (*target, error) {
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 	if err := child.await(ctx, func() bool { return child.dsn() != "" && answersReady(ctx, url) }); err != nil {
 		return nil, err
 	}
-	secret, err := os.ReadFile(secretFile(o.dir))
+	secret, err := os.ReadFile(filepath.Join(o.dir, secretName))
 	if err != nil {
 		return nil, fmt.Errorf("read secret: %w", err)
 	}
-	t, err := newBenchTarget(url, string(secret), o.out)
+	t, err := newTarget(url, string(secret), o.out)
 	if err != nil {
 		return nil, err
 	}
 	t.pid, t.dsn = child.cmd.Process.Pid, child.dsn()
 	if data := databaseSetting(ctx, t.dsn, "data_directory"); data != "" && !strings.HasPrefix(data, o.dir) {
 		o.home = filepath.Dir(data)
+		o.out.say("its data is in %s", data)
 	}
 	return t, nil
 }
@@ -141,19 +139,19 @@ func answersReady(ctx context.Context, url string) bool {
 	return answer.Body.Close() == nil && answer.StatusCode == http.StatusOK
 }
 
-// A benchChild is the process of the server.
-type benchChild struct {
+// A child is the process of the server.
+type child struct {
 	cmd    *exec.Cmd
-	out    benchOutput
+	out    output
 	done   chan struct{} // closed when it has ended
 	ending error         // how; read it after done
 }
 
-func (o *benchOwn) start(addr string) (*benchChild, error) {
-	c := &benchChild{done: make(chan struct{})}
+func (o *own) start(addr string) (*child, error) {
+	c := &child{done: make(chan struct{})}
 	c.cmd = exec.Command(o.program, "dev", "--dir", o.dir, "--addr", addr, "--log-level", "warn") // outlives ctx: it stops in order
 	c.cmd.Env, c.cmd.Stdout, c.cmd.Stderr = o.env, &c.out, o.out.progress
-	c.cmd.SysProcAttr = benchChildAttr()
+	c.cmd.SysProcAttr = childAttr()
 	started := make(chan error)
 	go func() {
 		// The kernel's signal at a parent's death is one at the death of the thread.
@@ -172,7 +170,7 @@ func (o *benchOwn) start(addr string) (*benchChild, error) {
 }
 
 // await waits until something has come true of the server.
-func (c *benchChild) await(ctx context.Context, ok func() bool) error {
+func (c *child) await(ctx context.Context, ok func() bool) error {
 	for !ok() {
 		select {
 		case <-time.After(20 * time.Millisecond):
@@ -186,14 +184,14 @@ func (c *benchChild) await(ctx context.Context, ok func() bool) error {
 }
 
 // stop ends the server and its Postgres in order; it kills what does not end.
-func (c *benchChild) stop() error {
+func (c *child) stop() error {
 	if err := c.cmd.Process.Signal(syscall.SIGTERM); errors.Is(err, os.ErrProcessDone) {
 		<-c.done
 		return nil // whoever needed it has had an error
 	}
 	select {
 	case <-c.done:
-	case <-time.After(benchStop):
+	case <-time.After(stopTimeout):
 		c.cmd.Process.Kill()
 		<-c.done
 	}
@@ -204,23 +202,23 @@ func (c *benchChild) stop() error {
 }
 
 // dsn is the database's, as dev prints it; "" until then.
-func (c *benchChild) dsn() string { return dsnPattern.FindString(c.out.String()) }
+func (c *child) dsn() string { return dsnPattern.FindString(c.out.String()) }
 
 var dsnPattern = regexp.MustCompile(`postgres://[^'\s]+`)
 
-// benchOutput keeps what is written to it.
-type benchOutput struct {
+// output keeps what is written to it.
+type output struct {
 	mu   sync.Mutex // guards text
 	text bytes.Buffer
 }
 
-func (o *benchOutput) Write(b []byte) (int, error) {
+func (o *output) Write(b []byte) (int, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.text.Write(b)
 }
 
-func (o *benchOutput) String() string {
+func (o *output) String() string {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.text.String()

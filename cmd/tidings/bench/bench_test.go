@@ -1,0 +1,275 @@
+package bench
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"net/url"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"testing/iotest"
+	"time"
+)
+
+func TestPercentile_IsTheNearestRank(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		samples int // 1, 2, 3 …
+		p       float64
+		want    time.Duration
+	}{
+		{1, 50, 1}, {1, 99, 1}, {2, 50, 1}, {3, 50, 2}, {4, 50, 2},
+		{100, 50, 50}, {100, 99, 99}, {101, 99, 100}, {300, 99, 297}, {1000, 99.9, 999}, {10, 100, 10}, {10, 0, 1},
+	} {
+		sorted := make([]time.Duration, tt.samples)
+		for i := range sorted {
+			sorted[i] = time.Duration(i + 1)
+		}
+		if got := percentile(sorted, tt.p); got != tt.want {
+			t.Errorf("%v %% of 1 to %d is %d, want %d", tt.p, tt.samples, got, tt.want)
+		}
+	}
+}
+
+func TestSummarize(t *testing.T) {
+	t.Parallel()
+	samples := make([]time.Duration, 1000)
+	for i, n := range rand.Perm(len(samples)) {
+		samples[i] = time.Duration(n+1) * time.Millisecond
+	}
+	want(t, "the summary", summarize(samples),
+		Summary{Count: 1000, Min: 1, Mean: 500.5, P50: 500, P90: 900, P99: 990, P999: 999, Max: 1000})
+	want(t, "that of nothing", summarize(nil), Summary{})
+}
+
+func TestMark_IsFoundInAnEvent(t *testing.T) {
+	t.Parallel()
+	m := mark{42, 1234567890123 * time.Nanosecond}
+	for _, data := range []string{
+		string(dataOf(m)),
+		`{"id":"7","body":"` + m.String() + `","html":"<p>` + mark{1, 1}.String() + `</p>"}`,
+	} {
+		got, ok := findMark([]byte(data))
+		if !ok || got != m {
+			t.Errorf("found %v, %v in %s", got, ok, data)
+		}
+	}
+	if _, ok := findMark([]byte(`{"body":"Hello"}`)); ok {
+		t.Error("found one where there is none")
+	}
+	if data := dataOf(m); len(data) != eventBytes || !json.Valid(data) {
+		t.Errorf("%d bytes: %s", len(data), data)
+	}
+}
+
+func TestPosition_IsOrdered(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ later, earlier string }{{"1-2", "1-1"}, {"1-10", "1-9"}, {"2-1", "1-9"}, {"1700000001:0", "1700000000:7"}, {"1700000000:10", "1700000000:9"}} {
+		later, earlier := parsePosition([]byte(tt.later)), parsePosition([]byte(tt.earlier))
+		if !later.after(earlier) || earlier.after(later) || later.after(later) {
+			t.Errorf("%s and %s are in the wrong order", tt.later, tt.earlier)
+		}
+	}
+}
+
+// feed shows a tally the events n at growing positions.
+func feed(tally *tally, events ...int) {
+	for i, n := range events {
+		tally.take(mark{n, time.Duration(n)}, position{1, int64(i + 1)}, time.Duration(n+10))
+	}
+}
+
+func TestTally(t *testing.T) {
+	t.Parallel()
+	acked := []int{0, 1, 2, 3, 200}
+	for _, tt := range []struct {
+		name   string
+		events []int
+		want   Faults
+	}{
+		{"SeesAll", []int{0, 1, 2, 3, 200}, Faults{}},
+		{"SeesAnyOrderOfSending", []int{3, 200, 0, 2, 1}, Faults{}},
+		{"SeesWhatWasNotAcknowledged", []int{0, 1, 2, 3, 4, 200}, Faults{}},
+		{"Misses", []int{0, 2, 3}, Faults{Lost: 2}},
+		{"Doubles", []int{0, 1, 1, 2, 3, 200, 200, 200}, Faults{Duplicated: 3}},
+		{"MissesAndDoubles", []int{0, 0, 2, 3, 200}, Faults{Lost: 1, Duplicated: 1}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			var tally tally
+			feed(&tally, tt.events...)
+			got := tally.finish(acked, 201)
+			want(t, "what went wrong", got.faults, tt.want)
+			want(t, "received", got.received, int64(len(tt.events))-tt.want.Duplicated)
+			for _, d := range got.latency {
+				want(t, "latency", d, 10)
+			}
+		})
+	}
+}
+
+func TestTally_NoticesTheOrderOfPositions(t *testing.T) {
+	t.Parallel()
+	var tally tally
+	for n, at := range []int64{5, 4, 6, 6} {
+		tally.take(mark{n: n}, position{1, at}, 0)
+	}
+	want(t, "what went wrong", tally.finish([]int{0, 1, 2, 3}, 4).faults, Faults{Reordered: 2})
+}
+
+func TestTally_BeginsAnew(t *testing.T) {
+	t.Parallel()
+	var tally tally
+	feed(&tally, 0)
+	tally.finish([]int{0, 1}, 2)
+	tally.take(mark{n: 2}, position{1, 7}, 0)
+	tally.take(mark{n: 1}, position{1, 6}, 0) // from before
+	want(t, "what went wrong", tally.finish([]int{2, 3}, 4).faults, Faults{Lost: 1, Duplicated: 1})
+}
+
+// A fleet of two, one of which misses an event and sees another one twice.
+func TestFleet_ReportsAReaderThatMissesAndDoubles(t *testing.T) {
+	t.Parallel()
+	fleet := &fleet{readers: []*reader{{}, {}}, quiet: 50 * time.Millisecond}
+	feed(&fleet.readers[0].tally, 0, 1, 2)
+	feed(&fleet.readers[1].tally, 0, 2, 2)
+	sent := sent{acked: [][]int{{0, 1, 2}}, failed: []int{0}, next: 3}
+	must(t, fleet.settle(t.Context(), sent))
+	sight := fleet.finish(sent)
+	want(t, "received", sight.received, int64(5))
+	want(t, "what went wrong", sight.faults, Faults{Lost: 1, Duplicated: 1})
+
+	for name, r := range map[string]*Report{
+		"latency": {Latency: &Latency{Faults: sight.faults}},
+		"writes":  {Writes: []Writes{{}, {Faults: sight.faults}}},
+		"fan-out": {Fanout: &Fanout{FlatOut: Delivery{Faults: sight.faults}}},
+	} {
+		if err := r.Verdict(); !errors.Is(err, ErrFaults) {
+			t.Errorf("the verdict on %s is %v", name, err)
+		}
+	}
+	cut := &Report{Fanout: &Fanout{Paced: Delivery{Faults: Faults{Cuts: 3}}}}
+	must(t, cut.Verdict()) // a reader that resumed has lost nothing
+}
+
+// listening is a reader that was not run.
+func listening() *reader {
+	return &reader{
+		event: "bench.message", now: func() time.Duration { return 3000 }, crowd: &crowd{}, began: func(error) {},
+	}
+}
+
+func TestReader_ReadsAStream(t *testing.T) {
+	t.Parallel()
+	text := ":" + strings.Repeat(" ", 9000) + "\n" +
+		"retry: 1500\nevent: stream.ready\ndata: {\"cursor\":\"1-4\"}\nid: 1-4\n\n:\n" +
+		"event: bench.message\ntopic: post:a\ndata: {\"text\":\"bench-mark 0 1000 " + strings.Repeat("x", 9000) + "\"}\nid: 1-5\n\n" +
+		"event: presence\ntopic: post:a\ndata: {\"text\":\"bench-mark 1 1000 \"}\n\n:\n" +
+		"event: bench.message\ntopic: post:a\ndata: {\"text\":\"bench-mark 1 1000 \"}\nid: 1-7\n\n" +
+		"event: bench.message\ntopic: post:a\ndata: {\"text\":\"bench-mark 2 1000 \"}\nid: 1-8\n"
+	for name, in := range map[string]io.Reader{
+		"whole": strings.NewReader(text), "bytes": iotest.OneByteReader(strings.NewReader(text)),
+	} {
+		r := listening()
+		b := block{reader: r}
+		if err := b.read(in); !errors.Is(err, io.EOF) {
+			t.Error(err)
+		}
+		want(t, name+": times ready", r.crowd.readied.Load(), 1)
+		want(t, name+": cursor", string(r.cursor), "1-7")
+		sight := r.tally.finish([]int{0, 1}, 2)
+		want(t, name+": faults", sight.faults, Faults{})
+		want(t, name+": latencies", sight.latency, []time.Duration{2000, 2000})
+	}
+}
+
+func TestReader_ReadsAPage(t *testing.T) {
+	t.Parallel()
+	r := listening()
+	r.event = "new-comment"
+	must(t, r.page(strings.NewReader(`{"events":[
+		{"id":"1-5","event":"new-comment","topic":"post:a","data":{"body":"bench-mark 0 1000 "}},
+		{"event":"presence","topic":"post:a","data":{}},
+		{"id":"1-6","event":"comment-count","topic":"post:a","data":{"count":1}}],"cursor":"1-9","more":false}`)))
+	want(t, "query", r.query(), url.Values{"topic": {""}, "cursor": {"1-9"}})
+	want(t, "latencies", r.tally.finish([]int{0}, 1).latency, []time.Duration{2000})
+}
+
+func TestParseStat(t *testing.T) {
+	t.Parallel()
+	got, ok := parseStat([]byte("42 (a ) b) S 7 42 42 0 -1 4194560 900 0 0 0 150 50 3 4 20 0 9 0 12345 1 2\n"))
+	want(t, "known", ok, true)
+	want(t, "the time", got, processTime{parent: 7, own: 2 * time.Second, reaped: 70 * time.Millisecond})
+	_, ok = parseStat([]byte("nonsense"))
+	want(t, "nonsense known", ok, false)
+}
+
+func TestProcess_OfThisProgram(t *testing.T) {
+	t.Parallel()
+	if _, err := os.Stat("/proc/self/stat"); err != nil {
+		t.Skip("there is no /proc")
+	}
+	if p, ok := processStat(os.Getpid()); !ok || p.parent != os.Getppid() {
+		t.Errorf("got %+v, %v: the parent is %d", p, ok, os.Getppid())
+	}
+	if kb := residentOf(os.Getpid()); kb < 1000 {
+		t.Errorf("a Go program in %v KB", kb)
+	}
+}
+
+func TestLoad_NumbersAndSortsWhatItSends(t *testing.T) {
+	t.Parallel()
+	refused := errors.New("refused")
+	target := &target{epoch: time.Now()}
+	l := &load{workers: 4, posts: 2, now: target.now, more: turns(100),
+		send: func(_ context.Context, worker, n int) error {
+			if n == 17 {
+				return refused
+			}
+			return nil
+		}}
+	for round := range 2 {
+		sent, err := l.run(t.Context())
+		must(t, err)
+		all := slices.Concat(sent.acked...)
+		want(t, "next", sent.next, 100*(round+1))
+		want(t, "answered and failed", len(all)+sent.failures(), 100)
+		want(t, "of the posts", sent.perPost(0)+sent.perPost(1), int64(100))
+		if slices.Contains(all, 17) || slices.Min(all) < 100*round {
+			t.Errorf("acknowledged: %v", all)
+		}
+		l.more = paced(100, 100_000)
+	}
+	l.more, l.send = turns(3), func(context.Context, int, int) error { return refused }
+	if _, err := l.run(t.Context()); !errors.Is(err, refused) {
+		t.Errorf("a load of which nothing succeeds ends with %v", err)
+	}
+}
+
+func TestEnv(t *testing.T) {
+	t.Parallel()
+	got := serverEnv([]string{"PATH=/bin", "TIDINGS_JWT_SECRET=s", "TIDINGS_GROUP_COMMIT=off", "TIDINGS_MAX_STREAMS=7"}, 1000)
+	want(t, "the environment", got, []string{
+		"TIDINGS_RATE_LIMITS=off", "TIDINGS_MAX_STREAMS=1100", "TIDINGS_MAX_STREAMS_PER_ADDRESS=1100",
+		"PATH=/bin", "TIDINGS_GROUP_COMMIT=off", "TIDINGS_MAX_STREAMS=7",
+	})
+}
+
+func TestNewWire(t *testing.T) {
+	t.Parallel()
+	for address, wanted := range map[string]string{
+		"http://a.example":           "a.example:80 a.example ",
+		"http://127.0.0.1:8080/":     "127.0.0.1:8080 127.0.0.1:8080 ",
+		"https://a.example/x%2Fy/":   "a.example:443 a.example /x%2Fy",
+		"http://[::1]:8080/tidings/": "[::1]:8080 [::1]:8080 /tidings",
+	} {
+		w, err := newWire(address)
+		must(t, err)
+		want(t, address, w.addr+" "+w.host+" "+w.base, wanted)
+		want(t, address+" over TLS", w.tls != nil, strings.HasPrefix(address, "https"))
+	}
+}

@@ -1,0 +1,110 @@
+package bench
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+)
+
+// churners is how many open and close at once.
+const churners = 64
+
+// Churn is what is left of readers who come and go.
+type Churn struct {
+	Cycles    int     `json:"cycles"` // opened, taken in and closed
+	Failed    int     `json:"failed"`
+	Failure   string  `json:"failure,omitempty"` // the first
+	PerSecond float64 `json:"cyclesPerSecond"`
+	Open      Summary `json:"open"` // from the dial until it is taken in
+	Cost      Cost    `json:"cost"` // each: of a cycle
+	// Before and After are of the server's process, nil when it is not known.
+	Before *Holdings `json:"before,omitempty"`
+	After  *Holdings `json:"after,omitempty"`
+}
+
+// Holdings are what a process holds on to.
+type Holdings struct {
+	Resident    float64 `json:"residentKB"`
+	Descriptors int     `json:"descriptors"`
+}
+
+func (c Config) churn(ctx context.Context, t *target, report *Report) error {
+	cycles := max(1, int(c.Cycles*c.Duration.Seconds()))
+	t.out.say("churn: %d streams opened and closed at %g/s", cycles, c.Cycles)
+	l := &load{workers: churners, posts: 1, send: t.openAndClose("post:" + t.post("churn", 0)), now: t.now}
+	l.more = turns(churners)
+	if _, err := l.run(ctx); err != nil { // what a server makes once is no leak
+		return err
+	}
+	before := t.holdings(ctx)
+	usage := t.usage()
+	l.more = paced(cycles, c.Cycles)
+	done := t.out.during(func() string { return fmt.Sprintf("churn: %d of %d", l.sent(), cycles) })
+	sent, err := l.run(ctx)
+	done()
+	if err != nil {
+		return err
+	}
+	report.Churn = &Churn{
+		Cycles: len(sent.took), Failed: sent.failures(), Failure: sent.failure(),
+		PerSecond: ratioOf(float64(len(sent.took)), sent.seconds()), Open: summarize(sent.took),
+		Cost: t.costSince(usage, int64(len(sent.took))), Before: before, After: t.holdings(ctx),
+	}
+	report.Churn.print(t.out)
+	return nil
+}
+
+// openAndClose returns the act of opening a stream, and of leaving it without a word
+// as soon as the server has taken it in.
+func (t *target) openAndClose(topic string) sendFunc {
+	return func(ctx context.Context, worker, n int) error {
+		token, err := t.token(fmt.Sprintf("churner-%d", worker))
+		if err != nil {
+			return err
+		}
+		began := make(chan error, 1)
+		r := &reader{
+			wire: t.wire, dialect: tidingsStream{}, topic: topic, token: token, now: t.now,
+			crowd: &crowd{gate: make(chan struct{}, 1)}, began: func(err error) { began <- err },
+		}
+		conn, in, err := r.open(ctx)
+		if err != nil {
+			return err
+		}
+		if tcp, ok := conn.Conn.(*net.TCPConn); ok {
+			_ = tcp.SetLinger(0) // without it a few seconds use all ports up
+		}
+		defer conn.close()
+		return conn.pumpUntil(in, func() bool { return r.live })
+	}
+}
+
+// holdings waits until the server's memory keeps still.
+func (t *target) holdings(ctx context.Context) *Holdings {
+	resident := t.resident(ctx)
+	if resident == 0 {
+		return nil
+	}
+	return &Holdings{resident, descriptorsOf(t.pid)}
+}
+
+// descriptorsOf counts the open files and sockets of a process.
+func descriptorsOf(pid int) int {
+	open, _ := os.ReadDir(fmt.Sprintf("/proc/%d/fd", pid)) // none where there is no /proc
+	return len(open)
+}
+
+func (c *Churn) print(out printer) {
+	t := out.table("Churn: %d streams opened and closed", c.Cycles+c.Failed)
+	t.times("until the server has taken one in", c.Open)
+	out.line("%.0f cycles/s, %d failed", c.PerSecond, c.Failed)
+	if c.Failed > 0 {
+		out.line("the first to fail: %s", c.Failure)
+	}
+	if c.Before != nil && c.After != nil {
+		out.line("server's resident memory: %.0f KB before, %.0f KB after; descriptors: %d before, %d after",
+			c.Before.Resident, c.After.Resident, c.Before.Descriptors, c.After.Descriptors)
+	}
+	out.cost("", c.Cost, "cycle")
+}

@@ -1,0 +1,40 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+
+	"github.com/tidings-live/tidings/cmd/tidings/bench"
+)
+
+// floor is the program that only writes: [serveFloor], in a process of its own.
+type floor struct{}
+
+func (floor) name() string { return "the floor" }
+
+func (floor) about(context.Context) string {
+	return "a program that accepts connections, reads requests and writes each event, the bytes of Tidings, to each connection by write(2), one after another: no hub, no log, no buffers, one thread"
+}
+
+func (floor) visit(ctx context.Context, _, topics int, fn func(site) error) error {
+	program, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("find own program: %w", err)
+	}
+	if topics != 1 {
+		return fmt.Errorf("the floor has one topic, not %d", topics)
+	}
+	addr, err := freeAddr()
+	if err != nil {
+		return err
+	}
+	return runFor(ctx, exec.Command(program, "floor", addr), addr, func(pid int) error {
+		url := "http://" + addr
+		return fn(site{
+			stream:  bench.Stream{URL: url, Paths: []string{"/"}, Event: eventName, PID: pid},
+			publish: poster(url),
+		})
+	})
+}

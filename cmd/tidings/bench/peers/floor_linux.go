@@ -1,0 +1,187 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"runtime"
+	"strconv"
+	"syscall"
+	"unsafe"
+)
+
+// A floorServer does as little as can be done: what it takes is what the kernel
+// takes. One thread, in one loop; it is no server for anything else.
+type floorServer struct {
+	epoll   int
+	socket  int
+	readers []int       // descriptors, in the order of their coming but for gaps filled up
+	place   map[int]int // of a descriptor in readers
+	asking  map[int][]byte
+	events  int // published
+}
+
+const floorHead = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+// serveFloor serves until ctx ends.
+func serveFloor(ctx context.Context, addr string) error {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	f := &floorServer{place: map[int]int{}, asking: map[int][]byte{}}
+	if err := f.listen(addr); err != nil {
+		return fmt.Errorf("listen on %s: %w", addr, err)
+	}
+	ready := make([]syscall.EpollEvent, 256)
+	piece := make([]byte, 16<<10)
+	for ctx.Err() == nil {
+		n, err := syscall.EpollWait(f.epoll, ready, 100)
+		if err != nil && !errors.Is(err, syscall.EINTR) {
+			return fmt.Errorf("wait: %w", err)
+		}
+		for _, e := range ready[:max(n, 0)] {
+			if fd := int(e.Fd); fd == f.socket {
+				f.accept()
+			} else {
+				f.read(fd, piece)
+			}
+		}
+	}
+	return nil
+}
+
+func (f *floorServer) listen(addr string) (err error) {
+	at, err := netip.ParseAddrPort(addr)
+	if err != nil {
+		return err
+	}
+	if !at.Addr().Is4() {
+		return net.InvalidAddrError("want an IPv4 address")
+	}
+	if f.socket, err = syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_NONBLOCK|syscall.SOCK_CLOEXEC, 0); err != nil {
+		return err
+	}
+	if err = syscall.Bind(f.socket, &syscall.SockaddrInet4{Port: int(at.Port()), Addr: at.Addr().As4()}); err != nil {
+		return err
+	}
+	if err = syscall.Listen(f.socket, 4096); err != nil {
+		return err
+	}
+	if f.epoll, err = syscall.EpollCreate1(syscall.EPOLL_CLOEXEC); err != nil {
+		return err
+	}
+	return f.watch(f.socket)
+}
+
+func (f *floorServer) watch(fd int) error {
+	return syscall.EpollCtl(f.epoll, syscall.EPOLL_CTL_ADD, fd, &syscall.EpollEvent{Events: syscall.EPOLLIN, Fd: int32(fd)})
+}
+
+func (f *floorServer) accept() {
+	for {
+		fd, _, err := syscall.Accept4(f.socket, syscall.SOCK_NONBLOCK|syscall.SOCK_CLOEXEC)
+		if err != nil {
+			return // nobody waits any more
+		}
+		_ = syscall.SetsockoptInt(fd, syscall.IPPROTO_TCP, syscall.TCP_NODELAY, 1)
+		if f.watch(fd) != nil {
+			syscall.Close(fd)
+		}
+	}
+}
+
+func (f *floorServer) read(fd int, piece []byte) {
+	n, err := syscall.Read(fd, piece)
+	if errors.Is(err, syscall.EAGAIN) {
+		return
+	}
+	if err != nil || n == 0 {
+		f.leave(fd)
+		return
+	}
+	f.asking[fd] = append(f.asking[fd], piece[:n]...)
+	body, ok := wholeRequest(f.asking[fd])
+	if !ok {
+		return
+	}
+	isPost := f.asking[fd][0] == 'P'
+	if !isPost {
+		f.place[fd] = len(f.readers)
+		f.readers = append(f.readers, fd)
+		f.write(fd, []byte(floorHead))
+	} else {
+		f.publish(body)
+		f.write(fd, []byte("HTTP/1.1 204 No Content\r\n\r\n"))
+	}
+	delete(f.asking, fd)
+}
+
+// wholeRequest returns the body of a request when all of it is there.
+func wholeRequest(b []byte) (body []byte, ok bool) {
+	head, rest, ok := bytes.Cut(b, []byte("\r\n\r\n"))
+	if !ok {
+		return nil, false
+	}
+	_, after, found := bytes.Cut(head, []byte("Content-Length: "))
+	if !found {
+		return nil, true
+	}
+	line, _, _ := bytes.Cut(after, []byte("\r\n"))
+	length, err := strconv.Atoi(string(line))
+	if err != nil || len(rest) < length {
+		return nil, false
+	}
+	return rest[:length], true
+}
+
+// publish writes the event to every reader: what the floor is about.
+func (f *floorServer) publish(data []byte) {
+	f.events++
+	event := fmt.Sprintf("event: %s\ntopic: post:peers-0\ndata: %s\nid: 1-%d\n\n", eventName, data, f.events)
+	chunk := fmt.Appendf(nil, "%x\r\n%s\r\n", len(event), event)
+	for i := len(f.readers) - 1; i >= 0; i-- { // leave moves later ones only
+		f.write(f.readers[i], chunk)
+	}
+}
+
+// write waits for a reader who does not keep up, and all others wait with it.
+func (f *floorServer) write(fd int, b []byte) {
+	for len(b) > 0 {
+		n, _, errno := syscall.RawSyscall(syscall.SYS_WRITE, uintptr(fd), uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)))
+		switch errno {
+		case 0:
+			b = b[n:]
+		case syscall.EINTR:
+		case syscall.EAGAIN:
+			awaitRoom(fd)
+		default:
+			f.leave(fd)
+			return
+		}
+	}
+}
+
+// awaitRoom is poll(2) for a socket that takes no more at the moment.
+func awaitRoom(fd int) {
+	const pollOut = 4
+	of := struct {
+		fd              int32
+		events, revents int16
+	}{fd: int32(fd), events: pollOut}
+	timeout := syscall.Timespec{Sec: 1}
+	_, _, _ = syscall.Syscall6(syscall.SYS_PPOLL, uintptr(unsafe.Pointer(&of)), 1, uintptr(unsafe.Pointer(&timeout)), 0, 0, 0) // write tells what became of it
+}
+
+// leave forgets a connection.
+func (f *floorServer) leave(fd int) {
+	delete(f.asking, fd)
+	if i, ok := f.place[fd]; ok {
+		last := f.readers[len(f.readers)-1]
+		f.readers[i], f.place[last] = last, i
+		f.readers = f.readers[:len(f.readers)-1]
+		delete(f.place, fd)
+	}
+	syscall.Close(fd)
+}

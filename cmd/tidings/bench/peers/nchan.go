@@ -1,0 +1,104 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+
+	"github.com/tidings-live/tidings/cmd/tidings/bench"
+)
+
+// nchan is nginx with Debian's module, of one worker: a second would only share the
+// two cores with it, and pass each message on between them.
+type nchan struct {
+	nginx  string // the program
+	module string
+}
+
+func findNchan() (n nchan, err error) {
+	if n.nginx, err = exec.LookPath("nginx"); err != nil {
+		n.nginx = "/usr/sbin/nginx" // sbin is not in everybody's PATH
+	}
+	for _, dir := range []string{"/usr/lib/nginx/modules", "/usr/lib64/nginx/modules"} {
+		path := filepath.Join(dir, "ngx_nchan_module.so")
+		if _, err := os.Stat(path); err == nil {
+			n.module = path
+			return n, nil
+		}
+	}
+	return n, errors.New("nginx's module Nchan is not there (.ci/install nchan)")
+}
+
+func (nchan) name() string { return "Nchan" }
+
+func (n nchan) about(ctx context.Context) string {
+	module := outputOf(ctx, "dpkg-query", "--show", "libnginx-mod-nchan")
+	return fmt.Sprintf("%s, %s; one worker, messages in its memory alone, published to by POST to its publisher location", outputOf(ctx, n.nginx, "-v"), module)
+}
+
+// nginxConf takes the module, user, folder and address.
+const nginxConf = `
+daemon off;
+load_module %[1]s;
+user %[2]s;
+worker_processes 1;
+worker_rlimit_nofile 20000;
+pid %[3]s/nginx.pid;
+error_log stderr error;
+events { worker_connections 19000; }
+http {
+	access_log off;
+	client_body_temp_path %[3]s/body;
+	proxy_temp_path %[3]s/proxy;
+	fastcgi_temp_path %[3]s/fastcgi;
+	uwsgi_temp_path %[3]s/uwsgi;
+	scgi_temp_path %[3]s/scgi;
+	keepalive_requests 1000000;
+	server {
+		listen %[4]s backlog=4096;
+		location = /sub {
+			nchan_subscriber eventsource;
+			nchan_channel_id $arg_id;
+			nchan_subscriber_first_message newest;
+		}
+		location = /pub {
+			nchan_publisher;
+			nchan_channel_id $arg_id;
+			nchan_message_buffer_length 10000;
+			nchan_message_timeout 10m;
+		}
+	}
+}
+`
+
+func (n nchan) visit(ctx context.Context, _, topics int, fn func(site) error) (err error) {
+	dir, err := os.MkdirTemp("", "tidings-peers-")
+	if err != nil {
+		return fmt.Errorf("make folder: %w", err)
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	addr, err := freeAddr()
+	if err != nil {
+		return err
+	}
+	who, err := user.Current()
+	if err != nil {
+		return fmt.Errorf("find own user: %w", err)
+	}
+	conf := filepath.Join(dir, "nginx.conf")
+	text := fmt.Sprintf(nginxConf, n.module, who.Username, dir, addr)
+	if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
+		return fmt.Errorf("write settings: %w", err)
+	}
+	return runFor(ctx, exec.Command(n.nginx, "-p", dir, "-e", "stderr", "-c", conf), addr, func(pid int) error {
+		url := "http://" + addr
+		return fn(site{
+			stream:  bench.Stream{URL: url, Paths: pathsOf("/sub?id=%d", topics), Event: eventName, PID: pid, Family: true},
+			publish: poster(pathsOf(url+"/pub?id=%d", topics)...),
+		})
+	})
+}

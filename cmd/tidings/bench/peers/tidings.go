@@ -1,0 +1,49 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/tidings-live/tidings/api"
+	"github.com/tidings-live/tidings/api/client"
+	"github.com/tidings-live/tidings/cmd/tidings/bench"
+)
+
+// tidings is ourselves, with a private Postgres that keeps its promises to the disk.
+type tidings struct {
+	program string
+}
+
+func (tidings) name() string { return "Tidings" }
+
+func (t tidings) about(ctx context.Context) string {
+	commit := outputOf(ctx, "git", "describe", "--always", "--dirty")
+	return fmt.Sprintf("commit %s; `tidings dev`, published to by `POST /v1/publish`; its Postgres is not in the server's CPU and memory", commit)
+}
+
+func (t tidings) visit(ctx context.Context, readers, topics int, fn func(site) error) error {
+	return bench.WithOwn(ctx, t.program, os.Environ(), readers, os.Stderr, func(s bench.Server) error {
+		token, err := api.SignToken(s.Secret, api.Identity{
+			Subject: "publisher", Roles: []string{api.RoleService}, Expires: time.Now().Add(time.Hour),
+		})
+		if err != nil {
+			return err
+		}
+		c, err := client.New(s.URL)
+		if err != nil {
+			return err
+		}
+		defer c.CloseIdleConnections()
+		publisher, names := c.As(token), pathsOf("post:peers-%d", topics)
+		return fn(site{
+			stream: bench.Stream{URL: s.URL, Paths: pathsOf("/v1/events?topic=post:peers-%d", topics), Event: eventName, PID: s.PID},
+			poll:   bench.Stream{URL: s.URL, Paths: names, Poll: true, Event: eventName, PID: s.PID},
+			publish: func(ctx context.Context, path int, data []byte) error {
+				return publisher.Publish(ctx, names[path], eventName, json.RawMessage(data))
+			},
+		})
+	})
+}

@@ -1,0 +1,104 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// A section takes figures of a target, enters them in the report and prints them.
+type section struct {
+	name string
+	run  func(Config, context.Context, *target, *Report) error
+}
+
+// sections are measured in this order.
+var sections = []section{
+	{"latency", Config.latency},
+	{"writes", Config.writes},
+	{"fanout", Config.fanout},
+	{"storm", Config.storm},
+	{"churn", Config.churn},
+}
+
+// Sections returns the names of all sections.
+func Sections() []string {
+	names := make([]string, len(sections))
+	for i, s := range sections {
+		names[i] = s.name
+	}
+	return names
+}
+
+// Run measures the sections of c.Only and returns their figures. The error is
+// context.Canceled when it was stopped; what was found wrong is no error but
+// [Report.Verdict].
+func Run(ctx context.Context, c Config) (*Report, error) {
+	if err := c.Validate(); err != nil {
+		return nil, err
+	}
+	c = c.withDefaults()
+	return c.measure(ctx, newPrinter(c.Tables, c.Progress))
+}
+
+// measure runs the sections, each on a server that has just begun when it is our
+// own: what one section leaves in memory is no figure of the next.
+func (c Config) measure(ctx context.Context, out printer) (_ *Report, err error) {
+	report := &Report{Began: time.Now().UTC()}
+	place, err := c.place(out)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, place.remove()) }()
+	for _, s := range sections {
+		if !slices.Contains(c.Only, s.name) {
+			continue
+		}
+		err := place.visit(ctx, func(t *target) error {
+			if report.Machine == nil {
+				report.Machine = machineOf(ctx, t)
+				out.machine(report.Machine)
+			}
+			return s.run(c, ctx, t, report)
+		})
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", s.name, err)
+		}
+	}
+	return report, nil
+}
+
+// A place is where sections find the server they measure.
+type place interface {
+	// visit calls fn with a server that answers.
+	visit(ctx context.Context, fn func(*target) error) error
+	// remove leaves nothing behind.
+	remove() error
+}
+
+func (c Config) place(out printer) (place, error) {
+	if c.URL == "" {
+		return newOwn(out, c.Program, c.Env, c.Readers+c.Audience)
+	}
+	return elsewhere{c, out}, nil
+}
+
+// elsewhere is somebody else's server.
+type elsewhere struct {
+	c   Config
+	out printer
+}
+
+func (f elsewhere) visit(ctx context.Context, fn func(*target) error) error {
+	t, err := newTarget(f.c.URL, f.c.Secret, f.out)
+	if err != nil {
+		return err
+	}
+	defer t.close()
+	t.pid, t.dsn = f.c.PID, f.c.DatabaseURL
+	return fn(t)
+}
+
+func (elsewhere) remove() error { return nil }
