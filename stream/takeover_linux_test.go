@@ -325,6 +325,19 @@ func TestBackPressure(t *testing.T) {
 			t.Errorf("ended: %v", ended)
 		}
 	})
+	t.Run("GoesOnAsTheSocketDrains", func(t *testing.T) {
+		t.Parallel()
+		log := padded{newMemoryLog(), large(10_000)}
+		h := live(t, log, HubConfig{Patience: time.Hour, RingEvents: 10}) // no timer helps
+		near, far := narrow(t, 32<<10)
+		c := attachTo(t, h, FeedConfig{Topics: topics}, near, far)
+		log.append(slices.Repeat([]Topic{post42}, 300)...)
+		h.Wake()
+		eventually(t, "bytes wait for the socket", func() bool { return h.Stats().Unsent > 0 })
+		if got, want := c.all(300, "x"), texts(log.want(0, post42)); !slices.Equal(got, want) {
+			t.Error("got something else")
+		}
+	})
 	t.Run("WhoIsTooSlowIsTold", func(t *testing.T) {
 		t.Parallel()
 		log := padded{newMemoryLog(), large(500_000)}
