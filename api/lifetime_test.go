@@ -9,10 +9,13 @@ import (
 
 func TestStreamEnds(t *testing.T) {
 	t.Parallel()
+	inEveryWay(t, streamEnds)
+}
 
+func streamEnds(t *testing.T, way func(*setup)) {
 	t.Run("ByAgeWithALastChunk", func(t *testing.T) {
 		t.Parallel()
-		r := newRig(t, maxAge(300*time.Millisecond))
+		r := newRig(t, way, maxAge(300*time.Millisecond))
 		w := r.dial(t)
 		w.ask("GET /v1/events?topic=room:1 HTTP/1.1")
 		w.head()
@@ -29,7 +32,7 @@ func TestStreamEnds(t *testing.T) {
 	})
 	t.Run("WithItsToken", func(t *testing.T) {
 		t.Parallel()
-		r := newRig(t)
+		r := newRig(t, way)
 		expires := time.Now().Add(2 * time.Second)
 		s := r.follow(t, "topic=me", header("Authorization", "Bearer "+tokenUntil(t, expires, "ann")))
 		s.event("stream.ready")
@@ -41,7 +44,7 @@ func TestStreamEnds(t *testing.T) {
 	})
 	t.Run("WithTheServer", func(t *testing.T) {
 		t.Parallel()
-		r := newRig(t)
+		r := newRig(t, way)
 		s := r.follow(t, "topic=room:1")
 		s.event("stream.ready")
 		r.Drain()
@@ -55,7 +58,7 @@ func TestStreamEnds(t *testing.T) {
 	})
 	t.Run("IsAnnounced", func(t *testing.T) {
 		t.Parallel()
-		r := newRig(t)
+		r := newRig(t, way)
 		s := r.follow(t, "topic=me", header("Authorization", "Bearer "+tokenUntil(t, time.Now().Add(34*time.Second), "ann")))
 		s.event("stream.ready")
 		expiring := s.event("stream.expiring")
@@ -69,7 +72,11 @@ func TestStreamEnds(t *testing.T) {
 // What a token may not see, a slow stream that has it in hand doesn't write either.
 func TestNothingIsWrittenPastTheToken(t *testing.T) {
 	t.Parallel()
-	r := newRig(t)
+	inEveryWay(t, nothingIsWrittenPastTheToken)
+}
+
+func nothingIsWrittenPastTheToken(t *testing.T, way func(*setup)) {
+	r := newRig(t, way)
 
 	start := r.head(t)
 	r.exec(t, `select tidings.publish('user:ann', 'large', to_jsonb(repeat('x', 50000))) from generate_series(1, 100)`)

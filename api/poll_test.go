@@ -66,7 +66,11 @@ func (r *rig) later(t *testing.T, query string, edits ...edit) chan polled {
 
 func TestPoll(t *testing.T) {
 	t.Parallel()
-	r := newRig(t)
+	inEveryWay(t, poll)
+}
+
+func poll(t *testing.T, way func(*setup)) {
+	r := newRig(t, way)
 	start := r.head(t)
 	r.publish(t, "room:1", "tick", `{"n": 1}`)
 	one := r.head(t)
@@ -127,7 +131,11 @@ func TestPoll(t *testing.T) {
 
 func TestPollWakes(t *testing.T) {
 	t.Parallel()
-	r := newRig(t)
+	inEveryWay(t, pollWakes)
+}
+
+func pollWakes(t *testing.T, way func(*setup)) {
+	r := newRig(t, way)
 
 	start := r.head(t)
 	waiting := r.later(t, "topic=room:1&cursor="+start)
@@ -147,7 +155,11 @@ func TestPollWakes(t *testing.T) {
 // Ephemeral events are in a poll only when they happen while it waits.
 func TestPollTellsOfTyping(t *testing.T) {
 	t.Parallel()
-	r := newRig(t)
+	inEveryWay(t, pollTellsOfTyping)
+}
+
+func pollTellsOfTyping(t *testing.T, way func(*setup)) {
+	r := newRig(t, way)
 
 	start := r.head(t)
 	waiting := r.later(t, "topic=post:42&cursor="+start)
@@ -162,7 +174,11 @@ func TestPollTellsOfTyping(t *testing.T) {
 
 func TestPollIsBounded(t *testing.T) {
 	t.Parallel()
-	r := newRig(t)
+	inEveryWay(t, pollIsBounded)
+}
+
+func pollIsBounded(t *testing.T, way func(*setup)) {
+	r := newRig(t, way)
 
 	const n = 50
 	cursor := r.head(t)
@@ -220,7 +236,11 @@ func TestPollIsCutOnlyAtACursor(t *testing.T) {
 
 func TestPollGap(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, func(s *setup) { s.hub.RingEvents = 1 })
+	inEveryWay(t, pollGap)
+}
+
+func pollGap(t *testing.T, way func(*setup)) {
+	r := newRig(t, way, func(s *setup) { s.hub.RingEvents = 1 })
 	start := r.head(t)
 	for range 4 {
 		r.publish(t, "room:1", "tick", `1`)

@@ -80,7 +80,11 @@ func TestPollWait(t *testing.T) {
 // Nothing is read past the token's end, however long the wait.
 func TestPollEndsWithItsToken(t *testing.T) {
 	t.Parallel()
-	r := newRig(t)
+	inEveryWay(t, pollEndsWithItsToken)
+}
+
+func pollEndsWithItsToken(t *testing.T, way func(*setup)) {
+	r := newRig(t, way)
 
 	expires := time.Now().Add(2 * time.Second)
 	got := r.poll(t, "topic=me&cursor="+r.head(t), header("Authorization", "Bearer "+tokenUntil(t, expires, "ann")))
@@ -93,7 +97,11 @@ func TestPollEndsWithItsToken(t *testing.T) {
 // A server that stops lets its readers go, to ask another one from the same place.
 func TestPollWhileDraining(t *testing.T) {
 	t.Parallel()
-	r := newRig(t)
+	inEveryWay(t, pollWhileDraining)
+}
+
+func pollWhileDraining(t *testing.T, way func(*setup)) {
+	r := newRig(t, way)
 
 	start := r.head(t)
 	waiting := r.later(t, "topic=room:1&cursor="+start)

@@ -44,6 +44,8 @@ type setup struct {
 	tokens TokenConfig
 	before func(s *Server) // the first request
 	http   func(s *http.Server)
+
+	inGoroutines bool // connections are not taken over
 }
 
 func newRig(t *testing.T, edits ...func(*setup)) *rig {
@@ -64,9 +66,22 @@ func newRig(t *testing.T, edits ...func(*setup)) *rig {
 	r := &rig{logs: &logs{}, client: &http.Client{Transport: &http.Transport{DisableCompression: true}}}
 	t.Cleanup(r.client.CloseIdleConnections)
 	r.build(t, set)
-	r.serve(t, set.http)
+	r.serve(t, set)
 	eventually(t, "ready", func() bool { return r.do(t, "GET", "/readyz").status == http.StatusOK })
 	return r
+}
+
+// inEveryWay runs a test with connections taken over, and served by a goroutine each,
+// as on systems where they cannot be.
+func inEveryWay(t *testing.T, test func(t *testing.T, way func(*setup))) {
+	t.Run("TakenOver", func(t *testing.T) {
+		t.Parallel()
+		test(t, func(*setup) {})
+	})
+	t.Run("InGoroutines", func(t *testing.T) {
+		t.Parallel()
+		test(t, func(s *setup) { s.inGoroutines = true })
+	})
 }
 
 // build wires the parts together and runs those that run.
@@ -98,7 +113,7 @@ func (r *rig) build(t *testing.T, set setup) {
 }
 
 // serve answers on a socket until the test ends, and wants every request to end too.
-func (r *rig) serve(t *testing.T, edit func(*http.Server)) {
+func (r *rig) serve(t *testing.T, set setup) {
 	t.Helper()
 	socket, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	must(t, err)
@@ -109,7 +124,13 @@ func (r *rig) serve(t *testing.T, edit func(*http.Server)) {
 		pprof.Do(req.Context(), pprof.Labels("rig", r.addr), func(context.Context) { r.ServeHTTP(w, req) })
 	})
 	srv := NewHTTPServer(counted, r.logs.logger())
-	edit(srv)
+	if set.inGoroutines {
+		srv.ConnContext = func(ctx context.Context, conn net.Conn) context.Context {
+			must(t, tune(conn))
+			return ctx // and does not tell the handlers
+		}
+	}
+	set.http(srv)
 	served := make(chan error, 1)
 	go func() { served <- r.Serve(srv, socket) }()
 	t.Cleanup(func() {

@@ -54,7 +54,6 @@ type Server struct {
 	publicKinds []string
 	heartbeat   time.Duration
 	maxAge      time.Duration
-	patience    time.Duration // with one write to a stream
 	typingRate  *rates
 	logger      *slog.Logger
 	echo        *echo.Echo
@@ -76,7 +75,7 @@ func New(cfg Config) (*Server, error) {
 	s := &Server{
 		store: cfg.Store, hub: cfg.Hub, typing: cfg.Typing, prober: cfg.Prober, verifier: cfg.Verifier,
 		origins: allowed, publicKinds: cfg.PublicKinds,
-		heartbeat: cfg.Heartbeat, maxAge: cfg.MaxAge, patience: writeTimeout,
+		heartbeat: cfg.Heartbeat, maxAge: cfg.MaxAge,
 		typingRate: newRates(typingPerSecond, typingBurst),
 		logger:     cfg.Logger,
 		returns:    newReturns(),

@@ -12,7 +12,11 @@ import (
 
 func TestStreamBytes(t *testing.T) {
 	t.Parallel()
-	r := newRig(t)
+	inEveryWay(t, streamBytes)
+}
+
+func streamBytes(t *testing.T, way func(*setup)) {
+	r := newRig(t, way)
 	start := r.head(t)
 	r.publish(t, "room:1", "tick", `{"n": 1}`)
 	end := r.head(t)
@@ -31,7 +35,7 @@ func TestStreamBytes(t *testing.T) {
 	})
 	t.Run("ReadyWaitsForNothing", func(t *testing.T) {
 		t.Parallel()
-		locked := newRig(t, func(s *setup) { s.hub.RingEvents = 1 })
+		locked := newRig(t, way, func(s *setup) { s.hub.RingEvents = 1 })
 		from := locked.head(t)
 		for range 3 {
 			locked.publish(t, "room:1", "tick", `{}`)
@@ -107,8 +111,12 @@ func TestRetryDiffersPerConnection(t *testing.T) {
 
 func TestHeartbeat(t *testing.T) {
 	t.Parallel()
+	inEveryWay(t, heartbeats)
+}
+
+func heartbeats(t *testing.T, way func(*setup)) {
 	const interval = 50 * time.Millisecond
-	r := newRig(t, heartbeat(interval))
+	r := newRig(t, way, heartbeat(interval))
 
 	t.Run("IsACommentWithoutABlankLine", func(t *testing.T) {
 		t.Parallel()
@@ -154,7 +162,11 @@ func TestStyleIsStrict(t *testing.T) {
 // A cursor on a quiet topic would age into a false gap: it moves with the others.
 func TestCheckpointMovesAQuietCursor(t *testing.T) {
 	t.Parallel()
-	r := newRig(t)
+	inEveryWay(t, checkpointMovesAQuietCursor)
+}
+
+func checkpointMovesAQuietCursor(t *testing.T, way func(*setup)) {
+	r := newRig(t, way)
 
 	start := r.head(t)
 	r.publish(t, "room:busy", "tick", `{}`)
@@ -173,7 +185,11 @@ func TestCheckpointMovesAQuietCursor(t *testing.T) {
 // Many topics on one stream come in the one order of the log, each event once.
 func TestStreamHasOneOrder(t *testing.T) {
 	t.Parallel()
-	r := newRig(t)
+	inEveryWay(t, streamHasOneOrder)
+}
+
+func streamHasOneOrder(t *testing.T, way func(*setup)) {
+	r := newRig(t, way)
 
 	const n = 700 // more than a chunk
 	start := r.head(t)
@@ -191,7 +207,11 @@ func TestStreamHasOneOrder(t *testing.T) {
 // What is written at once is bounded, so that a slow reader who reads is not cut.
 func TestLargeEventsComeInParts(t *testing.T) {
 	t.Parallel()
-	r := newRig(t)
+	inEveryWay(t, largeEventsComeInParts)
+}
+
+func largeEventsComeInParts(t *testing.T, way func(*setup)) {
+	r := newRig(t, way)
 
 	start := r.head(t)
 	r.exec(t, `select tidings.publish('room:1', 'large', to_jsonb(repeat('x', 50000))) from generate_series(1, 20)`)
@@ -211,7 +231,11 @@ func TestLargeEventsComeInParts(t *testing.T) {
 // A payload cannot break out of its event.
 func TestStreamInjection(t *testing.T) {
 	t.Parallel()
-	r := newRig(t)
+	inEveryWay(t, streamInjection)
+}
+
+func streamInjection(t *testing.T, way func(*setup)) {
+	r := newRig(t, way)
 
 	s := r.follow(t, "topic=room:1")
 	s.event("stream.ready")

@@ -7,15 +7,11 @@ import (
 	"time"
 )
 
-// writeTimeout is how long one write to a reader may take before it is cut off: it
-// resumes from its cursor. The kernel takes in what a healthy reader has not yet.
-const writeTimeout = 10 * time.Second
-
 // A streamWriter writes whole blocks and flushes each.
 type streamWriter struct {
 	w        http.ResponseWriter
 	ctl      *http.ResponseController
-	patience time.Duration // with one write
+	patience time.Duration // with one write: a reader who takes longer is cut, and resumes from its cursor
 }
 
 // newStreamWriter takes the innermost writer: Echo's hides the error of a flush to a

@@ -116,6 +116,9 @@ func NewHub(log Log, cfg HubConfig) *Hub {
 // now is the hub's own clock, which no change of the system's touches.
 func (h *Hub) now() time.Duration { return time.Since(h.began) }
 
+// Patience is how long a reader's connection may take nothing of what waits for it.
+func (h *Hub) Patience() time.Duration { return h.cfg.Patience }
+
 // Wake tells the hub that the log may have grown.
 func (h *Hub) Wake() {
 	select {

@@ -107,8 +107,7 @@ func fresh(known map[Topic]struct{}, topics []Topic) (n int) {
 	return n
 }
 
-// read reads the log once and hands out what it found. Who stands beyond that waits on,
-// ahead of those who came later.
+// read reads the log once and hands out what it found. Who stands beyond that asks anew.
 func (r *replays) read(ctx context.Context, group []*replay, after int64) {
 	topics := make(map[Topic][]*Frame)
 	query := Query{After: after, Limit: replayFrames}
@@ -134,19 +133,8 @@ func (r *replays) read(ctx context.Context, group []*replay, after int64) {
 		states.add(f)
 		topics[f.Topic] = append(topics[f.Topic], f)
 	}
-	var beyond []*replay
 	for _, p := range group {
-		if p.from.Position >= batch.Through && batch.Through != batch.State.Head {
-			beyond = append(beyond, p)
-			continue
-		}
 		p.take(batch, frames, topics)
-	}
-	if len(beyond) > 0 {
-		r.mu.Lock()
-		r.waiting = append(beyond, r.waiting...)
-		r.mu.Unlock()
-		r.ring()
 	}
 }
 
@@ -158,7 +146,7 @@ func (p *replay) take(batch Batch, frames []*Frame, byTopic map[Topic][]*Frame) 
 		return
 	}
 	mine := p.share(frames, byTopic)
-	reach := batch.State.Cursor(max(batch.Through, p.from.Position))
+	reach := batch.State.Cursor(max(batch.Through, p.from.Position)) // never back
 	whole := batch.Through == batch.State.Head
 	if n := fit(mine, chunkBytes); n < len(mine) {
 		mine, reach, whole = mine[:n:n], mine[n-1].Cursor, false

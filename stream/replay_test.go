@@ -54,8 +54,10 @@ func TestReplaysAreFolded(t *testing.T) {
 			log.append(post42, own(i))
 		}
 		h := run(t, log, HubConfig{RingEvents: 1, Replays: 2})
-		together(t, h, func(i int) []Topic { return []Topic{post42, own(i)} }, func(int) int64 { return 0 },
-			func(i int) []Cursor { return log.want(0, post42, own(i)) })
+		at := log.want(0, post42)
+		from := func(i int) int64 { return at[i/2].Position }
+		together(t, h, func(i int) []Topic { return []Topic{post42, own(i)} }, from,
+			func(i int) []Cursor { return log.want(from(i), post42, own(i)) })
 		if n := log.replays(); n > readers/10 {
 			t.Errorf("%d reads for %d readers", n, readers)
 		}
@@ -71,4 +73,39 @@ func TestReplaysAreFolded(t *testing.T) {
 			t.Errorf("%d reads for %d readers", n, readers)
 		}
 	})
+}
+
+// Who waits longest is in the next read, and reached by it.
+func TestFoldIsFair(t *testing.T) {
+	t.Parallel()
+
+	r := newReplays(NewHub(newMemoryLog(), HubConfig{}))
+	wait := func(position int64, topics ...Topic) *replay {
+		p := &replay{topics: topics, from: Cursor{1, position}}
+		r.add(p)
+		return p
+	}
+	first := wait(5000, post42)
+	near := wait(5000-replayFrames+1, post42)
+	old := wait(5000-replayFrames, post42)
+	later := wait(9000, post43)
+	group, after := r.fold()
+	if after != near.from.Position || !slices.Equal(group, []*replay{first, near, later}) {
+		t.Errorf("the first read begins after %d, for %d readers", after, len(group))
+	}
+	group, after = r.fold()
+	if after != old.from.Position || !slices.Equal(group, []*replay{old}) {
+		t.Errorf("the second read begins after %d, for %d readers", after, len(group))
+	}
+	many := make([]Topic, foldTopics)
+	for i := range many {
+		many[i] = Topic{fmt.Sprintf("user:%d", i)}
+	}
+	whole, one := wait(1, many...), wait(1, post42)
+	if group, _ = r.fold(); !slices.Equal(group, []*replay{whole}) {
+		t.Errorf("a read of %d topics is for %d readers", foldTopics, len(group))
+	}
+	if group, _ = r.fold(); !slices.Equal(group, []*replay{one}) {
+		t.Errorf("the read after it is for %d readers", len(group))
+	}
 }

@@ -340,16 +340,16 @@ func TestBackPressure(t *testing.T) {
 	})
 	t.Run("WhoIsTooSlowIsTold", func(t *testing.T) {
 		t.Parallel()
-		log := padded{newMemoryLog(), large(500_000)}
-		h := live(t, log, HubConfig{Patience: 400 * time.Millisecond})
+		log := padded{newMemoryLog(), large(1_000_000)}
+		h := live(t, log, HubConfig{Patience: 1500 * time.Millisecond})
 		near, far := narrow(t, 32<<10)
 		c := attachTo(t, h, FeedConfig{Topics: topics}, near, far)
-		log.append(slices.Repeat([]Topic{post42}, 20)...)
+		log.append(slices.Repeat([]Topic{post42}, 10)...)
 		h.Wake()
 		tick := time.NewTicker(10 * time.Millisecond)
 		defer tick.Stop()
 		var text strings.Builder
-		for b := make([]byte, 2500); ; {
+		for b := make([]byte, 2000); ; {
 			n, err := c.lines.Read(b)
 			text.Write(b[:n])
 			if err != nil {

@@ -55,6 +55,9 @@ func encrypted(t testing.TB, version uint16) (near, far *tls.Conn) {
 		t.Fatal(err)
 	}
 	far = <-accepted
+	if err := far.NetConn().(*gate).SetWriteBuffer(32 << 10); err != nil {
+		t.Fatal(err)
+	}
 	t.Cleanup(func() { near.Close(); far.Close() })
 	return near, far
 }
