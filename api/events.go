@@ -44,9 +44,14 @@ func (s *Server) events(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	seat, err := s.admit(c, r)
+	if err != nil {
+		return s.turnAway(c, err)
+	}
+	defer seat.leave()
 	sub, err := s.hub.Subscribe(r.topics, r.start)
 	if err != nil {
-		return err
+		return s.turnAway(c, err)
 	}
 	defer sub.Close()
 

@@ -42,6 +42,11 @@ func (s *Server) poll(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	seat, err := s.admit(c, r)
+	if err != nil {
+		return err
+	}
+	defer seat.leave()
 	sub, err := s.hub.Subscribe(r.topics, r.start)
 	if err != nil {
 		return err

@@ -40,7 +40,8 @@ type Config struct {
 	Heartbeat      time.Duration // of a quiet stream; default 15 s
 	MaxAge         time.Duration // of a stream; it ends at 80–100 % of it; default 10 min
 	Demo           *Demo         // nil: no demo page
-	Logger         *slog.Logger  // default: discard
+	Limits         Limits
+	Logger         *slog.Logger // default: discard
 }
 
 // A Server answers HTTP requests.
@@ -56,6 +57,9 @@ type Server struct {
 	maxAge      time.Duration
 	patience    time.Duration // with one write to a stream
 	typingRate  *rates
+	limits      *limits
+	metrics     *metrics
+	extractIP   echo.IPExtractor
 	logger      *slog.Logger
 	echo        *echo.Echo
 	stopping    atomic.Bool
@@ -76,8 +80,17 @@ func New(cfg Config) (*Server, error) {
 		store: cfg.Store, hub: cfg.Hub, typing: cfg.Typing, prober: cfg.Prober, verifier: cfg.Verifier,
 		origins: allowed, publicKinds: cfg.PublicKinds,
 		heartbeat: cfg.Heartbeat, maxAge: cfg.MaxAge, patience: writeTimeout,
-		typingRate: newRates(typingPerSecond, typingBurst),
-		logger:     cfg.Logger,
+		metrics: newMetrics(),
+		logger:  cfg.Logger,
+	}
+	if !cfg.Limits.NoRates {
+		s.typingRate = newRates(typingPerSecond, typingBurst)
+	}
+	if s.limits, err = newLimits(cfg.Limits); err != nil {
+		return nil, err
+	}
+	if s.extractIP, err = newIPExtractor(cfg.Limits.TrustedProxies); err != nil {
+		return nil, err
 	}
 	if s.heartbeat <= 0 {
 		s.heartbeat = 15 * time.Second
@@ -112,6 +125,7 @@ func (s *Server) route(demo *Demo) {
 	e := echo.New()
 	e.HideBanner, e.HidePort = true, true
 	e.HTTPErrorHandler = s.handleError
+	e.IPExtractor = s.extractIP
 	e.Pre(
 		middleware.RequestIDWithConfig(middleware.RequestIDConfig{Generator: rand.Text, RequestIDHandler: ownRequestID}),
 		middleware.RecoverWithConfig(middleware.RecoverConfig{LogErrorFunc: s.recovered, DisableStackAll: true}),
@@ -125,6 +139,7 @@ func (s *Server) route(demo *Demo) {
 	}
 	get("/healthz", s.healthz)
 	get("/readyz", s.readyz)
+	get("/metrics", s.metrics.serve)
 	if demo != nil {
 		s.routeDemo(e, demo)
 	}
@@ -143,7 +158,7 @@ func (s *Server) route(demo *Demo) {
 	get("/v1/notifications", s.listNotifications, who)
 	e.POST("/v1/publish", s.publish, who)
 	e.POST("/v1/ticket", s.createTicket, who)
-	get("/v1/events", s.events, who)
+	get(eventsPath, s.events, who)
 	get("/v1/poll", s.poll, who)
 	s.echo = e
 }

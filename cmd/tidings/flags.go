@@ -26,6 +26,7 @@ type serverFlags struct {
 	MaxAge         time.Duration `env:"TIDINGS_MAX_AGE" default:"10m" help:"Of a stream. It ends at 80 to 100 % of it, and its reader resumes."`
 	Drain          time.Duration `env:"TIDINGS_DRAIN" default:"10s" help:"For requests to end when the server stops."`
 
+	limitFlags
 	logFlags
 }
 
@@ -42,7 +43,7 @@ func (f serverFlags) Validate() error {
 			return fmt.Errorf("--%s: want more than nothing", flag)
 		}
 	}
-	return nil
+	return f.limitFlags.Validate()
 }
 
 type logFlags struct {

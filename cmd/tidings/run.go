@@ -76,7 +76,7 @@ func (i instance) build(ctx context.Context) (*parts, error) {
 	server, err := api.New(api.Config{
 		Store: db, Hub: hub, Typing: typing, Prober: listener, Verifier: verifier,
 		AllowedOrigins: i.AllowedOrigins, PublicKinds: i.PublicKinds,
-		Heartbeat: i.Heartbeat, MaxAge: i.MaxAge, Demo: i.demo, Logger: i.logger,
+		Heartbeat: i.Heartbeat, MaxAge: i.MaxAge, Demo: i.demo, Limits: i.limits(), Logger: i.logger,
 	})
 	if err != nil {
 		db.Close()
