@@ -31,6 +31,7 @@ const page = "https://app.example"
 type rig struct {
 	*Server
 	addr   string
+	scheme string
 	sql    *pgxpool.Pool // some other program that uses the database
 	client *http.Client
 	logs   *logs
@@ -40,12 +41,15 @@ type rig struct {
 // A setup is what a test may change before its rig starts.
 type setup struct {
 	url    string // of the database
+	scheme string
+	client *http.Transport
 	api    Config
 	hub    stream.HubConfig
 	store  store.Config
 	tokens TokenConfig
 	before func(s *Server) // the first request
 	http   func(s *http.Server)
+	listen func(net.Listener) net.Listener
 }
 
 func newRig(t *testing.T, edits ...func(*setup)) *rig {
@@ -56,6 +60,7 @@ func newRig(t *testing.T, edits ...func(*setup)) *rig {
 		tokens: TokenConfig{Secret: secret},
 		before: func(*Server) {},
 		http:   func(*http.Server) {},
+		listen: func(l net.Listener) net.Listener { return l },
 	}
 	for _, edit := range edits {
 		edit(&set)
@@ -63,10 +68,16 @@ func newRig(t *testing.T, edits ...func(*setup)) *rig {
 	if set.url == "" {
 		set.url = storetest.Database(t)
 	}
-	r := &rig{logs: &logs{}, client: &http.Client{Transport: &http.Transport{DisableCompression: true}}}
+	r := &rig{scheme: "http", logs: &logs{}, client: &http.Client{Transport: &http.Transport{DisableCompression: true}}}
 	t.Cleanup(r.client.CloseIdleConnections)
 	r.build(t, set)
-	r.serve(t, set.http)
+	if set.scheme != "" {
+		r.scheme = set.scheme
+	}
+	if set.client != nil {
+		r.client.Transport = set.client
+	}
+	r.serve(t, set)
 	eventually(t, "ready", func() bool { return r.do(t, "GET", "/readyz").status == http.StatusOK })
 	return r
 }
@@ -100,7 +111,7 @@ func (r *rig) build(t *testing.T, set setup) {
 }
 
 // serve answers on a socket until the test ends, and wants every request to end too.
-func (r *rig) serve(t *testing.T, edit func(*http.Server)) {
+func (r *rig) serve(t *testing.T, set setup) {
 	t.Helper()
 	socket, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	must(t, err)
@@ -111,9 +122,9 @@ func (r *rig) serve(t *testing.T, edit func(*http.Server)) {
 		pprof.Do(req.Context(), pprof.Labels("rig", r.addr), func(context.Context) { r.ServeHTTP(w, req) })
 	})
 	srv := NewHTTPServer(counted, r.logs.logger())
-	edit(srv)
+	set.http(srv)
 	served := make(chan error, 1)
-	go func() { served <- srv.Serve(socket) }()
+	go func() { served <- srv.Serve(set.listen(socket)) }()
 	t.Cleanup(func() {
 		r.hub.Close()
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)

@@ -63,6 +63,7 @@ func TestExecute(t *testing.T) {
 		{"NoStreamsOfAnAddress", "serve --database-url postgres:// --max-streams-per-address 0", 2, "--max-streams-per-address"},
 		{"NoStreamsOfAUser", "serve --database-url postgres:// --max-streams-per-user 0", 2, "--max-streams-per-user"},
 		{"MalformedProxy", "dev --trusted-proxies proxy.example", 2, "proxy.example"},
+		{"CertificateWithoutKey", "dev --tls-cert cert.pem", 2, "--tls-key"},
 		{"MalformedRateLimits", "dev --rate-limits some", 2, "--rate-limits"},
 		{"PrivateKindsCannotBePublic", "serve --database-url postgres:// --no-migrate --public-kinds user", 1, "user"},
 	} {
