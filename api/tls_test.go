@@ -76,14 +76,18 @@ func TestProtocols(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			conns := make(chan net.Conn, 100)
+			timeouts := make(chan time.Duration, 100)
 			r := newRig(t, speaking(t, c.secure, c.set), func(s *setup) {
 				s.before = func(s *Server) { s.patience = 200 * time.Millisecond }
 				s.http = func(srv *http.Server) {
 					tuned := srv.ConnContext
 					srv.ConnContext = func(ctx context.Context, conn net.Conn) context.Context {
-						defer func() { conns <- conn }()
-						return tuned(ctx, conn)
+						ctx = tuned(ctx, conn)
+						if secured, ok := conn.(*tls.Conn); ok {
+							conn = secured.NetConn()
+						}
+						timeouts <- userTimeoutOf(t, conn.(*net.TCPConn))
+						return ctx
 					}
 				}
 			})
@@ -101,9 +105,7 @@ func TestProtocols(t *testing.T) {
 			// It comes long after the patience with one write: the deadline was taken away.
 			r.publish(t, "post:2", "elsewhere", `2`)
 			f.event("stream.checkpoint")
-			if tcp, ok := (<-conns).(*tls.Conn); ok {
-				want(t, "user timeout below TLS", userTimeoutOf(t, tcp.NetConn().(*net.TCPConn)), userTimeout)
-			}
+			want(t, "user timeout of the connection below", <-timeouts, userTimeout)
 			f.leave()
 			r.idle(t)
 		})
