@@ -15,6 +15,7 @@ import (
 
 const (
 	eventsPath      = "/v1/events"
+	pollPath        = "/v1/poll"
 	eventStreamType = "text/event-stream"
 
 	// oldCursor is how many positions behind the head a cursor may be and still be

@@ -11,6 +11,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 	"github.com/labstack/echo/v4/middleware"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/tidings-live/tidings/stream"
 )
@@ -25,6 +26,7 @@ type Store interface {
 	Tickets
 	Signaller
 	Pinger
+	Gauges
 }
 
 // Config sets a [Server]. Store, Hub, Typing, Prober and Verifier are required.
@@ -41,7 +43,8 @@ type Config struct {
 	MaxAge         time.Duration // of a stream; it ends at 80–100 % of it; default 10 min
 	Demo           *Demo         // nil: no demo page
 	Limits         Limits
-	Logger         *slog.Logger // default: discard
+	Collectors     []prometheus.Collector // of more metrics
+	Logger         *slog.Logger           // default: discard
 }
 
 // A Server answers HTTP requests.
@@ -59,6 +62,7 @@ type Server struct {
 	typingRate  *rates
 	limits      *limits
 	metrics     *metrics
+	queue       *notifyQueue
 	extractIP   echo.IPExtractor
 	logger      *slog.Logger
 	echo        *echo.Echo
@@ -101,6 +105,9 @@ func New(cfg Config) (*Server, error) {
 	if s.logger == nil {
 		s.logger = slog.New(slog.DiscardHandler)
 	}
+	s.queue = &notifyQueue{gauges: cfg.Store}
+	s.metrics.registry.MustRegister(&collector{cfg.Store, s.queue, cfg.Prober, s.limits.seats})
+	s.metrics.registry.MustRegister(cfg.Collectors...)
 	s.route(cfg.Demo)
 	return s, nil
 }
@@ -126,6 +133,7 @@ func (s *Server) route(demo *Demo) {
 	e.HideBanner, e.HidePort = true, true
 	e.HTTPErrorHandler = s.handleError
 	e.IPExtractor = s.extractIP
+	e.Use(s.metrics.observe) // after the router, for its pattern
 	e.Pre(
 		middleware.RequestIDWithConfig(middleware.RequestIDConfig{Generator: rand.Text, RequestIDHandler: ownRequestID}),
 		middleware.RecoverWithConfig(middleware.RecoverConfig{LogErrorFunc: s.recovered, DisableStackAll: true}),
@@ -159,7 +167,10 @@ func (s *Server) route(demo *Demo) {
 	e.POST("/v1/publish", s.publish, who)
 	e.POST("/v1/ticket", s.createTicket, who)
 	get(eventsPath, s.events, who)
-	get("/v1/poll", s.poll, who)
+	get(pollPath, s.poll, who)
+	for _, route := range e.Routes() {
+		s.metrics.routes[route.Path] = true
+	}
 	s.echo = e
 }
 
