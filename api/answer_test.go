@@ -59,7 +59,7 @@ type answer struct {
 // request makes a request; the path is sent as it stands.
 func (r *rig) request(t testing.TB, method, path string, edits ...edit) *http.Request {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), method, "http://"+r.addr+path, nil)
+	req, err := http.NewRequestWithContext(t.Context(), method, r.scheme+"://"+r.addr+path, nil)
 	must(t, err)
 	for _, e := range edits {
 		e(req)

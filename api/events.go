@@ -2,6 +2,8 @@ package api
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
@@ -28,9 +30,14 @@ func (s *Server) events(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	feed, err := s.hub.Open(s.feedConfig(c, r, style))
+	seat, err := s.admit(c, r)
 	if err != nil {
-		return err
+		return s.turnAway(c, err)
+	}
+	feed, err := s.hub.Open(s.feedConfig(c, r, style, seat))
+	if err != nil {
+		seat.leave()
+		return s.turnAway(c, err)
 	}
 	header := c.Response().Header()
 	header.Set(echo.HeaderContentType, "text/event-stream")
@@ -45,7 +52,7 @@ func (s *Server) events(c echo.Context) error {
 
 // feedConfig is what the reader asked for. A ticket is used up: its stream cannot
 // simply be opened again, so it has no age and lasts as long as the token.
-func (s *Server) feedConfig(c echo.Context, r reading, style stream.Style) stream.FeedConfig {
+func (s *Server) feedConfig(c echo.Context, r reading, style stream.Style, seat *seat) stream.FeedConfig {
 	cfg := stream.FeedConfig{Topics: r.topics, Start: r.start, Style: style, Heartbeat: s.heartbeat, MaxAge: s.maxAge}
 	if !r.who.anonymous() {
 		cfg.Expires = r.who.Expires
@@ -55,6 +62,7 @@ func (s *Server) feedConfig(c echo.Context, r reading, style stream.Style) strea
 	}
 	id := c.Response().Header().Get(echo.HeaderXRequestID)
 	cfg.Ended = func(end stream.End, conn net.Conn) {
+		seat.leave()
 		s.logger.LogAttrs(context.Background(), slog.LevelDebug, "stream ended", slog.String("request_id", id), slog.String("why", string(end)))
 		s.returns.give(conn)
 	}
@@ -83,8 +91,7 @@ func (s *Server) stream(c echo.Context, feed *stream.Feed) error {
 	}
 	if err := feed.TakeOver(conn, answerHead(c.Request(), http.StatusOK, header), chunked, alone); err != nil {
 		feed.Close()
-		conn.Close()
-		s.logger.LogAttrs(c.Request().Context(), slog.LevelWarn, "connection lost to a stream", slog.Any("err", err))
+		return errors.Join(fmt.Errorf("take stream over: %w", err), conn.Close())
 	}
 	return nil
 }

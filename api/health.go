@@ -7,11 +7,14 @@ import (
 	"time"
 
 	"github.com/labstack/echo/v4"
+
+	"github.com/tidings-live/tidings/store"
 )
 
 // Prober proves that what is notified in the database is heard here.
 type Prober interface {
 	Probe(ctx context.Context) error
+	Stats() store.ListenerStats
 }
 
 // Pinger proves that the database answers.
@@ -44,8 +47,13 @@ func (s *Server) readyz(c echo.Context) error {
 	} {
 		if err := check.run(); err != nil {
 			s.logger.LogAttrs(ctx, slog.LevelWarn, "not ready", slog.String("why", check.name), slog.Any("err", err))
-			return problemUnavailable.with(check.name)
+			p := problemUnavailable.with(check.name)
+			p.Listener = s.listenerState()
+			return p
 		}
 	}
-	return c.JSON(http.StatusOK, map[string]string{"status": "ready"})
+	return c.JSON(http.StatusOK, struct {
+		Status   string        `json:"status"`
+		Listener *listenerJSON `json:"listener"`
+	}{"ready", s.listenerState()})
 }

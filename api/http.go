@@ -2,13 +2,14 @@ package api
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"log/slog"
 	"net"
 	"net/http"
 	"sync"
 	"time"
+
+	"github.com/tidings-live/tidings/stream"
 )
 
 const (
@@ -16,6 +17,13 @@ const (
 	readTimeout       = 30 * time.Second // and so do bodies. Over once a request is read: streams go on
 	idleTimeout       = 120 * time.Second
 	maxHeaderBytes    = 16 << 10
+
+	// A silent HTTP/2 peer is asked after pingAfter whether it is there, and dropped
+	// after pingTimeout more; one that takes no bytes is dropped after byteTimeout.
+	pingAfter     = 15 * time.Second
+	pingTimeout   = 15 * time.Second
+	byteTimeout   = 30 * time.Second
+	streamsOfConn = 250
 
 	// sendBuffer bounds what the kernel holds for a reader that doesn't read: by
 	// default it would be some 4 MiB.
@@ -26,9 +34,21 @@ const (
 )
 
 // NewHTTPServer makes the server that streams need: no deadline on whole responses,
-// and each accepted connection set so that a dead or slow peer is found.
+// and each accepted connection set so that a dead or slow peer is found. It speaks
+// HTTP/1.1, and HTTP/2 after ALPN, if its listener does TLS, or by prior knowledge.
 func NewHTTPServer(handler http.Handler, logger *slog.Logger) *http.Server {
+	protocols := new(http.Protocols)
+	protocols.SetHTTP1(true)
+	protocols.SetHTTP2(true)
+	protocols.SetUnencryptedHTTP2(true)
 	return &http.Server{
+		Protocols: protocols,
+		HTTP2: &http.HTTP2Config{
+			MaxConcurrentStreams: streamsOfConn,
+			SendPingTimeout:      pingAfter,
+			PingTimeout:          pingTimeout,
+			WriteByteTimeout:     byteTimeout,
+		},
 		Handler:           handler,
 		ReadHeaderTimeout: readHeaderTimeout,
 		ReadTimeout:       readTimeout,
@@ -61,10 +81,7 @@ func (s *Server) Serve(server *http.Server, l net.Listener) error {
 
 // tune sets one accepted connection: the listener's settings are not inherited.
 func tune(conn net.Conn) error {
-	if wrapped, ok := conn.(*tls.Conn); ok {
-		conn = wrapped.NetConn()
-	}
-	tcp, ok := conn.(*net.TCPConn)
+	tcp, ok := stream.TCP(conn)
 	if !ok {
 		return nil
 	}

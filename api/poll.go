@@ -6,9 +6,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
 	"math"
 	"math/rand/v2"
+	"net"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -44,20 +44,37 @@ func (s *Server) poll(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	seat, err := s.admit(c, r)
+	if err != nil {
+		return err
+	}
+	parked := false
+	defer func() {
+		if !parked {
+			seat.leave()
+		}
+	}()
 	sub, err := s.hub.Subscribe(r.topics, r.start)
 	if err != nil {
 		return err
 	}
+	defer func() {
+		if !parked {
+			sub.Close()
+		}
+	}()
 	if r.start.IsNow() {
-		defer sub.Close()
 		return answerPoll(c, nil, nil, sub)
 	}
 	frames, err := sub.Take(c.Request().Context(), limit)
 	if err != nil || len(frames) > 0 || wait == 0 {
-		defer sub.Close()
 		return answerPoll(c, frames, err, sub)
 	}
-	return s.await(c, sub, limit, deadline(wait, r.who))
+	until := deadline(wait, r.who)
+	if parked, err = s.park(c, sub, limit, until, seat); parked || err != nil {
+		return err
+	}
+	return waitAndAnswer(c, sub, limit, until)
 }
 
 // deadline is when a wait is over: nothing is read past the token's end.
@@ -69,27 +86,22 @@ func deadline(wait time.Duration, who Identity) time.Time {
 	return at
 }
 
-// await answers when there are events or the wait is over: the hub does, or where the
-// connection cannot be taken over, this goroutine.
-func (s *Server) await(c echo.Context, sub *stream.Subscription, limit int, until time.Time) error {
+// park has the hub wait and answer in place of this goroutine, where the connection can
+// be taken over. The subscription and the seat are no longer the handler's then.
+func (s *Server) park(c echo.Context, sub *stream.Subscription, limit int, until time.Time, seat *seat) (parked bool, err error) {
 	conn, alone, err := takeOver(c)
 	if conn == nil {
-		defer sub.Close()
-		if err != nil {
-			return err
-		}
-		return waitAndAnswer(c, sub, limit, until)
+		return false, err
 	}
 	err = sub.Park(conn, stream.Parking{
-		Until: until, Limit: limit, Keep: alone, Done: s.returns.give,
+		Until: until, Limit: limit, Keep: alone,
 		Answer: s.parkedAnswer(c.Request(), c.Response().Header(), sub, alone),
+		Done:   func(conn net.Conn) { seat.leave(); s.returns.give(conn) },
 	})
 	if err != nil {
-		sub.Close()
-		conn.Close()
-		s.logger.LogAttrs(c.Request().Context(), slog.LevelWarn, "connection lost to a poll", slog.Any("err", err))
+		return false, errors.Join(fmt.Errorf("park connection: %w", err), conn.Close())
 	}
-	return nil
+	return true, nil
 }
 
 // waitAndAnswer waits. That it is over is an empty answer: there is nothing the client

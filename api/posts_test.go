@@ -110,7 +110,10 @@ func TestHealth(t *testing.T) {
 
 	r.do(t, "GET", "/healthz").wants(t, 200, `{"status":"ok"}`)
 	got := r.do(t, "GET", "/readyz")
-	got.wants(t, 200, `{"status":"ready"}`)
+	want(t, "status", got.status, 200)
+	for _, member := range []string{`"status":"ready"`, `"connected":true`, `"lastProof":"`, `"lagMs":`, `"notifyQueue":0`} {
+		want(t, member+" is told", strings.Contains(got.body, member), true)
+	}
 	want(t, "Cache-Control", got.header.Get("Cache-Control"), "no-store")
 	want(t, "status of HEAD", r.do(t, "HEAD", "/healthz").status, 200)
 	r.Drain()

@@ -35,6 +35,8 @@ type Problem struct {
 	From    string           `json:"from,omitempty"`
 	Resumed string           `json:"resumed,omitempty"`
 
+	Listener *listenerJSON `json:"listener,omitempty"` // of readyz
+
 	challenge  string        // WWW-Authenticate
 	retryAfter time.Duration // Retry-After
 }

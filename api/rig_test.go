@@ -29,6 +29,7 @@ const page = "https://app.example"
 type rig struct {
 	*Server
 	addr   string
+	scheme string
 	sql    *pgxpool.Pool // some other program that uses the database
 	client *http.Client
 	logs   *logs
@@ -38,12 +39,15 @@ type rig struct {
 // A setup is what a test may change before its rig starts.
 type setup struct {
 	url    string // of the database
+	scheme string
+	client *http.Transport
 	api    Config
 	hub    stream.HubConfig
 	store  store.Config
 	tokens TokenConfig
 	before func(s *Server) // the first request
 	http   func(s *http.Server)
+	listen func(net.Listener) net.Listener
 
 	inGoroutines bool // connections are not taken over
 }
@@ -56,6 +60,7 @@ func newRig(t *testing.T, edits ...func(*setup)) *rig {
 		tokens: TokenConfig{Secret: secret},
 		before: func(*Server) {},
 		http:   func(*http.Server) {},
+		listen: func(l net.Listener) net.Listener { return l },
 	}
 	for _, edit := range edits {
 		edit(&set)
@@ -63,9 +68,15 @@ func newRig(t *testing.T, edits ...func(*setup)) *rig {
 	if set.url == "" {
 		set.url = storetest.Database(t)
 	}
-	r := &rig{logs: &logs{}, client: &http.Client{Transport: &http.Transport{DisableCompression: true}}}
+	r := &rig{scheme: "http", logs: &logs{}, client: &http.Client{Transport: &http.Transport{DisableCompression: true}}}
 	t.Cleanup(r.client.CloseIdleConnections)
 	r.build(t, set)
+	if set.scheme != "" {
+		r.scheme = set.scheme
+	}
+	if set.client != nil {
+		r.client.Transport = set.client
+	}
 	r.serve(t, set)
 	eventually(t, "ready", func() bool { return r.do(t, "GET", "/readyz").status == http.StatusOK })
 	return r
@@ -132,7 +143,7 @@ func (r *rig) serve(t *testing.T, set setup) {
 	}
 	set.http(srv)
 	served := make(chan error, 1)
-	go func() { served <- r.Serve(srv, socket) }()
+	go func() { served <- r.Serve(srv, set.listen(socket)) }()
 	t.Cleanup(func() {
 		r.hub.Close()
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)

@@ -25,6 +25,7 @@ type Store interface {
 	Tickets
 	Signaller
 	Pinger
+	Gauges
 }
 
 // Config sets a [Server]. Store, Hub, Typing, Prober and Verifier are required.
@@ -40,7 +41,8 @@ type Config struct {
 	Heartbeat      time.Duration // of a quiet stream; default 15 s
 	MaxAge         time.Duration // of a stream; it ends at 80–100 % of it; default 10 min
 	Demo           *Demo         // nil: no demo page
-	Logger         *slog.Logger  // default: discard
+	Limits         Limits
+	Logger         *slog.Logger // default: discard
 }
 
 // A Server answers HTTP requests.
@@ -55,6 +57,10 @@ type Server struct {
 	heartbeat   time.Duration
 	maxAge      time.Duration
 	typingRate  *rates
+	limits      *limits
+	metrics     *metrics
+	queue       *notifyQueue
+	extractIP   echo.IPExtractor
 	logger      *slog.Logger
 	echo        *echo.Echo
 	returns     *returns
@@ -76,9 +82,18 @@ func New(cfg Config) (*Server, error) {
 		store: cfg.Store, hub: cfg.Hub, typing: cfg.Typing, prober: cfg.Prober, verifier: cfg.Verifier,
 		origins: allowed, publicKinds: cfg.PublicKinds,
 		heartbeat: cfg.Heartbeat, maxAge: cfg.MaxAge,
-		typingRate: newRates(typingPerSecond, typingBurst),
-		logger:     cfg.Logger,
-		returns:    newReturns(),
+		metrics: newMetrics(),
+		logger:  cfg.Logger,
+		returns: newReturns(),
+	}
+	if !cfg.Limits.NoRates {
+		s.typingRate = newRates(typingPerSecond, typingBurst)
+	}
+	if s.limits, err = newLimits(cfg.Limits); err != nil {
+		return nil, err
+	}
+	if s.extractIP, err = newIPExtractor(cfg.Limits.TrustedProxies); err != nil {
+		return nil, err
 	}
 	if s.heartbeat <= 0 {
 		s.heartbeat = 15 * time.Second
@@ -89,6 +104,8 @@ func New(cfg Config) (*Server, error) {
 	if s.logger == nil {
 		s.logger = slog.New(slog.DiscardHandler)
 	}
+	s.queue = &notifyQueue{gauges: cfg.Store}
+	s.metrics.registry.MustRegister(deliveryMetrics{cfg.Hub}, &collector{cfg.Store, s.queue, cfg.Prober, s.limits.seats})
 	s.route(cfg.Demo)
 	return s, nil
 }
@@ -113,6 +130,8 @@ func (s *Server) route(demo *Demo) {
 	e := echo.New()
 	e.HideBanner, e.HidePort = true, true
 	e.HTTPErrorHandler = s.handleError
+	e.IPExtractor = s.extractIP
+	e.Use(s.metrics.observe) // after the router, for its pattern
 	e.Pre(
 		middleware.RequestIDWithConfig(middleware.RequestIDConfig{Generator: rand.Text, RequestIDHandler: ownRequestID}),
 		middleware.RecoverWithConfig(middleware.RecoverConfig{LogErrorFunc: s.recovered, DisableStackAll: true}),
@@ -126,6 +145,7 @@ func (s *Server) route(demo *Demo) {
 	}
 	get("/healthz", s.healthz)
 	get("/readyz", s.readyz)
+	get("/metrics", s.metrics.serve)
 	if demo != nil {
 		s.routeDemo(e, demo)
 	}
@@ -144,8 +164,11 @@ func (s *Server) route(demo *Demo) {
 	get("/v1/notifications", s.listNotifications, who)
 	e.POST("/v1/publish", s.publish, who)
 	e.POST("/v1/ticket", s.createTicket, who)
-	get("/v1/events", s.events, who)
-	get("/v1/poll", s.poll, who)
+	get(eventsPath, s.events, who)
+	get(pollPath, s.poll, who)
+	for _, route := range e.Routes() {
+		s.metrics.routes[route.Path] = true
+	}
 	s.echo = e
 }
 

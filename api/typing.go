@@ -33,7 +33,7 @@ func (s *Server) postTyping(c echo.Context) error {
 		return err
 	}
 	if !s.typingRate.allow(who.Subject) {
-		return problemRateLimited.with("one signal in two or three seconds is enough")
+		return s.refuse(refusedTyping)
 	}
 	if err := s.store.Signal(c.Request().Context(), store.Signal{Topic: post, User: who.typist()}); err != nil {
 		return err

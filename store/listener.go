@@ -45,6 +45,7 @@ type Listener struct {
 	probes  map[string]chan struct{}
 	proven  time.Time // when a probe last came through
 	current error     // why it does not listen; nil when it does
+	stats   ListenerStats
 }
 
 // A Hearer is told what a [Listener] hears. Its methods must not block.
@@ -169,6 +170,7 @@ func (l *Listener) note(err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.current = err
+	l.stats.note(err)
 	l.proven = time.Time{}
 }
 
@@ -198,6 +200,7 @@ func (l *Listener) Probe(ctx context.Context) error {
 		delete(l.probes, payload)
 	}()
 
+	asked := time.Now()
 	if err := l.store.notify(ctx, probeChannel, payload); err != nil {
 		return fmt.Errorf("probe: %w", err)
 	}
@@ -206,6 +209,7 @@ func (l *Listener) Probe(ctx context.Context) error {
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		l.proven = time.Now()
+		l.stats.LastProof, l.stats.RoundTrip = l.proven, l.proven.Sub(asked)
 		return nil
 	case <-ctx.Done():
 		return errDeaf

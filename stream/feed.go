@@ -96,8 +96,8 @@ func (h *Hub) Open(cfg FeedConfig) (*Feed, error) {
 	return f, nil
 }
 
-// Close ends a feed that was given to nobody.
-func (f *Feed) Close() { f.sub.Close() }
+// Close ends a feed that was given to nobody, because TakeOver failed or was not called.
+func (f *Feed) Close() { f.finish(EndLeft, nil) }
 
 // A pen writes feeds, one after the other.
 type pen struct {

@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"crypto/tls"
 	"errors"
 	"io"
 	"net"
@@ -74,6 +75,18 @@ func (g gates) Accept() (net.Conn, error) {
 		return &gate{TCPConn: tcp}, err
 	}
 	return conn, err
+}
+
+// TCP is the connection of TCP that carries this one, if there is one.
+func TCP(conn net.Conn) (*net.TCPConn, bool) {
+	if encrypted, ok := conn.(*tls.Conn); ok {
+		conn = encrypted.NetConn()
+	}
+	if g, ok := conn.(*gate); ok {
+		return g.TCPConn, true
+	}
+	tcp, ok := conn.(*net.TCPConn)
+	return tcp, ok
 }
 
 func (g *gate) take(w *wire) {

@@ -4,6 +4,7 @@ package stream
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"net"
 )
@@ -18,6 +19,15 @@ func CanTakeOver(net.Conn) bool { return false }
 // Gate makes a listener whose connections can be taken over also when TLS is spoken
 // over them: none, here.
 func Gate(l net.Listener) net.Listener { return l }
+
+// TCP is the connection of TCP that carries this one, if there is one.
+func TCP(conn net.Conn) (*net.TCPConn, bool) {
+	if encrypted, ok := conn.(*tls.Conn); ok {
+		conn = encrypted.NetConn()
+	}
+	tcp, ok := conn.(*net.TCPConn)
+	return tcp, ok
+}
 
 // TakeOver fails: see [CanTakeOver].
 func (f *Feed) TakeOver(net.Conn, []byte, bool, bool) error { return errNoSocket }

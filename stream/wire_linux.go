@@ -46,15 +46,12 @@ type wire struct {
 // take takes a connection over for a subscription, whose owner the lane serves from
 // here on.
 func (w *wire) take(conn net.Conn, s *Subscription, owner servant) error {
-	tcp, ok := conn.(*net.TCPConn)
-	if !ok {
-		if w.tls, ok = conn.(*tls.Conn); !ok {
-			return errNoSocket
-		}
-		if w.gate, ok = w.tls.NetConn().(*gate); !ok {
-			return errNoSocket
-		}
-		tcp = w.gate.TCPConn
+	tcp, ok := TCP(conn)
+	if !ok || !CanTakeOver(conn) {
+		return errNoSocket
+	}
+	if w.tls, ok = conn.(*tls.Conn); ok {
+		w.gate = w.tls.NetConn().(*gate)
 	}
 	poller, err := s.lane.hub.poller.get()
 	if err != nil {

@@ -59,6 +59,12 @@ func TestExecute(t *testing.T) {
 		{"ShortSecret", "serve --database-url postgres:// --no-migrate --jwt-secret short", 1, "32"},
 		{"MalformedKey", "serve --database-url postgres:// --no-migrate --jwt-public-key nonsense", 1, "PEM"},
 		{"MalformedOrigin", "serve --database-url postgres:// --no-migrate --allowed-origins nonsense", 1, "nonsense"},
+		{"NoStreamsAtAll", "serve --database-url postgres:// --max-streams 0", 2, "--max-streams"},
+		{"NoStreamsOfAnAddress", "serve --database-url postgres:// --max-streams-per-address 0", 2, "--max-streams-per-address"},
+		{"NoStreamsOfAUser", "serve --database-url postgres:// --max-streams-per-user 0", 2, "--max-streams-per-user"},
+		{"MalformedProxy", "dev --trusted-proxies proxy.example", 2, "proxy.example"},
+		{"CertificateWithoutKey", "dev --tls-cert cert.pem", 2, "--tls-key"},
+		{"MalformedRateLimits", "dev --rate-limits some", 2, "--rate-limits"},
 		{"PrivateKindsCannotBePublic", "serve --database-url postgres:// --no-migrate --public-kinds user", 1, "user"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -26,6 +27,10 @@ type serverFlags struct {
 	MaxAge         time.Duration `env:"TIDINGS_MAX_AGE" default:"10m" help:"Of a stream. It ends at 80 to 100 % of it, and its reader resumes."`
 	Drain          time.Duration `env:"TIDINGS_DRAIN" default:"10s" help:"For requests to end when the server stops."`
 
+	TLSCert string `name:"tls-cert" env:"TIDINGS_TLS_CERT" placeholder:"FILE" help:"PEM certificate chain: serve HTTPS, with HTTP/2. Read again when it changes."`
+	TLSKey  string `name:"tls-key" env:"TIDINGS_TLS_KEY" placeholder:"FILE" help:"PEM private key of the certificate."`
+
+	limitFlags
 	logFlags
 }
 
@@ -33,6 +38,9 @@ type serverFlags struct {
 func (f serverFlags) Validate() error {
 	if f.Retention < store.MinimumAge {
 		return fmt.Errorf("--retention=%v: at least %v are kept", f.Retention, store.MinimumAge)
+	}
+	if (f.TLSCert == "") != (f.TLSKey == "") {
+		return errors.New("--tls-cert and --tls-key go together")
 	}
 	for flag, value := range map[string]int64{
 		"retention-rows": f.RetentionRows, "ring-events": int64(f.RingEvents), "ring-bytes": int64(f.RingBytes),
@@ -42,7 +50,7 @@ func (f serverFlags) Validate() error {
 			return fmt.Errorf("--%s: want more than nothing", flag)
 		}
 	}
-	return nil
+	return f.limitFlags.Validate()
 }
 
 type logFlags struct {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -76,7 +77,7 @@ func (i instance) build(ctx context.Context) (*parts, error) {
 	server, err := api.New(api.Config{
 		Store: db, Hub: hub, Typing: typing, Prober: listener, Verifier: verifier,
 		AllowedOrigins: i.AllowedOrigins, PublicKinds: i.PublicKinds,
-		Heartbeat: i.Heartbeat, MaxAge: i.MaxAge, Demo: i.demo, Logger: i.logger,
+		Heartbeat: i.Heartbeat, MaxAge: i.MaxAge, Demo: i.demo, Limits: i.limits(), Logger: i.logger,
 	})
 	if err != nil {
 		db.Close()
@@ -98,6 +99,10 @@ func run(ctx context.Context, i instance) error {
 	if err != nil {
 		return fmt.Errorf("listen: %w", err)
 	}
+	secured, err := i.secure(socket)
+	if err != nil {
+		return errors.Join(err, socket.Close())
+	}
 
 	// The parts outlive ctx: they stop below, in order.
 	running, stop := context.WithCancel(context.WithoutCancel(ctx))
@@ -108,7 +113,7 @@ func run(ctx context.Context, i instance) error {
 	group.Go(func() error { return p.hub.Run(running) })
 	group.Go(func() error { return p.typing.Run(running) })
 	group.Go(func() error { return p.listener.Run(running) })
-	group.Go(func() error { return serve(p, socket) })
+	group.Go(func() error { return serve(p, secured) })
 	i.logger.InfoContext(ctx, "listening", "addr", socket.Addr().String())
 	if i.listening != nil {
 		i.listening(socket.Addr())
@@ -129,6 +134,18 @@ func run(ctx context.Context, i instance) error {
 	}
 	stop()
 	return errors.Join(group.Wait(), err)
+}
+
+// secure puts TLS above a listener, if there is a certificate.
+func (i instance) secure(socket net.Listener) (net.Listener, error) {
+	if i.TLSCert == "" {
+		return socket, nil
+	}
+	certificate, err := api.LoadCertificate(i.TLSCert, i.TLSKey, i.logger)
+	if err != nil {
+		return nil, err
+	}
+	return tls.NewListener(stream.Gate(socket), certificate.TLSConfig()), nil
 }
 
 func serve(p *parts, socket net.Listener) error {

@@ -57,6 +57,7 @@ func serverEnv(env []string, readers int) []string {
 		"TIDINGS_RATE_LIMITS=off",
 		"TIDINGS_MAX_STREAMS=" + streams,
 		"TIDINGS_MAX_STREAMS_PER_ADDRESS=" + streams,
+		"TIDINGS_MAX_STREAMS_PER_USER=" + streams,
 	}
 	for _, e := range env {
 		if !strings.HasPrefix(e, "TIDINGS_JWT_") && !strings.HasPrefix(e, "TIDINGS_JWKS") {

@@ -1,0 +1,261 @@
+package api
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"net/netip"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+	"unsafe"
+
+	"golang.org/x/time/rate"
+)
+
+func limited(l Limits) func(*setup) {
+	return func(s *setup) { s.api.Limits = l }
+}
+
+// native makes a request look like an EventSource's.
+var native = header("Accept", "text/event-stream")
+
+// refused is how often a limit turned somebody away.
+func (r *rig) refused(t testing.TB, why refusal) int {
+	t.Helper()
+	return int(r.scrape(t)["tidings_refusals_total{reason="+string(why)+"}"])
+}
+
+// wantRefusal wants one more refusal, for this reason, from either transport.
+func (r *rig) wantRefusal(t *testing.T, why refusal, status int, code, query string, edits ...edit) {
+	t.Helper()
+	before := r.refused(t, why)
+	for i, path := range []string{"/v1/events?", "/v1/poll?wait=0&"} {
+		p := r.do(t, "GET", path+query, edits...)
+		p.isProblem(t, status, code)
+		seconds, err := strconv.Atoi(p.header.Get("Retry-After"))
+		must(t, err)
+		if seconds < 5 || seconds > 17 {
+			t.Errorf("Retry-After is %d", seconds)
+		}
+		want(t, "refusals for "+string(why), r.refused(t, why)-before, i+1)
+	}
+}
+
+func TestLimits(t *testing.T) {
+	t.Parallel()
+
+	t.Run("OfTheProcessHoldsForBothTransportsAndEvictsNobody", func(t *testing.T) {
+		t.Parallel()
+		r := newRig(t, limited(Limits{Streams: 2}))
+		first := r.follow(t, "topic=post:1")
+		first.event("stream.ready")
+		polled := make(chan answer, 1)
+		cursor := r.head(t)
+		go func() { polled <- r.do(t, "GET", "/v1/poll?topic=post:1&wait=50&cursor="+cursor) }()
+		eventually(t, "two seats are taken", func() bool { return r.limits.seats() == 2 })
+		r.wantRefusal(t, refusedFull, 503, "unavailable", "topic=post:1")
+		r.publish(t, "post:1", "x", `1`)
+		first.event("x")
+		want(t, "poll", (<-polled).status, 200)
+		eventually(t, "the poll's seat is free", func() bool { return r.limits.seats() == 1 })
+		r.follow(t, "topic=post:1").event("stream.ready")
+	})
+
+	t.Run("OfAUserCountsNobodyElse", func(t *testing.T) {
+		t.Parallel()
+		r := newRig(t, limited(Limits{PerUser: 1}))
+		ann := r.follow(t, "topic=me", as(t, "ann"))
+		ann.event("stream.ready")
+		r.wantRefusal(t, refusedUser, 429, "rate_limited", "topic=me", as(t, "ann"))
+		r.follow(t, "topic=me", as(t, "bob")).event("stream.ready")
+		r.follow(t, "topic=post:1").event("stream.ready")
+		ann.leave()
+		eventually(t, "ann's seat is free", func() bool { return r.limits.seats() == 2 })
+		r.follow(t, "topic=me", as(t, "ann")).event("stream.ready")
+	})
+
+	t.Run("OfAnAddressIgnoresWhatAStrangerForwards", func(t *testing.T) {
+		t.Parallel()
+		r := newRig(t, limited(Limits{PerAddress: 1, TrustedProxies: []string{"10.0.0.0/8"}}))
+		r.follow(t, "topic=post:1", header("X-Forwarded-For", "203.0.113.1")).event("stream.ready")
+		r.wantRefusal(t, refusedAddress, 429, "rate_limited", "topic=post:1", header("X-Forwarded-For", "203.0.113.2"))
+	})
+
+	t.Run("OfAnAddressBelievesATrustedProxy", func(t *testing.T) {
+		t.Parallel()
+		r := newRig(t, limited(Limits{PerAddress: 1, TrustedProxies: []string{"127.0.0.1", "10.0.0.0/8"}}))
+		r.follow(t, "topic=post:1", header("X-Forwarded-For", "203.0.113.1, 10.1.1.1")).event("stream.ready")
+		r.follow(t, "topic=post:1", header("X-Forwarded-For", "203.0.113.2")).event("stream.ready")
+		// What stands left of the first untrusted address was written by the client.
+		r.wantRefusal(t, refusedAddress, 429, "rate_limited", "topic=post:1", header("X-Forwarded-For", "198.51.100.9, 203.0.113.1"))
+		r.follow(t, "topic=post:1", header("X-Forwarded-For", "2001:db8:0:1::1")).event("stream.ready")
+		r.wantRefusal(t, refusedAddress, 429, "rate_limited", "topic=post:1", header("X-Forwarded-For", "2001:db8:0:1:ffff::2"))
+		r.follow(t, "topic=post:1", header("X-Forwarded-For", "2001:db8:0:2::1")).event("stream.ready")
+	})
+
+	t.Run("OfNewStreams", func(t *testing.T) {
+		t.Parallel()
+		r := newRig(t, func(s *setup) {
+			s.before = func(s *Server) { s.limits.starts = rate.NewLimiter(rate.Every(time.Hour), 1) }
+		})
+		r.follow(t, "topic=post:1").event("stream.ready")
+		r.do(t, "GET", "/v1/events?topic=post:1").isProblem(t, 503, "unavailable")
+		want(t, "refusals", r.refused(t, refusedStarts), 1)
+		want(t, "poll", r.do(t, "GET", "/v1/poll?topic=post:1").status, 200)
+		eventually(t, "the refused took no seat", func() bool { return r.limits.seats() == 1 })
+	})
+
+	t.Run("OfReplaysSparesThoseWhoAreNearTheHead", func(t *testing.T) {
+		t.Parallel()
+		r := newRig(t, limited(Limits{PerAddress: 1000}), func(s *setup) {
+			s.before = func(s *Server) { s.limits.addressReplays = newRates(1e-9, 2) }
+		})
+		cursor := r.head(t)
+		for range 2 {
+			r.follow(t, "topic=post:1&cursor=earliest").event("stream.ready")
+		}
+		r.wantRefusal(t, refusedReplays, 429, "rate_limited", "topic=post:1&cursor=earliest")
+		for range 3 {
+			r.follow(t, "topic=post:1&cursor="+cursor).event("stream.ready")
+			r.follow(t, "topic=post:1").event("stream.ready")
+		}
+	})
+
+	t.Run("OfReplaysHoldsForAUserToo", func(t *testing.T) {
+		t.Parallel()
+		r := newRig(t, func(s *setup) {
+			s.before = func(s *Server) { s.limits.userReplays = newRates(1e-9, 1) }
+		})
+		r.follow(t, "topic=me&cursor=earliest", as(t, "ann")).event("stream.ready")
+		r.wantRefusal(t, refusedReplays, 429, "rate_limited", "topic=me&cursor=earliest", as(t, "ann"))
+		r.follow(t, "topic=me&cursor=earliest", as(t, "bob")).event("stream.ready")
+	})
+
+	t.Run("OfRatesCanBeLifted", func(t *testing.T) {
+		t.Parallel()
+		r := newRig(t, limited(Limits{NoRates: true}))
+		for range typingBurst + 5 {
+			want(t, "typing", r.do(t, "POST", "/v1/posts/1/typing", as(t, "ann")).status, 204)
+		}
+		for range replaysBurstOfUser + 5 {
+			want(t, "poll", r.do(t, "GET", "/v1/poll?wait=0&topic=me&cursor=earliest", as(t, "ann")).status, 200)
+		}
+	})
+
+	t.Run("OfTypingIsCounted", func(t *testing.T) {
+		t.Parallel()
+		r := newRig(t, func(s *setup) {
+			s.before = func(s *Server) { s.typingRate = newRates(1e-9, 1) }
+		})
+		want(t, "typing", r.do(t, "POST", "/v1/posts/1/typing", as(t, "ann")).status, 204)
+		r.do(t, "POST", "/v1/posts/1/typing", as(t, "ann")).isProblem(t, 429, "rate_limited")
+		want(t, "refusals", r.refused(t, refusedTyping), 1)
+	})
+
+	t.Run("OfADrainingServer", func(t *testing.T) {
+		t.Parallel()
+		r := newRig(t)
+		r.Drain()
+		r.wantRefusal(t, refusedDraining, 503, "unavailable", "topic=post:1")
+	})
+}
+
+// A native EventSource gives up for good at any status but 200.
+func TestSoftRefusal(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, limited(Limits{Streams: 1}))
+	r.follow(t, "topic=post:1").event("stream.ready")
+
+	t.Run("TellsAnEventSourceWhenToComeBack", func(t *testing.T) {
+		res, err := r.client.Do(r.request(t, "GET", "/v1/events?topic=post:1", native))
+		must(t, err)
+		defer res.Body.Close()
+		body, err := io.ReadAll(res.Body)
+		must(t, err)
+		want(t, "status", res.StatusCode, http.StatusOK)
+		want(t, "Content-Type", res.Header.Get("Content-Type"), "text/event-stream")
+		found := regexp.MustCompile(`^retry: (\d+)\n\n$`).FindSubmatch(body)
+		if found == nil {
+			t.Fatalf("body is %q", body)
+		}
+		if retry, err := strconv.Atoi(string(found[1])); err != nil || retry < 15_000 || retry > 45_000 {
+			t.Errorf("retry is %s", found[1])
+		}
+	})
+	t.Run("IsNotForThoseWhoCanReadAStatus", func(t *testing.T) {
+		r.do(t, "GET", "/v1/events?topic=post:1", native, as(t, "ann")).isProblem(t, 503, "unavailable")
+		r.do(t, "GET", "/v1/poll?topic=post:1", native).isProblem(t, 503, "unavailable")
+	})
+	t.Run("IsNotForErrorsThatLast", func(t *testing.T) {
+		r.do(t, "GET", "/v1/events?topic=nonsense", native).isProblem(t, 400, "invalid_topic")
+	})
+}
+
+func TestSeat(t *testing.T) {
+	t.Parallel()
+	address := netip.MustParseAddr("203.0.113.1")
+
+	t.Run("LeavesOnce", func(t *testing.T) {
+		l, err := newLimits(Limits{})
+		must(t, err)
+		first, _ := l.take(address, "ann")
+		second, _ := l.take(address, "ann")
+		first.leave()
+		first.leave()
+		want(t, "seats", l.seats(), 1)
+		want(t, "of the user", l.byUser["ann"], 1)
+		second.leave()
+		want(t, "addresses and users remembered", len(l.byAddress)+len(l.byUser), 0)
+	})
+	t.Run("ByDefaultIsNotCountedForLoopback", func(t *testing.T) {
+		l, err := newLimits(Limits{})
+		must(t, err)
+		for i := range defaultPerAddress + 1 {
+			_, local := l.take(netip.MustParseAddr("127.0.0.1"), "")
+			want(t, "loopback's", local, refusal(""))
+			if _, why := l.take(address, ""); (why == refusedAddress) != (i == defaultPerAddress) {
+				t.Fatalf("seat %d of an address: %q", i, why)
+			}
+		}
+	})
+	t.Run("IsSmall", func(t *testing.T) {
+		if size := unsafe.Sizeof(seat{}); size > 64 {
+			t.Errorf("it has %d bytes", size)
+		}
+	})
+	t.Run("RefusesLimitsThatCannotBeMeant", func(t *testing.T) {
+		for _, cfg := range []Config{
+			{Limits: Limits{Streams: -1}}, {Limits: Limits{PerUser: -1}}, {Limits: Limits{PerAddress: -1}},
+			{Limits: Limits{TrustedProxies: []string{"proxy.example"}}},
+		} {
+			if _, err := New(cfg); err == nil {
+				t.Errorf("%+v is taken", cfg.Limits)
+			}
+		}
+	})
+}
+
+// scrape reads the metrics: the value of each series, by its name and labels.
+func (r *rig) scrape(t testing.TB) map[string]float64 {
+	t.Helper()
+	a := r.do(t, "GET", "/metrics")
+	want(t, "status", a.status, 200)
+	values := make(map[string]float64)
+	for _, family := range parseMetrics(t, strings.NewReader(a.body)) {
+		for _, m := range family.Metric {
+			labels := make([]string, len(m.Label))
+			for i, l := range m.Label {
+				labels[i] = fmt.Sprintf("%s=%s", l.GetName(), l.GetValue())
+			}
+			key := family.GetName()
+			if len(labels) > 0 {
+				key += "{" + strings.Join(labels, ",") + "}"
+			}
+			values[key] = m.GetCounter().GetValue() + m.GetGauge().GetValue() + float64(m.GetHistogram().GetSampleCount())
+		}
+	}
+	return values
+}

@@ -1,0 +1,56 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// ListenerStats say how a [Listener] fares.
+type ListenerStats struct {
+	Connected bool
+	LastProof time.Time     // when a probe last came back; zero before the first
+	RoundTrip time.Duration // of that probe
+	Connects  int64         // connections that began to listen
+	Deaf      int64         // connections that were there and heard nothing
+}
+
+// note takes in what became of the connection.
+func (s *ListenerStats) note(err error) {
+	s.Connected = err == nil
+	switch {
+	case err == nil:
+		s.Connects++
+	case errors.Is(err, errDeaf):
+		s.Deaf++
+	}
+}
+
+// Stats may be called at any time.
+func (l *Listener) Stats() ListenerStats {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.stats
+}
+
+// PoolStats are those of the pool of connections.
+func (s *Store) PoolStats() *pgxpool.Stat { return s.pool.Stat() }
+
+// NotifyQueue is how full Postgres's queue of notifications is, from 0 to 1. At 1
+// every commit that notifies fails: some session listens in a transaction that
+// doesn't end.
+func (s *Store) NotifyQueue(ctx context.Context) (float64, error) {
+	var full float64
+	err := s.pool.QueryRow(ctx, `select pg_notification_queue_usage()`).Scan(&full)
+	return full, translate(err)
+}
+
+// GroupQueue is how many writes wait for a transaction to share.
+func (s *Store) GroupQueue() int {
+	if s.group == nil {
+		return 0
+	}
+	return len(s.group.queue)
+}
