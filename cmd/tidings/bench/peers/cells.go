@@ -14,8 +14,8 @@ const (
 	perSecond    = 20_000 // deliveries a second of what is paced: nobody is busy all the time
 	atLeast      = 15     // events of what is paced
 	pacedEvents  = 200    // of it, for 1,000 readers; as many deliveries for any other number
-	flatEvents   = 3_000
-	flatWriters  = 8
+	flatEvents   = 1_000
+	flatWriters  = 16
 	stormTopics  = 100
 	stormRate    = 200
 	stormSeconds = 10

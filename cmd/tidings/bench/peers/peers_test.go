@@ -1,0 +1,215 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"math"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/tidings-live/tidings/cmd/tidings/bench"
+)
+
+func TestMain(m *testing.M) {
+	if len(os.Args) == 3 && os.Args[1] == "floor" { // started again, to be the program
+		main()
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// The floor needs nothing installed, so all that is measured with the peers is
+// measured with it here: few readers, real connections, a process of its own.
+func TestFloor_IsMeasured(t *testing.T) {
+	t.Parallel()
+	for _, c := range cells(0.02) {
+		if !c.of(floor{}.name()) {
+			continue
+		}
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			must(t, floor{}.visit(t.Context(), c.readers, c.topics, func(s site) error {
+				f, err := c.run(t.Context(), c, s)
+				if err != nil {
+					return err
+				}
+				for _, name := range []string{lost, doubled, reordered} {
+					if f[name] != 0 {
+						t.Errorf("%s: %v", name, f[name])
+					}
+				}
+				for _, name := range []string{p50, p99, rate, connect} {
+					if f[name] <= 0 {
+						t.Errorf("%s: %v", name, f[name])
+					}
+				}
+				for _, name := range []string{serverEach, clientEach, idle} {
+					if _, ok := f[name]; !ok {
+						t.Errorf("%s is not known", name)
+					}
+				}
+				return nil
+			}))
+		})
+	}
+}
+
+// A reader that leaves is written to no more, and the rest have all there is.
+func TestFloor_ForgetsWhoLeaves(t *testing.T) {
+	t.Parallel()
+	must(t, floor{}.visit(t.Context(), 3, 1, func(s site) error {
+		leaves, err := net.Dial("tcp", strings.TrimPrefix(s.stream.URL, "http://"))
+		must(t, err)
+		_, err = io.WriteString(leaves, "GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+		must(t, err)
+		_, err = io.ReadFull(leaves, make([]byte, len(floorHead)))
+		must(t, err)
+		crowd, err := bench.Gather(t.Context(), s.stream, 2, t.Output())
+		must(t, err)
+		defer crowd.Stop()
+		must(t, s.publish(t.Context(), 0, []byte(`"early"`)))
+		must(t, leaves.Close())
+		d, err := crowd.Paced(t.Context(), 50, 1000, s.publish)
+		if d.Deliveries != 100 || d.Faults.Lost+d.Faults.Duplicated+d.Faults.Reordered > 0 {
+			t.Errorf("%d deliveries, %v", d.Deliveries, d.Faults)
+		}
+		return err
+	}))
+}
+
+func TestPoster_TellsOfARefusal(t *testing.T) {
+	t.Parallel()
+	must(t, floor{}.visit(t.Context(), 1, 1, func(s site) error {
+		must(t, s.publish(t.Context(), 0, []byte(`"x"`)))
+		return nil
+	}))
+	socket, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	must(t, err)
+	refusing := &http.Server{Handler: http.NotFoundHandler(), ReadHeaderTimeout: time.Minute}
+	ended := make(chan error)
+	go func() { ended <- refusing.Serve(socket) }()
+	err = poster("http://"+socket.Addr().String())(t.Context(), 0, nil)
+	if err == nil || !strings.Contains(err.Error(), "404") {
+		t.Errorf("a refused publish ends with %v", err)
+	}
+	must(t, refusing.Close())
+	<-ended
+}
+
+func TestWholeRequest(t *testing.T) {
+	t.Parallel()
+	const request = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nAccept: b\r\n\r\nevent"
+	for n := range len(request) {
+		if _, ok := wholeRequest([]byte(request[:n])); ok {
+			t.Errorf("%q is whole", request[:n])
+		}
+	}
+	for text, wanted := range map[string]string{request: "event", "GET / HTTP/1.1\r\nHost: a\r\n\r\n": ""} {
+		if body, ok := wholeRequest([]byte(text)); !ok || string(body) != wanted {
+			t.Errorf("%q: %q, %v", text, body, ok)
+		}
+	}
+}
+
+// tryout is a page about two contestants and two rounds, the second of which had a
+// machine half as quick.
+func tryout() page {
+	p := page{
+		began: time.Date(2026, 11, 26, 12, 0, 0, 0, time.UTC), machine: bench.Machine{CPU: "abacus", Cores: 2}, rounds: 2, scale: 1,
+		peers: []described{{"Tidings", "we"}, {"Nchan", "they"}},
+		cells: []cell{
+			{name: "few", readers: 10, main: serverEach, figures: []string{serverEach, databaseMs, p99}},
+			{name: "many", readers: 100, main: idle, figures: []string{idle, serverEach}},
+		},
+	}
+	for round := range 2 {
+		slow := float64(round + 1)
+		p.rows = append(p.rows,
+			row{round, "few", "Tidings", 10, figures{serverEach: 4 * slow, p99: 1.25}},
+			row{round, "few", "Nchan", 10, figures{serverEach: 8 * slow, p99: 250.4}},
+			row{round, "many", "Tidings", 100, figures{serverEach: 5 * slow, idle: 2}},
+			row{round, "many", "Nchan", 100, figures{serverEach: 16 * slow, idle: 10, lost: 3}})
+	}
+	return p
+}
+
+func TestPage_ShowsMediansAndRatiosWithinARound(t *testing.T) {
+	t.Parallel()
+	text := tryout().String()
+	for _, line := range []string{
+		"|  | server µs/delivery | p99 ms | Tidings ÷ it, server µs/delivery |", // and nothing that nobody has
+		"| Tidings | 6 | 1.25 | 1 |",
+		"| Nchan | 12 | 250 | 0.50 |",
+		"| Tidings | 2 | 7.50 | 1 |",
+		"| Nchan | 10 | 24 | 0.20 |",
+		"## CPU per delivery, 100 readers ÷ 10",
+		"| Tidings | 1.25 |",
+		"| many | 1 | Nchan | 32 | – | – | – | – | – | 10 | – | – | – | 3 | – | – |",
+		"2 cores of abacus",
+		"- **Nchan**: they.",
+	} {
+		if !strings.Contains(text, line) {
+			t.Errorf("no %q in\n%s", line, text)
+		}
+	}
+	if strings.Contains(text, "NaN") || strings.Contains(text, "tryout") {
+		t.Errorf("in\n%s", text)
+	}
+	p := tryout()
+	p.scale = 0.1
+	if !strings.Contains(p.String(), "A tryout") {
+		t.Error("a tryout is not told")
+	}
+}
+
+func TestMedian(t *testing.T) {
+	t.Parallel()
+	for wanted, values := range map[float64][]float64{3: {9, 1, 3}, 2.5: {4, 1, 2, 3}, 7: {7}} {
+		if got := median(values); got != wanted {
+			t.Errorf("of %v: %v", values, got)
+		}
+	}
+	if !math.IsNaN(median(nil)) {
+		t.Error("nothing has a median")
+	}
+}
+
+func TestNumber(t *testing.T) {
+	t.Parallel()
+	for wanted, v := range map[string]float64{"–": math.NaN(), "0": 0, "3": 3, "0.05": 0.05, "9.99": 9.99, "12.3": 12.34, "123": 123.4, "12346": 12345.6} {
+		if got := number(v); got != wanted {
+			t.Errorf("%v: %s", v, got)
+		}
+	}
+}
+
+func TestNginxConf_NamesAllItIsGiven(t *testing.T) {
+	t.Parallel()
+	text := fmt.Sprintf(nginxConf, "MODULE", "USER", "DIR", "ADDR")
+	if strings.Contains(text, "%!") || strings.Contains(text, "%[") {
+		t.Error(text)
+	}
+}
+
+func TestRun_RefusesNonsense(t *testing.T) {
+	t.Parallel()
+	for _, c := range []runCommand{{Rounds: 0, Scale: 1}, {Rounds: 1, Scale: 0}} {
+		if err := c.Run(context.Background()); err == nil {
+			t.Errorf("%+v is accepted", c)
+		}
+	}
+}
