@@ -154,5 +154,5 @@ func outputOf(ctx context.Context, name string, args ...string) string {
 	if err != nil {
 		return "unknown"
 	}
-	return string(bytes.TrimSpace(out))
+	return string(bytes.Join(bytes.Fields(out), []byte{' '}))
 }
