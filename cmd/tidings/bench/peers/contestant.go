@@ -50,7 +50,6 @@ type program struct {
 // start runs a program, whose remarks go to our standard error.
 func start(cmd *exec.Cmd) (*program, error) {
 	cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start %s: %w", cmd.Path, err)
 	}
