@@ -12,6 +12,7 @@ import (
 
 const (
 	perSecond    = 20_000 // deliveries a second of what is paced: nobody is busy all the time
+	pollsSlower  = 4      // times: a long-poll that is answered asks again
 	atLeast      = 15     // events of what is paced
 	pacedEvents  = 200    // of it, for 1,000 readers; as many deliveries for any other number
 	flatEvents   = 1_000
@@ -100,16 +101,16 @@ func (c cell) gathered(ctx context.Context, s bench.Stream, fn func(*bench.Crowd
 }
 
 func measurePaced(ctx context.Context, c cell, s site) (figures, error) {
-	return c.gathered(ctx, s.stream, func(crowd *bench.Crowd) (figures, error) { return c.pace(ctx, crowd, s) })
+	return c.gathered(ctx, s.stream, func(crowd *bench.Crowd) (figures, error) { return c.pace(ctx, crowd, s, perSecond) })
 }
 
 func measurePolls(ctx context.Context, c cell, s site) (figures, error) {
-	return c.gathered(ctx, s.poll, func(crowd *bench.Crowd) (figures, error) { return c.pace(ctx, crowd, s) })
+	return c.gathered(ctx, s.poll, func(crowd *bench.Crowd) (figures, error) { return c.pace(ctx, crowd, s, perSecond/pollsSlower) })
 }
 
 // pace has as many deliveries made a second whatever the number of readers.
-func (c cell) pace(ctx context.Context, crowd *bench.Crowd, s site) (figures, error) {
-	each := float64(perSecond) / float64(c.readers)
+func (c cell) pace(ctx context.Context, crowd *bench.Crowd, s site, deliveries float64) (figures, error) {
+	each := deliveries / float64(c.readers)
 	events := max(atLeast, pacedEvents*1_000/c.readers)
 	if c.readers < 1_000 { // a tryout
 		each, events = 50, atLeast
