@@ -26,7 +26,8 @@ const (
 // A contestant is a server that can be measured.
 type contestant interface {
 	name() string
-	// about says which version it is and how it is set up, for the page.
+	// about says which version it is and how it is set up, for the page. Called after
+	// the visits.
 	about(ctx context.Context) string
 	// visit runs a server for so many readers, in streams of so many topics, for as
 	// long as fn.
