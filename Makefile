@@ -1,7 +1,7 @@
 # The targets are for people and CI alike. Each installs what it needs and this
 # machine lacks; none needs Docker.
 
-# Arguments for run, bench and torture: make run ARGS=--help
+# Arguments for run, bench, bench-peers and torture: make run ARGS=--help
 ARGS =
 # How long make fuzz spends on each target.
 FUZZTIME = 10s
@@ -9,7 +9,7 @@ FUZZTIME = 10s
 DURATION = 5m
 
 help: ## list the targets
-	@awk 'BEGIN { FS = ":.*## " } /^[a-z]+:.*## / { printf "  make %-8s  %s\n", $$1, $$2 }' Makefile
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-11s  %s\n", $$1, $$2 }' Makefile
 
 run: ## run the development server: a private Postgres, a demo post, a page to open
 	@.ci/install postgres
@@ -29,6 +29,11 @@ lint: ## vet, gofmt, staticcheck
 bench: build ## measure a server: make bench ARGS="--url http://localhost:8080"
 	@exec bin/tidings bench $(ARGS)
 
+bench-peers: build ## measure it beside Nchan, Socket.IO and a bare write loop, for docs/benchmarks.md
+	@.ci/install postgres nchan npm
+	go build -trimpath -o bin/peers ./cmd/tidings/bench/peers
+	@exec bin/peers --out docs/benchmarks.md $(ARGS)
+
 torture: build ## break a cluster of its own for DURATION, and count what got lost
 	@exec bin/tidings verify --chaos --duration $(DURATION) $(ARGS)
 
@@ -44,4 +49,4 @@ fuzz: ## run each fuzz target for FUZZTIME
 build: ## build bin/tidings
 	go build -trimpath -o bin/tidings ./cmd/tidings
 
-.PHONY: help run test lint bench torture fuzz build
+.PHONY: help run test lint bench bench-peers torture fuzz build

@@ -15,7 +15,7 @@ type benchCommand struct {
 	URL         string `name:"url" help:"Of the server to measure. Default: one of its own, durable, in a temporary folder, for as long as this takes."`
 	Secret      string `env:"TIDINGS_JWT_SECRET" help:"Secret of that server's tokens, to sign those of readers and writers with (HS256)."`
 	PID         int    `name:"pid" help:"Process id of that server, when it runs on this machine: for its CPU and memory."`
-	DatabaseURL string `name:"database-url" placeholder:"URL" help:"Database of that server: for the floor, what Postgres alone takes. A scratch table is made there and dropped."`
+	DatabaseURL string `name:"database-url" placeholder:"URL" help:"Database of that server: for its CPU, when it is on this machine, and for the floor, what Postgres alone takes. A scratch table is made there and dropped."`
 
 	Comments   int           `default:"300" help:"Comments that latency writes, one after another."`
 	Publishers int           `default:"16" help:"Writers at once."`

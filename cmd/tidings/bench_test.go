@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -143,6 +144,22 @@ func figureAt(at any, path string) any {
 		}
 	}
 	return at
+}
+
+// A database that is no child of the server is found all the same: by its backends.
+func TestBench_TellsTheDatabasesTimeFromTheServers(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	srv := s.start(t)
+	other := exec.Command("sleep", "120")
+	must(t, other.Start())
+	t.Cleanup(func() { _ = other.Process.Kill(); _ = other.Wait() })
+	figures, _ := measured(t, "--url="+srv.url, "--secret="+testSecret, "--only=fanout", "--database-url="+s.dsn,
+		fmt.Sprintf("--pid=%d", other.Process.Pid))
+	wantFigures(t, figures, map[string]float64{"fanout.paced.cost.server.cores": -1})
+	if figureAt(figures, "fanout.paced.cost.postgres") == nil {
+		t.Error("the time of Postgres is not known")
+	}
 }
 
 func TestBench_LeavesNothingOfItsOwnServerBehind(t *testing.T) {

@@ -104,9 +104,10 @@ func (c *Crowd) prepare(workers int, more func(context.Context) bool, publish Pu
 
 // A Server is one of our own that runs.
 type Server struct {
-	URL    string
-	Secret string // of its tokens
-	PID    int
+	URL     string
+	Secret  string // of its tokens
+	PID     int
+	Machine Machine // its Postgres included
 }
 
 // WithOwn runs a server of our own, durable, in a temporary folder, for as long as fn.
@@ -116,7 +117,9 @@ func WithOwn(ctx context.Context, program string, env []string, readers int, pro
 	if err != nil {
 		return err
 	}
-	err = own.visit(ctx, func(t *target) error { return fn(Server{URL: t.url, Secret: t.secret, PID: t.pid}) })
+	err = own.visit(ctx, func(t *target) error {
+		return fn(Server{URL: t.url, Secret: t.secret, PID: t.pid, Machine: *machineOf(ctx, t)})
+	})
 	if removed := own.remove(); err == nil && removed != nil {
 		return fmt.Errorf("remove the server's folder: %w", removed)
 	}

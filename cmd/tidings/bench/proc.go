@@ -20,7 +20,7 @@ type usage struct {
 	at       time.Duration
 	client   *time.Duration // of this process
 	server   *time.Duration
-	postgres *time.Duration // of what the server started: of a private Postgres
+	postgres *time.Duration // of what the server started, or of its database on this machine
 }
 
 // usage reads the clocks.
@@ -35,6 +35,9 @@ func (t *target) usage() usage {
 			*u.server += *u.postgres
 			u.postgres = nil
 		}
+	}
+	if t.master != 0 {
+		u.postgres = timeOf(append(descendants(t.master), t.master))
 	}
 	return u
 }

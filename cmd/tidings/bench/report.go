@@ -11,8 +11,6 @@ import (
 	"strings"
 	"sync"
 	"time"
-
-	"github.com/jackc/pgx/v5"
 )
 
 // sayEvery is how often progress is told.
@@ -82,22 +80,6 @@ func machineOf(ctx context.Context, t *target) *Machine {
 	m.Fsync = databaseSetting(ctx, t.dsn, "fsync")
 	m.Commit = databaseSetting(ctx, t.dsn, "synchronous_commit")
 	return &m
-}
-
-// databaseSetting asks Postgres; "" when there is no answer.
-func databaseSetting(ctx context.Context, dsn, name string) (value string) {
-	if dsn == "" {
-		return ""
-	}
-	conn, err := pgx.Connect(ctx, dsn)
-	if err != nil {
-		return ""
-	}
-	defer conn.Close(context.WithoutCancel(ctx))
-	if conn.QueryRow(ctx, `select current_setting($1)`, name).Scan(&value) != nil {
-		return ""
-	}
-	return value
 }
 
 // cpuModel is "" where there is no /proc.

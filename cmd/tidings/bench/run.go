@@ -98,6 +98,7 @@ func (f elsewhere) visit(ctx context.Context, fn func(*target) error) error {
 	}
 	defer t.close()
 	t.pid, t.dsn = f.c.PID, f.c.DatabaseURL
+	t.master = postmasterOf(ctx, t.dsn)
 	return fn(t)
 }
 

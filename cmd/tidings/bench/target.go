@@ -20,6 +20,7 @@ type target struct {
 	secret string
 	dsn    string // "" when the database is not known
 	pid    int    // 0 when it is not known, or not on this machine
+	master int    // process of the database, when that is on this machine and no child of the server
 	family bool   // whether the children of that process are the server, too
 	epoch  time.Time
 	run    string // keeps the posts of this run apart from those of others

@@ -26,7 +26,8 @@ const (
 // A contestant is a server that can be measured.
 type contestant interface {
 	name() string
-	// about says which version it is and how it is set up, for the page.
+	// about says which version it is and how it is set up, for the page. Called after
+	// the visits.
 	about(ctx context.Context) string
 	// visit runs a server for so many readers, in streams of so many topics, for as
 	// long as fn.
@@ -50,7 +51,6 @@ type program struct {
 // start runs a program, whose remarks go to our standard error.
 func start(cmd *exec.Cmd) (*program, error) {
 	cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start %s: %w", cmd.Path, err)
 	}
@@ -154,5 +154,5 @@ func outputOf(ctx context.Context, name string, args ...string) string {
 	if err != nil {
 		return "unknown"
 	}
-	return string(bytes.TrimSpace(out))
+	return string(bytes.Join(bytes.Fields(out), []byte{' '}))
 }

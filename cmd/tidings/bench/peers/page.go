@@ -68,10 +68,11 @@ func (p page) String() string {
 	}
 	b.WriteString("\n## How\n")
 	fmt.Fprintf(&b, pageHow, countOf(p.rounds, "round"))
+	p.ratios(&b)
+	p.growth(&b)
 	for _, c := range p.cells {
 		p.cell(&b, c)
 	}
-	p.growth(&b)
 	p.raw(&b)
 	return b.String()
 }
@@ -79,10 +80,9 @@ func (p page) String() string {
 // cell is the table of one measurement.
 func (p page) cell(b *strings.Builder, c cell) {
 	fmt.Fprintf(b, "\n## %s\n\n%s\n\n", c.name, c.about)
-	first := p.peers[0].name
 	shown := slices.DeleteFunc(slices.Clone(c.figures), func(name string) bool { return len(p.values(c.name, "", name)) == 0 })
-	rowOf(b, append(append([]string{""}, shown...), fmt.Sprintf("%s ÷ it, %s", first, c.main)))
-	rowOf(b, append([]string{"---"}, slices.Repeat([]string{"--:"}, len(shown)+1)...))
+	rowOf(b, append([]string{""}, shown...))
+	rowOf(b, append([]string{"---"}, slices.Repeat([]string{"--:"}, len(shown))...))
 	for _, peer := range p.peers {
 		if !c.of(peer.name) {
 			continue
@@ -91,27 +91,44 @@ func (p page) cell(b *strings.Builder, c cell) {
 		for _, name := range shown {
 			line = append(line, number(median(slices.Collect(maps.Values(p.values(c.name, peer.name, name))))))
 		}
-		rowOf(b, append(line, number(p.ratio(c.name, first, c.name, peer.name, c.main))))
+		rowOf(b, line)
+	}
+}
+
+// ratios is the first contestant held against the others.
+func (p page) ratios(b *strings.Builder) {
+	first, others := p.peers[0], p.peers[1:]
+	fmt.Fprintf(b, "\n## In short\n\n")
+	head := []string{first.name}
+	for _, peer := range others {
+		head = append(head, "÷ "+peer.name)
+	}
+	rowOf(b, head)
+	rowOf(b, append([]string{"---"}, slices.Repeat([]string{"--:"}, len(others))...))
+	for _, c := range p.cells {
+		for _, name := range c.held {
+			line := []string{c.name + ": " + name}
+			for _, peer := range others {
+				line = append(line, number(p.ratio(c.name, first.name, c.name, peer.name, name)))
+			}
+			rowOf(b, line)
+		}
 	}
 }
 
 // growth is what a delivery takes with many readers, over what it takes with few.
 func (p page) growth(b *strings.Builder) {
-	few := slices.IndexFunc(p.cells, func(c cell) bool { return c.readers == p.fewest() && c.main == serverEach })
-	many := slices.IndexFunc(p.cells, func(c cell) bool { return slices.Contains(c.figures, idle) && c.peers == nil })
-	if few < 0 || many < 0 {
+	few := slices.IndexFunc(p.cells, func(c cell) bool { return slices.Contains(c.held, serverEach) })
+	many := slices.IndexFunc(p.cells, func(c cell) bool { return slices.Contains(c.held, idle) })
+	if few < 0 || many < 0 || few == many {
 		return
 	}
-	fmt.Fprintf(b, "\n## CPU per delivery, %d readers ÷ %d\n\n", p.cells[many].readers, p.cells[few].readers)
+	fmt.Fprintf(b, "\n## With more readers\n\nCPU per delivery with %d readers ÷ that with %d, paced.\n\n", p.cells[many].readers, p.cells[few].readers)
 	rowOf(b, []string{"", "ratio"})
 	rowOf(b, []string{"---", "--:"})
 	for _, peer := range p.peers {
 		rowOf(b, []string{peer.name, number(p.ratio(p.cells[many].name, peer.name, p.cells[few].name, peer.name, serverEach))})
 	}
-}
-
-func (p page) fewest() int {
-	return slices.MinFunc(p.cells, func(a, b cell) int { return cmp.Compare(a.readers, b.readers) }).readers
 }
 
 // raw is every row as it was measured.

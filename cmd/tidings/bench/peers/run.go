@@ -43,18 +43,21 @@ func (c *runCommand) Run(ctx context.Context) (err error) {
 		return err
 	}
 	p := page{began: time.Now().UTC(), machine: bench.ThisMachine(), rounds: c.Rounds, scale: c.Scale}
-	for _, peer := range all {
-		p.peers = append(p.peers, described{peer.name(), peer.about(ctx)})
-	}
 	for _, cell := range cells(c.Scale) {
-		if strings.Contains(cell.name, c.Only) {
+		if strings.Contains(strings.ToLower(cell.name), strings.ToLower(c.Only)) {
 			p.cells = append(p.cells, cell)
 		}
+	}
+	if len(p.cells) == 0 {
+		return fmt.Errorf("no cell has %q in its name", c.Only)
 	}
 	for round := range c.Rounds {
 		if err := c.round(ctx, round+1, all, &p); err != nil {
 			return err
 		}
+	}
+	for _, peer := range all { // who can tell more about themselves by now
+		p.peers = append(p.peers, described{peer.name(), peer.about(ctx)})
 	}
 	if c.Out == "" {
 		_, err = os.Stdout.WriteString(p.String())
@@ -76,7 +79,7 @@ func (c *runCommand) contestants(ctx context.Context, dir string) ([]contestant,
 	if err != nil {
 		return nil, err
 	}
-	return []contestant{tidings{c.Program}, nginx, socket, floor{}}, nil
+	return []contestant{tidings{c.Program, &bench.Machine{}}, nginx, socket, floor{}}, nil
 }
 
 // round goes through all cells once, contestant after contestant.

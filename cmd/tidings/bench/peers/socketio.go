@@ -44,7 +44,7 @@ func (socketIO) name() string { return "Socket.IO" }
 
 func (s socketIO) about(ctx context.Context) string {
 	version := outputOf(ctx, "node", "-p", "require('"+filepath.Join(s.dir, "node_modules/socket.io/package.json")+"').version")
-	return fmt.Sprintf("%s on Node.js %s; by WebSocket (Engine.IO 4, no compression), published to by an HTTP endpoint in its own process; it has no cursor to resume from",
+	return fmt.Sprintf("%s on Node.js %s; by WebSocket (Engine.IO 4, no compression), published to by an HTTP endpoint in its own process; it has no cursor to resume from, and numbers nothing, so the order of its events is not judged",
 		version, strings.TrimPrefix(outputOf(ctx, "node", "--version"), "v"))
 }
 

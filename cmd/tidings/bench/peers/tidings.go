@@ -15,17 +15,20 @@ import (
 // tidings is ourselves, with a private Postgres that keeps its promises to the disk.
 type tidings struct {
 	program string
+	machine *bench.Machine // of the last visit
 }
 
 func (tidings) name() string { return "Tidings" }
 
 func (t tidings) about(ctx context.Context) string {
 	commit := outputOf(ctx, "git", "describe", "--always", "--dirty")
-	return fmt.Sprintf("commit %s; `tidings dev`, published to by `POST /v1/publish`; its Postgres is not in the server's CPU and memory", commit)
+	return fmt.Sprintf("commit %s; `tidings dev`, published to by `POST /v1/publish`, with a Postgres %s of its own (fsync %s, synchronous_commit %s), which is not in the server's CPU and memory",
+		commit, t.machine.Postgres, t.machine.Fsync, t.machine.Commit)
 }
 
 func (t tidings) visit(ctx context.Context, readers, topics int, fn func(site) error) error {
 	return bench.WithOwn(ctx, t.program, os.Environ(), readers, os.Stderr, func(s bench.Server) error {
+		*t.machine = s.Machine
 		token, err := api.SignToken(s.Secret, api.Identity{
 			Subject: "publisher", Roles: []string{api.RoleService}, Expires: time.Now().Add(time.Hour),
 		})

@@ -1,0 +1,139 @@
+package bench
+
+import (
+	"context"
+	"crypto/x509"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// A source is a small server of event streams that can be resumed.
+type source struct {
+	mu     sync.Mutex // guards the rest
+	events []string
+	more   chan struct{} // closed with the next event
+	skip   int           // an event that nobody is sent, unless 0
+}
+
+func (s *source) publish(_ context.Context, _ int, data []byte) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.events = append(s.events, string(data))
+	close(s.more)
+	s.more = make(chan struct{})
+	return nil
+}
+
+// after returns the events after a number, and what tells of more.
+func (s *source) after(n int) ([]string, <-chan struct{}) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.events[n:], s.more
+}
+
+func (s *source) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	n, _ := strconv.Atoi(strings.TrimPrefix(r.Header.Get("Last-Event-ID"), "1-")) // none is the beginning
+	w.Header().Set("Content-Type", "text/event-stream")
+	for {
+		events, more := s.after(n)
+		for _, data := range events {
+			if n++; n != s.skip {
+				fmt.Fprintf(w, "id: 1-%d\nevent: bench.message\ndata: %s\n\n", n, data)
+			}
+		}
+		if http.NewResponseController(w).Flush() != nil {
+			return
+		}
+		select {
+		case <-more:
+		case <-r.Context().Done():
+			return
+		}
+	}
+}
+
+// crowdOf gathers readers of a server, which has its own connection for each.
+func crowdOf(t *testing.T, s *source, secure bool) *Crowd {
+	t.Helper()
+	s.more = make(chan struct{})
+	server := httptest.NewUnstartedServer(s)
+	server.Config.ErrorLog = nil
+	if secure {
+		server.StartTLS()
+	} else {
+		server.Start()
+	}
+	target, err := newTarget(server.URL, "", newPrinter(io.Discard, t.Output()))
+	must(t, err)
+	if secure {
+		target.wire.tls.RootCAs = x509.NewCertPool()
+		target.wire.tls.RootCAs.AddCert(server.Certificate())
+	}
+	readers := make([]*reader, 20)
+	for i := range readers {
+		readers[i] = &reader{dialect: eventSource{"/"}, event: eventName}
+	}
+	fleet, err := target.gather(t.Context(), readers)
+	must(t, err)
+	fleet.quiet = time.Second
+	c := &Crowd{fleet: fleet, load: &load{posts: 1, now: target.now}}
+	t.Cleanup(func() { c.Stop(); server.Close() })
+	return c
+}
+
+func TestCrowd_ComesBackAfterACut(t *testing.T) {
+	t.Parallel()
+	for name, secure := range map[string]bool{"BySwarm": false, "ByGoroutines": true} { // TLS is not for the swarm
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := &source{}
+			storm, err := crowdOf(t, s, secure).Storm(t.Context(), 100, 200, s.publish)
+			must(t, err)
+			want(t, "faults", storm.Delivery.Faults, Faults{Cuts: 20})
+			want(t, "deliveries", storm.Delivery.Deliveries, 2000)
+			if storm.Reconnected < restTime.Seconds() || storm.CaughtUp < storm.Reconnected {
+				t.Errorf("back after %v s, with all after %v s", storm.Reconnected, storm.CaughtUp)
+			}
+		})
+	}
+}
+
+func TestCrowd_TellsWhatAServerLoses(t *testing.T) {
+	t.Parallel()
+	s := &source{skip: 7}
+	d, err := crowdOf(t, s, false).FlatOut(t.Context(), 50, 4, s.publish)
+	must(t, err)
+	want(t, "faults", d.Faults, Faults{Lost: 20})
+}
+
+// goleak has the last word on it.
+func TestGather_EndsAllReadersWhenOneIsRefused(t *testing.T) {
+	t.Parallel()
+	const room = 30
+	var taken sync.WaitGroup
+	gate := make(chan struct{}, room)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		select {
+		case gate <- struct{}{}:
+			taken.Add(1)
+			defer taken.Done()
+			_ = http.NewResponseController(w).Flush()
+			<-r.Context().Done()
+		default:
+			http.Error(w, "full", http.StatusServiceUnavailable)
+		}
+	}))
+	defer server.Close()
+	_, err := Gather(t.Context(), Stream{URL: server.URL, Paths: []string{"/"}, Event: eventName}, room+1, t.Output())
+	if err == nil || !strings.Contains(err.Error(), "503") {
+		t.Errorf("it ends with %v", err)
+	}
+	taken.Wait() // every connection was closed
+}
