@@ -101,20 +101,7 @@ func (s *Store) commit(ctx context.Context, writes []*write, lockTimeout time.Du
 	defer cancel()
 	batch := &pgx.Batch{}
 	batch.Queue("begin isolation level read committed")
-	// Plans are kept for the life of the connection, as the triggers' are, and for the
-	// same reasons (0002_log.sql): made once, and right for any size. So a join is a
-	// lookup by index for each of our few rows: one that hashes a table, or begins with
-	// it, because it was empty then, would read all of it for every commit later.
-	batch.Queue(`
-		select
-			set_config('lock_timeout', $1, true),
-			set_config('plan_cache_mode', 'force_generic_plan', true),
-			set_config('enable_seqscan', 'off', true),
-			set_config('enable_hashjoin', 'off', true),
-			set_config('enable_mergejoin', 'off', true),
-			set_config('enable_material', 'off', true),
-			set_config('jit', 'off', true)`,
-		fmt.Sprint(lockTimeout.Milliseconds()))
+	queueSettings(batch, lockTimeout)
 	queueUsers(batch, writes)
 	s.queueComments(batch, writes)
 	s.queueLikes(batch, writes)
@@ -135,6 +122,25 @@ func (s *Store) commit(ctx context.Context, writes []*write, lockTimeout time.Du
 		return err
 	}
 	return nil
+}
+
+// queueSettings makes settings for the rest of the transaction.
+//
+// Plans are kept for the life of the connection, as the triggers' are, and for the
+// same reasons (0002_log.sql): made once, and right for any size. So a join is a
+// lookup by index for each of our few rows: one that hashes a table, or begins with
+// it, because it was empty then, would read all of it for every commit later.
+func queueSettings(batch *pgx.Batch, lockTimeout time.Duration) {
+	batch.Queue(`
+		select
+			set_config('lock_timeout', $1, true),
+			set_config('plan_cache_mode', 'force_generic_plan', true),
+			set_config('enable_seqscan', 'off', true),
+			set_config('enable_hashjoin', 'off', true),
+			set_config('enable_mergejoin', 'off', true),
+			set_config('enable_material', 'off', true),
+			set_config('jit', 'off', true)`,
+		fmt.Sprint(lockTimeout.Milliseconds()))
 }
 
 // queueUsers notes the users as their tokens describe them. The rows are looked at
