@@ -5,6 +5,7 @@ import (
 	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rsa"
+	"crypto/sha256"
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
@@ -37,6 +38,7 @@ type Verifier struct {
 	parser *jwt.Parser
 	secret []byte
 	public any
+	known  verified
 }
 
 // NewVerifier reads the keys. Without any, no token is good.
@@ -107,6 +109,10 @@ func (v *Verifier) Verify(token string) (Identity, error) {
 	if len(token) > maxTokenBytes {
 		return Identity{}, fmt.Errorf("token has %d bytes, at most %d are read", len(token), maxTokenBytes)
 	}
+	sum := sha256.Sum256([]byte(token))
+	if who, ok := v.known.get(sum, time.Now()); ok {
+		return who, nil
+	}
 	found := jwt.MapClaims{}
 	parsed, err := v.parser.ParseWithClaims(token, found, v.key)
 	if err != nil {
@@ -115,7 +121,11 @@ func (v *Verifier) Verify(token string) (Identity, error) {
 	if err := checkHeader(parsed.Header); err != nil {
 		return Identity{}, err
 	}
-	return identityOf(found)
+	who, err := identityOf(found)
+	if err == nil {
+		v.known.add(sum, who)
+	}
+	return who, err
 }
 
 // key chooses by the family of the algorithm, so that a public key is never taken

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -102,15 +101,7 @@ func (s *Store) commit(ctx context.Context, writes []*write, lockTimeout time.Du
 	defer cancel()
 	batch := &pgx.Batch{}
 	batch.Queue("begin isolation level read committed")
-	// Plans are kept for the life of the connection, as the triggers' are, and for the
-	// same reasons (0002_log.sql): made once, and right for any size.
-	batch.Queue(`
-		select
-			set_config('lock_timeout', $1, true),
-			set_config('plan_cache_mode', 'force_generic_plan', true),
-			set_config('enable_seqscan', 'off', true),
-			set_config('jit', 'off', true)`,
-		fmt.Sprint(lockTimeout.Milliseconds()))
+	queueSettings(batch, lockTimeout)
 	queueUsers(batch, writes)
 	s.queueComments(batch, writes)
 	s.queueLikes(batch, writes)
@@ -131,6 +122,25 @@ func (s *Store) commit(ctx context.Context, writes []*write, lockTimeout time.Du
 		return err
 	}
 	return nil
+}
+
+// queueSettings makes settings for the rest of the transaction.
+//
+// Plans are kept for the life of the connection, as the triggers' are, and for the
+// same reasons (0002_log.sql): made once, and right for any size. So a join is a
+// lookup by index for each of our few rows: one that hashes a table, or begins with
+// it, because it was empty then, would read all of it for every commit later.
+func queueSettings(batch *pgx.Batch, lockTimeout time.Duration) {
+	batch.Queue(`
+		select
+			set_config('lock_timeout', $1, true),
+			set_config('plan_cache_mode', 'force_generic_plan', true),
+			set_config('enable_seqscan', 'off', true),
+			set_config('enable_hashjoin', 'off', true),
+			set_config('enable_mergejoin', 'off', true),
+			set_config('enable_material', 'off', true),
+			set_config('jit', 'off', true)`,
+		fmt.Sprint(lockTimeout.Milliseconds()))
 }
 
 // queueUsers notes the users as their tokens describe them. The rows are looked at
@@ -247,10 +257,18 @@ func (s *Store) queueComments(batch *pgx.Batch, writes []*write) {
 func queueForgetKeys(batch *pgx.Batch, authors, keys []string) {
 	batch.Queue(`
 		delete from tidings.idempotency
-		using unnest($1::text[], $2::text[]) as asked (user_id, key)
-		where idempotency.user_id = asked.user_id
-			and idempotency.key = asked.key
-			and idempotency.created_at <= statement_timestamp() - $3::interval`,
+		where ctid = any (array(
+			select expired.ctid
+			from unnest($1::text[], $2::text[]) as asked (user_id, key)
+			cross join lateral (
+				select i.ctid
+				from tidings.idempotency i
+				where i.user_id = asked.user_id
+					and i.key = asked.key
+					and i.created_at <= statement_timestamp() - $3::interval
+				offset 0
+			) as expired
+		))`,
 		authors, keys, IdempotencyLifetime)
 }
 
@@ -273,106 +291,4 @@ var refusals = map[string]error{
 	"locked":     ErrPostLocked,
 	"no post":    ErrNotFound,
 	"no parent":  ErrNoParent,
-}
-
-// queueLikes makes and takes back likes. Of several by one user on one post, the last
-// one counts, as if they had come one after another.
-func (s *Store) queueLikes(batch *pgx.Batch, writes []*write) {
-	last := make(map[[2]string]*write)
-	for _, w := range writes {
-		if w.comment == nil {
-			last[[2]string{w.post, w.user.ID}] = w
-		}
-	}
-	var likes, unlikes []*write
-	for _, w := range last {
-		if w.unlike {
-			unlikes = append(unlikes, w)
-		} else {
-			likes = append(likes, w)
-		}
-	}
-	s.queueLike(batch, likes)
-	queueUnlike(batch, unlikes)
-}
-
-func (s *Store) queueLike(batch *pgx.Batch, likes []*write) {
-	if len(likes) == 0 {
-		return
-	}
-	posts, users := postsAndUsers(likes)
-	batch.Queue(`
-		insert into tidings.likes (post_id, user_id)
-		select post_id, user_id
-		from unnest($1::text[], $2::text[]) as asked (post_id, user_id)
-		where $3 or exists (select from tidings.posts where id = post_id)
-		on conflict do nothing`, posts, users, s.autoPosts)
-}
-
-func queueUnlike(batch *pgx.Batch, unlikes []*write) {
-	if len(unlikes) == 0 {
-		return
-	}
-	posts, users := postsAndUsers(unlikes)
-	batch.Queue(`
-		delete from tidings.likes
-		using unnest($1::text[], $2::text[]) as asked (post_id, user_id)
-		where likes.post_id = asked.post_id
-			and likes.comment_id is null
-			and likes.user_id = asked.user_id`, posts, users)
-}
-
-// postsAndUsers sorts the writes by key: two transactions that want the same rows
-// must want them in the same order.
-func postsAndUsers(writes []*write) (posts, users []string) {
-	slices.SortFunc(writes, func(a, b *write) int {
-		return strings.Compare(a.post+" "+a.user.ID, b.post+" "+b.user.ID)
-	})
-	for _, w := range writes {
-		posts, users = append(posts, w.post), append(users, w.user.ID)
-	}
-	return posts, users
-}
-
-// queueLikeCounts reads what the commit counted: it is known only after it. It also
-// tells who liked a post that isn't there.
-func (s *Store) queueLikeCounts(batch *pgx.Batch, writes []*write) {
-	byPost := make(map[string][]*write)
-	for _, w := range writes {
-		if w.comment == nil {
-			byPost[w.post] = append(byPost[w.post], w)
-		}
-	}
-	if len(byPost) == 0 {
-		return
-	}
-	posts := make([]string, 0, len(byPost))
-	for post := range byPost {
-		posts = append(posts, post)
-	}
-	batch.Queue(`
-		select asked.id, exists (select from tidings.posts where id = asked.id), coalesce(newest.likes, 0)
-		from unnest($1::text[]) as asked (id)
-		left join lateral (
-			select likes
-			from tidings.counts
-			where target = 'post:' || asked.id
-			order by position desc
-			limit 1
-		) as newest on true`, posts,
-	).Query(func(rows pgx.Rows) error {
-		var post string
-		var known bool
-		var likes int64
-		_, err := pgx.ForEachRow(rows, []any{&post, &known, &likes}, func() error {
-			for _, w := range byPost[post] {
-				w.likes = likes
-				if !known && !w.unlike && !s.autoPosts {
-					w.err = ErrNotFound
-				}
-			}
-			return nil
-		})
-		return err
-	})
 }

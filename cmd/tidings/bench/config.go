@@ -28,6 +28,9 @@ type Config struct {
 	Publishers int           // writers at once
 	Duration   time.Duration // of each load of writes, of the storm and the churn
 	Audience   int           // readers of the one post that all writers write to
+	Likers     int           // writers of likes at once
+	Likes      int           // that they write
+	Events     int           // in the log of one of the servers of conditions, beforehand
 	Readers    int           // of the fan-out
 	Poll       bool          // whether those read by long-poll, not by stream
 	Messages   int           // of the fan-out, paced; flatFactor times as many flat out
@@ -51,7 +54,7 @@ func (c Config) withDefaults() Config {
 
 // Validate returns an error about what cannot be measured.
 func (c Config) Validate() error {
-	least := min(c.Comments, c.Publishers, c.Audience, c.Readers, c.Messages)
+	least := min(c.Comments, c.Publishers, c.Likers, c.Likes, c.Events, c.Audience, c.Readers, c.Messages)
 	switch {
 	case least < 1, c.Duration <= 0, c.Rate <= 0, c.Cycles <= 0:
 		return errors.New("counts, duration and rate are more than nothing")
@@ -61,6 +64,9 @@ func (c Config) Validate() error {
 		return errors.New("neither a server to measure nor a program to start one with")
 	}
 	for _, name := range c.Only {
+		if name == "conditions" && c.URL != "" {
+			return errors.New("conditions starts servers of its own: leave --url out")
+		}
 		if !slices.Contains(Sections(), name) {
 			return fmt.Errorf("there is no section %q: there are %s", name, strings.Join(Sections(), ", "))
 		}

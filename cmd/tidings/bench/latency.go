@@ -11,13 +11,14 @@ import (
 
 // Latency is what one comment takes on a server that has nothing else to do.
 type Latency struct {
-	Comments int     `json:"comments"`
-	Post     Summary `json:"post"` // until its answer
-	SSE      Seen    `json:"sse"`
-	Poll     Seen    `json:"poll"`
-	Floor    *Floor  `json:"floor,omitempty"` // nil when the database is not known
-	Ratios   *Ratios `json:"ratios,omitempty"`
-	Faults   Faults  `json:"faults"`
+	Comments int       `json:"comments"`
+	Post     Summary   `json:"post"` // until its answer
+	SSE      Seen      `json:"sse"`
+	Poll     Seen      `json:"poll"`
+	Floor    *Floor    `json:"floor,omitempty"`    // nil when the database is not known
+	Rows     *SameRows `json:"sameRows,omitempty"` // likewise
+	Ratios   *Ratios   `json:"ratios,omitempty"`
+	Faults   Faults    `json:"faults"`
 }
 
 // Seen is when a reader saw a comment. It may be before the writer's answer.
@@ -31,6 +32,11 @@ type Ratios struct {
 	Post float64 `json:"postToInsert"`
 	SSE  float64 `json:"sseToInsertAndNotify"`
 	Poll float64 `json:"pollToInsertAndNotify"`
+
+	// Over what the same rows take without a server.
+	PostRows float64 `json:"postToSameRows"`
+	SSERows  float64 `json:"sseToSameRowsRead"`
+	PollRows float64 `json:"pollToSameRowsRead"`
 }
 
 func (c Config) latency(ctx context.Context, t *target, report *Report) error {
@@ -62,6 +68,7 @@ type latencyMeter struct {
 	sse    *onlooker
 	poll   *onlooker
 	floor  *floorMeter // nil when the database is not known
+	rows   *rowsMeter  // likewise
 	acked  []int
 	took   []time.Duration
 	done   atomic.Int64 // comments, for the progress
@@ -85,7 +92,10 @@ func (t *target) openLatency(ctx context.Context) (_ *latencyMeter, err error) {
 	if m.poll, err = t.onlooker(ctx, true, m.post); err != nil {
 		return nil, err
 	}
-	m.floor, err = t.openFloor(ctx)
+	if m.floor, err = t.openFloor(ctx); err != nil {
+		return nil, err
+	}
+	m.rows, err = t.openRows(ctx)
 	return m, err
 }
 
@@ -96,6 +106,7 @@ func (m *latencyMeter) close() {
 		}
 	}
 	m.floor.close()
+	m.rows.close()
 }
 
 // step writes a comment, waits until both have seen it, and then does what Postgres
@@ -112,7 +123,10 @@ func (m *latencyMeter) step(ctx context.Context, n int) error {
 	m.sse.see(ctx, n, answered)
 	m.poll.see(ctx, n, answered)
 	m.done.Add(1)
-	return m.floor.sample(ctx)
+	if err := m.floor.sample(ctx); err != nil {
+		return err
+	}
+	return m.rows.sample(ctx)
 }
 
 func (m *latencyMeter) result(ctx context.Context) (*Latency, error) {
@@ -125,11 +139,19 @@ func (m *latencyMeter) result(ctx context.Context) (*Latency, error) {
 		l.Faults.add(o.fleet.finish(sent).faults)
 	}
 	l.Post = summarize(m.took)
+	var err error
+	if l.Rows, err = m.rows.summary(); err != nil {
+		return nil, err
+	}
 	if f := l.Floor; f != nil {
 		l.Ratios = &Ratios{
 			Post: ratioOf(l.Post.P50, f.Insert.P50),
 			SSE:  ratioOf(l.SSE.FromStart.P50, f.InsertNotify.P50),
 			Poll: ratioOf(l.Poll.FromStart.P50, f.InsertNotify.P50),
+
+			PostRows: ratioOf(l.Post.P50, l.Rows.Insert.P50),
+			SSERows:  ratioOf(l.SSE.FromStart.P50, l.Rows.Read.P50),
+			PollRows: ratioOf(l.Poll.FromStart.P50, l.Rows.Read.P50),
 		}
 	}
 	return l, nil
@@ -146,9 +168,12 @@ func (l *Latency) print(out printer) {
 		t.times("floor: INSERT of one row, committed", l.Floor.Insert)
 		t.times("floor: NOTIFY until a listener has it", l.Floor.Notify)
 		t.times("floor: both in one commit, until a listener has it", l.Floor.InsertNotify)
+		t.times("the same rows by SQL: INSERT of a comment, committed", l.Rows.Insert)
+		t.times("the same rows by SQL: until a listener has read the event", l.Rows.Read)
 	}
 	if r := l.Ratios; r != nil {
 		out.line("medians: POST is %.2f × the INSERT; SSE %.2f ×, long-poll %.2f × INSERT and NOTIFY in one commit", r.Post, r.SSE, r.Poll)
+		out.line("against the same rows by SQL: POST %.2f ×; SSE %.2f ×, long-poll %.2f × the event's being read", r.PostRows, r.SSERows, r.PollRows)
 	} else {
 		out.line("no floor: --database-url is not given")
 	}

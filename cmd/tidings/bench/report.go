@@ -18,13 +18,15 @@ const sayEvery = 2 * time.Second
 
 // A Report is all figures of a run.
 type Report struct {
-	Began   time.Time `json:"began"`
-	Machine *Machine  `json:"machine"`
-	Latency *Latency  `json:"latency,omitempty"`
-	Writes  []Writes  `json:"writes,omitempty"`
-	Fanout  *Fanout   `json:"fanout,omitempty"`
-	Storm   *Storm    `json:"storm,omitempty"`
-	Churn   *Churn    `json:"churn,omitempty"`
+	Began      time.Time   `json:"began"`
+	Machine    *Machine    `json:"machine"`
+	Latency    *Latency    `json:"latency,omitempty"`
+	Writes     []Writes    `json:"writes,omitempty"`
+	Likes      *Likes      `json:"likes,omitempty"`
+	Conditions *Conditions `json:"conditions,omitempty"`
+	Fanout     *Fanout     `json:"fanout,omitempty"`
+	Storm      *Storm      `json:"storm,omitempty"`
+	Churn      *Churn      `json:"churn,omitempty"`
 }
 
 // ErrFaults is the verdict when a promise was broken: it makes the exit status tell
@@ -46,6 +48,14 @@ func (r *Report) faults() (sum Faults) {
 	}
 	for _, w := range r.Writes {
 		sum.add(w.Faults)
+	}
+	if r.Likes != nil && r.Likes.wrong() {
+		sum.Lost++
+	}
+	if r.Conditions != nil {
+		for _, each := range r.Conditions.Each {
+			sum.add(each.Faults)
+		}
 	}
 	if r.Fanout != nil {
 		sum.add(r.Fanout.Paced.Faults)

@@ -12,15 +12,19 @@ import (
 type section struct {
 	name string
 	run  func(Config, context.Context, *target, *Report) error
+	// apart takes figures of servers that it starts itself; run is nil then.
+	apart func(Config, context.Context, printer, *Report) error
 }
 
 // sections are measured in this order.
 var sections = []section{
-	{"latency", Config.latency},
-	{"writes", Config.writes},
-	{"fanout", Config.fanout},
-	{"storm", Config.storm},
-	{"churn", Config.churn},
+	{name: "latency", run: Config.latency},
+	{name: "writes", run: Config.writes},
+	{name: "likes", run: Config.likes},
+	{name: "conditions", apart: Config.conditions},
+	{name: "fanout", run: Config.fanout},
+	{name: "storm", run: Config.storm},
+	{name: "churn", run: Config.churn},
 }
 
 // Sections returns the names of all sections.
@@ -54,6 +58,12 @@ func (c Config) measure(ctx context.Context, out printer) (_ *Report, err error)
 	defer func() { err = errors.Join(err, place.remove()) }()
 	for _, s := range sections {
 		if !slices.Contains(c.Only, s.name) {
+			continue
+		}
+		if s.apart != nil {
+			if err := s.apart(c, ctx, out, report); err != nil {
+				return nil, fmt.Errorf("%s: %w", s.name, err)
+			}
 			continue
 		}
 		err := place.visit(ctx, func(t *target) error {

@@ -1,0 +1,113 @@
+package api
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+const verifierSecret = "a-secret-of-thirty-two-bytes-or-more"
+
+func newTestVerifier(t *testing.T, cfg TokenConfig) *Verifier {
+	t.Helper()
+	v, err := NewVerifier(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+func signFor(t *testing.T, sub string, ttl time.Duration) string {
+	t.Helper()
+	token, err := SignToken(verifierSecret, Identity{Subject: sub, Name: sub, Roles: []string{RoleAdmin}, Expires: time.Now().Add(ttl)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return token
+}
+
+func TestVerifier_Remembers(t *testing.T) {
+	t.Parallel()
+
+	t.Run("TheSameIdentity", func(t *testing.T) {
+		t.Parallel()
+		v := newTestVerifier(t, TokenConfig{Secret: verifierSecret})
+		token := signFor(t, "ann", time.Minute)
+		first, err := v.Verify(token)
+		if err != nil {
+			t.Fatal(err)
+		}
+		v.parser, v.secret = nil, nil // whoever verifies it anew now, panics
+		second, err := v.Verify(token)
+		if err != nil || fmt.Sprint(second) != fmt.Sprint(first) || second.Subject != "ann" {
+			t.Errorf("%+v, then %+v, %v", first, second, err)
+		}
+	})
+
+	t.Run("NoTokenPastItsEnd", func(t *testing.T) {
+		t.Parallel()
+		synctest.Test(t, func(t *testing.T) {
+			v := newTestVerifier(t, TokenConfig{Secret: verifierSecret})
+			token := signFor(t, "ann", time.Minute)
+			for range 2 {
+				if _, err := v.Verify(token); err != nil {
+					t.Fatal(err)
+				}
+			}
+			<-time.After(time.Minute + leeway - time.Second) // of the bubble's own clock
+			if _, err := v.Verify(token); err != nil {
+				t.Errorf("within the leeway: %v", err)
+			}
+			<-time.After(time.Second)
+			if _, err := v.Verify(token); err == nil {
+				t.Error("it is still good at its end")
+			}
+		})
+	})
+
+	t.Run("NoOtherToken", func(t *testing.T) {
+		t.Parallel()
+		v := newTestVerifier(t, TokenConfig{Secret: verifierSecret})
+		token := signFor(t, "ann", time.Minute)
+		if _, err := v.Verify(token); err != nil {
+			t.Fatal(err)
+		}
+		for i := range len(token) {
+			forged := []byte(token)
+			forged[i] ^= 1
+			if _, err := v.Verify(string(forged)); err == nil {
+				t.Fatalf("good with byte %d changed", i)
+			}
+		}
+	})
+
+	t.Run("NothingThatWasRefused", func(t *testing.T) {
+		t.Parallel()
+		v := newTestVerifier(t, TokenConfig{Secret: verifierSecret, Issuer: "somebody else"})
+		token := signFor(t, "ann", time.Minute)
+		for range 2 {
+			if _, err := v.Verify(token); err == nil {
+				t.Error("good without its issuer")
+			}
+		}
+	})
+
+	t.Run("SoManyAndNoMore", func(t *testing.T) {
+		t.Parallel()
+		var v verified
+		who := Identity{Subject: "ann", Expires: time.Now().Add(time.Hour)}
+		often := sha256.Sum256([]byte("often"))
+		v.add(often, who)
+		for i := range 5 * verifiedMost {
+			v.add(sha256.Sum256(fmt.Append(nil, i)), who)
+			if _, ok := v.get(often, time.Now()); !ok {
+				t.Fatalf("one that is asked for all the time is forgotten after %d", i)
+			}
+		}
+		if n := len(v.young) + len(v.old); n > 2*verifiedMost {
+			t.Errorf("%d are remembered", n)
+		}
+	})
+}

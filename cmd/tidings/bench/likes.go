@@ -1,0 +1,134 @@
+package bench
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"sync/atomic"
+	"time"
+)
+
+// Likes is one load of likes on one post, each by a user of its own whose token was
+// minted before.
+type Likes struct {
+	Likes     int     `json:"likes"` // acknowledged
+	Writers   int     `json:"writers"`
+	Failed    int     `json:"failed"`
+	Failure   string  `json:"failure,omitempty"` // the first
+	Seconds   float64 `json:"seconds"`
+	PerSecond float64 `json:"likesPerSecond"`
+	Put       Summary `json:"put"` // until its answer
+	Counted   int64   `json:"counted"`
+	Cost      Cost    `json:"cost"` // each: of a like
+}
+
+// wrong is whether the server counted other than it acknowledged. One that failed may
+// have been counted or not.
+func (l *Likes) wrong() bool {
+	return l.Counted < int64(l.Likes) || l.Counted > int64(l.Likes+l.Failed)
+}
+
+func (c Config) likes(ctx context.Context, t *target, report *Report) error {
+	t.out.say("likes: minting %d tokens", c.Likes)
+	m, err := t.openLikes(ctx, c.Likes, c.Likers)
+	if err != nil {
+		return err
+	}
+	defer m.close()
+	t.out.say("likes: %d writers", c.Likers)
+	before := t.usage()
+	load := &load{workers: c.Likers, posts: 1, send: m.like, more: turns(c.Likes), now: t.now}
+	done := t.out.during(func() string { return fmt.Sprintf("likes: %d of %d", load.sent(), c.Likes) })
+	sent, err := load.run(ctx)
+	done()
+	if err != nil {
+		return err
+	}
+	report.Likes = &Likes{
+		Likes: len(sent.took), Writers: c.Likers, Failed: sent.failures(), Failure: sent.failure(),
+		Seconds: sent.seconds(), PerSecond: float64(len(sent.took)) / sent.seconds(), Put: summarize(sent.took),
+		Counted: m.most.Load(), Cost: t.costSince(before, int64(len(sent.took))),
+	}
+	report.Likes.print(t.out)
+	return nil
+}
+
+// A likesMeter has a bare connection for each writer, and a request for each like: a
+// client that is to be quicker than the server has no time to make them.
+type likesMeter struct {
+	conns    []*wireConn
+	requests [][]byte
+	most     atomic.Int64 // the highest count in an answer
+}
+
+func (t *target) openLikes(ctx context.Context, likes, writers int) (_ *likesMeter, err error) {
+	m := &likesMeter{}
+	defer func() {
+		if err != nil {
+			m.close()
+		}
+	}()
+	path := t.wire.base + "/v1/posts/" + t.post("likes", 0) + "/like"
+	for n := range likes {
+		token, err := t.token(fmt.Sprintf("liker-%d", n))
+		if err != nil {
+			return m, err
+		}
+		m.requests = append(m.requests, fmt.Appendf(nil,
+			"PUT %s HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\nContent-Length: 0\r\n\r\n", path, t.wire.host, token))
+	}
+	for range writers {
+		conn, err := t.wire.dial(ctx)
+		if err != nil {
+			return m, err
+		}
+		m.conns = append(m.conns, conn)
+	}
+	return m, nil
+}
+
+func (m *likesMeter) close() {
+	for _, conn := range m.conns {
+		conn.close()
+	}
+}
+
+// like sends request n over the worker's connection and reads its answer.
+func (m *likesMeter) like(ctx context.Context, worker, n int) error {
+	conn := m.conns[worker]
+	if end, ok := ctx.Deadline(); ok {
+		if err := conn.SetDeadline(end); err != nil {
+			return err
+		}
+	}
+	answer, err := conn.ask(m.requests[n])
+	if err != nil {
+		return err
+	}
+	text, err := io.ReadAll(answer.Body)
+	if err != nil {
+		return fmt.Errorf("read answer: %w", err)
+	}
+	var liked struct {
+		Count int64 `json:"count"`
+	}
+	if err := json.Unmarshal(text, &liked); err != nil {
+		return fmt.Errorf("read answer: %w", err)
+	}
+	for most := m.most.Load(); liked.Count > most && !m.most.CompareAndSwap(most, liked.Count); {
+		most = m.most.Load()
+	}
+	return nil
+}
+
+func (l *Likes) print(out printer) {
+	t := out.table("Likes: %d writers onto one post, each like by another user", l.Writers)
+	t.times("PUT answered", l.Put)
+	out.line("%.0f likes/s: %d in %v, %d failed", l.PerSecond, l.Likes, time.Duration(l.Seconds*float64(time.Second)).Round(100*time.Millisecond), l.Failed)
+	if l.Failed > 0 {
+		out.line("the first to fail: %s", l.Failure)
+	}
+	out.line("the post's count at the end: %d", l.Counted)
+	out.cost("", l.Cost, "like")
+}

@@ -1,0 +1,129 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// SameRows is what a comment takes without a server: one INSERT from a plain
+// connection writes the same rows, triggers and all, and another plain connection
+// hears the doorbell and reads the log.
+type SameRows struct {
+	Insert Summary `json:"insert"` // until it is committed
+	Read   Summary `json:"read"`   // until its event was read, from the INSERT's start
+}
+
+// A rowsMeter writes comments by SQL, beside the server. A nil one does nothing.
+type rowsMeter struct {
+	now      func() time.Duration
+	post     string
+	author   string
+	conn     *pgx.Conn
+	ears     *pgx.Conn
+	position int64 // of the last event that was read
+
+	insert, read []time.Duration
+}
+
+// openRows returns nil when the database is not known.
+func (t *target) openRows(ctx context.Context) (_ *rowsMeter, err error) {
+	if t.dsn == "" {
+		return nil, nil
+	}
+	m := &rowsMeter{now: t.now, post: t.post("rows", 0), author: "bench-" + t.run + "-rows"}
+	defer func() {
+		if err != nil {
+			m.close()
+			err = fmt.Errorf("measure the same rows: %w", err)
+		}
+	}()
+	if m.conn, err = pgx.Connect(ctx, t.dsn); err != nil {
+		return nil, err
+	}
+	if m.ears, err = pgx.Connect(ctx, t.dsn); err != nil {
+		return nil, err
+	}
+	if _, err = m.ears.Exec(ctx, `listen tidings_log`); err != nil {
+		return nil, err
+	}
+	return m, m.write(ctx)
+}
+
+func (m *rowsMeter) close() {
+	if m == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	for _, conn := range []*pgx.Conn{m.conn, m.ears} {
+		if conn != nil {
+			_ = conn.Close(ctx)
+		}
+	}
+}
+
+// sample writes one comment and waits until it can be read.
+func (m *rowsMeter) sample(ctx context.Context) error {
+	if m == nil {
+		return nil
+	}
+	if err := m.catchUp(ctx); err != nil { // with what others have written
+		return fmt.Errorf("measure the same rows: %w", err)
+	}
+	begin := m.now()
+	if err := m.write(ctx); err != nil {
+		return fmt.Errorf("measure the same rows: %w", err)
+	}
+	m.insert = append(m.insert, m.now()-begin)
+	for before := m.position; m.position == before; {
+		if _, err := m.ears.WaitForNotification(ctx); err != nil {
+			return fmt.Errorf("hear of the same rows: %w", err)
+		}
+		if err := m.catchUp(ctx); err != nil {
+			return fmt.Errorf("read the same rows: %w", err)
+		}
+	}
+	m.read = append(m.read, m.now()-begin)
+	return nil
+}
+
+// write does what a POST does.
+func (m *rowsMeter) write(ctx context.Context) error {
+	_, err := m.conn.Exec(ctx, `insert into tidings.comments (post_id, author_id, body) values ($1, $2, $3)`,
+		m.post, m.author, strings.Repeat("x", 40))
+	return err
+}
+
+// catchUp reads the log to its end, as a server does.
+func (m *rowsMeter) catchUp(ctx context.Context) error {
+	if m.position == 0 {
+		return m.ears.QueryRow(ctx, `select max(position) from tidings.events`).Scan(&m.position)
+	}
+	var topic, name string
+	var data []byte
+	rows, err := m.ears.Query(ctx, `
+		select position, topic, name, data
+		from tidings.events
+		where position > $1
+		order by position`, m.position)
+	if err != nil {
+		return err
+	}
+	_, err = pgx.ForEachRow(rows, []any{&m.position, &topic, &name, &data}, func() error { return nil })
+	return err
+}
+
+func (m *rowsMeter) summary() (*SameRows, error) {
+	if m == nil {
+		return nil, nil
+	}
+	if len(m.insert) == 0 {
+		return nil, errors.New("the same rows were not measured")
+	}
+	return &SameRows{summarize(m.insert), summarize(m.read)}, nil
+}

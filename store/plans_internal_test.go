@@ -1,0 +1,102 @@
+package store
+
+import (
+	"context"
+	"testing"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/tidings-live/tidings/store/storetest"
+)
+
+// A connection keeps the plans that it made while the tables were small: none of them
+// may read a table whole, once it has grown.
+func TestCommit_LooksRowsUpByIndexHoweverManyThereAre(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	s, err := Open(ctx, Config{URL: storetest.Database(t), AutoPosts: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	only, err := s.pool.Acquire(ctx) // the connection whose plans these are
+	if err != nil {
+		t.Fatal(err)
+	}
+	connection := only.Conn()
+	only.Release()
+
+	for _, small := range []string{
+		`insert into tidings.comments (post_id, author_id, body) select 'p' || n % 10, 'u' || n, 'x' from generate_series(1, 20) as n`,
+		`analyze`, // a table of one page is the cheapest to read whole
+	} {
+		if _, err := s.pool.Exec(ctx, small); err != nil {
+			t.Fatal(err)
+		}
+	}
+	commitOneOfEach(t, s, nil)
+	_, err = s.pool.Exec(ctx, `
+		with bulk as (
+			insert into tidings.comments (post_id, author_id, body)
+			select 'p' || n % 100, 'u' || n, 'x'
+			from generate_series(1, 5000) as n
+		),
+		keys as (
+			insert into tidings.idempotency (user_id, key, fingerprint, comment_id, created_at)
+			select 'u' || n, 'k', 'x', n, now()
+			from generate_series(1, 5000) as n
+		)
+		insert into tidings.likes (post_id, user_id)
+		select 'p' || n % 100, 'u' || n
+		from generate_series(1, 5000) as n`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := rowsRead(t, s.pool)
+	commitOneOfEach(t, s, new(int64(1)))
+	if n := rowsRead(t, s.pool) - before; n > 500 {
+		t.Errorf("a commit of five writes read %d rows", n)
+	}
+	if only, err = s.pool.Acquire(ctx); err != nil {
+		t.Fatal(err)
+	}
+	defer only.Release()
+	if only.Conn() != connection {
+		t.Error("another connection made the second commit: it proves nothing")
+	}
+}
+
+func commitOneOfEach(t *testing.T, s *Store, parent *int64) {
+	t.Helper()
+	by := User{ID: "ann", Name: "Ann"}
+	root := newWrite(context.Background(), "p1", by)
+	root.comment = &NewComment{PostID: "p1", Author: by, Body: "Hello", IdempotencyKey: "k1"}
+	reply := newWrite(context.Background(), "p1", by)
+	reply.comment = &NewComment{PostID: "p1", ParentID: parent, Author: by, Body: "Hello"}
+	like, other, unlike := newWrite(context.Background(), "p1", by), newWrite(context.Background(), "p1", User{ID: "u9", Name: "U"}), newWrite(context.Background(), "p1", User{ID: "u1"})
+	unlike.unlike = true
+	if err := s.commit(context.Background(), []*write{root, reply, like, other, unlike}, shortLockTimeout); err != nil {
+		t.Fatal(err)
+	}
+	for _, w := range []*write{root, reply, like, other, unlike} {
+		if w.err != nil {
+			t.Error(w.err)
+		}
+	}
+}
+
+// rowsRead is how many entries of our indexes were read so far.
+func rowsRead(t *testing.T, pool *pgxpool.Pool) (n int64) {
+	t.Helper()
+	if _, err := pool.Exec(t.Context(), `select pg_stat_force_next_flush()`); err != nil {
+		t.Fatal(err)
+	}
+	err := pool.QueryRow(t.Context(), `
+		select coalesce(sum(idx_tup_read), 0)::bigint
+		from pg_stat_user_indexes
+		where schemaname = 'tidings'`).Scan(&n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
