@@ -97,9 +97,10 @@ func (s *Server) turnAway(c echo.Context, err error) error {
 	return c.Blob(http.StatusOK, eventStreamType, []byte("retry: "+strconv.FormatInt(retry.Milliseconds(), 10)+"\n\n"))
 }
 
-// isEventSource guesses: only a native one accepts event streams and cannot send
-// Authorization.
+// isEventSource guesses: only a native one accepts event streams, cannot send
+// Authorization, and does not say that it reads problems.
 func isEventSource(r *http.Request) bool {
+	accept := strings.ToLower(strings.Join(r.Header.Values(echo.HeaderAccept), ","))
 	return r.Method == http.MethodGet && r.Header.Get(echo.HeaderAuthorization) == "" &&
-		strings.Contains(strings.ToLower(r.Header.Get(echo.HeaderAccept)), eventStreamType)
+		strings.Contains(accept, eventStreamType) && !strings.Contains(accept, "json")
 }

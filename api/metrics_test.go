@@ -19,6 +19,45 @@ func parseMetrics(t testing.TB, text io.Reader) map[string]*dto.MetricFamily {
 	return families
 }
 
+// The figures of the hub follow what readers do.
+func TestMetrics_OfDelivery(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+
+	start := r.head(t)
+	one, two := r.follow(t, "topic=room:1"), r.follow(t, "topic=room:1")
+	one.event("stream.ready")
+	two.event("stream.ready")
+	waiting := r.later(t, "topic=room:2&cursor="+start)
+	r.publish(t, "room:1", "tick", `1`)
+	one.event("tick")
+	two.event("tick")
+	eventually(t, "the worker has told", func() bool { return r.scrape(t)["tidings_stream_deliveries_total"] == 2 })
+	got := r.scrape(t)
+	for series, value := range map[string]float64{
+		"tidings_readers{transport=sse}":              2,
+		"tidings_readers{transport=poll}":             1,
+		"tidings_readers_behind":                      0,
+		"tidings_log_events_total":                    1,
+		"tidings_log_readable":                        1,
+		"tidings_delivery_latency_seconds":            2,
+		"tidings_stream_unsent_bytes":                 0,
+		"tidings_replay_hits_total":                   1,
+		"tidings_replay_misses_total":                 0,
+		"tidings_streams_ended_total{reason=left}":    0,
+		"tidings_streams_ended_total{reason=stalled}": 0,
+	} {
+		want(t, series, got[series], value)
+	}
+	for _, series := range []string{"tidings_log_lag_seconds", "tidings_log_head_position", "tidings_stream_writes_total", "tidings_stream_written_bytes_total"} {
+		want(t, series+" is above nothing", got[series] > 0, true)
+	}
+	r.publish(t, "room:2", "tick", `1`)
+	<-waiting
+	one.leave()
+	eventually(t, "it left", func() bool { return r.scrape(t)["tidings_streams_ended_total{reason=left}"] == 1 })
+}
+
 func TestMetrics(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)

@@ -41,10 +41,9 @@ type Listener struct {
 	hear   Hearer
 	logger *slog.Logger
 
-	mu      sync.Mutex // guards what follows
-	probes  map[string]chan struct{}
-	proven  time.Time // when a probe last came through
-	current error     // why it does not listen; nil when it does
+	mu      sync.Mutex       // guards what follows
+	probes  map[string]probe // under way, by payload
+	current error            // why it does not listen; nil when it does
 	stats   ListenerStats
 }
 
@@ -62,7 +61,7 @@ func (s *Store) NewListener(hear Hearer) *Listener {
 		store:   s,
 		hear:    hear,
 		logger:  s.logger,
-		probes:  make(map[string]chan struct{}),
+		probes:  make(map[string]probe),
 		current: errors.New("listen: not connected yet"),
 	}
 }
@@ -131,7 +130,9 @@ func (l *Listener) next(ctx context.Context, conn *pgx.Conn) error {
 	}
 	proving, cancel := context.WithTimeout(ctx, quiet)
 	defer cancel()
-	if err := l.store.notify(proving, probeChannel, rand.Text()); err != nil {
+	payload, _ := l.begin()
+	defer l.forget(payload)
+	if err := l.store.notify(proving, probeChannel, payload); err != nil {
 		return fmt.Errorf("probe: %w", err)
 	}
 	err = l.await(proving, conn)
@@ -171,47 +172,62 @@ func (l *Listener) note(err error) {
 	defer l.mu.Unlock()
 	l.current = err
 	l.stats.note(err)
-	l.proven = time.Time{}
 }
 
+// A probe is a notification to ourselves.
+type probe struct {
+	asked time.Time
+	heard chan struct{} // closed when it came back
+}
+
+func (l *Listener) begin() (payload string, p probe) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	payload, p = rand.Text(), probe{time.Now(), make(chan struct{})}
+	l.probes[payload] = p
+	return payload, p
+}
+
+func (l *Listener) forget(payload string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.probes, payload)
+}
+
+// probed takes note that a probe came back, if it is one of ours.
 func (l *Listener) probed(payload string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if waiting := l.probes[payload]; waiting != nil {
-		close(waiting)
+	if p, ours := l.probes[payload]; ours {
+		close(p.heard)
 		delete(l.probes, payload)
+		l.stats.LastProof = time.Now()
+		l.stats.RoundTrip = l.stats.LastProof.Sub(p.asked)
 	}
 }
 
 // Probe proves that what is notified is heard, by a round trip through Postgres: at
 // most once a second, in between the last proof counts. It returns why not.
 func (l *Listener) Probe(ctx context.Context) error {
-	l.mu.Lock()
-	if l.current != nil || time.Since(l.proven) < probeEvery {
-		defer l.mu.Unlock()
-		return l.current
+	if current, fresh := l.state(); current != nil || fresh {
+		return current
 	}
-	payload, heard := rand.Text(), make(chan struct{})
-	l.probes[payload] = heard
-	l.mu.Unlock()
-	defer func() {
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		delete(l.probes, payload)
-	}()
-
-	asked := time.Now()
+	payload, p := l.begin()
+	defer l.forget(payload)
 	if err := l.store.notify(ctx, probeChannel, payload); err != nil {
 		return fmt.Errorf("probe: %w", err)
 	}
 	select {
-	case <-heard:
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		l.proven = time.Now()
-		l.stats.LastProof, l.stats.RoundTrip = l.proven, l.proven.Sub(asked)
+	case <-p.heard:
 		return nil
 	case <-ctx.Done():
 		return errDeaf
 	}
+}
+
+// state is why it does not listen, if so, and whether it was proven just now that it does.
+func (l *Listener) state() (current error, fresh bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.current, time.Since(l.stats.LastProof) < probeEvery
 }

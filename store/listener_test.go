@@ -118,10 +118,12 @@ func TestListener(t *testing.T) {
 		if err := l.Probe(t.Context()); err == nil {
 			t.Error("it proves that it hears after it ran")
 		}
-		want(t, "the connections left", value[int](t, d, `
-			select count(*)
-			from pg_stat_activity
-			where datname = current_database() and application_name = 'tidings listen'`), 0)
+		eventually(t, 20*time.Second, "no connection is left", func() bool { // Postgres takes a moment to see it
+			return value[int](t, d, `
+				select count(*)
+				from pg_stat_activity
+				where datname = current_database() and application_name = 'tidings listen'`) == 0
+		})
 	})
 
 	t.Run("ProbesOnceASecondHoweverOftenItIsAsked", func(t *testing.T) {
@@ -173,6 +175,16 @@ func TestListener_Deaf(t *testing.T) {
 		}
 		heard.waitForWake(t, before)
 		waitForProof(t, l)
+		stats := l.Stats()
+		if !stats.Connected || stats.Connects != 2 || stats.Deaf != 1 || stats.LastProof.IsZero() || stats.RoundTrip <= 0 {
+			t.Errorf("the figures are %+v", stats)
+		}
+	})
+
+	t.Run("ProvesByItselfThatItIsNot", func(t *testing.T) {
+		t.Parallel()
+		l, _ := listen(t, newDatabase(t).Store)
+		eventually(t, 30*time.Second, "a proof that nobody asked for", func() bool { return l.Stats().RoundTrip > 0 })
 	})
 
 	t.Run("ComesBackThoughTheWholeNetworkIs", func(t *testing.T) {

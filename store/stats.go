@@ -11,7 +11,7 @@ import (
 // ListenerStats say how a [Listener] fares.
 type ListenerStats struct {
 	Connected bool
-	LastProof time.Time     // when a probe last came back; zero before the first
+	LastProof time.Time     // when a probe last came back through this connection; zero before the first
 	RoundTrip time.Duration // of that probe
 	Connects  int64         // connections that began to listen
 	Deaf      int64         // connections that were there and heard nothing
@@ -20,6 +20,7 @@ type ListenerStats struct {
 // note takes in what became of the connection.
 func (s *ListenerStats) note(err error) {
 	s.Connected = err == nil
+	s.LastProof = time.Time{} // it was another connection's
 	switch {
 	case err == nil:
 		s.Connects++

@@ -38,7 +38,7 @@ func TestStreamRequest(t *testing.T) {
 				if got := r.Header["Last-Event-Id"]; len(got) != len(tt.lastEventID) || (len(got) > 0 && got[0] != tt.lastEventID[0]) {
 					t.Errorf("got Last-Event-ID %q", got)
 				}
-				if got := r.Header.Get("Accept") + " " + r.Header.Get("Accept-Encoding") + " " + r.Header.Get("Authorization"); got != "text/event-stream identity Bearer t" {
+				if got := r.Header.Get("Accept") + " " + r.Header.Get("Accept-Encoding") + " " + r.Header.Get("Authorization"); got != "text/event-stream, application/problem+json identity Bearer t" {
 					t.Errorf("got %q", got)
 				}
 				stream(w, ready)
