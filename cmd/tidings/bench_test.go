@@ -21,7 +21,7 @@ import (
 func TestBench_RefusesWrongCommandLines(t *testing.T) {
 	t.Parallel()
 	for _, args := range []string{
-		"--readers 0", "--messages -1", "--rate 0", "--duration 0s", "--transport smoke", "--only everything", "--url http://127.0.0.1:1",
+		"--readers 0", "--messages -1", "--likes 0", "--likers 0", "--events 0", "--only conditions --url http://127.0.0.1:1 --secret x", "--rate 0", "--duration 0s", "--transport smoke", "--only everything", "--url http://127.0.0.1:1",
 	} {
 		if status := execute(t.Context(), append([]string{"bench"}, strings.Fields(args)...), streams{io.Discard, io.Discard}); status != 2 {
 			t.Errorf("%s: exit status %d", args, status)
@@ -75,6 +75,20 @@ func TestBench_MeasuresOneSection(t *testing.T) {
 	}
 }
 
+func TestBench_CountsLikes(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	srv := s.start(t)
+	figures, tables := measured(t, "--url="+srv.url, "--secret="+testSecret, "--only=likes", "--likes=40", "--likers=4")
+	wantFigures(t, figures, map[string]float64{
+		"likes.likes": 40, "likes.writers": 4, "likes.failed": -1, "likes.counted": 40, "likes.likesPerSecond": 0, "likes.put.count": 40,
+	})
+	want(t, "likes in the database", value[int](t, s, `select count(*)::int from tidings.likes`), 40)
+	if title := "Likes: 4 writers onto one post"; !strings.Contains(tables, title) {
+		t.Errorf("no %q in\n%s", title, tables)
+	}
+}
+
 func TestBench_CutsReadersOffAndChurns(t *testing.T) {
 	t.Parallel()
 	for _, transport := range []string{"sse", "poll"} {
@@ -107,6 +121,8 @@ var benchFigures = map[string]float64{
 	"latency.poll.fromStart.p50Ms": 0, "latency.poll.fromAnswer.count": 5,
 	"latency.floor.insert.p50Ms": 0, "latency.floor.notify.p50Ms": 0, "latency.floor.insertAndNotify.p50Ms": 0,
 	"latency.ratios.postToInsert": 0, "latency.ratios.sseToInsertAndNotify": 0, "latency.ratios.pollToInsertAndNotify": 0,
+	"latency.sameRows.insert.count": 5, "latency.sameRows.insert.p50Ms": 0, "latency.sameRows.read.count": 5,
+	"latency.ratios.postToSameRows": 0, "latency.ratios.sseToSameRowsRead": 0, "latency.ratios.pollToSameRowsRead": 0,
 	"latency.faults.lost": -1, "latency.faults.duplicated": -1, "latency.faults.reordered": -1,
 
 	"writes.0.posts": 4, "writes.0.readers": 4, "writes.1.posts": 1, "writes.1.readers": 6,
@@ -170,7 +186,7 @@ func TestBench_LeavesNothingOfItsOwnServerBehind(t *testing.T) {
 	report, err := bench.Run(t.Context(), bench.Config{
 		Program: program, Env: append(os.Environ(), asProgram+"=1"), Only: []string{"latency", "writes"}, // the second on the data of the first
 		Comments: 2, Publishers: 2, Duration: 100 * time.Millisecond, Audience: 2, Readers: 2, Messages: 2, Rate: 100, Cycles: 100,
-		Progress: &tellings,
+		Likers: 1, Likes: 1, Events: 1, Progress: &tellings,
 	})
 	t.Log(tellings.String())
 	must(t, err)
@@ -191,6 +207,32 @@ func TestBench_LeavesNothingOfItsOwnServerBehind(t *testing.T) {
 	}
 	for _, pid := range processesOf(dirs) {
 		t.Errorf("process %d is still there", pid)
+	}
+}
+
+func TestBench_ComparesConditions(t *testing.T) {
+	t.Parallel()
+	program, err := os.Executable()
+	must(t, err)
+	var tables bytes.Buffer
+	report, err := bench.Run(t.Context(), bench.Config{
+		Program: program, Env: append(os.Environ(), asProgram+"=1"), Only: []string{"conditions"},
+		Comments: 3, Publishers: 2, Duration: 100 * time.Millisecond, Audience: 2, Readers: 2, Messages: 2, Rate: 100, Cycles: 100,
+		Likers: 1, Likes: 1, Events: 50, Tables: &tables,
+	})
+	must(t, err)
+	must(t, report.Verdict())
+	var names []string
+	for _, each := range report.Conditions.Each {
+		names = append(names, each.Name)
+		if each.PerSecond <= 0 || each.Alone <= 0 {
+			t.Errorf("no figures: %+v", each)
+		}
+	}
+	want(t, "conditions", names, []string{"as it is", "group commit off", "50 events in the log", "beside a transaction left idle"})
+	want(t, "the first to itself", report.Conditions.Each[0].ToFirst.PerSecond, 1)
+	if title := "Conditions: medians of 3 rounds"; !strings.Contains(tables.String(), title) {
+		t.Errorf("no %q in\n%s", title, tables.String())
 	}
 }
 
