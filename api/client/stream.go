@@ -62,7 +62,7 @@ func streamCall(topics []string, cursor string, o streamOptions) call {
 	query := url.Values{"topic": topics}
 	header := http.Header{
 		"Accept":          {"text/event-stream, application/problem+json"}, // which EventSource does not read
-		"Accept-Encoding": {"identity"}, // else net/http asks for gzip, which a proxy may hold back to fill
+		"Accept-Encoding": {"identity"},                                    // else net/http asks for gzip, which a proxy may hold back to fill
 	}
 	if o.header && cursor != "" {
 		header.Set("Last-Event-ID", cursor)
