@@ -35,7 +35,7 @@ func (s *Store) Unlike(ctx context.Context, post, user string) (count int64, err
 func (s *Store) queueLikes(batch *pgx.Batch, writes []*write) {
 	last := make(map[[2]string]*write)
 	for _, w := range writes {
-		if w.comment == nil {
+		if w.isLike() {
 			last[[2]string{w.post, w.user.ID}] = w
 		}
 	}
@@ -102,7 +102,7 @@ func postsAndUsers(writes []*write) (posts, users []string) {
 func (s *Store) queueLikeCounts(batch *pgx.Batch, writes []*write) {
 	byPost := make(map[string][]*write)
 	for _, w := range writes {
-		if w.comment == nil {
+		if w.isLike() {
 			byPost[w.post] = append(byPost[w.post], w)
 		}
 	}

@@ -124,12 +124,3 @@ func (r row) event(state stream.State) (stream.Event, error) {
 	}
 	return stream.Event{Cursor: state.Cursor(r.position), Topic: topic, Name: name, Data: data, Committed: r.createdAt}, nil
 }
-
-// Publish puts an event into a topic. It returns an *InvalidError for a topic, name
-// or size that tidings.publish refuses.
-func (s *Store) Publish(ctx context.Context, topic, name string, data []byte) error {
-	return s.write(ctx, func(tx pgx.Tx) error {
-		_, err := tx.Exec(ctx, `select tidings.publish($1, $2, $3)`, topic, name, string(data))
-		return err
-	})
-}

@@ -23,7 +23,7 @@ type Config struct {
 	// AutoPosts creates an unknown post with its first comment or like. When off,
 	// they are ErrNotFound. SQL clients always create them.
 	AutoPosts bool
-	// GroupCommit commits comments, likes and unlikes together while Run runs. When
+	// GroupCommit commits comments, likes, unlikes and published events together while Run runs. When
 	// off, each has a transaction of its own.
 	GroupCommit bool
 	// Logger reports what an operator should know. Default: discard.

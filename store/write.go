@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -21,11 +22,12 @@ const (
 	commitTimeout = 30 * time.Second
 )
 
-// A write is one hot write on its way into a transaction: a comment, a like or an
-// unlike. Whoever commits it fills the outcome and closes done.
+// A write is one hot write on its way into a transaction: a comment, an event, a like or
+// an unlike. Whoever commits it fills the outcome and closes done.
 type write struct {
 	ctx     context.Context // of the caller, who may leave before it begins
-	comment *NewComment     // or a like:
+	comment *NewComment     // or
+	event   *newEvent       // or a like:
 	post    string
 	user    User
 	unlike  bool
@@ -57,7 +59,15 @@ func finish(writes []*write, err error) {
 }
 
 // keys are what the write may have to wait for.
-func (w *write) keys() []string { return []string{"post:" + w.post, "user:" + w.user.ID} }
+func (w *write) keys() []string {
+	if w.event != nil {
+		return nil
+	}
+	return []string{"post:" + w.post, "user:" + w.user.ID}
+}
+
+// isLike reports whether it is a like or an unlike.
+func (w *write) isLike() bool { return w.comment == nil && w.event == nil }
 
 // submit makes a write, in a group or alone, and returns its error.
 func (s *Store) submit(ctx context.Context, w *write) error {
@@ -105,7 +115,10 @@ func (s *Store) commit(ctx context.Context, writes []*write, lockTimeout time.Du
 	queueUsers(batch, writes)
 	s.queueComments(batch, writes)
 	s.queueLikes(batch, writes)
-	batch.Queue("set constraints all immediate")
+	queueEvents(batch, writes)
+	if slices.ContainsFunc(writes, func(w *write) bool { return w.event == nil }) { // events have no foreign keys
+		batch.Queue("set constraints all immediate")
+	}
 	batch.Queue("set local lock_timeout to default")
 	batch.Queue("commit")
 	s.queueLikeCounts(batch, writes)
@@ -148,7 +161,7 @@ func queueSettings(batch *pgx.Batch, lockTimeout time.Duration) {
 func queueUsers(batch *pgx.Batch, writes []*write) {
 	users := make(map[string]User)
 	for _, w := range writes {
-		if !w.unlike {
+		if !w.unlike && w.event == nil {
 			users[w.user.ID] = w.user
 		}
 	}

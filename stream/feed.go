@@ -50,18 +50,9 @@ type FeedConfig struct {
 // subscription and what is to be said besides its events. It is written by the hub,
 // once the connection was given to it (TakeOver), or by a goroutine of its own (Run).
 type Feed struct {
-	sub   Subscription
-	style Style
-	ended func(End, net.Conn)
-	wire  wire // of TakeOver
-
-	ending End // the last byte is on its way
-
-	told      Cursor // the last id that was written
-	begun     bool
-	slow      bool
-	heartbeat time.Duration
-	maxAge    time.Duration
+	sub  Subscription
+	wire wire   // of TakeOver
+	told Cursor // the last id that was written
 
 	// When things are due by the hub's clock; 0: never.
 	beat       time.Duration
@@ -71,6 +62,14 @@ type Feed struct {
 	age        time.Duration
 	readable   time.Duration // the log is to be tried again
 	armed      time.Duration // the wheel is set
+
+	heartbeat time.Duration
+	maxAge    time.Duration
+	style     Style
+	begun     bool
+	slow      bool
+	ending    End // the last byte is on its way
+	ended     func(End, net.Conn)
 }
 
 // Open begins a feed, which must be given to TakeOver or Run, or closed. It returns

@@ -35,6 +35,9 @@ type HubConfig struct {
 	// Replays is how many readers may read the log at the same time; the others
 	// wait for their turn. Default 4.
 	Replays int
+	// Gather is the least time between two reads of the log that doorbells ask for.
+	// Default 4 ms; less than nothing: none.
+	Gather time.Duration
 	// Tick is how often the log is read though no doorbell rang. Default 5 s.
 	Tick time.Duration
 	// Patience is how long the socket of a reader may take nothing of what waits for it
@@ -52,6 +55,9 @@ func (c HubConfig) withDefaults() HubConfig {
 	c.Lanes = orDefault(c.Lanes, runtime.GOMAXPROCS(0))
 	c.Batch = orDefault(c.Batch, 1_000)
 	c.Replays = orDefault(c.Replays, 4)
+	if c.Gather == 0 {
+		c.Gather = 4 * time.Millisecond
+	}
 	c.Tick = orDefault(c.Tick, 5*time.Second)
 	c.Patience = orDefault(c.Patience, 10*time.Second)
 	if c.Logger == nil {
@@ -145,8 +151,12 @@ func (h *Hub) Run(ctx context.Context) error {
 	return nil
 }
 
+// follow reads the log whenever a doorbell rings, after a quiet moment at once. When it
+// rings all the time, what came within a gathering is read, and written to readers,
+// together.
 func (h *Hub) follow(ctx context.Context) {
 	for {
+		began := time.Now()
 		err := h.catchUp(ctx)
 		if ctx.Err() != nil {
 			return
@@ -160,8 +170,21 @@ func (h *Hub) follow(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-h.wake:
+			h.gather(ctx, began)
 		case <-time.After(pause):
 		}
+	}
+}
+
+// gather waits until the time of gathering has passed since a read began.
+func (h *Hub) gather(ctx context.Context, began time.Time) {
+	left := h.cfg.Gather - time.Since(began)
+	if left <= 0 {
+		return
+	}
+	select {
+	case <-time.After(left):
+	case <-ctx.Done():
 	}
 }
 

@@ -20,6 +20,9 @@ var (
 // run starts a hub in a synctest bubble and waits until it has read the log.
 func run(t *testing.T, log Log, cfg HubConfig) *Hub {
 	t.Helper()
+	if cfg.Gather == 0 {
+		cfg.Gather = -1 // the clock of a bubble stands still
+	}
 	h := NewHub(log, cfg)
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan struct{})
@@ -235,6 +238,20 @@ func TestHub(t *testing.T) {
 		if h.Err() != nil {
 			t.Errorf("Err() = %v afterwards", h.Err())
 		}
+	})
+
+	bubble("GathersWhatIsRungForAllTheTime", func(t *testing.T, log *memoryLog) {
+		h := run(t, log, HubConfig{Gather: 10 * time.Millisecond})
+		pass(time.Second)
+		s := subscribe(t, h, Now, post42)
+		write(h, log, post42) // after a quiet moment: at once
+		wantAll(t, takeAll(t, s), log.want(0, post42))
+		first := log.lastCursor()
+		write(h, log, post42)
+		write(h, log, post42)
+		wantAll(t, takeAll(t, s), nil)
+		pass(10 * time.Millisecond)
+		wantAll(t, takeAll(t, s), log.want(first.Position, post42))
 	})
 
 	bubble("TickFindsWhatNoDoorbellTold", func(t *testing.T, log *memoryLog) {

@@ -27,19 +27,18 @@ func CanTakeOver(conn net.Conn) bool {
 // A wire is a connection that takes bytes without blocking. Only what the socket did
 // not take is kept. It belongs to the worker.
 type wire struct {
-	conn    net.Conn
 	socket  socket
 	tls     *tls.Conn // nil when the connection is not encrypted
-	gate    *gate     // under it
+	pending []byte    // encoded, and not taken by the socket
 	head    []byte    // to go out first
 	chunked bool
 	dirty   bool // the peer sent what nobody waited for
 
-	pending  []byte        // encoded, and not taken by the socket
-	since    time.Duration // something is pending
-	progress time.Duration // the socket last took something of it
-
-	slot       int // in the poller
+	conn       net.Conn
+	gate       *gate         // under tls
+	since      time.Duration // something is pending
+	progress   time.Duration // the socket last took something of it
+	slot       int           // in the poller
 	generation int32
 }
 

@@ -20,7 +20,8 @@ type benchCommand struct {
 	Comments   int           `default:"300" help:"Comments that latency writes, one after another."`
 	Publishers int           `default:"16" help:"Writers at once."`
 	Duration   time.Duration `default:"10s" help:"Of each load of writes, of the storm and of the churn."`
-	Likers     int           `default:"64" help:"Writers of likes at once."`
+	Likers     int           `default:"256" help:"Writers of likes at once."`
+	Viewers    int           `default:"1000" help:"Viewers of the post that is liked."`
 	Likes      int           `default:"50000" help:"Likes that they write to one post, each by a user of its own."`
 	Events     int           `default:"5000000" help:"Events in the log of one of the servers of conditions before it is measured."`
 	Audience   int           `default:"100" help:"Readers of the one post that all writers write to."`
@@ -44,7 +45,7 @@ func (c *benchCommand) config() bench.Config {
 	return bench.Config{
 		URL: c.URL, Secret: c.Secret, PID: c.PID, DatabaseURL: c.DatabaseURL, Env: os.Environ(),
 		Comments: c.Comments, Publishers: c.Publishers, Duration: c.Duration, Audience: c.Audience,
-		Likers: c.Likers, Likes: c.Likes, Events: c.Events,
+		Likers: c.Likers, Likes: c.Likes, Viewers: c.Viewers, Events: c.Events,
 		Readers: c.Readers, Poll: c.Transport == "poll", Messages: c.Messages, Rate: c.Rate, Cycles: c.Cycles, Only: c.Only,
 	}
 }

@@ -21,7 +21,7 @@ import (
 func TestBench_RefusesWrongCommandLines(t *testing.T) {
 	t.Parallel()
 	for _, args := range []string{
-		"--readers 0", "--messages -1", "--likes 0", "--likers 0", "--events 0", "--only conditions --url http://127.0.0.1:1 --secret x", "--rate 0", "--duration 0s", "--transport smoke", "--only everything", "--url http://127.0.0.1:1",
+		"--readers 0", "--messages -1", "--likes 0", "--likers 0", "--viewers 0", "--events 0", "--only conditions --url http://127.0.0.1:1 --secret x", "--rate 0", "--duration 0s", "--transport smoke", "--only everything", "--url http://127.0.0.1:1",
 	} {
 		if status := execute(t.Context(), append([]string{"bench"}, strings.Fields(args)...), streams{io.Discard, io.Discard}); status != 2 {
 			t.Errorf("%s: exit status %d", args, status)
@@ -79,12 +79,12 @@ func TestBench_CountsLikes(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	srv := s.start(t)
-	figures, tables := measured(t, "--url="+srv.url, "--secret="+testSecret, "--only=likes", "--likes=40", "--likers=4")
+	figures, tables := measured(t, "--url="+srv.url, "--secret="+testSecret, "--only=likes", "--likes=40", "--likers=4", "--viewers=3")
 	wantFigures(t, figures, map[string]float64{
-		"likes.likes": 40, "likes.writers": 4, "likes.failed": -1, "likes.counted": 40, "likes.likesPerSecond": 0, "likes.put.count": 40,
+		"likes.likes": 40, "likes.writers": 4, "likes.failed": -1, "likes.counted": 40, "likes.seen.viewers": 3, "likes.likesPerSecond": 0, "likes.put.count": 40,
 	})
 	want(t, "likes in the database", value[int](t, s, `select count(*)::int from tidings.likes`), 40)
-	if title := "Likes: 4 writers onto one post"; !strings.Contains(tables, title) {
+	if title := "Likes: 4 writers onto one post with 3 viewers"; !strings.Contains(tables, title) {
 		t.Errorf("no %q in\n%s", title, tables)
 	}
 }
@@ -186,7 +186,7 @@ func TestBench_LeavesNothingOfItsOwnServerBehind(t *testing.T) {
 	report, err := bench.Run(t.Context(), bench.Config{
 		Program: program, Env: append(os.Environ(), asProgram+"=1"), Only: []string{"latency", "writes"}, // the second on the data of the first
 		Comments: 2, Publishers: 2, Duration: 100 * time.Millisecond, Audience: 2, Readers: 2, Messages: 2, Rate: 100, Cycles: 100,
-		Likers: 1, Likes: 1, Events: 1, Progress: &tellings,
+		Likers: 1, Likes: 1, Viewers: 1, Events: 1, Progress: &tellings,
 	})
 	t.Log(tellings.String())
 	must(t, err)
@@ -218,7 +218,7 @@ func TestBench_ComparesConditions(t *testing.T) {
 	report, err := bench.Run(t.Context(), bench.Config{
 		Program: program, Env: append(os.Environ(), asProgram+"=1"), Only: []string{"conditions"},
 		Comments: 3, Publishers: 2, Duration: 100 * time.Millisecond, Audience: 2, Readers: 2, Messages: 2, Rate: 100, Cycles: 100,
-		Likers: 1, Likes: 1, Events: 50, Tables: &tables,
+		Likers: 1, Likes: 1, Viewers: 1, Events: 50, Tables: &tables,
 	})
 	must(t, err)
 	must(t, report.Verdict())

@@ -30,6 +30,7 @@ type Config struct {
 	Audience   int           // readers of the one post that all writers write to
 	Likers     int           // writers of likes at once
 	Likes      int           // that they write
+	Viewers    int           // of the post that is liked
 	Events     int           // in the log of one of the servers of conditions, beforehand
 	Readers    int           // of the fan-out
 	Poll       bool          // whether those read by long-poll, not by stream
@@ -54,7 +55,7 @@ func (c Config) withDefaults() Config {
 
 // Validate returns an error about what cannot be measured.
 func (c Config) Validate() error {
-	least := min(c.Comments, c.Publishers, c.Likers, c.Likes, c.Events, c.Audience, c.Readers, c.Messages)
+	least := min(c.Comments, c.Publishers, c.Likers, c.Likes, c.Viewers, c.Events, c.Audience, c.Readers, c.Messages)
 	switch {
 	case least < 1, c.Duration <= 0, c.Rate <= 0, c.Cycles <= 0:
 		return errors.New("counts, duration and rate are more than nothing")

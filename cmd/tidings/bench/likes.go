@@ -20,13 +20,14 @@ type Likes struct {
 	PerSecond float64 `json:"likesPerSecond"`
 	Put       Summary `json:"put"` // until its answer
 	Counted   int64   `json:"counted"`
+	Seen      LikesSeen `json:"seen"`
 	Cost      Cost    `json:"cost"` // each: of a like
 }
 
-// wrong is whether the server counted other than it acknowledged. One that failed may
-// have been counted or not.
+// wrong is whether the server counted other than it acknowledged, or left a viewer with
+// another count. A like that failed may have been counted or not.
 func (l *Likes) wrong() bool {
-	return l.Counted < int64(l.Likes) || l.Counted > int64(l.Likes+l.Failed)
+	return l.Counted < int64(l.Likes) || l.Counted > int64(l.Likes+l.Failed) || l.Seen.Missed > 0 || l.Seen.Backwards > 0
 }
 
 func (c Config) likes(ctx context.Context, t *target, report *Report) error {
@@ -36,6 +37,12 @@ func (c Config) likes(ctx context.Context, t *target, report *Report) error {
 		return err
 	}
 	defer m.close()
+	t.out.say("likes: %d viewers connect", c.Viewers)
+	audience, err := t.view(ctx, t.post("likes", 0), c.Viewers)
+	if err != nil {
+		return err
+	}
+	defer audience.close()
 	t.out.say("likes: %d writers", c.Likers)
 	before := t.usage()
 	load := &load{workers: c.Likers, posts: 1, send: m.like, more: turns(c.Likes), now: t.now}
@@ -50,6 +57,7 @@ func (c Config) likes(ctx context.Context, t *target, report *Report) error {
 		Seconds: sent.seconds(), PerSecond: float64(len(sent.took)) / sent.seconds(), Put: summarize(sent.took),
 		Counted: m.most.Load(), Cost: t.costSince(before, int64(len(sent.took))),
 	}
+	report.Likes.Seen = audience.seen(ctx, report.Likes.Counted, sent.seconds())
 	report.Likes.print(t.out)
 	return nil
 }
@@ -123,12 +131,14 @@ func (m *likesMeter) like(ctx context.Context, worker, n int) error {
 }
 
 func (l *Likes) print(out printer) {
-	t := out.table("Likes: %d writers onto one post, each like by another user", l.Writers)
+	t := out.table("Likes: %d writers onto one post with %d viewers, each like by another user", l.Writers, l.Seen.Viewers)
 	t.times("PUT answered", l.Put)
 	out.line("%.0f likes/s: %d in %v, %d failed", l.PerSecond, l.Likes, time.Duration(l.Seconds*float64(time.Second)).Round(100*time.Millisecond), l.Failed)
 	if l.Failed > 0 {
 		out.line("the first to fail: %s", l.Failure)
 	}
 	out.line("the post's count at the end: %d", l.Counted)
+	out.line("%d viewers had %.1f like-updates a second, at most %d in any second; %d missed the newest, %d saw a count fall",
+		l.Seen.Viewers, l.Seen.PerSecond, l.Seen.Most, l.Seen.Missed, l.Seen.Backwards)
 	out.cost("", l.Cost, "like")
 }

@@ -1,0 +1,44 @@
+-- The same grammar for tidings.publish as 0007 has for the tables: a bounded repetition
+-- is an automaton that is built anew for every call.
+create or replace function tidings.publish(topic text, name text, data jsonb) returns void
+language plpgsql security definer
+set search_path = pg_catalog, tidings, pg_temp
+as $$
+declare
+    -- Characters that the wire escapes to six bytes each.
+    escaped constant text := E'[\u0085\u2028\u2029]';
+    bytes   bigint := octet_length(publish.data::text);
+begin
+    if bytes > 59000 / 6 then -- else it is small enough, whatever is escaped
+        bytes := octet_length(regexp_replace(publish.data::text, escaped, '......', 'g'));
+    end if;
+    if publish.topic is null or publish.topic !~ '^[a-z][a-z0-9-]*:[A-Za-z0-9._~:/|@+=,-]+$'
+        or strpos(publish.topic, ':') > 33
+        or octet_length(publish.topic) - strpos(publish.topic, ':') > 200
+        or substr(publish.topic, strpos(publish.topic, ':') + 1) in ('.', '..') then
+        raise exception 'invalid topic %', coalesce(quote_literal(left(publish.topic, 80)), 'null')
+            using errcode = 'invalid_parameter_value',
+                  hint = 'A topic is <kind>:<id>, like post:42; an id is 1 to 200 of A-Z a-z 0-9 . _ ~ : / | @ + = , -';
+    end if;
+    if publish.name is null or publish.name !~ '^[a-z0-9.-]+$' or octet_length(publish.name) > 64 then
+        raise exception 'invalid event name %', coalesce(quote_literal(left(publish.name, 80)), 'null')
+            using errcode = 'invalid_parameter_value',
+                  hint = 'A name is 1 to 64 of a-z 0-9 . -';
+    end if;
+    if publish.name like 'stream.%' or publish.name in (
+        'new-comment', 'comment-updated', 'comment-deleted', 'comment-count', 'like-update',
+        'notification', 'typing', 'presence', 'open', 'error'
+    ) then
+        raise exception 'event name % is reserved', quote_literal(publish.name)
+            using errcode = 'invalid_parameter_value',
+                  hint = 'Write to the tables of the schema tidings to cause these events, or choose another name.';
+    end if;
+    if publish.data is null or bytes > 59000 then
+        raise exception 'event data is % bytes, at least 1 and at most 59000 are possible', coalesce(bytes, 0)
+            using errcode = 'invalid_parameter_value',
+                  hint = 'Store what is large and publish a reference to it.';
+    end if;
+    insert into tidings.pending (topic, name, data)
+    values (publish.topic, publish.name, publish.data);
+end
+$$;
