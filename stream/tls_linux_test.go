@@ -122,6 +122,20 @@ func TestTakeOverOfTLS(t *testing.T) {
 			t.Error("a request was read and forgotten")
 		}
 	})
+	t.Run("CutsWhoTalksInsteadOfReading", func(t *testing.T) {
+		t.Parallel()
+		h := live(t, newMemoryLog(), HubConfig{})
+		near, far := encrypted(t, tls.VersionTLS13)
+		c := attachTo(t, h, FeedConfig{Topics: topics}, near, far)
+		go func() {
+			for err := error(nil); err == nil; {
+				_, err = near.Write(make([]byte, 4<<10))
+			}
+		}()
+		if end := <-c.ended; end != EndLeft {
+			t.Errorf("ended with %q", end)
+		}
+	})
 	t.Run("AnswersAPoll", func(t *testing.T) {
 		t.Parallel()
 		log := newMemoryLog()

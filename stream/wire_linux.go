@@ -36,6 +36,7 @@ type wire struct {
 
 	conn       net.Conn
 	gate       *gate         // under tls
+	noted      int           // bytes of pending that are counted
 	since      time.Duration // something is pending
 	progress   time.Duration // the socket last took something of it
 	slot       int           // in the poller
@@ -91,7 +92,7 @@ func (w *wire) send(by *worker, last bool) error {
 	by.count.bytes += int64(len(part))
 	if w.tls != nil {
 		_, err := w.tls.Write(part) // into the gate
-		w.note(by, 0)
+		w.note(by)
 		return err
 	}
 	n, err := by.raw.write(w.socket, part)
@@ -100,7 +101,7 @@ func (w *wire) send(by *worker, last bool) error {
 	}
 	if n < len(part) {
 		w.pending = append(w.pending, part[n:]...)
-		w.note(by, 0)
+		w.note(by)
 	}
 	return nil
 }
@@ -127,18 +128,18 @@ func (w *wire) enclose(by *worker, last bool) []byte {
 	return part
 }
 
-// note takes down that something is pending, of which the socket took n bytes now.
-func (w *wire) note(by *worker, before int) {
-	by.count.unsent += int64(len(w.pending) - before)
-	if before == 0 {
+// note takes down how much is pending, and since when something is.
+func (w *wire) note(by *worker) {
+	by.count.unsent += int64(len(w.pending) - w.noted)
+	if w.noted == 0 {
 		w.since, w.progress = by.now, by.now
 	}
+	w.noted = len(w.pending)
 }
 
 // flush writes what is pending.
 func (w *wire) flush(by *worker) error {
-	before := len(w.pending)
-	if before == 0 {
+	if w.empty() {
 		return nil
 	}
 	n, err := by.raw.write(w.socket, w.pending)
@@ -149,22 +150,27 @@ func (w *wire) flush(by *worker) error {
 		w.progress = by.now
 	}
 	w.pending = w.pending[n:]
-	w.note(by, before)
+	w.note(by)
 	if len(w.pending) == 0 {
 		w.pending = nil
 	}
 	return nil
 }
 
+// chatter bounds what a reader may send while it is read to; TLS itself needs little.
+const chatter = 16 << 10
+
 // hear takes note of what an encrypted connection brings: the peer may say goodbye, or
-// change keys. It reports whether the peer is still there.
+// change keys. It reports whether the peer is still there, and is a reader.
 func (w *wire) hear(by *worker) bool {
 	if w.tls == nil {
 		return true
 	}
+	defer w.note(by) // TLS may have had to answer
 	var scratch [512]byte
-	for {
+	for said := 0; said < chatter; {
 		n, err := w.tls.Read(scratch[:])
+		said += n
 		w.dirty = w.dirty || n > 0
 		var wait net.Error
 		if errors.As(err, &wait) && wait.Timeout() {
@@ -174,6 +180,7 @@ func (w *wire) hear(by *worker) bool {
 			return false
 		}
 	}
+	return false
 }
 
 // wasSlow reports whether the socket took too long for the last part, little by little.
@@ -194,7 +201,8 @@ func (w *wire) release(by *worker, keep bool) net.Conn {
 	conn := w.conn
 	w.conn = nil
 	by.lane.hub.poller.remove(w)
-	by.count.unsent -= int64(len(w.pending))
+	by.count.unsent -= int64(w.noted)
+	w.noted = 0
 	if keep && w.empty() && !w.dirty {
 		if w.gate != nil {
 			w.gate.wire = nil
