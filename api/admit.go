@@ -55,6 +55,17 @@ func (s *Server) admit(c echo.Context, r reading) (*seat, error) {
 	return nil, s.refuse(why)
 }
 
+// room says whether anybody at all can be let in now.
+func (s *Server) room() error {
+	switch {
+	case s.stopping.Load():
+		return s.refuse(refusedDraining)
+	case s.limits.seats() >= s.limits.most:
+		return s.refuse(refusedFull)
+	}
+	return nil
+}
+
 // refuse counts a refusal and words it.
 func (s *Server) refuse(why refusal) *Problem {
 	s.metrics.refused(why)

@@ -24,7 +24,7 @@ func (s *Server) events(c echo.Context) error {
 	}
 	r, err := s.reading(c)
 	if err != nil {
-		return err
+		return s.turnAway(c, err)
 	}
 	style, err := parseStyle(r)
 	if err != nil {

@@ -64,6 +64,21 @@ func TestLimits(t *testing.T) {
 		r.follow(t, "topic=post:1").event("stream.ready")
 	})
 
+	t.Run("LeavesATicketForTheNextTime", func(t *testing.T) {
+		t.Parallel()
+		r := newRig(t, limited(Limits{Streams: 1}))
+		ticket := r.ticket(t, as(t, "ann"), `["me"]`)
+		first := r.follow(t, "topic=post:1")
+		first.event("stream.ready")
+		if block, err := r.follow(t, "topic=me&ticket="+ticket, native).next(); err != nil || block.field("event") != "" || block.field("retry") == "" {
+			t.Errorf("an EventSource is told %q, %v", block, err)
+		}
+		r.do(t, "GET", "/v1/events?topic=me&ticket="+ticket, header("Accept", "application/problem+json, text/event-stream")).isProblem(t, 503, "unavailable")
+		first.leave()
+		eventually(t, "the seat is free", func() bool { return r.limits.seats() == 0 })
+		r.follow(t, "topic=me&ticket="+ticket, native).event("stream.ready")
+	})
+
 	t.Run("OfAUserCountsNobodyElse", func(t *testing.T) {
 		t.Parallel()
 		r := newRig(t, limited(Limits{PerUser: 1}))

@@ -37,6 +37,9 @@ func (s *Server) reading(c echo.Context) (reading, error) {
 		return reading{}, err
 	}
 	if secret != "" {
+		if err := s.room(); err != nil { // before the ticket is used up
+			return reading{}, err
+		}
 		r.ticket = true
 		if r.who, granted, err = s.useTicket(c.Request().Context(), secret); err != nil {
 			return reading{}, err
