@@ -127,6 +127,45 @@ func TestWrites(t *testing.T) {
 		want(t, "comments", value[int64](t, d, `select count(*) from tidings.comments where post_id = 'held'`), 1)
 	})
 
+	// Rows are waited for a moment, the turn as long as it takes: nobody is to blame.
+	eachWay(t, "TurnIsWaitedForAsLongAsItTakes", func(t *testing.T, d database) {
+		release := d.hold(t, `lock table tidings.turn in exclusive mode`)
+		done := make(chan error, 1)
+		go func() {
+			_, err := d.Like(t.Context(), "42", user("ann"))
+			done <- err
+		}()
+		eventually(t, 20*time.Second, "it has waited for long", func() bool {
+			return value[bool](t, d, `
+				select exists (
+					select from pg_locks
+					where relation = 'tidings.turn'::regclass
+						and not granted
+						and clock_timestamp() - waitstart > interval '300 ms'
+				)`)
+		})
+		release()
+		must(t, <-done)
+	})
+
+	eachWay(t, "OneBadEventFailsAlone", func(t *testing.T, d database) {
+		inParallel(40, func(i int) {
+			topic := fmt.Sprintf("room:%d", i)
+			if i%4 == 0 {
+				topic = "no topic"
+			}
+			err := d.Publish(t.Context(), topic, "news", []byte(`{}`))
+			var invalid *store.InvalidError
+			if (i%4 == 0) != errors.As(err, &invalid) || i%4 != 0 && err != nil {
+				t.Errorf("publish to %s: %v", topic, err)
+			}
+			if _, err := d.Like(t.Context(), "42", user(topic)); i%4 != 0 && err != nil {
+				t.Errorf("like beside it: %v", err)
+			}
+		})
+		want(t, "events", value[int64](t, d, `select count(*) from tidings.events where name = 'news'`), 30)
+	})
+
 	eachWay(t, "LastOfLikeAndUnlikeCounts", func(t *testing.T, d database) {
 		inParallel(32, func(i int) {
 			var err error

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -104,8 +103,8 @@ func isLocked(err error) bool {
 // a single write (a locked post) is in its err, and costs the others nothing; an
 // error that is returned is the transaction's, and nothing was written.
 //
-// Rows may be held by others, so waits are bounded. The foreign keys are checked
-// within the bound as well, ahead of COMMIT, where only the log's turn is waited for.
+// Rows may be held by others, so waits are bounded, those of the foreign keys at COMMIT
+// as well. The log's turn is not a row: it is waited for as long as it takes.
 func (s *Store) commit(ctx context.Context, writes []*write, lockTimeout time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, commitTimeout)
 	defer cancel()
@@ -116,10 +115,6 @@ func (s *Store) commit(ctx context.Context, writes []*write, lockTimeout time.Du
 	s.queueComments(batch, writes)
 	s.queueLikes(batch, writes)
 	queueEvents(batch, writes)
-	if slices.ContainsFunc(writes, func(w *write) bool { return w.event == nil }) { // events have no foreign keys
-		batch.Queue("set constraints all immediate")
-	}
-	batch.Queue("set local lock_timeout to default")
 	batch.Queue("commit")
 	s.queueLikeCounts(batch, writes)
 
@@ -146,6 +141,7 @@ func (s *Store) commit(ctx context.Context, writes []*write, lockTimeout time.Du
 func queueSettings(batch *pgx.Batch, lockTimeout time.Duration) {
 	batch.Queue(`
 		select
+			set_config('tidings.turn_timeout', current_setting('lock_timeout'), true),
 			set_config('lock_timeout', $1, true),
 			set_config('plan_cache_mode', 'force_generic_plan', true),
 			set_config('enable_seqscan', 'off', true),
