@@ -17,13 +17,20 @@
 //	POST   /v1/ticket                   a token's stand-in in a URL   signed in
 //	GET    /v1/events?topic=…           Server-Sent Events            by topic
 //	GET    /v1/poll?topic=…             the same events by long-poll  by topic
-//	GET    /healthz, /readyz            alive; delivering
+//	GET    /healthz, /readyz, /metrics  alive; delivering; figures for Prometheus
 //
 // # Reading topics
 //
 // post:… and the configured public kinds are everyone's; user:… is that user's, and
 // "me" is short for one's own; site:… is for moderators, admins and services. What
 // may be read is decided before the first byte, and a stream ends with its token.
+//
+// # Readers
+//
+// A reader takes a seat within the limits, then a feed or a subscription of the hub.
+// Over HTTP/1.1 the connection is then taken over from net/http, and the handler ends:
+// the hub writes, and hands the connection back when it is free again. Over HTTP/2 the
+// handler's goroutine does the same.
 //
 // # Errors
 //
