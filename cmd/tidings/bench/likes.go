@@ -12,16 +12,16 @@ import (
 // Likes is one load of likes on one post, each by a user of its own whose token was
 // minted before.
 type Likes struct {
-	Likes     int     `json:"likes"` // acknowledged
-	Writers   int     `json:"writers"`
-	Failed    int     `json:"failed"`
-	Failure   string  `json:"failure,omitempty"` // the first
-	Seconds   float64 `json:"seconds"`
-	PerSecond float64 `json:"likesPerSecond"`
-	Put       Summary `json:"put"` // until its answer
-	Counted   int64   `json:"counted"`
+	Likes     int       `json:"likes"` // acknowledged
+	Writers   int       `json:"writers"`
+	Failed    int       `json:"failed"`
+	Failure   string    `json:"failure,omitempty"` // the first
+	Seconds   float64   `json:"seconds"`
+	PerSecond float64   `json:"likesPerSecond"`
+	Put       Summary   `json:"put"` // until its answer
+	Counted   int64     `json:"counted"`
 	Seen      LikesSeen `json:"seen"`
-	Cost      Cost    `json:"cost"` // each: of a like
+	Cost      Cost      `json:"cost"` // each: of a like
 }
 
 // wrong is whether the server counted other than it acknowledged, or left a viewer with
