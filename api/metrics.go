@@ -1,6 +1,8 @@
 package api
 
 import (
+	"context"
+	"errors"
 	"net/http"
 	"strconv"
 	"time"
@@ -64,11 +66,15 @@ func (m *metrics) observe(next echo.HandlerFunc) echo.HandlerFunc {
 		if err != nil && !c.Response().Committed {
 			status = problemOf(err).Status
 		}
+		class := strconv.Itoa(status/100) + "xx"
+		if errors.Is(err, context.Canceled) && c.Request().Context().Err() != nil {
+			class = "left" // before its answer: no fault of the server
+		}
 		route, method := c.Path(), c.Request().Method
 		if !m.routes[route] || status == http.StatusMethodNotAllowed {
 			route, method = "other", "other"
 		}
-		m.requests.WithLabelValues(route, method, strconv.Itoa(status/100)+"xx").Inc()
+		m.requests.WithLabelValues(route, method, class).Inc()
 		if route != eventsPath && route != pollPath {
 			m.duration.WithLabelValues(route).Observe(time.Since(began).Seconds())
 		}

@@ -67,7 +67,7 @@ func (s *Server) poll(c echo.Context) error {
 		return answerPoll(c, nil, nil, sub)
 	}
 	frames, err := sub.Take(c.Request().Context(), limit)
-	if err != nil || len(frames) > 0 || wait == 0 {
+	if err != nil || len(frames) > 0 || wait == 0 || c.Request().Method == http.MethodHead {
 		return answerPoll(c, frames, err, sub)
 	}
 	until := deadline(wait, r.who)

@@ -20,6 +20,9 @@ type connKey struct{}
 
 // withConn notes the connection, for handlers that take it over.
 func withConn(ctx context.Context, conn net.Conn) context.Context {
+	if r, ok := conn.(*returned); ok {
+		conn = r.Conn
+	}
 	return context.WithValue(ctx, connKey{}, conn)
 }
 
@@ -33,7 +36,7 @@ func takeOver(c echo.Context) (conn net.Conn, alone bool, err error) {
 	if r.ProtoMajor != 1 || r.ContentLength != 0 || under == nil || !stream.CanTakeOver(under) {
 		return nil, false, nil
 	}
-	conn, buffered, err := http.NewResponseController(c.Response().Writer).Hijack()
+	_, buffered, err := http.NewResponseController(c.Response().Writer).Hijack()
 	if errors.Is(err, http.ErrNotSupported) {
 		return nil, false, nil
 	}
@@ -41,7 +44,7 @@ func takeOver(c echo.Context) (conn net.Conn, alone bool, err error) {
 		return nil, false, fmt.Errorf("take connection over: %w", err)
 	}
 	c.Response().Committed = true
-	return conn, buffered.Reader.Buffered() == 0 && r.ProtoAtLeast(1, 1) && !r.Close, nil
+	return under, buffered.Reader.Buffered() == 0 && r.ProtoAtLeast(1, 1) && !r.Close, nil
 }
 
 // answerHead is the status line and the header of an answer over a connection that was
@@ -56,18 +59,64 @@ func answerHead(r *http.Request, status int, header http.Header) []byte {
 	return b.Bytes()
 }
 
+// A returned connection is idle for the client and new for the HTTP server, which
+// would have its next request within readHeaderTimeout. So the deadlines of the first
+// request count from its first byte, and until then it may be idle. The server calls
+// these methods one after another.
+type returned struct {
+	net.Conn
+	began  bool // the first byte of a request is here
+	headed bool // its header is
+}
+
+// SetReadDeadline implements [net.Conn].
+func (r *returned) SetReadDeadline(t time.Time) error {
+	switch {
+	case !r.began:
+		t = time.Now().Add(idleTimeout)
+	case !r.headed:
+		r.headed, t = true, time.Now().Add(readTimeout)
+	}
+	return r.Conn.SetReadDeadline(t)
+}
+
+// Read implements [net.Conn].
+func (r *returned) Read(b []byte) (int, error) {
+	n, err := r.Conn.Read(b)
+	if n > 0 && !r.began {
+		r.began = true
+		err = errors.Join(err, r.Conn.SetReadDeadline(time.Now().Add(readHeaderTimeout)))
+	}
+	return n, err
+}
+
 // Returns are connections that come back to the HTTP server after they were taken
-// over: for it they are as new.
+// over: for it they are as new. Its Shutdown would wait 5 s for the first request of
+// a new connection; these have had theirs, so Close ends those that are silent.
 type returns struct {
 	bell chan struct{}
 
 	mu     sync.Mutex // guards what follows
 	queue  []net.Conn
-	open   bool // they are accepted
+	silent map[net.Conn]struct{} // accepted, and no request has begun since
+	open   bool                  // they are accepted
 	closed bool
 }
 
-func newReturns() *returns { return &returns{bell: make(chan struct{}, 1)} }
+func newReturns() *returns {
+	return &returns{bell: make(chan struct{}, 1), silent: make(map[net.Conn]struct{})}
+}
+
+// follow notes that a connection is no longer silent. It is the ConnState of the HTTP
+// server that accepts them.
+func (r *returns) follow(conn net.Conn, state http.ConnState) {
+	if state == http.StateNew {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.silent, conn)
+}
 
 // give hands a connection back; nil is none. It closes it when nobody accepts it.
 func (r *returns) give(conn net.Conn) {
@@ -111,9 +160,10 @@ func (r *returns) next() (net.Conn, error) {
 	case len(r.queue) == 0:
 		return nil, nil
 	}
-	conn := r.queue[0]
+	conn := &returned{Conn: r.queue[0]}
 	r.queue[0] = nil
 	r.queue = r.queue[1:]
+	r.silent[conn] = struct{}{}
 	return conn, nil
 }
 
@@ -126,6 +176,10 @@ func (r *returns) Close() error {
 		conn.Close()
 	}
 	r.queue = nil
+	for conn := range r.silent {
+		conn.Close()
+	}
+	clear(r.silent)
 	r.ring()
 	return nil
 }

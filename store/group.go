@@ -114,17 +114,28 @@ func (g *group) commit(ctx context.Context, writes []*write) {
 	if len(together) == 0 {
 		return
 	}
-	err := g.store.commit(ctx, together, shortLockTimeout)
-	if err == nil || !retryable(err) {
-		finish(together, err)
-		return
-	}
-	for _, w := range together {
-		if err = g.store.commit(ctx, []*write{w}, shortLockTimeout); isLocked(err) || isKeyTaken(err) {
-			g.sendSlow(ctx, w)
-			continue
+	g.commitTogether(ctx, together)
+}
+
+// commitTogether halves a group that the database refused until it has found who is to
+// blame: one bad write costs the others a few transactions more, and not one each. Who
+// meets a lock would meet it again in each half, and is looked for one by one.
+func (g *group) commitTogether(ctx context.Context, writes []*write) {
+	err := g.store.commit(ctx, writes, shortLockTimeout)
+	alone := len(writes) == 1
+	switch {
+	case err == nil || !retryable(err) || alone && !isLocked(err) && !isKeyTaken(err):
+		finish(writes, err)
+	case alone:
+		g.sendSlow(ctx, writes[0])
+	case isLocked(err):
+		for i := range writes {
+			g.commitTogether(ctx, writes[i:i+1])
 		}
-		finish([]*write{w}, err)
+	default:
+		half := len(writes) / 2
+		g.commitTogether(ctx, writes[:half])
+		g.commitTogether(ctx, writes[half:])
 	}
 }
 

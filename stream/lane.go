@@ -135,7 +135,7 @@ func (l *lane) renew(state State, breaks int) {
 	defer l.mu.Unlock()
 	l.breaks = breaks
 	for s := range l.all() {
-		if s.live && s.cursor.Position > state.endOf(s.cursor.Epoch) {
+		if seen := further(s.cursor, s.reach); s.live && seen.Position > state.endOf(seen.Epoch) {
 			s.fallBehind()
 		}
 	}

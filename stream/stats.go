@@ -130,7 +130,7 @@ func (h *Hub) Stats() Stats {
 	}
 	h.mu.RLock()
 	defer h.mu.RUnlock()
-	sum.Head, sum.Events, sum.Breaks = h.head, h.events, h.breaks
+	sum.Head, sum.Events, sum.Breaks = h.head, h.events, max(0, h.breaks-1) // the first is the beginning
 	sum.Lag, sum.Readable = h.lag, h.loaded && h.err == nil
 	sum.Reads = h.reads.Load()
 	return sum
