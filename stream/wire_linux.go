@@ -57,12 +57,12 @@ func (w *wire) take(conn net.Conn, s *Subscription, owner servant) error {
 	if err != nil {
 		return err
 	}
-	if w.socket, err = tcp.SyscallConn(); err != nil {
+	if w.socket, err = socketOf(tcp); err != nil {
 		return err
 	}
 	w.conn = conn
 	if w.gate != nil {
-		w.gate.take(w)
+		w.gate.wire = w
 	}
 	if err := poller.add(w, s); err != nil {
 		return err
@@ -95,7 +95,7 @@ func (w *wire) send(by *worker, last bool) error {
 		w.note(by)
 		return err
 	}
-	n, err := by.raw.write(w.socket, part)
+	n, err := w.socket.write(part)
 	if err != nil {
 		return err
 	}
@@ -142,7 +142,7 @@ func (w *wire) flush(by *worker) error {
 	if w.empty() {
 		return nil
 	}
-	n, err := by.raw.write(w.socket, w.pending)
+	n, err := w.socket.write(w.pending)
 	if err != nil {
 		return err
 	}
