@@ -132,13 +132,14 @@ func (f *fleet) deliver(ctx context.Context, l *load) (d Delivery, err error) {
 
 // delivery puts the figures together of what was sent and seen since.
 func (f *fleet) delivery(before usage, sent sent, sight sight) Delivery {
+	cost := f.target.costSince(before, sight.received) // before it is summed up here
 	seconds := (sight.lastAt - sent.begin).Seconds()
 	return Delivery{
 		Messages: len(sent.took), Failed: sent.failures(), Failure: sent.failure(),
 		Rate: ratioOf(float64(len(sent.took)), sent.seconds()), Publish: summarize(sent.took),
 		Deliveries: sight.received, Seconds: seconds, PerSecond: ratioOf(float64(sight.received), seconds),
 		Latency: summarize(sight.latency), Faults: sight.faults,
-		Cost: f.target.costSince(before, sight.received),
+		Cost: cost,
 	}
 }
 
