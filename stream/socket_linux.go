@@ -11,9 +11,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A socket is the descriptor of a connection that a wire owns. Nobody else closes it,
-// so the number is this connection's until the wire gives it up.
+// A socket is the descriptor of a connection that a wire owns. Nobody else closes it, so
+// the number is this connection's until the wire gives it up, and then [noSocket]: the
+// kernel makes it another connection's at once.
 type socket int
+
+const noSocket socket = -1 // EBADF to every call
 
 func socketOf(conn *net.TCPConn) (s socket, err error) {
 	raw, err := conn.SyscallConn()

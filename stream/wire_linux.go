@@ -201,6 +201,7 @@ func (w *wire) release(by *worker, keep bool) net.Conn {
 	conn := w.conn
 	w.conn = nil
 	by.lane.hub.poller.remove(w)
+	defer func() { w.socket = noSocket }()
 	by.count.unsent -= int64(w.noted)
 	w.noted = 0
 	if keep && w.empty() && !w.dirty {
