@@ -7,8 +7,6 @@ import (
 	"net"
 	"syscall"
 	"unsafe"
-
-	"golang.org/x/sys/unix"
 )
 
 // A socket is the descriptor of a connection that a wire owns. Nobody else closes it, so
@@ -32,7 +30,7 @@ func socketOf(conn *net.TCPConn) (s socket, err error) {
 // that does not wait is over before another thread could take the processor.
 func (s socket) write(b []byte) (int, error) {
 	for {
-		n, _, errno := syscall.RawSyscall6(unix.SYS_SENDTO, uintptr(s),
+		n, _, errno := syscall.RawSyscall6(sysSendto, uintptr(s),
 			uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)), syscall.MSG_DONTWAIT|syscall.MSG_NOSIGNAL, 0, 0)
 		switch errno {
 		case 0:
