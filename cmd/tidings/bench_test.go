@@ -103,6 +103,7 @@ func TestBench_CutsReadersOffAndChurns(t *testing.T) {
 				"storm.delivery.messages": 80, "storm.delivery.deliveries": 80, "storm.delivery.faults.cuts": 20,
 				"storm.delivery.faults.lost": -1, "storm.delivery.faults.duplicated": -1, "storm.delivery.faults.reordered": -1,
 				"churn.cycles": 20, "churn.failed": -1, "churn.open.p50Ms": 0, "churn.before.residentKB": 0, "churn.after.descriptors": 0,
+				"storm.fromMemory": 0, "storm.logReads": -1, "churn.before.heapKB": 0, "churn.after.goroutines": 0,
 			})
 			for _, title := range []string{"Storm: 20 readers of 20 posts", "Churn: 20 streams"} {
 				if !strings.Contains(tables, title) {
