@@ -21,7 +21,7 @@ import (
 func TestBench_RefusesWrongCommandLines(t *testing.T) {
 	t.Parallel()
 	for _, args := range []string{
-		"--readers 0", "--messages -1", "--likes 0", "--likers 0", "--viewers 0", "--events 0", "--only conditions --url http://127.0.0.1:1 --secret x", "--rate 0", "--duration 0s", "--transport smoke", "--only everything", "--url http://127.0.0.1:1",
+		"--readers 0", "--messages -1", "--likes 0", "--likers 0", "--viewers 0", "--events 0", "--only conditions --url http://127.0.0.1:1 --secret x", "--rate 0", "--duration 0s", "--transport smoke", "--stopped -1", "--only everything", "--url http://127.0.0.1:1",
 	} {
 		if status := execute(t.Context(), append([]string{"bench"}, strings.Fields(args)...), streams{io.Discard, io.Discard}); status != 2 {
 			t.Errorf("%s: exit status %d", args, status)
@@ -73,6 +73,17 @@ func TestBench_MeasuresOneSection(t *testing.T) {
 			t.Errorf("%s was measured, too", absent)
 		}
 	}
+}
+
+func TestBench_ToleratesReadersWhoStop(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	srv := s.start(t)
+	figures, tables := measured(t, "--url="+srv.url, "--secret="+testSecret, "--only=fanout", "--stopped=2")
+	wantFigures(t, figures, map[string]float64{
+		"fanout.readers": 20, "fanout.stopped": 2, "fanout.paced.deliveries": 200, "fanout.flatOut.deliveries": 800, "fanout.paced.faults.lost": -1,
+	})
+	want(t, "told of them", strings.Contains(tables, "beside 2 readers who stopped reading"), true)
 }
 
 func TestBench_CountsLikes(t *testing.T) {
