@@ -2,19 +2,16 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
-	"net/http/httptrace"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -91,8 +88,7 @@ func pollInBackground(t *testing.T, srv *server) <-chan error {
 	head, err := srv.Poll(t.Context(), []string{"post:quiet"}, "now", 0, 0)
 	must(t, err)
 	answered := make(chan error, 1)
-	sent := make(chan struct{})
-	ctx := onceSent(patient(t), sent)
+	ctx := patient(t)
 	go func() {
 		page, err := srv.Poll(ctx, []string{"post:quiet"}, head.Cursor, patience, 0)
 		if err == nil && (len(page.Events) > 0 || page.Cursor != head.Cursor) {
@@ -100,19 +96,14 @@ func pollInBackground(t *testing.T, srv *server) <-chan error {
 		}
 		answered <- err
 	}()
-	<-sent
-	for range 5 { // each takes the server longer than it takes to begin that poll
-		srv.awaitReady(t)
-	}
-	return answered
-}
-
-// onceSent closes sent when the request of this context is on its way.
-func onceSent(ctx context.Context, sent chan<- struct{}) context.Context {
-	var once sync.Once
-	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
-		WroteRequest: func(httptrace.WroteRequestInfo) { once.Do(func() { close(sent) }) },
+	eventually(t, "the poll waits", func() bool {
+		answer := srv.get(t, "/metrics", nil)
+		defer answer.Body.Close()
+		metrics, err := io.ReadAll(answer.Body)
+		must(t, err)
+		return bytes.Contains(metrics, []byte("\n"+`tidings_readers{transport="poll"} 1`+"\n"))
 	})
+	return answered
 }
 
 // A program is the test binary as another process.
