@@ -3,6 +3,7 @@ package bench
 import (
 	"context"
 	"net/http"
+	"time"
 
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
@@ -12,8 +13,10 @@ import (
 // gauges are the server's own figures by name, summed over labels.
 type gauges map[string]float64
 
-// gauges asks the server; nil when it doesn't tell.
+// gauges asks the server, a Tidings; nil when it doesn't tell.
 func (t *target) gauges(ctx context.Context) gauges {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, t.url+"/metrics", nil)
 	if err != nil {
 		return nil

@@ -49,12 +49,16 @@ func (c Config) storm(ctx context.Context, t *target, report *Report) error {
 	defer fleet.stop()
 	messages := max(stormCalm*len(posts), int(c.Rate*c.Duration.Seconds()))
 	t.out.say("storm: %d events at %g/s, and a cut after a quarter of them", messages, c.Rate)
+	before := t.gauges(ctx)
 	report.Storm, err = fleet.storm(ctx, &load{
 		workers: len(posts), posts: len(posts), send: t.publish(writers, topics...), now: t.now, more: paced(messages, c.Rate),
 	}, messages/stormCalm)
 	if err != nil {
 		return err
 	}
+	after := t.gauges(ctx)
+	report.Storm.FromMemory = after.since(before, "tidings_replay_hits_total")
+	report.Storm.LogReads = after.since(before, "tidings_replay_log_reads_total")
 	report.Storm.print(t.out, c.Rate)
 	return nil
 }
@@ -66,7 +70,7 @@ func (f *fleet) storm(ctx context.Context, l *load, calm int) (*Storm, error) {
 	defer f.target.out.during(func() string {
 		return fmt.Sprintf("storm: %d sent, %d arrived, %d readers live", l.sent(), f.arrived.Load(), f.live.Load())
 	})()
-	before, counted := f.target.usage(), f.target.gauges(ctx)
+	before := f.target.usage()
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	back := make(chan error, 1)
@@ -83,9 +87,6 @@ func (f *fleet) storm(ctx context.Context, l *load, calm int) (*Storm, error) {
 		return nil, err
 	}
 	s.Delivery = f.delivery(before, sent, f.finish(sent))
-	own := f.target.gauges(ctx)
-	s.FromMemory = own.since(counted, "tidings_replay_hits_total")
-	s.LogReads = own.since(counted, "tidings_replay_log_reads_total")
 	return s, nil
 }
 
