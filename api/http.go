@@ -68,7 +68,7 @@ func NewHTTPServer(handler http.Handler, logger *slog.Logger) *http.Server {
 // down or closed; then it returns http.ErrServerClosed. Connections that were taken over
 // come back to it when they are free again.
 func (s *Server) Serve(server *http.Server, l net.Listener) error {
-	server.ConnState = s.returns.follow
+	server.ConnState, s.returns.server = s.returns.follow, server
 	var returning sync.WaitGroup
 	returning.Go(func() {
 		if err := server.Serve(s.returns); !errors.Is(err, http.ErrServerClosed) && !errors.Is(err, net.ErrClosed) {

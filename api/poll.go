@@ -95,7 +95,7 @@ func (s *Server) park(c echo.Context, sub *stream.Subscription, limit int, until
 	}
 	err = sub.Park(conn, stream.Parking{
 		Until: until, Limit: limit, Keep: alone,
-		Answer: s.parkedAnswer(c.Request(), c.Response().Header(), sub, alone),
+		Answer: s.parkedAnswer(c.Request(), c.Response().Header(), sub),
 		Done:   func(conn net.Conn) { seat.leave(); s.returns.give(conn) },
 	})
 	if err != nil {
@@ -118,15 +118,12 @@ func waitAndAnswer(c echo.Context, sub *stream.Subscription, limit int, until ti
 
 // parkedAnswer encodes the answer of a poll whose request is long over. A client that
 // seems gone may have closed its own half alone: it is told that this was no answer.
-func (s *Server) parkedAnswer(r *http.Request, header http.Header, sub *stream.Subscription, alone bool) func([]*stream.Frame, error, bool) []byte {
+func (s *Server) parkedAnswer(r *http.Request, header http.Header, sub *stream.Subscription) func([]*stream.Frame, error, bool) []byte {
 	line := &http.Request{Method: r.Method, URL: &url.URL{Path: r.URL.Path}, ProtoMinor: r.ProtoMinor}
-	return func(frames []*stream.Frame, err error, left bool) []byte {
+	return func(frames []*stream.Frame, err error, keep bool) []byte {
 		out := &reply{header: header, status: http.StatusOK}
 		c := s.echo.NewContext(line, out)
-		if left {
-			err = context.Canceled
-		}
-		if !alone || err != nil {
+		if !keep {
 			header.Set("Connection", "close")
 		}
 		if err := answerPoll(c, frames, err, sub); err != nil {

@@ -155,6 +155,7 @@ func TestTickets(t *testing.T) {
 	ann := as(t, "ann")
 
 	ticket := r.ticket(t, ann, `["me","post:42"]`)
+	want(t, "status of HEAD", r.do(t, "HEAD", "/v1/events?topic=user:ann&ticket="+ticket).status, 200) // and it is not used up
 	s := r.follow(t, "topic=user:ann&ticket="+ticket)
 	if data := s.event("stream.ready").field("data"); !strings.Contains(data, `"maxAge":0}`) {
 		t.Errorf("stream.ready is %s", data) // it lasts as long as the token

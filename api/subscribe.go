@@ -41,7 +41,7 @@ func (s *Server) reading(c echo.Context) (reading, error) {
 			return reading{}, err
 		}
 		r.ticket = true
-		if r.who, granted, err = s.useTicket(c.Request().Context(), secret); err != nil {
+		if r.who, granted, err = s.useTicket(c.Request(), secret); err != nil {
 			return reading{}, err
 		}
 	}

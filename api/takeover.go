@@ -60,11 +60,12 @@ func answerHead(r *http.Request, status int, header http.Header) []byte {
 }
 
 // A returned connection is idle for the client and new for the HTTP server, which
-// would have its next request within readHeaderTimeout. So the deadlines of the first
+// would have its next request within ReadHeaderTimeout. So the deadlines of the first
 // request count from its first byte, and until then it may be idle. The server calls
 // these methods one after another.
 type returned struct {
 	net.Conn
+	server *http.Server
 	began  bool // the first byte of a request is here
 	headed bool // its header is
 }
@@ -73,9 +74,9 @@ type returned struct {
 func (r *returned) SetReadDeadline(t time.Time) error {
 	switch {
 	case !r.began:
-		t = time.Now().Add(idleTimeout)
+		t = time.Now().Add(r.server.IdleTimeout)
 	case !r.headed:
-		r.headed, t = true, time.Now().Add(readTimeout)
+		r.headed, t = true, time.Now().Add(r.server.ReadTimeout)
 	}
 	return r.Conn.SetReadDeadline(t)
 }
@@ -85,7 +86,7 @@ func (r *returned) Read(b []byte) (int, error) {
 	n, err := r.Conn.Read(b)
 	if n > 0 && !r.began {
 		r.began = true
-		err = errors.Join(err, r.Conn.SetReadDeadline(time.Now().Add(readHeaderTimeout)))
+		err = errors.Join(err, r.Conn.SetReadDeadline(time.Now().Add(r.server.ReadHeaderTimeout)))
 	}
 	return n, err
 }
@@ -94,7 +95,8 @@ func (r *returned) Read(b []byte) (int, error) {
 // over: for it they are as new. Its Shutdown would wait 5 s for the first request of
 // a new connection; these have had theirs, so Close ends those that are silent.
 type returns struct {
-	bell chan struct{}
+	server *http.Server // that accepts them; its timeouts are set
+	bell   chan struct{}
 
 	mu     sync.Mutex // guards what follows
 	queue  []net.Conn
@@ -160,7 +162,7 @@ func (r *returns) next() (net.Conn, error) {
 	case len(r.queue) == 0:
 		return nil, nil
 	}
-	conn := &returned{Conn: r.queue[0]}
+	conn := &returned{Conn: r.queue[0], server: r.server}
 	r.queue[0] = nil
 	r.queue = r.queue[1:]
 	r.silent[conn] = struct{}{}

@@ -18,6 +18,7 @@ import (
 // Tickets is what the handlers of tickets need of the store.
 type Tickets interface {
 	SaveTicket(ctx context.Context, secret string, t store.Ticket, lifetime time.Duration) (time.Time, error)
+	Ticket(ctx context.Context, secret string) (store.Ticket, error)
 	UseTicket(ctx context.Context, secret string) (store.Ticket, error)
 }
 
@@ -57,8 +58,13 @@ func (s *Server) createTicket(c echo.Context) error {
 }
 
 // useTicket takes a ticket and returns whom it speaks for, and the topics it is for.
-func (s *Server) useTicket(ctx context.Context, secret string) (Identity, []string, error) {
-	ticket, err := s.store.UseTicket(ctx, secret)
+// HEAD opens nothing, and so leaves the ticket.
+func (s *Server) useTicket(r *http.Request, secret string) (Identity, []string, error) {
+	take := s.store.UseTicket
+	if r.Method == http.MethodHead {
+		take = s.store.Ticket
+	}
+	ticket, err := take(r.Context(), secret)
 	if err != nil {
 		return Identity{}, nil, err
 	}

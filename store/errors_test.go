@@ -56,6 +56,12 @@ func methods(t *testing.T, s *store.Store) map[string]func(context.Context) erro
 			_, err := s.SaveTicket(ctx, fmt.Sprint(time.Now()), ticket, time.Minute)
 			return err
 		},
+		"Ticket": func(ctx context.Context) error {
+			if _, err := s.Ticket(ctx, "never"); !errors.Is(err, store.ErrTicket) {
+				return err
+			}
+			return nil
+		},
 		"UseTicket": func(ctx context.Context) error {
 			if _, err := s.UseTicket(ctx, "never"); !errors.Is(err, store.ErrTicket) {
 				return err

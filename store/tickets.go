@@ -40,6 +40,20 @@ func (s *Store) SaveTicket(ctx context.Context, secret string, t Ticket, lifetim
 	return expires, err
 }
 
+// Ticket is the one that UseTicket would take, and stays. It returns ErrTicket when
+// there is none.
+func (s *Store) Ticket(ctx context.Context, secret string) (t Ticket, err error) {
+	hash := sha256.Sum256([]byte(secret))
+	err = s.read(ctx, one([]any{&t.Topics, &t.Identity}, `
+		select topics, identity
+		from tidings.tickets
+		where hash = $1 and expires_at > statement_timestamp()`, hash[:]))
+	if err == ErrNotFound {
+		return Ticket{}, ErrTicket
+	}
+	return t, err
+}
+
 // UseTicket takes a ticket, on any instance, once. It returns ErrTicket when there
 // is none to take.
 func (s *Store) UseTicket(ctx context.Context, secret string) (Ticket, error) {

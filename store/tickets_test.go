@@ -31,9 +31,16 @@ func TestTicket(t *testing.T) {
 			t.Errorf("it expires in %v, want a minute", left)
 		}
 		other := open(t, d.dsn) // another instance
+		for range 2 {
+			got, err := other.Ticket(t.Context(), "secret")
+			must(t, err)
+			want(t, "the ticket that stays", got, ticket)
+		}
 		got, err := other.UseTicket(t.Context(), "secret")
 		must(t, err)
 		want(t, "the ticket", got, ticket)
+		_, err = other.Ticket(t.Context(), "secret")
+		wantErr(t, err, store.ErrTicket)
 	})
 
 	t.Run("IsForOneUse", func(t *testing.T) {
@@ -64,7 +71,9 @@ func TestTicket(t *testing.T) {
 		saveTicket(t, d, "past", -time.Hour)
 		saveTicket(t, d, "soon", time.Minute)
 		for _, secret := range []string{"now", "past", "never"} {
-			_, err := d.UseTicket(t.Context(), secret)
+			_, err := d.Ticket(t.Context(), secret)
+			wantErr(t, err, store.ErrTicket)
+			_, err = d.UseTicket(t.Context(), secret)
 			wantErr(t, err, store.ErrTicket)
 		}
 		saveTicket(t, d, "other", time.Minute)

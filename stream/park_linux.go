@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"context"
 	"math/rand/v2"
 	"net"
 	"time"
@@ -41,7 +42,7 @@ func (k *parked) serve(w *worker) {
 	case k.answered:
 		k.resume(w)
 	case left:
-		k.answer(w, k.Answer(nil, nil, true), false)
+		k.answer(w, k.Answer(nil, context.Canceled, false), false)
 	case !k.sub.has() && w.now < k.until:
 		k.due = 0
 		k.sub.arm(k.until)
@@ -49,7 +50,8 @@ func (k *parked) serve(w *worker) {
 		k.sub.arm(k.due)
 	default:
 		frames, _, err := k.sub.take(nil, k.Limit, Unlimited)
-		k.answer(w, k.Answer(frames, err, false), err == nil && k.Keep)
+		keep := k.Keep && err == nil && !k.wire.dirty
+		k.answer(w, k.Answer(frames, err, keep), keep)
 	}
 }
 

@@ -28,12 +28,12 @@ func parkAt(t *testing.T, h *Hub, start Start, until time.Duration, near, far ne
 	err = s.Park(far, Parking{
 		Until: time.Now().Add(until), Limit: 100, Keep: true,
 		Done: func(conn net.Conn) { w.kept <- conn },
-		Answer: func(frames []*Frame, err error, left bool) []byte {
+		Answer: func(frames []*Frame, err error, keep bool) []byte {
 			var text strings.Builder
 			for _, f := range frames {
 				text.WriteString(f.Data.String())
 			}
-			return fmt.Appendf(nil, "%d %v %v %v %d\n", len(frames), s.Cursor(), err, left, text.Len())
+			return fmt.Appendf(nil, "%d %v %v %v %d\n", len(frames), s.Cursor(), err, keep, text.Len())
 		},
 	})
 	if err != nil {
@@ -67,7 +67,7 @@ func TestPark(t *testing.T) {
 		w := parkOne(t, h, Now, time.Hour)
 		log.append(post42)
 		h.Wake()
-		if got, want := w.line(t), fmt.Sprintf("1 %v <nil> false 1\n", log.lastCursor()); got != want {
+		if got, want := w.line(t), fmt.Sprintf("1 %v <nil> true 1\n", log.lastCursor()); got != want {
 			t.Errorf("got %q, want %q", got, want)
 		}
 		conn := <-w.kept
@@ -86,7 +86,7 @@ func TestPark(t *testing.T) {
 		t.Parallel()
 		h := live(t, newMemoryLog(), HubConfig{})
 		w := parkOne(t, h, Now, 30*time.Millisecond)
-		if got := w.line(t); got != "0 1-0 <nil> false 0\n" {
+		if got := w.line(t); got != "0 1-0 <nil> true 0\n" {
 			t.Errorf("got %q", got)
 		}
 	})
@@ -106,7 +106,7 @@ func TestPark(t *testing.T) {
 		h := live(t, newMemoryLog(), HubConfig{})
 		w := parkOne(t, h, Now, time.Hour)
 		w.conn.(*net.TCPConn).CloseWrite()
-		if got := w.line(t); got != "0 1-0 <nil> true 0\n" {
+		if got := w.line(t); got != "0 1-0 context canceled false 0\n" {
 			t.Errorf("who closed its half got %q", got)
 		}
 		<-w.kept
