@@ -79,6 +79,31 @@ func TestReaderAheadOfTheHubWhenHistoryIsLost(t *testing.T) {
 	})
 }
 
+// What is lost waits for the reader, who has taken none of it yet: it never will.
+func TestReaderWithALostChunkWaiting(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		log := newMemoryLog()
+		log.append(post42, post42, post42, post42)
+		h := run(t, log, HubConfig{RingEvents: 1})
+		kept := h.Head()
+		log.append(post42, post42) // no doorbell
+		lost := log.lastCursor()
+		s := subscribe(t, h, At(Cursor{1, 0}), post42) // the log alone has what it wants
+		frames, err := s.Take(t.Context(), 1)
+		if err != nil || len(frames) != 1 || !s.live || s.reach != lost {
+			t.Fatalf("got %d frames, %v; live: %v, reach %v", len(frames), err, s.live, s.reach)
+		}
+		log.restore(kept.Position)
+		log.newEpoch(2)
+		write(h, log, post42, post42, post42)
+		wantAll(t, append([]Cursor{frames[0].Cursor}, takeAll(t, s)...), log.want(0, post42))
+		if s.Cursor() != h.Head() {
+			t.Errorf("cursor %v, want the head %v", s.Cursor(), h.Head())
+		}
+	})
+}
+
 // A waitingReader takes everything that follows the beginning, in a goroutine.
 type waitingReader struct {
 	leave context.CancelFunc
