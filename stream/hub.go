@@ -35,8 +35,9 @@ type HubConfig struct {
 	// Replays is how many readers may read the log at the same time; the others
 	// wait for their turn. Default 4.
 	Replays int
-	// Gather is the least time between two reads of the log that doorbells ask for.
-	// Default 4 ms; less than nothing: none.
+	// Gather is the least time from a read of the log that brought more than a few events
+	// to the next, so that what many writers write is delivered together. Default 4 ms;
+	// less than nothing: none.
 	Gather time.Duration
 	// Tick is how often the log is read though no doorbell rang. Default 5 s.
 	Tick time.Duration
@@ -151,12 +152,11 @@ func (h *Hub) Run(ctx context.Context) error {
 	return nil
 }
 
-// follow reads the log whenever a doorbell rings, after a quiet moment at once. When it
-// rings all the time, what came within a gathering is read, and written to readers,
-// together.
+// follow reads the log whenever a doorbell rings: at once while it brings few events, as
+// those of one writer after the other; together with what comes next when there are many.
 func (h *Hub) follow(ctx context.Context) {
 	for {
-		began := time.Now()
+		began, before := time.Now(), h.events // nobody else counts them
 		err := h.catchUp(ctx)
 		if ctx.Err() != nil {
 			return
@@ -170,11 +170,16 @@ func (h *Hub) follow(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-h.wake:
-			h.gather(ctx, began)
+			if h.events-before > few {
+				h.gather(ctx, began)
+			}
 		case <-time.After(pause):
 		}
 	}
 }
+
+// few events are what one write brings: a comment, its count, and who is notified.
+const few = 4
 
 // gather waits until the time of gathering has passed since a read began.
 func (h *Hub) gather(ctx context.Context, began time.Time) {

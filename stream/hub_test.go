@@ -240,18 +240,27 @@ func TestHub(t *testing.T) {
 		}
 	})
 
-	bubble("GathersWhatIsRungForAllTheTime", func(t *testing.T, log *memoryLog) {
+	bubble("GathersWhatComesAfterMany", func(t *testing.T, log *memoryLog) {
 		h := run(t, log, HubConfig{Gather: 10 * time.Millisecond})
-		pass(time.Second)
 		s := subscribe(t, h, Now, post42)
-		write(h, log, post42) // after a quiet moment: at once
+		write(h, log, slices.Repeat([]Topic{post42}, few+1)...)
 		wantAll(t, takeAll(t, s), log.want(0, post42))
-		first := log.lastCursor()
+		many := log.lastCursor()
 		write(h, log, post42)
 		write(h, log, post42)
 		wantAll(t, takeAll(t, s), nil)
 		pass(10 * time.Millisecond)
-		wantAll(t, takeAll(t, s), log.want(first.Position, post42))
+		wantAll(t, takeAll(t, s), log.want(many.Position, post42))
+	})
+
+	bubble("LetsNobodyWaitAfterAFew", func(t *testing.T, log *memoryLog) {
+		h := run(t, log, HubConfig{Gather: 10 * time.Millisecond})
+		s := subscribe(t, h, Now, post42)
+		for range 3 {
+			before := h.Head()
+			write(h, log, slices.Repeat([]Topic{post42}, few)...)
+			wantAll(t, takeAll(t, s), log.want(before.Position, post42))
+		}
 	})
 
 	bubble("TickFindsWhatNoDoorbellTold", func(t *testing.T, log *memoryLog) {

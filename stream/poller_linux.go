@@ -121,12 +121,7 @@ func (p *poller) remove(w *wire) {
 }
 
 func (p *poller) control(w *wire, op int, event *syscall.EpollEvent) (err error) {
-	outer := p.raw.Control(func(epoll uintptr) {
-		inner := w.socket.Control(func(fd uintptr) {
-			err = syscall.EpollCtl(int(epoll), op, int(fd), event)
-		})
-		err = cmp.Or(inner, err)
-	})
+	outer := p.raw.Control(func(epoll uintptr) { err = syscall.EpollCtl(int(epoll), op, int(w.socket), event) })
 	return cmp.Or(outer, err)
 }
 

@@ -6,60 +6,72 @@ import (
 	"io"
 	"net"
 	"syscall"
+	"unsafe"
 )
 
-// A socket is reached through the runtime, never by a number that was noted down: the
-// number may be another connection's by then.
-type socket = syscall.RawConn
+// A socket is the descriptor of a connection that a wire owns. Nobody else closes it, so
+// the number is this connection's until the wire gives it up, and then [noSocket]: the
+// kernel makes it another connection's at once.
+type socket int
 
-// A rawWrite is one write(2) that does not wait. It is kept so that a write allocates
-// nothing.
-type rawWrite struct {
-	bytes []byte
-	n     int
-	err   error
-	do    func(fd uintptr) bool
-}
+const noSocket socket = -1 // EBADF to every call
 
-func (r *rawWrite) init() {
-	r.do = func(fd uintptr) bool {
-		r.n, r.err = retry(func() (int, error) { return syscall.Write(int(fd), r.bytes) })
-		return true
+func socketOf(conn *net.TCPConn) (s socket, err error) {
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return 0, err
 	}
+	err = raw.Control(func(fd uintptr) { s = socket(fd) })
+	return s, err
 }
 
-// write returns how much the socket took, which may be nothing.
-func (r *rawWrite) write(to socket, b []byte) (int, error) {
-	r.bytes, r.n, r.err = b, 0, nil
-	err := to.Write(r.do)
-	r.bytes = nil
-	if err == nil {
-		err = r.err
-	}
-	return r.n, err
-}
-
-// retry makes a call that signals interrupt, and takes a socket that is not ready for
-// one that takes or gives nothing.
-func retry(call func() (int, error)) (int, error) {
+// write returns how much the socket took, which may be nothing. It is send(2), which
+// passes by what the kernel does for files, without a word to Go's scheduler: a call
+// that does not wait is over before another thread could take the processor.
+func (s socket) write(b []byte) (int, error) {
 	for {
-		n, err := call()
+		n, _, errno := syscall.RawSyscall6(sysSendto, uintptr(s),
+			uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)), syscall.MSG_DONTWAIT|syscall.MSG_NOSIGNAL, 0, 0)
+		switch errno {
+		case 0:
+			return int(n), nil
+		case syscall.EAGAIN:
+			return 0, nil
+		case syscall.EINTR:
+		default:
+			return 0, errno
+		}
+	}
+}
+
+// read is for TLS, which takes a timeout for what it is, and may read on later.
+func (s socket) read(b []byte) (int, error) {
+	for {
+		n, err := syscall.Read(int(s), b)
 		switch {
 		case errors.Is(err, syscall.EINTR):
 			continue
 		case errors.Is(err, syscall.EAGAIN):
-			return 0, nil
+			return 0, errNothing{}
+		case err == nil && n == 0:
+			return 0, io.EOF
 		}
 		return max(0, n), err
 	}
 }
+
+// errNothing: there is nothing to read at the moment.
+type errNothing struct{}
+
+func (errNothing) Error() string   { return "nothing to read" }
+func (errNothing) Timeout() bool   { return true }
+func (errNothing) Temporary() bool { return true }
 
 // A gate stands between TCP and TLS. It passes everything through until the wire takes
 // it; then nothing that goes through it waits.
 type gate struct {
 	*net.TCPConn
 	wire *wire
-	raw  rawWrite
 }
 
 // Gate makes a listener whose connections can be taken over also when TLS is spoken
@@ -89,11 +101,6 @@ func TCP(conn net.Conn) (*net.TCPConn, bool) {
 	return tcp, ok
 }
 
-func (g *gate) take(w *wire) {
-	g.raw.init()
-	g.wire = w
-}
-
 // Write implements [net.Conn]: what the socket does not take, the wire keeps.
 func (g *gate) Write(b []byte) (int, error) {
 	if g.wire == nil {
@@ -102,7 +109,7 @@ func (g *gate) Write(b []byte) (int, error) {
 	n := 0
 	if g.wire.empty() {
 		var err error
-		if n, err = g.raw.write(g.wire.socket, b); err != nil {
+		if n, err = g.wire.socket.write(b); err != nil {
 			return n, err
 		}
 	}
@@ -110,41 +117,10 @@ func (g *gate) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// Read implements [net.Conn]. TLS takes a timeout for what it is, and may read on later.
+// Read implements [net.Conn].
 func (g *gate) Read(b []byte) (int, error) {
 	if g.wire == nil {
 		return g.TCPConn.Read(b)
 	}
-	var n int
-	var failed error
-	err := g.wire.socket.Read(func(fd uintptr) bool {
-		n, failed = retryRead(int(fd), b)
-		return true
-	})
-	if err == nil {
-		err = failed
-	}
-	return n, err
+	return g.wire.socket.read(b)
 }
-
-func retryRead(fd int, b []byte) (int, error) {
-	for {
-		n, err := syscall.Read(fd, b)
-		switch {
-		case errors.Is(err, syscall.EINTR):
-			continue
-		case errors.Is(err, syscall.EAGAIN):
-			return 0, errNothing{}
-		case err == nil && n == 0:
-			return 0, io.EOF
-		}
-		return max(0, n), err
-	}
-}
-
-// errNothing: there is nothing to read at the moment.
-type errNothing struct{}
-
-func (errNothing) Error() string   { return "nothing to read" }
-func (errNothing) Timeout() bool   { return true }
-func (errNothing) Temporary() bool { return true }

@@ -3,6 +3,7 @@ package stream
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -11,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -207,6 +209,27 @@ func TestTakeOver(t *testing.T) {
 			t.Errorf("over the same connection came %q, %v", line, err)
 		}
 	})
+	t.Run("WritesToNobodyOnceItHasEnded", func(t *testing.T) {
+		t.Parallel()
+		h := live(t, newMemoryLog(), HubConfig{})
+		_, far := sockets(t)
+		ended := make(chan End, 1)
+		feed, err := h.Open(FeedConfig{
+			Topics: []Topic{post42}, Heartbeat: time.Hour, MaxAge: time.Millisecond,
+			Ended: func(end End, _ net.Conn) { ended <- end },
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := feed.TakeOver(far, []byte(testHead), true, true); err != nil {
+			t.Fatal(err)
+		}
+		<-ended
+		if _, err := feed.wire.socket.write([]byte("late")); !errors.Is(err, syscall.EBADF) {
+			t.Errorf("got %v, want the error of no descriptor", err)
+		}
+	})
+
 	t.Run("SaysGoodbyeAndClosesWhenItDrains", func(t *testing.T) {
 		t.Parallel()
 		h := live(t, newMemoryLog(), HubConfig{})

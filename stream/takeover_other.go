@@ -37,11 +37,8 @@ func (s *Subscription) Park(net.Conn, Parking) error { return errNoSocket }
 
 type (
 	wire       struct{}
-	rawWrite   struct{}
 	lazyPoller struct{}
 )
-
-func (*rawWrite) init() {}
 
 func newLazyPoller() lazyPoller { return lazyPoller{} }
 

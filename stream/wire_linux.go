@@ -57,12 +57,12 @@ func (w *wire) take(conn net.Conn, s *Subscription, owner servant) error {
 	if err != nil {
 		return err
 	}
-	if w.socket, err = tcp.SyscallConn(); err != nil {
+	if w.socket, err = socketOf(tcp); err != nil {
 		return err
 	}
 	w.conn = conn
 	if w.gate != nil {
-		w.gate.take(w)
+		w.gate.wire = w
 	}
 	if err := poller.add(w, s); err != nil {
 		return err
@@ -95,7 +95,7 @@ func (w *wire) send(by *worker, last bool) error {
 		w.note(by)
 		return err
 	}
-	n, err := by.raw.write(w.socket, part)
+	n, err := w.socket.write(part)
 	if err != nil {
 		return err
 	}
@@ -142,7 +142,7 @@ func (w *wire) flush(by *worker) error {
 	if w.empty() {
 		return nil
 	}
-	n, err := by.raw.write(w.socket, w.pending)
+	n, err := w.socket.write(w.pending)
 	if err != nil {
 		return err
 	}
@@ -201,6 +201,7 @@ func (w *wire) release(by *worker, keep bool) net.Conn {
 	conn := w.conn
 	w.conn = nil
 	by.lane.hub.poller.remove(w)
+	defer func() { w.socket = noSocket }()
 	by.count.unsent -= int64(w.noted)
 	w.noted = 0
 	if keep && w.empty() && !w.dirty {

@@ -10,13 +10,11 @@ import (
 type worker struct {
 	pen
 	lane *lane
-	raw  rawWrite
 }
 
 func newWorker(l *lane) *worker {
 	w := &worker{lane: l}
 	w.bytes = make([]byte, 0, 2*partBytes)
-	w.raw.init()
 	return w
 }
 

@@ -26,6 +26,7 @@ type benchCommand struct {
 	Events     int           `default:"5000000" help:"Events in the log of one of the servers of conditions before it is measured."`
 	Audience   int           `default:"100" help:"Readers of the one post that all writers write to."`
 	Readers    int           `default:"1000" help:"Readers of the fan-out."`
+	Stopped    int           `default:"0" help:"Readers of the fan-out beside those, who read nothing of their streams."`
 	Transport  string        `default:"sse" enum:"sse,poll" help:"Of the fan-out: ${enum}."`
 	Messages   int           `default:"300" help:"Events of the fan-out, paced; four times as many flat out."`
 	Rate       float64       `default:"50" help:"Paced events a second."`
@@ -46,7 +47,7 @@ func (c *benchCommand) config() bench.Config {
 		URL: c.URL, Secret: c.Secret, PID: c.PID, DatabaseURL: c.DatabaseURL, Env: os.Environ(),
 		Comments: c.Comments, Publishers: c.Publishers, Duration: c.Duration, Audience: c.Audience,
 		Likers: c.Likers, Likes: c.Likes, Viewers: c.Viewers, Events: c.Events,
-		Readers: c.Readers, Poll: c.Transport == "poll", Messages: c.Messages, Rate: c.Rate, Cycles: c.Cycles, Only: c.Only,
+		Readers: c.Readers, Stopped: c.Stopped, Poll: c.Transport == "poll", Messages: c.Messages, Rate: c.Rate, Cycles: c.Cycles, Only: c.Only,
 	}
 }
 

@@ -21,7 +21,7 @@ import (
 func TestBench_RefusesWrongCommandLines(t *testing.T) {
 	t.Parallel()
 	for _, args := range []string{
-		"--readers 0", "--messages -1", "--likes 0", "--likers 0", "--viewers 0", "--events 0", "--only conditions --url http://127.0.0.1:1 --secret x", "--rate 0", "--duration 0s", "--transport smoke", "--only everything", "--url http://127.0.0.1:1",
+		"--readers 0", "--messages -1", "--likes 0", "--likers 0", "--viewers 0", "--events 0", "--only conditions --url http://127.0.0.1:1 --secret x", "--rate 0", "--duration 0s", "--transport smoke", "--stopped -1", "--only everything", "--url http://127.0.0.1:1",
 	} {
 		if status := execute(t.Context(), append([]string{"bench"}, strings.Fields(args)...), streams{io.Discard, io.Discard}); status != 2 {
 			t.Errorf("%s: exit status %d", args, status)
@@ -75,6 +75,17 @@ func TestBench_MeasuresOneSection(t *testing.T) {
 	}
 }
 
+func TestBench_ToleratesReadersWhoStop(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	srv := s.start(t)
+	figures, tables := measured(t, "--url="+srv.url, "--secret="+testSecret, "--only=fanout", "--stopped=2")
+	wantFigures(t, figures, map[string]float64{
+		"fanout.readers": 20, "fanout.stopped": 2, "fanout.paced.deliveries": 200, "fanout.flatOut.deliveries": 800, "fanout.paced.faults.lost": -1,
+	})
+	want(t, "told of them", strings.Contains(tables, "beside 2 readers who stopped reading"), true)
+}
+
 func TestBench_CountsLikes(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
@@ -103,6 +114,7 @@ func TestBench_CutsReadersOffAndChurns(t *testing.T) {
 				"storm.delivery.messages": 80, "storm.delivery.deliveries": 80, "storm.delivery.faults.cuts": 20,
 				"storm.delivery.faults.lost": -1, "storm.delivery.faults.duplicated": -1, "storm.delivery.faults.reordered": -1,
 				"churn.cycles": 20, "churn.failed": -1, "churn.open.p50Ms": 0, "churn.before.residentKB": 0, "churn.after.descriptors": 0,
+				"storm.fromMemory": 0, "storm.logReads": -1, "churn.before.heapKB": 0, "churn.after.goroutines": 0,
 			})
 			for _, title := range []string{"Storm: 20 readers of 20 posts", "Churn: 20 streams"} {
 				if !strings.Contains(tables, title) {

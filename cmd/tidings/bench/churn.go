@@ -27,6 +27,8 @@ type Churn struct {
 type Holdings struct {
 	Resident    float64 `json:"residentKB"`
 	Descriptors int     `json:"descriptors"`
+	Heap        float64 `json:"heapKB,omitempty"` // in use; this and the next are of the server's own metrics
+	Goroutines  int     `json:"goroutines,omitempty"`
 }
 
 func (c Config) churn(ctx context.Context, t *target, report *Report) error {
@@ -86,7 +88,8 @@ func (t *target) holdings(ctx context.Context) *Holdings {
 	if resident == 0 {
 		return nil
 	}
-	return &Holdings{resident, descriptorsOf(t.pid)}
+	own := t.gauges(ctx)
+	return &Holdings{resident, descriptorsOf(t.pid), own["go_memstats_heap_inuse_bytes"] / 1024, int(own["go_goroutines"])}
 }
 
 // descriptorsOf counts the open files and sockets of a process.
@@ -103,8 +106,10 @@ func (c *Churn) print(out printer) {
 		out.line("the first to fail: %s", c.Failure)
 	}
 	if c.Before != nil && c.After != nil {
-		out.line("server's resident memory: %.0f KB before, %.0f KB after; descriptors: %d before, %d after",
-			c.Before.Resident, c.After.Resident, c.Before.Descriptors, c.After.Descriptors)
+		out.line("server's resident memory: %.0f KB before, %.0f KB after; heap in use: %.0f KB before, %.0f KB after",
+			c.Before.Resident, c.After.Resident, c.Before.Heap, c.After.Heap)
+		out.line("descriptors: %d before, %d after; goroutines: %d before, %d after",
+			c.Before.Descriptors, c.After.Descriptors, c.Before.Goroutines, c.After.Goroutines)
 	}
 	out.cost("", c.Cost, "cycle")
 }

@@ -33,6 +33,7 @@ type Config struct {
 	Viewers    int           // of the post that is liked
 	Events     int           // in the log of one of the servers of conditions, beforehand
 	Readers    int           // of the fan-out
+	Stopped    int           // readers of the fan-out beside them, who read nothing of their streams
 	Poll       bool          // whether those read by long-poll, not by stream
 	Messages   int           // of the fan-out, paced; flatFactor times as many flat out
 	Rate       float64       // of the paced events, a second
@@ -59,6 +60,8 @@ func (c Config) Validate() error {
 	switch {
 	case least < 1, c.Duration <= 0, c.Rate <= 0, c.Cycles <= 0:
 		return errors.New("counts, duration and rate are more than nothing")
+	case c.Stopped < 0:
+		return errors.New("there cannot be less than no stopped reader")
 	case c.URL != "" && c.Secret == "":
 		return errors.New("--url needs the server's TIDINGS_JWT_SECRET: writers need tokens")
 	case c.URL == "" && c.Program == "":

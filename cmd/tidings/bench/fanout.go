@@ -19,6 +19,7 @@ const (
 // Fanout is what it takes to have many readers of one post.
 type Fanout struct {
 	Readers   int      `json:"readers"`
+	Stopped   int      `json:"stopped"` // others, who read nothing of their streams
 	Transport string   `json:"transport"`
 	Connect   Connect  `json:"connect"`
 	Memory    *Memory  `json:"memory,omitempty"` // nil when the process is not known
@@ -67,6 +68,12 @@ func (c Config) fanout(ctx context.Context, t *target, report *Report) error {
 	}
 	defer fleet.stop()
 
+	release, err := t.stop(ctx, c.Stopped, post)
+	if err != nil {
+		return err
+	}
+	defer release()
+
 	load := &load{workers: c.Publishers, posts: 1, send: t.publish(writers, "post:"+post), now: t.now}
 	t.out.say("fan-out: %d events at %g/s", c.Messages, c.Rate)
 	load.more = paced(c.Messages, c.Rate)
@@ -96,7 +103,7 @@ func (c Config) gather(ctx context.Context, t *target, post string) (*Fanout, *f
 	if err != nil {
 		return nil, nil, err
 	}
-	f := &Fanout{Readers: c.Readers, Transport: c.transport()}
+	f := &Fanout{Readers: c.Readers, Stopped: c.Stopped, Transport: c.transport()}
 	f.Connect = Connect{fleet.opened.Seconds(), float64(c.Readers) / fleet.opened.Seconds()}
 	if before > 0 {
 		idle := t.resident(ctx)
@@ -132,18 +139,22 @@ func (f *fleet) deliver(ctx context.Context, l *load) (d Delivery, err error) {
 
 // delivery puts the figures together of what was sent and seen since.
 func (f *fleet) delivery(before usage, sent sent, sight sight) Delivery {
+	cost := f.target.costSince(before, sight.received) // before it is summed up here
 	seconds := (sight.lastAt - sent.begin).Seconds()
 	return Delivery{
 		Messages: len(sent.took), Failed: sent.failures(), Failure: sent.failure(),
 		Rate: ratioOf(float64(len(sent.took)), sent.seconds()), Publish: summarize(sent.took),
 		Deliveries: sight.received, Seconds: seconds, PerSecond: ratioOf(float64(sight.received), seconds),
 		Latency: summarize(sight.latency), Faults: sight.faults,
-		Cost: f.target.costSince(before, sight.received),
+		Cost: cost,
 	}
 }
 
 func (f *Fanout) print(out printer, c Config) {
 	t := out.table("Fan-out: %d readers of one post, by %s, events of %d bytes", f.Readers, f.Transport, eventBytes)
+	if f.Stopped > 0 {
+		out.line("beside %s who stopped reading", countOf(f.Stopped, "reader"))
+	}
 	t.times(fmt.Sprintf("at %g events/s: until each reader has it", c.Rate), f.Paced.Latency)
 	t.times("publish answered", f.Paced.Publish)
 	t.times("flat out: until each reader has it", f.FlatOut.Latency)

@@ -25,6 +25,8 @@ type Storm struct {
 	Posts       int      `json:"posts"`
 	Reconnected float64  `json:"reconnectedSeconds"` // from the cut until the server had all of them again
 	CaughtUp    float64  `json:"caughtUpSeconds"`    // from the cut until they had all that was published by then; 0 when they never had
+	FromMemory  int      `json:"fromMemory"`         // readers who were behind, answered without the log
+	LogReads    int      `json:"logReads"`           // for the others, each for many
 	Delivery    Delivery `json:"delivery"`           // cost: from before the cut to the end
 }
 
@@ -64,7 +66,7 @@ func (f *fleet) storm(ctx context.Context, l *load, calm int) (*Storm, error) {
 	defer f.target.out.during(func() string {
 		return fmt.Sprintf("storm: %d sent, %d arrived, %d readers live", l.sent(), f.arrived.Load(), f.live.Load())
 	})()
-	before := f.target.usage()
+	before, counted := f.target.usage(), f.target.gauges(ctx)
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	back := make(chan error, 1)
@@ -81,6 +83,9 @@ func (f *fleet) storm(ctx context.Context, l *load, calm int) (*Storm, error) {
 		return nil, err
 	}
 	s.Delivery = f.delivery(before, sent, f.finish(sent))
+	own := f.target.gauges(ctx)
+	s.FromMemory = own.since(counted, "tidings_replay_hits_total")
+	s.LogReads = own.since(counted, "tidings_replay_log_reads_total")
 	return s, nil
 }
 
@@ -141,5 +146,6 @@ func (s *Storm) print(out printer, rate float64) {
 	t.times("until each reader has an event, the cut included", s.Delivery.Latency)
 	t.times("publish answered", s.Delivery.Publish)
 	out.line("from the cut: all readers back after %.2f s, with all they missed after %.2f s", s.Reconnected, s.CaughtUp)
+	out.line("answered from the server's memory: %d; reads of the log for the others: %d", s.FromMemory, s.LogReads)
 	s.Delivery.print(out, fmt.Sprintf("at %g/s", rate))
 }

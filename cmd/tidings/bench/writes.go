@@ -55,12 +55,13 @@ func (c Config) writeTo(ctx context.Context, t *target, count, readers int) (w W
 	if err != nil {
 		return w, err
 	}
+	cost := t.costSince(before, int64(len(sent.took))) // before it is summed up here
 	return Writes{
 		Posts: count, Writers: c.Publishers, Readers: readers,
 		Comments: len(sent.took), Failed: sent.failures(), Failure: sent.failure(),
 		Seconds: sent.seconds(), PerSecond: float64(len(sent.took)) / sent.seconds(),
 		Post: summarize(sent.took), Seen: summarize(sight.latency), Faults: sight.faults,
-		Cost: t.costSince(before, int64(len(sent.took))),
+		Cost: cost,
 	}, nil
 }
 

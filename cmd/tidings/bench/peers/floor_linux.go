@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"syscall"
 	"unsafe"
+
+	"golang.org/x/sys/unix"
 )
 
 // A floorServer does as little as can be done: what it takes is what the kernel
@@ -146,10 +148,11 @@ func (f *floorServer) publish(data []byte) {
 	}
 }
 
-// write waits for a reader who does not keep up, and all others wait with it.
+// write is send(2), a little cheaper than write(2). It waits for a reader who does not
+// keep up, and all others wait with it.
 func (f *floorServer) write(fd int, b []byte) {
 	for len(b) > 0 {
-		n, _, errno := syscall.RawSyscall(syscall.SYS_WRITE, uintptr(fd), uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)))
+		n, _, errno := syscall.RawSyscall6(unix.SYS_SENDTO, uintptr(fd), uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)), syscall.MSG_NOSIGNAL, 0, 0)
 		switch errno {
 		case 0:
 			b = b[n:]

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -12,11 +13,12 @@ import (
 )
 
 type runCommand struct {
-	Program string  `default:"bin/tidings" type:"existingfile" help:"Of Tidings."`
-	Rounds  int     `default:"3" help:"How often everything is measured."`
-	Scale   float64 `default:"1" help:"Times as many readers: 0.01 to try it out."`
-	Only    string  `help:"Cells whose name has this in it."`
-	Out     string  `help:"File to write the page to. Default: standard output."`
+	Program string   `default:"bin/tidings" type:"existingfile" help:"Of Tidings."`
+	Rounds  int      `default:"3" help:"How often everything is measured."`
+	Scale   float64  `default:"1" help:"Times as many readers: 0.01 to try it out."`
+	Only    string   `help:"Cells whose name has this in it."`
+	Peers   []string `help:"Contestants by name, with commas between. Default: all."`
+	Out     string   `help:"File to write the page to. Default: standard output."`
 }
 
 // A row is what one cell found out of one contestant.
@@ -79,7 +81,23 @@ func (c *runCommand) contestants(ctx context.Context, dir string) ([]contestant,
 	if err != nil {
 		return nil, err
 	}
-	return []contestant{tidings{c.Program, &bench.Machine{}}, nginx, socket, floor{}}, nil
+	all := []contestant{tidings{c.Program, &bench.Machine{}}, nginx, socket, floor{}}
+	if len(c.Peers) == 0 {
+		return all, nil
+	}
+	return c.invited(all)
+}
+
+// invited are those that Peers names.
+func (c *runCommand) invited(all []contestant) (invited []contestant, err error) {
+	for _, name := range c.Peers {
+		i := slices.IndexFunc(all, func(peer contestant) bool { return strings.EqualFold(peer.name(), name) })
+		if i < 0 {
+			return nil, fmt.Errorf("no contestant is called %q", name)
+		}
+		invited = append(invited, all[i])
+	}
+	return invited, nil
 }
 
 // round goes through all cells once, contestant after contestant.

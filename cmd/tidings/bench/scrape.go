@@ -1,0 +1,49 @@
+package bench
+
+import (
+	"context"
+	"net/http"
+
+	dto "github.com/prometheus/client_model/go"
+	"github.com/prometheus/common/expfmt"
+	"github.com/prometheus/common/model"
+)
+
+// gauges are the server's own figures by name, summed over labels.
+type gauges map[string]float64
+
+// gauges asks the server; nil when it doesn't tell.
+func (t *target) gauges(ctx context.Context) gauges {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, t.url+"/metrics", nil)
+	if err != nil {
+		return nil
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return nil
+	}
+	defer res.Body.Close()
+	if res.StatusCode != http.StatusOK {
+		return nil
+	}
+	parser := expfmt.NewTextParser(model.UTF8Validation)
+	families, err := parser.TextToMetricFamilies(res.Body)
+	if err != nil {
+		return nil
+	}
+	all := make(gauges, len(families))
+	for name, family := range families {
+		for _, m := range family.Metric {
+			all[name] += valueOf(m)
+		}
+	}
+	return all
+}
+
+// since is what a counter has grown by.
+func (g gauges) since(before gauges, name string) int { return int(g[name] - before[name]) }
+
+// valueOf is that of a counter or gauge.
+func valueOf(m *dto.Metric) float64 {
+	return m.GetCounter().GetValue() + m.GetGauge().GetValue() + m.GetUntyped().GetValue()
+}
