@@ -169,7 +169,7 @@ func TestBackPressure(t *testing.T) {
 		c, _ := trickle(t, 4)
 		rest, err := io.ReadAll(c.lines)
 		if err != nil {
-			t.Errorf("it ended with %v", err)
+			t.Fatalf("after %d bytes: %v", len(rest), err)
 		}
 		if end := rest[max(0, len(rest)-200):]; !strings.Contains(string(end), `{"reason":"slow"}`) {
 			t.Errorf("the end is %q", end)
