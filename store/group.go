@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
 )
@@ -20,9 +21,10 @@ const (
 // A group commits the hot writes of one instance together: while one transaction is
 // in flight, the next gathers. An idle instance's single write leaves at once.
 //
-// Nobody's write depends on another's: when a transaction fails, each of its writes
-// is tried alone, and one that waits for somebody's lock waits apart, in the slow
-// lane, where it keeps nobody but those who want the same post or are the same user.
+// Nobody's write depends on another's: a transaction that fails is made in parts, until
+// the write that is to blame fails alone; who was refused is written apart from the
+// others for a while, in the slow lane; and so is what waits for somebody's lock, where
+// it keeps nobody but those who want the same post or are the same user.
 type group struct {
 	store *Store
 	queue chan *write
@@ -31,8 +33,9 @@ type group struct {
 	// What follows belongs to the goroutine of run.
 
 	lane     int            // writes in the slow lane
-	held     map[string]int // of these by post and user
+	held     map[string]int // of these, who wait for a lock, by post and user
 	finished chan *write    // what the slow lane is through with
+	suspects suspects
 
 	ended chan struct{} // closed when nothing is committed any more
 }
@@ -44,6 +47,7 @@ func newGroup(s *Store, lanes int) *group {
 		slow:     make(chan struct{}, lanes),
 		held:     make(map[string]int),
 		finished: make(chan *write),
+		suspects: make(suspects),
 		ended:    make(chan struct{}),
 	}
 }
@@ -105,8 +109,10 @@ func (g *group) commit(ctx context.Context, writes []*write) {
 		switch {
 		case w.ctx.Err() != nil: // the client has left, and nothing was written yet
 			w.fail(w.ctx.Err())
-		case g.isHeld(w):
+		case g.suspects.has(w, time.Now()):
 			g.sendSlow(ctx, w)
+		case g.isHeld(w):
+			g.sendSlow(ctx, w, w.keys()...)
 		default:
 			together = append(together, w)
 		}
@@ -126,8 +132,9 @@ func (g *group) commitTogether(ctx context.Context, writes []*write) {
 	switch {
 	case err == nil || !retryable(err) || alone && !isLocked(err) && !isKeyTaken(err):
 		finish(writes, err)
+		g.suspects.note(time.Now(), writes...)
 	case alone:
-		g.sendSlow(ctx, writes[0])
+		g.sendSlow(ctx, writes[0], writes[0].keys()...)
 	case isLocked(err):
 		for i := range writes {
 			g.commitTogether(ctx, writes[i:i+1])
@@ -146,14 +153,15 @@ func retryable(err error) bool {
 	return errors.As(err, &pg) && !errors.Is(translate(err), ErrUnavailable)
 }
 
-// sendSlow lets a write wait for its lock apart from the others.
-func (g *group) sendSlow(ctx context.Context, w *write) {
+// sendSlow makes a write apart from the others. What else wants the keys follows it.
+func (g *group) sendSlow(ctx context.Context, w *write, keys ...string) {
 	if g.lane == slowMost {
 		w.fail(ErrBusy)
 		return
 	}
 	g.lane++
-	for _, key := range w.keys() {
+	w.holds = keys
+	for _, key := range keys {
 		g.held[key]++
 	}
 	go func() {
@@ -179,7 +187,8 @@ func (g *group) isHeld(w *write) bool {
 
 func (g *group) release(w *write) {
 	g.lane--
-	for _, key := range w.keys() {
+	g.suspects.note(time.Now(), w)
+	for _, key := range w.holds {
 		if g.held[key]--; g.held[key] == 0 {
 			delete(g.held, key)
 		}

@@ -124,3 +124,49 @@ func TestHub_SurvivesItsServer(t *testing.T) {
 	d.exec(t, numberedComment, fmt.Sprint(written))
 	want(t, "the comments", numbered(t, sub, written+1), upTo(written+1))
 }
+
+// Nothing that a reader has seen is lost in a crash, nor is its position given to
+// another event, whatever the writers think of synchronous_commit.
+func TestHub_CrashUnderAsynchronousWriters(t *testing.T) {
+	t.Parallel()
+
+	d, server := newServer(t)
+	d.exec(t, `alter database tidings set synchronous_commit = off`)
+	d.sql.Reset()
+	sub := follow(t, d.Store, stream.Now, "post:42")
+	ctx, stop := context.WithCancel(t.Context())
+	for range 4 {
+		run(t, func(context.Context) error {
+			for ctx.Err() == nil {
+				d.sql.Exec(ctx, numberedComment, "0") //nolint:errcheck // it fails while the server is away
+			}
+			return nil
+		})
+	}
+	from := sub.Cursor()
+	var seen []stream.Cursor
+	see := func(n int) {
+		t.Helper()
+		waiting, cancel := context.WithTimeout(t.Context(), 60*time.Second)
+		defer cancel()
+		for ; n > 0; n-- {
+			frames, err := sub.Next(waiting, 1)
+			must(t, err) // a gap is an error
+			seen = append(seen, frames[0].Cursor)
+		}
+	}
+	for range 3 {
+		see(100)
+		must(t, server.Crash(t.Context()))
+		d.restart(t, server)
+	}
+	see(100)
+	stop()
+	logged := d.events(t, from.Position, "post:42")
+	for i, c := range seen {
+		if i == len(logged) || logged[i].Cursor != c {
+			t.Fatalf("the reader saw %v, and the log has %v", c, logged[min(i, len(logged)-1)].Cursor)
+		}
+	}
+	want(t, "epochs", value[int64](t, d, `select count(*) from tidings.epochs`), 1)
+}

@@ -24,6 +24,8 @@ const (
 	// quiet is how long the connection may be silent before it has to prove itself,
 	// and then how long the proof may take.
 	quiet = 4 * time.Second
+	// goodbye is how long a connection that failed may take to close.
+	goodbye = time.Second
 	// probeEvery is how often Probe asks Postgres at most; between, the last answer
 	// counts.
 	probeEvery  = time.Second
@@ -102,7 +104,7 @@ func (l *Listener) listen(ctx context.Context) error {
 		return fmt.Errorf("connect: %w", err)
 	}
 	defer func() {
-		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), goodbye)
 		defer cancel()
 		conn.Close(closing) //nolint:errcheck // it is lost already, or we are leaving
 	}()

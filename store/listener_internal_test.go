@@ -54,3 +54,13 @@ func TestBackoff_GrowsWithinBounds(t *testing.T) {
 		}
 	}
 }
+
+// The promise is ten seconds, from the moment at which the connection hears no more; a
+// little of that is left for making a new one.
+func TestDeafConnectionIsReplacedInTime(t *testing.T) {
+	t.Parallel()
+
+	if worst := quiet + quiet + goodbye + backoff(0); worst > 9500*time.Millisecond {
+		t.Errorf("it may take %v and what connecting takes", worst)
+	}
+}

@@ -31,8 +31,10 @@ type write struct {
 	user    User
 	unlike  bool
 
+	holds   []string // of its keys, while it is in the slow lane
 	done    chan struct{}
 	err     error
+	refused bool    // the database refused it, alone
 	created Comment // of a comment
 	likes   int64   // after the commit of a like or unlike
 }
@@ -52,6 +54,7 @@ func finish(writes []*write, err error) {
 	for _, w := range writes {
 		if err != nil {
 			w.err = translate(err)
+			w.refused = retryable(err) && len(writes) == 1
 		}
 		close(w.done)
 	}

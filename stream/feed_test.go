@@ -129,6 +129,33 @@ func TestFeed(t *testing.T) {
 			t.Errorf("checkpoints at %v, want %v", got, want)
 		}
 	})
+	bubble("OutlivesRetentionOnAQuietTopic", func(t *testing.T, h *Hub, log *memoryLog) {
+		write(h, log, post42)
+		w := watch(t, h, FeedConfig{Topics: topics})
+		const kept = 15 // minutes, and events
+		for range 4 * kept {
+			write(h, log, post43)
+			pass(time.Minute)
+			if all := log.want(0, post43); len(all) > kept {
+				log.trim(all[len(all)-kept].Position)
+			}
+		}
+		if got := w.times("stream.gap"); got != nil {
+			t.Errorf("told a gap at %v", got)
+		}
+		ids := strings.Split(w.text.String(), "\nid: ")
+		told, _, _ := strings.Cut(ids[len(ids)-1], "\n")
+		cursor, err := ParseCursor(told)
+		if err != nil {
+			t.Fatal(err)
+		}
+		other := run(t, log, HubConfig{RingEvents: 1}) // an instance that remembers nothing
+		s := subscribe(t, other, At(cursor), post42)
+		wantAll(t, takeAll(t, s), nil) // it would fail for a gap
+		before := other.Head()
+		write(other, log, post42)
+		wantAll(t, takeAll(t, s), log.want(before.Position, post42))
+	})
 	bubble("BeatsOnlyWhenQuiet", func(t *testing.T, h *Hub, log *memoryLog) {
 		w := watch(t, h, FeedConfig{Topics: topics})
 		for range 60 {

@@ -79,8 +79,8 @@ func orDefault[T int | time.Duration](v, def T) T {
 type Hub struct {
 	log     Log
 	cfg     HubConfig
-	began   time.Time
-	wake    chan struct{} // a doorbell; those that ring during a read fold into one
+	now     func() time.Duration // its own clock, which no change of the system's touches
+	wake    chan struct{}        // a doorbell; those that ring during a read fold into one
 	lanes   []*lane
 	joined  atomic.Uint64 // subscriptions so far: they take the lanes in turn
 	replays *replays
@@ -108,7 +108,7 @@ func NewHub(log Log, cfg HubConfig) *Hub {
 	h := &Hub{
 		log:    log,
 		cfg:    cfg,
-		began:  time.Now(),
+		now:    since(time.Now()),
 		wake:   make(chan struct{}, 1),
 		ring:   newRing(cfg.RingEvents, cfg.RingBytes),
 		poller: newLazyPoller(),
@@ -120,8 +120,10 @@ func NewHub(log Log, cfg HubConfig) *Hub {
 	return h
 }
 
-// now is the hub's own clock, which no change of the system's touches.
-func (h *Hub) now() time.Duration { return time.Since(h.began) }
+// since is the clock of what began then.
+func since(began time.Time) func() time.Duration {
+	return func() time.Duration { return time.Since(began) }
+}
 
 // Patience is how long a reader's connection may take nothing of what waits for it.
 func (h *Hub) Patience() time.Duration { return h.cfg.Patience }

@@ -85,6 +85,9 @@ func (l *lane) unseat(s *Subscription) {
 	l.wheel.remove(s)
 	s.setBehind(false)
 	s.drop()
+	if s.reading {
+		l.hub.replays.forget(s)
+	}
 	l.count.Readers[s.transport]--
 }
 

@@ -1,7 +1,9 @@
 package stream
 
 import (
+	"container/list"
 	"context"
+	"iter"
 	"slices"
 	"sort"
 	"sync"
@@ -16,13 +18,17 @@ const (
 
 // Replays are the reads of the log for readers that the ring cannot help. Few happen
 // at once, and each is for all who can use it: readers of the same topics who come
-// back together cost one read, and not one each.
+// back together cost one read, and not one each. Who leaves is read for no more, so no
+// more wait than there are subscriptions.
 type replays struct {
 	hub  *Hub
 	bell chan struct{} // a reader waits
 
-	mu      sync.Mutex // guards waiting
-	waiting []*replay  // first come, first served
+	// mu guards what follows. It may be taken under a lane's lock, and not the other
+	// way round.
+	mu      sync.Mutex
+	waiting list.List                       // of *replay; first come, first served
+	places  map[*Subscription]*list.Element // in it
 }
 
 // A replay is a reader who waits for the log.
@@ -34,15 +40,42 @@ type replay struct {
 }
 
 func newReplays(h *Hub) *replays {
-	return &replays{hub: h, bell: make(chan struct{}, h.cfg.Replays)}
+	return &replays{
+		hub: h, bell: make(chan struct{}, h.cfg.Replays), places: make(map[*Subscription]*list.Element),
+	}
 }
 
 // add has the log read for a reader, who is marked when that is done.
 func (r *replays) add(p *replay) {
 	r.mu.Lock()
-	r.waiting = append(r.waiting, p)
+	r.places[p.sub] = r.waiting.PushBack(p)
 	r.mu.Unlock()
 	r.ring()
+}
+
+// forget takes a reader who leaves out of those who wait.
+func (r *replays) forget(s *Subscription) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if place := r.places[s]; place != nil {
+		r.remove(place)
+	}
+}
+
+func (r *replays) remove(place *list.Element) {
+	delete(r.places, r.waiting.Remove(place).(*replay).sub)
+}
+
+// line yields who waits, and may be taken out of the line then.
+func (r *replays) line() iter.Seq2[*list.Element, *replay] {
+	return func(yield func(*list.Element, *replay) bool) {
+		for place, next := r.waiting.Front(), (*list.Element)(nil); place != nil; place = next {
+			next = place.Next()
+			if !yield(place, place.Value.(*replay)) {
+				return
+			}
+		}
+	}
 }
 
 func (r *replays) ring() {
@@ -72,29 +105,27 @@ func (r *replays) run(ctx context.Context) {
 func (r *replays) fold() (group []*replay, after int64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if len(r.waiting) == 0 {
+	if r.waiting.Len() == 0 {
 		return nil, 0
 	}
-	first := r.waiting[0].from.Position
+	first := r.waiting.Front().Value.(*replay).from.Position
 	after = first
-	for _, p := range r.waiting {
+	for _, p := range r.line() {
 		if at := p.from.Position; at < after && at > first-replayFrames {
 			after = at
 		}
 	}
 	topics := make(map[Topic]struct{})
-	left := r.waiting[:0:0]
-	for _, p := range r.waiting {
+	for place, p := range r.line() {
 		if len(group) > 0 && (p.from.Position < after || len(topics)+fresh(topics, p.topics) > foldTopics) {
-			left = append(left, p)
 			continue
 		}
 		for _, t := range p.topics {
 			topics[t] = struct{}{}
 		}
 		group = append(group, p)
+		r.remove(place)
 	}
-	r.waiting = left
 	return group, after
 }
 

@@ -1,21 +1,33 @@
 package stream
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 )
+
+// A dawdlingLog takes its time for a replay: in a bubble, until all others wait.
+type dawdlingLog struct{ *memoryLog }
+
+func (l dawdlingLog) Read(ctx context.Context, q Query) (Batch, error) {
+	if q.Topics != nil {
+		<-time.After(time.Millisecond)
+	}
+	return l.memoryLog.Read(ctx, q)
+}
 
 // Readers who come back together, too late for the ring, share the reads of the log.
 func TestReplaysAreFolded(t *testing.T) {
 	t.Parallel()
 
-	bubble := func(name string, test func(t *testing.T, log *memoryLog)) {
+	bubble := func(name string, test func(t *testing.T, log dawdlingLog)) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			synctest.Test(t, func(t *testing.T) { test(t, newMemoryLog()) })
+			synctest.Test(t, func(t *testing.T) { test(t, dawdlingLog{newMemoryLog()}) })
 		})
 	}
 	const readers = 500
@@ -37,7 +49,7 @@ func TestReplaysAreFolded(t *testing.T) {
 		all.Wait()
 	}
 
-	bubble("OfOneTopic", func(t *testing.T, log *memoryLog) {
+	bubble("OfOneTopic", func(t *testing.T, log dawdlingLog) {
 		log.append(slices.Repeat([]Topic{post42, post43}, 300)...)
 		h := run(t, log, HubConfig{RingEvents: 1, Replays: 1})
 		at := log.want(0, post42)
@@ -48,7 +60,7 @@ func TestReplaysAreFolded(t *testing.T) {
 			t.Errorf("%d reads for %d readers", n, readers)
 		}
 	})
-	bubble("OfOneTopicAndTheirOwn", func(t *testing.T, log *memoryLog) {
+	bubble("OfOneTopicAndTheirOwn", func(t *testing.T, log dawdlingLog) {
 		own := func(i int) Topic { return Topic{fmt.Sprintf("user:%d", i)} }
 		for i := range readers {
 			log.append(post42, own(i))
@@ -62,7 +74,7 @@ func TestReplaysAreFolded(t *testing.T) {
 			t.Errorf("%d reads for %d readers", n, readers)
 		}
 	})
-	bubble("FarApart", func(t *testing.T, log *memoryLog) {
+	bubble("FarApart", func(t *testing.T, log dawdlingLog) {
 		log.append(slices.Repeat([]Topic{post42}, 5*replayFrames)...)
 		h := run(t, log, HubConfig{RingEvents: 1, Replays: 1})
 		at := log.want(0, post42)
@@ -81,7 +93,7 @@ func TestFoldIsFair(t *testing.T) {
 
 	r := newReplays(NewHub(newMemoryLog(), HubConfig{}))
 	wait := func(position int64, topics ...Topic) *replay {
-		p := &replay{topics: topics, from: Cursor{1, position}}
+		p := &replay{sub: &Subscription{}, topics: topics, from: Cursor{1, position}}
 		r.add(p)
 		return p
 	}

@@ -20,7 +20,11 @@ import (
 // live starts a hub on the real clock, over real sockets.
 func live(t testing.TB, log Log, cfg HubConfig) *Hub {
 	t.Helper()
-	h := NewHub(log, cfg)
+	return start(t, NewHub(log, cfg))
+}
+
+func start(t testing.TB, h *Hub) *Hub {
+	t.Helper()
 	ctx, stop := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() {
@@ -259,160 +263,6 @@ func TestTakeOver(t *testing.T) {
 			if line, _ := c.lines.ReadString('\n'); line == "event: stream.checkpoint\n" {
 				return
 			}
-		}
-	})
-}
-
-// pad makes the data of each event so large.
-type padded struct {
-	*memoryLog
-	data Data
-}
-
-func (p padded) Read(ctx context.Context, q Query) (Batch, error) {
-	batch, err := p.memoryLog.Read(ctx, q)
-	for i := range batch.Events {
-		batch.Events[i].Data = p.data
-	}
-	return batch, err
-}
-
-func large(n int) Data { return Data{[]byte(`"` + strings.Repeat("x", n) + `"`)} }
-
-// narrow makes the buffers between both ends small.
-func narrow(t testing.TB, size int) (near, far *net.TCPConn) {
-	t.Helper()
-	near, far = sockets(t)
-	if err := near.SetReadBuffer(size); err != nil {
-		t.Fatal(err)
-	}
-	if err := far.SetWriteBuffer(size); err != nil {
-		t.Fatal(err)
-	}
-	return near, far
-}
-
-func TestBackPressure(t *testing.T) {
-	t.Parallel()
-	topics := []Topic{post42}
-
-	t.Run("WhoStopsIsCutAndHurtsNobody", func(t *testing.T) {
-		t.Parallel()
-		log := padded{newMemoryLog(), large(10_000)}
-		h := live(t, log, HubConfig{Patience: 200 * time.Millisecond, RingEvents: 10, Lanes: 1})
-		near, far := narrow(t, 4<<10)
-		stopped := attachTo(t, h, FeedConfig{Topics: topics}, near, far)
-		var others []*client
-		for range 5 {
-			others = append(others, attach(t, h, FeedConfig{Topics: topics}))
-		}
-		const n = 100
-		var reading sync.WaitGroup
-		for _, c := range others {
-			reading.Go(func() { c.all(n, "x") })
-		}
-		for range n {
-			log.append(post42)
-			h.Wake()
-		}
-		reading.Wait()
-		if end := <-stopped.ended; end != EndStalled {
-			t.Errorf("ended with %q", end)
-		}
-		if unsent := h.Stats().Unsent; unsent != 0 {
-			t.Errorf("%d bytes are counted as unsent", unsent)
-		}
-	})
-	t.Run("WhoReadsIsNotCutByABurst", func(t *testing.T) {
-		t.Parallel()
-		log := newMemoryLog()
-		h := live(t, log, HubConfig{RingEvents: 500, Backlog: 16, Patience: 5 * time.Second})
-		const n = 10_000
-		var reading sync.WaitGroup
-		var got [4][]string
-		for i := range got {
-			near, far := narrow(t, 32<<10)
-			c := attachTo(t, h, FeedConfig{Topics: topics}, near, far)
-			reading.Go(func() { got[i] = c.all(n, "x") })
-		}
-		log.append(slices.Repeat([]Topic{post42}, n)...)
-		h.Wake()
-		reading.Wait()
-		want := texts(log.want(0, post42))
-		for i := range got {
-			if !slices.Equal(got[i], want) {
-				t.Errorf("reader %d got something else", i)
-			}
-		}
-		if ended := h.Stats().Ended; len(ended) > 0 {
-			t.Errorf("ended: %v", ended)
-		}
-	})
-	t.Run("GoesOnAsTheSocketDrains", func(t *testing.T) {
-		t.Parallel()
-		log := padded{newMemoryLog(), large(10_000)}
-		h := live(t, log, HubConfig{Patience: time.Hour, RingEvents: 10}) // no timer helps
-		near, far := narrow(t, 32<<10)
-		c := attachTo(t, h, FeedConfig{Topics: topics}, near, far)
-		log.append(slices.Repeat([]Topic{post42}, 300)...)
-		h.Wake()
-		eventually(t, "bytes wait for the socket", func() bool { return h.Stats().Unsent > 0 })
-		if got, want := c.all(300, "x"), texts(log.want(0, post42)); !slices.Equal(got, want) {
-			t.Error("got something else")
-		}
-	})
-	t.Run("WhoIsTooSlowIsTold", func(t *testing.T) {
-		t.Parallel()
-		log := padded{newMemoryLog(), large(1_000_000)}
-		h := live(t, log, HubConfig{Patience: 1500 * time.Millisecond})
-		near, far := narrow(t, 32<<10)
-		c := attachTo(t, h, FeedConfig{Topics: topics}, near, far)
-		log.append(slices.Repeat([]Topic{post42}, 10)...)
-		h.Wake()
-		tick := time.NewTicker(10 * time.Millisecond)
-		defer tick.Stop()
-		var text strings.Builder
-		for b := make([]byte, 2000); ; {
-			n, err := c.lines.Read(b)
-			text.Write(b[:n])
-			if err != nil {
-				if err != io.EOF {
-					t.Errorf("it ended with %v", err)
-				}
-				break
-			}
-			<-tick.C
-		}
-		if !strings.Contains(text.String(), `{"reason":"slow"}`) {
-			t.Errorf("the end is %.200q", text.String()[max(0, text.Len()-200):])
-		}
-		if end := <-c.ended; end != EndSlow {
-			t.Errorf("ended with %q", end)
-		}
-	})
-	t.Run("HoldsNoMoreThanItsBounds", func(t *testing.T) {
-		t.Parallel()
-		log := padded{newMemoryLog(), large(1000)}
-		h := live(t, log, HubConfig{Patience: time.Minute, RingEvents: 100, Lanes: 1})
-		near, far := narrow(t, 4<<10)
-		attachTo(t, h, FeedConfig{Topics: topics}, near, far)
-		for range 50 {
-			log.append(slices.Repeat([]Topic{post42}, 100)...)
-			h.Wake()
-			head := log.want(0, post42)
-			eventually(t, "read", func() bool { return h.Head() == head[len(head)-1] })
-		}
-		eventually(t, "behind", func() bool { return h.Stats().Behind == 1 })
-		l := h.lanes[0]
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		for s := range l.all() {
-			if s.bytes > chunkBytes || len(s.backlog) > chunkFrames {
-				t.Errorf("%d bytes, %d frames wait", s.bytes, len(s.backlog))
-			}
-		}
-		if l.count.Unsent > 2*partBytes {
-			t.Errorf("%d bytes are buffered", l.count.Unsent)
 		}
 	})
 }

@@ -1,0 +1,161 @@
+package store_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgerrcode"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/tidings-live/tidings/store"
+)
+
+// queueRoom is how many writes wait for a transaction at most.
+const queueRoom = 4096
+
+// Who finds the queue full is told at once, and what waits in it is written, but for
+// those who have left.
+func TestFullQueue(t *testing.T) {
+	t.Parallel()
+
+	d := newDatabase(t)
+	release := d.hold(t, `lock table tidings.turn in exclusive mode`)
+	publish := func(ctx context.Context, topic string) error { return d.Publish(ctx, topic, "news", []byte(`{}`)) }
+	var waiting sync.WaitGroup
+	waiting.Go(func() {
+		if err := publish(t.Context(), "room:first"); err != nil {
+			t.Error(err)
+		}
+	})
+	d.waits(t, 1)
+	leaving, leave := context.WithCancel(t.Context())
+	for i := range queueRoom {
+		waiting.Go(func() {
+			var err error
+			if i%2 == 0 {
+				err = publish(t.Context(), "room:stays")
+			} else if err = publish(leaving, "room:leaves"); errors.Is(err, context.Canceled) {
+				err = nil
+			}
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	eventually(t, 30*time.Second, "the queue is full", func() bool { return d.GroupQueue() == queueRoom })
+	wantErr(t, publish(t.Context(), "room:late"), store.ErrBusy)
+	_, err := d.Like(t.Context(), "42", ann)
+	wantErr(t, err, store.ErrBusy)
+	leave()
+	release()
+	waiting.Wait()
+	must(t, publish(t.Context(), "room:after"))
+	for topic, n := range map[string]int64{"first": 1, "stays": queueRoom / 2, "leaves": 0, "late": 0, "after": 1} {
+		want(t, topic, value[int64](t, d, `select count(*) from tidings.events where topic = $1`, "room:"+topic), n)
+	}
+	want(t, "likes", value[int64](t, d, `select count(*) from tidings.likes`), 0)
+}
+
+// A key is as durable as its comment: who never heard the answer, because the server
+// fell, and asks again, is told of one comment.
+func TestIdempotencyKey_SurvivesACrash(t *testing.T) {
+	t.Parallel()
+
+	d, server := newServer(t)
+	const writers = 8
+	asked := func(i int) store.NewComment {
+		return store.NewComment{PostID: "42", Author: user(fmt.Sprint("u", i)), Body: "Hello", IdempotencyKey: "k"}
+	}
+	known := d.comment(t, asked(0))
+	answers := make(chan error, writers)
+	for i := range writers {
+		go func() {
+			for round := 0; ; round++ {
+				c := asked(i)
+				c.IdempotencyKey = fmt.Sprint("round", round)
+				if _, err := d.CreateComment(t.Context(), c); err != nil { // it may be written, or not
+					_, again := d.CreateComment(t.Context(), c)
+					for errors.Is(again, store.ErrUnavailable) || errors.Is(again, store.ErrInFlight) {
+						_, again = d.CreateComment(t.Context(), c)
+					}
+					answers <- again
+					return
+				}
+			}
+		}()
+	}
+	eventually(t, 20*time.Second, "they write", func() bool {
+		return value[int64](t, d, `select count(*) from tidings.comments`) > 200
+	})
+	must(t, server.Crash(t.Context()))
+	d.restart(t, server)
+	for range writers {
+		must(t, <-answers)
+	}
+	want(t, "the answer to a key of before", d.comment(t, asked(0)), known)
+	want(t, "comments without a key of their own", value[int64](t, d, `
+		select count(*)
+		from tidings.comments c
+		where not exists (
+			select from tidings.idempotency i
+			where i.comment_id = c.id
+		)`), 0)
+	want(t, "keys", value[int64](t, d, `select count(*) from tidings.idempotency`), value[int64](t, d, `select count(*) from tidings.comments`))
+}
+
+// Others may write as strictly as they like, and so may the database by default: it is
+// they who must try again, and never we.
+func TestSerializableWritersBeside(t *testing.T) {
+	t.Parallel()
+
+	d := newDatabase(t)
+	d.exec(t, `do $$ begin execute format('alter database %I set default_transaction_isolation = serializable', current_database()); end $$`)
+	d.sql.Reset()
+	ours := open(t, d.dsn)
+	ctx, stop := context.WithCancel(t.Context())
+	var beside sync.WaitGroup
+	written := make([]int, 3)
+	for i := range written {
+		beside.Go(func() {
+			for ctx.Err() == nil {
+				_, err := d.sql.Exec(t.Context(), `
+					insert into tidings.comments (post_id, author_id, body)
+					select '42', 'strict', count(*)
+					from tidings.comments`)
+				var pg *pgconn.PgError
+				switch {
+				case err == nil:
+					written[i]++
+				case !errors.As(err, &pg) || pg.Code != pgerrcode.SerializationFailure:
+					t.Error(err)
+				}
+			}
+		})
+	}
+	const writers, each = 16, 20
+	inParallel(writers, func(i int) {
+		by := user(fmt.Sprint("u", i))
+		for range each {
+			if _, err := ours.CreateComment(t.Context(), store.NewComment{PostID: "42", Author: by, Body: "Hello"}); err != nil {
+				t.Error(err)
+			}
+			if _, err := ours.Like(t.Context(), "42", by); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	stop()
+	beside.Wait()
+	total := int64(writers * each)
+	for _, n := range written {
+		total += int64(n)
+	}
+	want(t, "comments", value[int64](t, d, `select count(*) from tidings.comments`), total)
+	want(t, "events", value[int64](t, d, `select count(*) from tidings.events where name = 'new-comment'`), total)
+	want(t, "likes", value[int64](t, d, `select count(*) from tidings.likes`), writers)
+	want(t, "repaired counts", value[int64](t, d, `select tidings.recount()`), 0)
+}
