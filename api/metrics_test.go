@@ -40,6 +40,7 @@ func TestMetrics_OfDelivery(t *testing.T) {
 		"tidings_readers_behind":                      0,
 		"tidings_log_events_total":                    1,
 		"tidings_log_readable":                        1,
+		"tidings_log_breaks_total":                    0,
 		"tidings_delivery_latency_seconds":            2,
 		"tidings_stream_unsent_bytes":                 0,
 		"tidings_replay_hits_total":                   1,
@@ -56,6 +57,19 @@ func TestMetrics_OfDelivery(t *testing.T) {
 	<-waiting
 	one.leave()
 	eventually(t, "it left", func() bool { return r.scrape(t)["tidings_streams_ended_total{reason=left}"] == 1 })
+}
+
+// Whoever leaves before the answer is no fault of the server's.
+func TestMetrics_OfClientsThatLeave(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, func(s *setup) { s.inGoroutines = true })
+	w := r.dial(t)
+	w.ask("GET /v1/poll?topic=room:1&cursor=" + r.head(t) + " HTTP/1.1")
+	r.waiting(t, 1)
+	must(t, w.Close())
+	const series = "tidings_http_requests_total{method=GET,route=/v1/poll,status="
+	eventually(t, "it is counted", func() bool { return r.scrape(t)[series+"left}"] == 1 })
+	want(t, "errors", r.scrape(t)[series+"5xx}"], 0.0)
 }
 
 func TestMetrics(t *testing.T) {

@@ -85,6 +85,16 @@ func poll(t *testing.T, way func(*setup)) {
 			r.do(t, "GET", "/v1/poll?"+query).wants(t, 200, `{"events":[],"cursor":"`+end+`","more":false}`)
 		}
 	})
+	t.Run("HEADWaitsForNothing", func(t *testing.T) {
+		t.Parallel()
+		w := r.dial(t)
+		w.ask("HEAD /v1/poll?topic=room:9&wait=55&cursor=" + end + " HTTP/1.1")
+		_, head := w.head()
+		want(t, "Next-Cursor", head.Get("Next-Cursor"), end)
+		w.ask("GET /healthz HTTP/1.1")
+		status, _ := w.head() // no body came before
+		want(t, "status line", status, "HTTP/1.1 200 OK")
+	})
 	t.Run("IsExact", func(t *testing.T) {
 		t.Parallel()
 		got := r.poll(t, "topic=room:1&topic=room:2&cursor="+start)

@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -130,6 +132,16 @@ func TestHealth(t *testing.T) {
 	srv := newSite(t).start(t)
 	want(t, "of a server", command(t, "health", "--addr", strings.TrimPrefix(srv.url, "http://")).status, 0)
 	command(t, "health", "--addr", "127.0.0.1:1").wants(t, 1, "refused")
+
+	over := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/healthz" {
+			w.WriteHeader(http.StatusNotFound)
+		}
+	}))
+	defer over.Close()
+	addr := over.Listener.Addr().String()
+	want(t, "of a server with a certificate", command(t, "health", "--addr", addr, "--tls-cert", "cert.pem").status, 0)
+	command(t, "health", "--addr", addr).wants(t, 1, "400")
 }
 
 func TestTail(t *testing.T) {
