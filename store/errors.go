@@ -77,7 +77,7 @@ func translateCode(pg *pgconn.PgError) error {
 		return ErrNoParent
 	case pg.Code == pgerrcode.ForeignKeyViolation: // as did the post
 		return ErrNotFound
-	case pg.Code == pgerrcode.CheckViolation:
+	case pg.Code == pgerrcode.CheckViolation, pg.Code == pgerrcode.RaiseException: // by a trigger of the site
 		return &InvalidError{Constraint: pg.ConstraintName, Detail: pg.Message}
 	case pg.Code == pgerrcode.InvalidParameterValue && pg.Hint != "": // tidings.publish
 		return &InvalidError{Detail: pg.Message + ". " + pg.Hint}

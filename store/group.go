@@ -22,9 +22,10 @@ const (
 // in flight, the next gathers. An idle instance's single write leaves at once.
 //
 // Nobody's write depends on another's: a transaction that fails is made in parts, until
-// the write that is to blame fails alone; who was refused is written apart from the
-// others for a while, in the slow lane; and so is what waits for somebody's lock, where
-// it keeps nobody but those who want the same post or are the same user.
+// the write that is to blame fails alone. What the database may refuse is written apart
+// from the others, in the slow lane, as is for a while whoever was refused; and so is what
+// waits for somebody's lock, where it keeps nobody but those who want the same post or
+// are the same user.
 type group struct {
 	store *Store
 	queue chan *write
@@ -109,7 +110,7 @@ func (g *group) commit(ctx context.Context, writes []*write) {
 		switch {
 		case w.ctx.Err() != nil: // the client has left, and nothing was written yet
 			w.fail(w.ctx.Err())
-		case g.suspects.has(w, time.Now()):
+		case w.doubtful(), g.suspects.has(w, time.Now()):
 			g.sendSlow(ctx, w)
 		case g.isHeld(w):
 			g.sendSlow(ctx, w, w.keys()...)

@@ -185,6 +185,34 @@ func mixed(goods, bads int) (deeds []deed) {
 	return deeds
 }
 
+// What the database may refuse for what is in it has no group made in parts even once.
+func TestWhatIsInDoubtIsWrittenApart(t *testing.T) {
+	t.Parallel()
+	d := newDatabase(t)
+	deeds := []deed{good(0), bad(2), good(4), bad(3), bad(5), good(8), good(12)}
+	for i, err := range d.together(t, deeds, 0) {
+		deeds[i].check(t, d, err)
+	}
+	want(t, "transactions", value[int64](t, d, `select count(distinct xmin::text) from tidings.comments`), 1)
+}
+
+// A trigger of the site has the last word, and its words reach the client.
+func TestTriggerOfTheSiteRefuses(t *testing.T) {
+	t.Parallel()
+	d := newDatabase(t)
+	d.exec(t, `
+		create function public.refuse_links() returns trigger language plpgsql as $$
+		begin
+			raise exception 'No links, please.';
+		end $$;
+		create trigger refuse_links before insert on tidings.comments
+			for each row when (new.body like '%://%') execute function public.refuse_links()`)
+	spam := commentDeed("bad", "https://spam.example", "", "No links, please.")
+	spam.check(t, d, spam.do(t.Context(), d))
+	kind := good(0)
+	kind.check(t, d, kind.do(t.Context(), d))
+}
+
 // Whoever is refused again and again has no group made in parts for it.
 func TestWhoIsRefusedIsWrittenApart(t *testing.T) {
 	t.Parallel()
