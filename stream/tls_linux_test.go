@@ -144,7 +144,7 @@ func TestTakeOverOfTLS(t *testing.T) {
 		w := parkAt(t, h, Now, time.Hour, near, far)
 		log.append(post42)
 		h.Wake()
-		if got := w.line(t); got != "1 1-1 <nil> false 1\n" {
+		if got := w.line(t); got != "1 1-1 <nil> true 1\n" {
 			t.Errorf("got %q", got)
 		}
 		if <-w.kept == nil {
