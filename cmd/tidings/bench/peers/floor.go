@@ -15,7 +15,7 @@ type floor struct{}
 func (floor) name() string { return "the floor" }
 
 func (floor) about(context.Context) string {
-	return "a program that accepts connections, reads requests and writes each event, the bytes of Tidings, to each connection by write(2), one after another: no hub, no log, no buffers, one thread"
+	return "a program that accepts connections, reads requests and writes each event, the bytes of Tidings, to each connection by send(2), one after another: no hub, no log, no buffers, one thread"
 }
 
 func (floor) visit(ctx context.Context, _, topics int, fn func(site) error) error {
