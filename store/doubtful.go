@@ -8,8 +8,9 @@ import (
 	"github.com/tidings-live/tidings/stream"
 )
 
-// plainBytes bounds what is looked through for what jsonb does not take.
-const plainBytes = 16 << 10
+// plainBytes bounds what is looked through for what jsonb does not take: a number in it
+// has no more digits than numeric can hold (16,383 behind the point), whatever its exponent.
+const plainBytes = 15_000
 
 // doubtful reports whether the database may refuse the write for what is in it. Such a
 // write is made apart, so that it is the database that judges, and nobody else has to

@@ -21,6 +21,7 @@ var plainValues = []string{
 	`{}`, `null`, `[true,false]`, `1e999`, `-0.5E-12`, `"1e99999"`, `"\\u0000"`, `"\\\\u0000"`, `"\u0001\u00e4\ufffd"`,
 	`"\ud83d\ude00"`, `{"\uD83D\uDE00":"\uDBFF\udfff"}`, `{"hash":"5e12345","e":[1,2e3]}`, `"é` + strings.Repeat("x", 1000) + `"`,
 	strings.Repeat("[", 1000) + strings.Repeat("]", 1000), "1" + strings.Repeat("0", 10_000), "0." + strings.Repeat("0", 10_000) + "1",
+	"0." + strings.Repeat("3", plainBytes-7) + "e-999",
 }
 
 func TestDoubtfulJSON(t *testing.T) {
