@@ -204,13 +204,19 @@ func comment(t *testing.T, c *client.Client, post, body string) client.Comment {
 // eventually waits for a condition.
 func eventually(t *testing.T, what string, holds func() bool) {
 	t.Helper()
-	deadline := time.After(patience)
+	within(t, patience, what, holds)
+}
+
+// within waits for a condition that may take longer.
+func within(t *testing.T, most time.Duration, what string, holds func() bool) {
+	t.Helper()
+	deadline := time.After(most)
 	tick := time.NewTicker(25 * time.Millisecond)
 	defer tick.Stop()
 	for !holds() {
 		select {
 		case <-deadline:
-			t.Fatalf("not within %v: %s", patience, what)
+			t.Fatalf("not within %v: %s", most, what)
 		case <-tick.C:
 		}
 	}
