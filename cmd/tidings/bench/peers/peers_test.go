@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -114,5 +115,17 @@ func TestRun_RefusesNonsense(t *testing.T) {
 		if err := c.Run(context.Background()); err == nil {
 			t.Errorf("%+v is accepted", c)
 		}
+	}
+}
+
+func TestInvited(t *testing.T) {
+	t.Parallel()
+	all := []contestant{tidings{}, nchan{}, floor{}}
+	invited, err := (&runCommand{Peers: []string{"The Floor", "tidings"}}).invited(all)
+	if err != nil || !slices.Equal(invited, []contestant{floor{}, tidings{}}) {
+		t.Errorf("got %v, %v", invited, err)
+	}
+	if _, err := (&runCommand{Peers: []string{"tidings", "centrifugo"}}).invited(all); err == nil || !strings.Contains(err.Error(), "centrifugo") {
+		t.Errorf("got %v, want an error about who is unknown", err)
 	}
 }
