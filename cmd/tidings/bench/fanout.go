@@ -68,7 +68,7 @@ func (c Config) fanout(ctx context.Context, t *target, report *Report) error {
 	}
 	defer fleet.stop()
 
-	release, err := t.stop(ctx, c.Stopped, post)
+	release, err := t.stop(ctx, c.Stopped, post, writers[0])
 	if err != nil {
 		return err
 	}
