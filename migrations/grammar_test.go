@@ -97,16 +97,3 @@ func TestGrammar_OfTombstones(t *testing.T) {
 	exec(t, conn, `update tidings.comments set status = 'published', body = 'back'`)
 	countsAreRight(t, conn)
 }
-
-// Pending's own checks are the last, behind those of publish and of the tables.
-func TestGrammar_OfPending(t *testing.T) {
-	t.Parallel()
-
-	conn, _ := database(t)
-	for _, topic := range []string{"", "post:", "post:a\n", "post:a b", "Post:a", "post:" + strings.Repeat("x", 201)} {
-		refused(t, conn, "23514", `insert into tidings.pending (topic, name, data) values ($1, 'x', '{}')`, topic)
-	}
-	for _, name := range []string{"", "a\n", "a b", "A", strings.Repeat("x", 65)} {
-		refused(t, conn, "23514", `insert into tidings.pending (topic, name, data) values ('post:p', $1, '{}')`, name)
-	}
-}

@@ -1,0 +1,218 @@
+-- The beginning of a statement is most of what a commit costs (0006): so fewer of them,
+-- and none that looks at what cannot have changed.
+
+-- A check is read anew by every statement, and a regular expression made an automaton
+-- anew for every row: a tenth of a commit. What is gathered here was checked before: ids
+-- where posts and users are noted, published topics and names by tidings.publish, and
+-- the rest is ours.
+alter table tidings.pending
+    drop constraint pending_topic_grammar,
+    drop constraint pending_name_grammar;
+
+-- Tells the post's readers of each new comment, counts it on the post and on its parent,
+-- and notifies the post's author and the author replied to, as announce_comments does:
+-- but the rows are at hand, and nobody has liked them or replied yet.
+create or replace function tidings.comments_inserted() returns trigger
+language plpgsql security definer
+set search_path = pg_catalog, tidings, pg_temp
+set plan_cache_mode = force_generic_plan
+set enable_seqscan = off
+set jit = off
+as $$
+declare
+    strangers boolean; -- whether a post or a user is not noted yet
+    replies   boolean;
+begin
+    select bool_or(p.id is null or u.id is null), bool_or(c.parent_id is not null)
+    into strangers, replies
+    from added as c
+    left join lateral (select id from tidings.posts where posts.id = c.post_id offset 0) as p on true
+    left join lateral (select id from tidings.users where users.id = c.author_id offset 0) as u on true;
+
+    if strangers then
+        perform tidings.note_posts_and_users(array_agg(post_id), array_agg(author_id))
+        from added;
+    end if;
+
+    insert into tidings.pending
+        (topic, name, data, target, comments, recipient, kind, actor_id, post_id, comment_id)
+    select
+        'post:' || c.post_id, 'new-comment',
+        tidings.comment_data(c::tidings.comments, u::tidings.users, 0, 0),
+        'post:' || c.post_id, 1,
+        nullif(case when c.parent_id is null then p.author_id else parent.author_id end, c.author_id),
+        case when c.parent_id is null then 'comment' else 'reply' end,
+        c.author_id, c.post_id, c.id
+    from added as c
+    left join lateral (select * from tidings.users where users.id = c.author_id offset 0) as u on true
+    left join lateral (select author_id from tidings.posts where posts.id = c.post_id offset 0) as p on true
+    left join lateral (select author_id from tidings.comments where comments.id = c.parent_id offset 0) as parent on true
+    where c.status = 'published'
+    order by c.id;
+
+    if replies then
+        insert into tidings.pending (target, comments, recipient, kind, actor_id, post_id, comment_id)
+        select
+            'comment:' || c.parent_id, 1,
+            case when p.author_id not in (c.author_id, parent.author_id) then p.author_id end, 'comment',
+            c.author_id, c.post_id, c.id
+        from added as c
+        left join lateral (select author_id from tidings.posts where posts.id = c.post_id offset 0) as p on true
+        left join lateral (select author_id from tidings.comments where comments.id = c.parent_id offset 0) as parent on true
+        where c.parent_id is not null and c.status = 'published'
+        order by c.id;
+    end if;
+    return null;
+end
+$$;
+
+create or replace function tidings.likes_inserted() returns trigger
+language plpgsql security definer
+set search_path = pg_catalog, tidings, pg_temp
+set plan_cache_mode = force_generic_plan
+set enable_seqscan = off
+set jit = off
+as $$
+declare
+    strangers boolean; -- whether a post or a user is not noted yet
+begin
+    select bool_or(p.id is null or u.id is null)
+    into strangers
+    from added as l
+    left join lateral (select id from tidings.posts where posts.id = l.post_id offset 0) as p on true
+    left join lateral (select id from tidings.users where users.id = l.user_id offset 0) as u on true;
+
+    if strangers then
+        perform tidings.note_posts_and_users(array_agg(post_id), array_agg(user_id))
+        from added;
+    end if;
+
+    insert into tidings.pending (target, likes, recipient, kind, actor_id, post_id, comment_id)
+    select
+        coalesce('comment:' || l.comment_id, 'post:' || l.post_id), 1,
+        nullif(case when l.comment_id is null then p.author_id else c.author_id end, l.user_id), 'like',
+        l.user_id, l.post_id, l.comment_id
+    from added as l
+    left join lateral (select author_id from tidings.posts where posts.id = l.post_id offset 0) as p on true
+    left join lateral (select author_id from tidings.comments where comments.id = l.comment_id offset 0) as c on true;
+    return null;
+end
+$$;
+
+-- As before, with half the statements. The history is looked at when it may be another:
+-- the cluster cannot change while its server runs, and last_history says what was found
+-- since it started. An odd number is of a transaction that noted an epoch, and may have
+-- been rolled back: the next one looks again.
+create or replace function tidings.flush() returns trigger
+language plpgsql security definer
+set search_path = pg_catalog, tidings, pg_temp
+set plan_cache_mode = force_generic_plan
+set enable_seqscan = off
+set jit = off
+as $$
+declare
+    noted   bigint; -- the command that wrote the note
+    this    bigint; -- one that writes now
+    history bigint; -- its hash, an even number
+    settled bigint; -- the last history's
+    held    boolean; -- whether a cursor outlives the transaction
+begin
+    -- Fired within a trigger: not by COMMIT, but because constraints are immediate.
+    if pg_trigger_depth() > 1 then
+        set constraints tidings.flush deferred;
+        update tidings.commits
+        set firing = firing + 1, at_commit = false
+        where xact = new.xact and firing = new.firing;
+        return null;
+    end if;
+
+    -- Work only when COMMIT has fired us twice and nothing was written in between: then
+    -- nothing else is queued any more, and no lock that an app's own constraint waits
+    -- for is waited for under the turn. But don't wait for ever for one that in the same
+    -- manner waits for us. A note that was replaced has a later firing of its own.
+    if new.at_commit then
+        update tidings.commits
+        set calm = true
+        from (
+            select cmin::text::bigint as command
+            from tidings.commits
+            where xact = new.xact and firing = new.firing
+        ) as note
+        where xact = new.xact
+        returning note.command, commits.cmin::text::bigint
+        into noted, this;
+        if not found then
+            return null;
+        end if;
+    end if;
+    if (this = noted + 1) is not true and new.firing < 1000 then
+        -- To the end of the queue. If SET CONSTRAINTS has fired us, and not COMMIT, then
+        -- this update fires us too, at once, and there the note becomes an early one.
+        update tidings.commits
+        set firing = firing + 1, at_commit = true
+        where xact = new.xact and firing = new.firing;
+        return null;
+    end if;
+
+    select
+        exists (
+            select from pg_cursors
+            where is_holdable and creation_time >= transaction_timestamp()
+        ),
+        last_value
+    into held, settled
+    from tidings.last_history;
+
+    -- Its query would run after us, as long as it likes, under the turn.
+    if held then
+        raise exception 'a transaction that has events cannot commit with an open cursor WITH HOLD'
+            using errcode = 'feature_not_supported',
+                  hint = 'Close it before COMMIT, or declare it in a transaction of its own.';
+    end if;
+
+    -- A commit that is lost in a crash would hand its positions out a second time.
+    if current_setting('synchronous_commit') = 'off' then
+        perform set_config('synchronous_commit', 'on', true);
+    end if;
+
+    if current_setting('tidings.turn_timeout', true) <> '' then
+        perform set_config('lock_timeout', current_setting('tidings.turn_timeout'), true);
+    end if;
+
+    history := hashtextextended(concat_ws(' ',
+        left(pg_walfile_name(pg_current_wal_insert_lsn()), 8),
+        extract(epoch from pg_postmaster_start_time()),
+        'tidings.events'::regclass::oid
+    ), 0) & 9223372036854775806;
+    lock table tidings.turn in exclusive mode;
+
+    -- An older snapshot would count from stale counters.
+    if current_setting('transaction_isolation') in ('repeatable read', 'serializable')
+        and (select last_value from tidings.last_history) in (history, history + 1)
+        and (select last_value from tidings.last_flush) <> pg_current_xact_id()::text::bigint
+        and not pg_visible_in_snapshot((select last_value from tidings.last_flush)::text::xid8, pg_current_snapshot())
+    then
+        raise exception 'could not number events: another transaction committed events since this one''s snapshot'
+            using errcode = 'serialization_failure',
+                  hint = 'Retry the transaction, or write in READ COMMITTED.';
+    end if;
+    this := setval('tidings.last_flush', pg_current_xact_id()::text::bigint); -- PERFORM would be a query
+
+    if settled <> history then
+        if tidings.history() is distinct from (
+            select (timeline, system_identifier, events_oid)
+            from tidings.epochs
+            order by epoch desc
+            limit 1
+        ) then
+            perform tidings.note_epoch();
+            history := history + 1;
+        end if;
+        perform setval('tidings.last_history', history);
+    end if;
+    delete from tidings.commits where xact = new.xact;
+    perform tidings.number(new.xact);
+    perform pg_notify('tidings_log', '');
+    return null;
+end
+$$;
