@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/tidings-live/tidings/store/storetest"
+	"github.com/tidings-live/tidings/stream"
 )
 
 // BenchmarkCommit is what one transaction of so many writes takes: ns/op from the begin
@@ -23,16 +24,8 @@ func BenchmarkCommit(b *testing.B) {
 }
 
 func benchmarkCommit(b *testing.B, kind string, n int) {
+	s := openBench(b)
 	ctx := b.Context()
-	s, err := Open(ctx, Config{URL: storetest.Database(b), AutoPosts: true})
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer s.Close()
-	var backend int
-	if err := s.pool.QueryRow(ctx, "select pg_backend_pid()").Scan(&backend); err != nil {
-		b.Fatal(err)
-	}
 	turn := 0
 	commit := func() {
 		writes := make([]*write, n)
@@ -50,12 +43,56 @@ func benchmarkCommit(b *testing.B, kind string, n int) {
 			b.Fatal(err)
 		}
 	}
+	measure(b, s, commit)
+}
+
+// BenchmarkRead is what the hub's read of so many new events takes, at the end of a log
+// of 10,000.
+func BenchmarkRead(b *testing.B) {
+	for _, n := range []int{0, 1, 8} {
+		b.Run(fmt.Sprintf("events=%d", n), func(b *testing.B) {
+			s := openBench(b)
+			if _, err := s.pool.Exec(b.Context(), `
+				select tidings.publish('post:42', 'news', jsonb_build_object('n', n, 'text', repeat('x', 200)))
+				from generate_series(1, 10000) as n`); err != nil {
+				b.Fatal(err)
+			}
+			if _, err := s.pool.Exec(b.Context(), "analyze"); err != nil {
+				b.Fatal(err)
+			}
+			measure(b, s, func() {
+				batch, err := s.Read(b.Context(), stream.Query{After: int64(10_000 - n), Limit: 1000})
+				if err != nil || len(batch.Events) != n {
+					b.Fatalf("read %d events, want %d: %v", len(batch.Events), n, err)
+				}
+			})
+		})
+	}
+}
+
+func openBench(b *testing.B) *Store {
+	b.Helper()
+	s, err := Open(b.Context(), Config{URL: storetest.Database(b), AutoPosts: true})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(s.Close)
+	return s
+}
+
+// measure times what uses the one connection that the store has.
+func measure(b *testing.B, s *Store, act func()) {
+	b.Helper()
 	for range 20 { // plans are made, the users noted
-		commit()
+		act()
+	}
+	var backend int
+	if err := s.pool.QueryRow(b.Context(), "select pg_backend_pid()").Scan(&backend); err != nil {
+		b.Fatal(err)
 	}
 	before := cpuOf(b, backend)
 	for b.Loop() {
-		commit()
+		act()
 	}
 	b.ReportMetric(float64((cpuOf(b, backend)-before).Microseconds())/float64(b.N), "postgres-µs/op")
 }

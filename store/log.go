@@ -42,11 +42,12 @@ func (s *Store) Read(ctx context.Context, q stream.Query) (stream.Batch, error) 
 func stateQuery(into *stream.State) query {
 	return query{`
 		select
-			greatest((select max(position) from tidings.events), floor.position),
+			greatest((select position from tidings.events order by position desc limit 1), floor.position),
 			floor.position,
-			(select array_agg(epoch order by epoch) from tidings.epochs),
-			(select array_agg(started_after order by epoch) from tidings.epochs)
-		from tidings.floor`,
+			array(select epoch from tidings.epochs order by epoch),
+			array(select started_after from tidings.epochs order by epoch)
+		from tidings.floor
+		where one`,
 		nil,
 		func(rows pgx.Rows) error {
 			var numbers, startedAfter []int64
@@ -70,6 +71,9 @@ type row struct {
 	createdAt   time.Time
 }
 
+// eventsQuery reads the events after a position. The planner is not to see how near the
+// end that is, so each parameter stands in a select of its own: with a plan for each read,
+// to plan would take longer than to read.
 func eventsQuery(q stream.Query, into *[]row) query {
 	take := func(rows pgx.Rows) (err error) {
 		*into, err = pgx.CollectRows(rows, func(r pgx.CollectableRow) (e row, err error) {
@@ -82,9 +86,9 @@ func eventsQuery(q stream.Query, into *[]row) query {
 		return query{`
 			select position, topic, name, data, created_at
 			from tidings.events
-			where position > $1
+			where position > (select $1::bigint)
 			order by position
-			limit $2`,
+			limit (select $2::bigint)`,
 			[]any{q.After, q.Limit}, take}
 	}
 	topics := make([]string, len(q.Topics))
@@ -100,12 +104,12 @@ func eventsQuery(q stream.Query, into *[]row) query {
 		cross join lateral (
 			select position, topic, name, data, created_at
 			from tidings.events
-			where events.topic = asked.topic and position > $2
+			where events.topic = asked.topic and position > (select $2::bigint)
 			order by position
-			limit $3
+			limit (select $3::bigint)
 		) as e
 		order by e.position
-		limit $3`,
+		limit (select $3::bigint)`,
 		[]any{topics, q.After, q.Limit}, take}
 }
 

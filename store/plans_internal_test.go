@@ -7,6 +7,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/tidings-live/tidings/store/storetest"
+	"github.com/tidings-live/tidings/stream"
 )
 
 // A connection keeps the plans that it made while the tables were small: none of them
@@ -64,6 +65,97 @@ func TestCommit_LooksRowsUpByIndexHoweverManyThereAre(t *testing.T) {
 	if only.Conn() != connection {
 		t.Error("another connection made the second commit: it proves nothing")
 	}
+}
+
+// The same for reading: the plans are made for the life of a connection, whatever they
+// were made for.
+func TestRead_LooksEventsUpByIndexHoweverManyThereAre(t *testing.T) {
+	t.Parallel()
+	for name, small := range map[string]int{"FromNothing": 0, "FromAFew": 20} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			ctx := t.Context()
+			url := storetest.Database(t)
+			s, err := Open(ctx, Config{URL: url + "&pool_max_conns=1"}) // the one whose plans these are
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer s.Close()
+			publish := func(events int) {
+				if _, err := s.pool.Exec(ctx, `select tidings.publish('post:42', 'news', '{}') from generate_series(1, $1::int)`, events); err != nil {
+					t.Fatal(err)
+				}
+			}
+			topic, err := stream.ParseTopic("post:42")
+			if err != nil {
+				t.Fatal(err)
+			}
+			last := func() {
+				for _, q := range []stream.Query{
+					{After: stateOf(t, s).Head - 1, Limit: 1000},
+					{After: stateOf(t, s).Head - 1, Limit: 1000, Topics: []stream.Topic{topic}},
+				} {
+					if _, err := s.Read(ctx, q); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			publish(small)
+			if _, err := s.pool.Exec(ctx, `analyze`); err != nil { // a table of one page is the cheapest to read whole
+				t.Fatal(err)
+			}
+			for range 10 { // the first five are planned each for itself
+				last()
+			}
+			if n := genericPlans(t, s.pool); n < 3 {
+				t.Errorf("%d statements have a plan to keep, want the state's and two of the events'", n)
+			}
+			publish(5000)
+			before := eventsRead(t, s.pool)
+			last()
+			if n := eventsRead(t, s.pool) - before; n > 100 {
+				t.Errorf("to read one event twice, %d were looked at", n)
+			}
+		})
+	}
+}
+
+func stateOf(t *testing.T, s *Store) stream.State {
+	t.Helper()
+	batch, err := s.Read(t.Context(), stream.Query{Limit: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return batch.State
+}
+
+// genericPlans is how many prepared statements of the connection run by a kept plan.
+func genericPlans(t *testing.T, pool *pgxpool.Pool) (n int) {
+	t.Helper()
+	err := pool.QueryRow(t.Context(), `
+		select count(*)
+		from pg_prepared_statements
+		where generic_plans > 0 and statement like '%tidings.events%'`).Scan(&n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// eventsRead is how many rows of the log were looked at so far, by index or without.
+func eventsRead(t *testing.T, pool *pgxpool.Pool) (n int64) {
+	t.Helper()
+	if _, err := pool.Exec(t.Context(), `select pg_stat_force_next_flush()`); err != nil {
+		t.Fatal(err)
+	}
+	err := pool.QueryRow(t.Context(), `
+		select seq_tup_read + coalesce(idx_tup_fetch, 0)
+		from pg_stat_user_tables
+		where schemaname = 'tidings' and relname = 'events'`).Scan(&n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
 }
 
 func commitOneOfEach(t *testing.T, s *Store, parent *int64) {

@@ -116,10 +116,12 @@ func (s *Store) write(ctx context.Context, fn func(tx pgx.Tx) error) error {
 }
 
 // read runs queries in one snapshot and one round trip. Each query brings the
-// function that takes its rows.
+// function that takes its rows. A plan may be kept that was made when a table was empty,
+// so none may read a table whole: each part of a query needs an index to go by.
 func (s *Store) read(ctx context.Context, queries ...query) error {
 	batch := &pgx.Batch{}
 	batch.Queue("begin isolation level repeatable read read only")
+	batch.Queue("set local enable_seqscan = off")
 	for _, q := range queries {
 		batch.Queue(q.sql, q.args...).Query(q.take)
 	}
