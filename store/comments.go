@@ -55,6 +55,112 @@ func (s *Store) CreateComment(ctx context.Context, c NewComment) (Comment, error
 	return w.created, nil
 }
 
+// queueComments inserts the comments that may be, and tells the others why not.
+func (s *Store) queueComments(batch *pgx.Batch, writes []*write) {
+	var plain, keyed []*write
+	for _, w := range writes {
+		switch {
+		case w.comment == nil:
+		case w.comment.IdempotencyKey == "":
+			plain = append(plain, w)
+		default:
+			keyed = append(keyed, w)
+		}
+	}
+	s.queuePlainComments(batch, plain)
+	s.queueKeyedComments(batch, keyed)
+}
+
+// queuePlainComments inserts those without an idempotency key: most of what the other
+// statement costs is for the keys.
+func (s *Store) queuePlainComments(batch *pgx.Batch, asked []*write) {
+	if len(asked) == 0 {
+		return
+	}
+	c := columnsOf(asked)
+	batch.Queue(`
+		with asked as materialized (
+			select a.*, nextval('tidings.comments_id_seq') as id,
+				case
+					when p.locked then 'locked'
+					when p.id is null and not $5 then 'no post'
+					when a.parent_id is not null and parent.id is null then 'no parent'
+					else ''
+				end as outcome
+			from unnest($1::text[], $2::bigint[], $3::text[], $4::text[])
+				with ordinality as a (post_id, parent_id, author_id, body, n)
+			left join tidings.posts p on p.id = a.post_id
+			left join tidings.comments parent
+				on parent.post_id = a.post_id and parent.id = a.parent_id and parent.status = 'published'
+			order by n
+		),
+		inserted as (
+			insert into tidings.comments (id, post_id, parent_id, author_id, body)
+			select id, post_id, parent_id, author_id, body
+			from asked
+			where outcome = ''
+			order by n
+			returning id, created_at
+		)
+		select n, outcome, asked.id, created_at
+		from asked
+		left join inserted using (id)`,
+		c.posts, c.parents, c.authors, c.bodies, s.autoPosts,
+	).Query(answers(asked))
+}
+
+// columns are comments as arrays, for unnest.
+type columns struct {
+	posts, authors, bodies, keys []string
+	parents                      []*int64
+	fingerprints                 [][]byte
+}
+
+func columnsOf(asked []*write) (c columns) {
+	for _, w := range asked {
+		n := w.comment
+		c.posts, c.parents = append(c.posts, n.PostID), append(c.parents, n.ParentID)
+		c.authors, c.bodies = append(c.authors, n.Author.ID), append(c.bodies, n.Body)
+		c.keys, c.fingerprints = append(c.keys, n.IdempotencyKey), append(c.fingerprints, n.fingerprint())
+	}
+	return c
+}
+
+// answers takes the outcome of each comment, numbered from 1.
+func answers(asked []*write) func(pgx.Rows) error {
+	return func(rows pgx.Rows) error {
+		var n, id int64
+		var outcome string
+		var createdAt *time.Time
+		_, err := pgx.ForEachRow(rows, []any{&n, &outcome, &id, &createdAt}, func() error {
+			asked[n-1].answer(outcome, id, createdAt)
+			return nil
+		})
+		return err
+	}
+}
+
+// answer is the outcome of one comment, should the transaction commit.
+func (w *write) answer(outcome string, id int64, createdAt *time.Time) {
+	if w.err = refusals[outcome]; w.err != nil || createdAt == nil {
+		return
+	}
+	c := w.comment
+	w.created = Comment{
+		ID: id, PostID: c.PostID, ParentID: c.ParentID, Author: c.Author, Body: c.Body,
+		Status: StatusPublished, CreatedAt: *createdAt, Version: 1,
+	}
+}
+
+// refusals are what the SQL above has against a comment.
+var refusals = map[string]error{
+	"in flight":  ErrInFlight,
+	"key reused": ErrKeyReused,
+	"locked":     ErrPostLocked,
+	"no post":    ErrNotFound,
+	"no parent":  ErrNoParent,
+}
+
 // DeleteComment takes a comment back. Only its author may, or a moderator: others
 // get ErrNotAuthor. Deleting twice is no error; ErrNotFound is.
 func (s *Store) DeleteComment(ctx context.Context, id int64, by string, moderator bool) error {

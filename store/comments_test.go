@@ -12,6 +12,9 @@ import (
 	"github.com/tidings-live/tidings/stream"
 )
 
+// keyOrNone are what a comment may bring along: there is a statement for each.
+var keyOrNone = []string{"", "k1"}
+
 // rendered is a comment as the API and the log tell it.
 func rendered(t *testing.T, c store.Comment) map[string]any {
 	t.Helper()
@@ -113,8 +116,10 @@ func TestCreateComment(t *testing.T) {
 		unknown := int64(1 << 40)
 		before := d.head(t)
 		for _, parent := range []int64{unknown, -1, 0, other.ID, deleted.ID, pending} {
-			_, err := d.CreateComment(t.Context(), store.NewComment{PostID: "42", ParentID: &parent, Author: bob, Body: "Hello"})
-			wantErr(t, err, store.ErrNoParent)
+			for _, key := range keyOrNone {
+				_, err := d.CreateComment(t.Context(), store.NewComment{PostID: "42", ParentID: &parent, Author: bob, Body: "Hello", IdempotencyKey: key})
+				wantErr(t, err, store.ErrNoParent)
+			}
 		}
 		want(t, "the head", d.head(t), before)
 	})
@@ -142,21 +147,27 @@ func TestCreateComment(t *testing.T) {
 		d := newDatabase(t)
 		_, _, err := d.PutPost(t.Context(), store.PostUpdate{ID: "42", Locked: true})
 		must(t, err)
-		_, err = d.CreateComment(t.Context(), store.NewComment{PostID: "42", Author: ann, Body: "Hello"})
-		wantErr(t, err, store.ErrPostLocked)
+		for _, key := range keyOrNone {
+			_, err = d.CreateComment(t.Context(), store.NewComment{PostID: "42", Author: ann, Body: "Hello", IdempotencyKey: key})
+			wantErr(t, err, store.ErrPostLocked)
+		}
 	})
 
 	t.Run("CreatesAnUnknownPostOnlyWhereItShould", func(t *testing.T) {
 		t.Parallel()
 		d := newDatabase(t)
 		strict := open(t, d.dsn, noAutoPosts)
-		c := store.NewComment{PostID: "42", Author: ann, Body: "Hello"}
-		_, err := strict.CreateComment(t.Context(), c)
-		wantErr(t, err, store.ErrNotFound)
-		_, err = d.CreateComment(t.Context(), c)
-		must(t, err)
-		_, err = strict.CreateComment(t.Context(), c)
-		must(t, err)
+		for i, key := range keyOrNone {
+			c := store.NewComment{PostID: fmt.Sprint("post", i), Author: ann, Body: "Hello", IdempotencyKey: key}
+			_, err := strict.CreateComment(t.Context(), c)
+			wantErr(t, err, store.ErrNotFound)
+			other := c
+			other.Author = bob
+			_, err = d.CreateComment(t.Context(), other)
+			must(t, err)
+			_, err = strict.CreateComment(t.Context(), c)
+			must(t, err)
+		}
 	})
 
 	t.Run("BoundsWhatItIsGiven", func(t *testing.T) {

@@ -93,6 +93,7 @@ func TestWrites(t *testing.T) {
 				c, wanted = bad[i/3%len(bad)].c, bad[i/3%len(bad)].want
 			}
 			c.Author = user(fmt.Sprint("u", i))
+			c.IdempotencyKey = keyOrNone[i%2]
 			_, err := d.CreateComment(t.Context(), c)
 			var invalid *store.InvalidError
 			switch {
