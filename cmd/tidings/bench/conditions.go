@@ -8,8 +8,6 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-
-	"github.com/tidings-live/tidings/api/client"
 )
 
 // rounds is how often each condition is measured.
@@ -129,14 +127,15 @@ func (c Config) takeTurns(ctx context.Context, settings []setting, targets []*ta
 
 // alone is the median of comments that are written one after another.
 func (c Config) alone(ctx context.Context, t *target) (ms float64, err error) {
-	writers, err := t.writers(1)
+	author, err := t.author(ctx, 0, t.post("alone", 0))
 	if err != nil {
 		return 0, err
 	}
-	post, took := t.post("alone", 0), make([]time.Duration, max(1, c.Comments/rounds))
+	defer author.close()
+	took := make([]time.Duration, max(1, c.Comments/rounds))
 	for i := range took {
 		begin := t.now()
-		if _, err := writers[0].CreateComment(ctx, post, client.NewComment{Body: mark{i, begin}.String()}); err != nil {
+		if err := author.comment(ctx, mark{i, begin}); err != nil {
 			return 0, err
 		}
 		took[i] = t.now() - begin

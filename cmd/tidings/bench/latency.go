@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"sync/atomic"
 	"time"
-
-	"github.com/tidings-live/tidings/api/client"
 )
 
 // Latency is what one comment takes on a server that has nothing else to do.
@@ -64,7 +62,7 @@ func (c Config) latency(ctx context.Context, t *target, report *Report) error {
 type latencyMeter struct {
 	target *target
 	post   string
-	writer *client.Client
+	writer *author
 	sse    *onlooker
 	poll   *onlooker
 	floor  *floorMeter // nil when the database is not known
@@ -81,11 +79,9 @@ func (t *target) openLatency(ctx context.Context) (_ *latencyMeter, err error) {
 			m.close()
 		}
 	}()
-	writers, err := t.writers(1)
-	if err != nil {
+	if m.writer, err = t.author(ctx, 0, m.post); err != nil {
 		return nil, err
 	}
-	m.writer = writers[0]
 	if m.sse, err = t.onlooker(ctx, false, m.post); err != nil {
 		return nil, err
 	}
@@ -100,6 +96,9 @@ func (t *target) openLatency(ctx context.Context) (_ *latencyMeter, err error) {
 }
 
 func (m *latencyMeter) close() {
+	if m.writer != nil {
+		m.writer.close()
+	}
 	for _, o := range []*onlooker{m.sse, m.poll} {
 		if o != nil {
 			o.fleet.stop()
@@ -113,8 +112,7 @@ func (m *latencyMeter) close() {
 // alone would have to: side by side, a slow moment of the disk strikes both.
 func (m *latencyMeter) step(ctx context.Context, n int) error {
 	begin := m.target.now()
-	body := mark{n, begin}.String()
-	if _, err := m.writer.CreateComment(ctx, m.post, client.NewComment{Body: body}); err != nil {
+	if err := m.writer.comment(ctx, mark{n, begin}); err != nil {
 		return err
 	}
 	answered := m.target.now()

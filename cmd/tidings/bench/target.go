@@ -1,7 +1,6 @@
 package bench
 
 import (
-	"context"
 	"crypto/rand"
 	"fmt"
 	"strings"
@@ -70,14 +69,4 @@ func (t *target) writers(n int, roles ...string) ([]*client.Client, error) {
 		all[i] = t.client.As(token)
 	}
 	return all, nil
-}
-
-// comment returns the act of writing comment n as one of the writers to the post at
-// the same place.
-func (t *target) comment(writers []*client.Client, posts []string) sendFunc {
-	return func(ctx context.Context, worker, n int) error {
-		body := mark{n, t.now()}.String()
-		_, err := writers[worker].CreateComment(ctx, posts[worker%len(posts)], client.NewComment{Body: body})
-		return err
-	}
 }

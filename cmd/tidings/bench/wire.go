@@ -69,8 +69,8 @@ func (c *wireConn) close() {
 	c.Conn.Close()
 }
 
-// ask sends a request and returns the answer when its head is there. An answer that
-// is neither 200 nor 101 is an error.
+// ask sends a request and returns the answer when its head is there. An answer that is
+// neither 200, 201 nor 101 is an error.
 func (c *wireConn) ask(request []byte) (*http.Response, error) {
 	if _, err := c.Write(request); err != nil {
 		return nil, err
@@ -79,10 +79,12 @@ func (c *wireConn) ask(request []byte) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	if answer.StatusCode != http.StatusOK && answer.StatusCode != http.StatusSwitchingProtocols {
+	switch answer.StatusCode {
+	case http.StatusOK, http.StatusCreated, http.StatusSwitchingProtocols:
+		return answer, nil
+	default:
 		return nil, refusalOf(answer)
 	}
-	return answer, nil
 }
 
 // pump reads the connection to its end.

@@ -39,9 +39,12 @@ func (c Config) writeTo(ctx context.Context, t *target, count, readers int) (w W
 	for i := range posts {
 		posts[i] = t.post(fmt.Sprintf("writes%d", count), i)
 	}
-	writers, err := t.writers(c.Publishers)
-	if err != nil {
-		return w, err
+	authors := make([]*author, c.Publishers)
+	for i := range authors {
+		if authors[i], err = t.author(ctx, i, posts[i%len(posts)]); err != nil {
+			return w, err
+		}
+		defer authors[i].close()
 	}
 	fleet, err := t.fleet(ctx, fleetSpec{event: "new-comment", posts: posts, readers: readers})
 	if err != nil {
@@ -50,7 +53,10 @@ func (c Config) writeTo(ctx context.Context, t *target, count, readers int) (w W
 	defer fleet.stop()
 	before := t.usage()
 	sent, sight, err := fleet.measure(ctx, "writes", &load{
-		workers: c.Publishers, posts: count, send: t.comment(writers, posts), more: lasting(c.Duration), now: t.now,
+		workers: c.Publishers, posts: count, more: lasting(c.Duration), now: t.now,
+		send: func(ctx context.Context, worker, n int) error {
+			return authors[worker].comment(ctx, mark{n, t.now()})
+		},
 	})
 	if err != nil {
 		return w, err
