@@ -80,7 +80,7 @@ func (s *Store) queuePlainComments(batch *pgx.Batch, asked []*write) {
 	c := columnsOf(asked)
 	batch.Queue(`
 		with asked as materialized (
-			select a.*, nextval('tidings.comments_id_seq') as id,
+			select a.*, nextval('tidings.comments_id_seq') as id, clock_timestamp() as created_at,
 				case
 					when p.locked then 'locked'
 					when p.id is null and not $5 then 'no post'
@@ -95,16 +95,14 @@ func (s *Store) queuePlainComments(batch *pgx.Batch, asked []*write) {
 			order by n
 		),
 		inserted as (
-			insert into tidings.comments (id, post_id, parent_id, author_id, body)
-			select id, post_id, parent_id, author_id, body
+			insert into tidings.comments (id, post_id, parent_id, author_id, body, created_at)
+			select id, post_id, parent_id, author_id, body, created_at
 			from asked
 			where outcome = ''
 			order by n
-			returning id, created_at
 		)
-		select n, outcome, asked.id, created_at
-		from asked
-		left join inserted using (id)`,
+		select n, outcome, id, created_at
+		from asked`,
 		c.posts, c.parents, c.authors, c.bodies, s.autoPosts,
 	).Query(answers(asked))
 }
@@ -126,29 +124,28 @@ func columnsOf(asked []*write) (c columns) {
 	return c
 }
 
-// answers takes the outcome of each comment, numbered from 1.
+// answers takes the outcome of each comment, numbered from 1, should the transaction
+// commit.
 func answers(asked []*write) func(pgx.Rows) error {
 	return func(rows pgx.Rows) error {
 		var n, id int64
 		var outcome string
-		var createdAt *time.Time
+		var createdAt time.Time
 		_, err := pgx.ForEachRow(rows, []any{&n, &outcome, &id, &createdAt}, func() error {
-			asked[n-1].answer(outcome, id, createdAt)
+			w := asked[n-1]
+			if w.err = refusals[outcome]; w.err == nil {
+				w.created = w.comment.published(id, createdAt)
+			}
 			return nil
 		})
 		return err
 	}
 }
 
-// answer is the outcome of one comment, should the transaction commit.
-func (w *write) answer(outcome string, id int64, createdAt *time.Time) {
-	if w.err = refusals[outcome]; w.err != nil || createdAt == nil {
-		return
-	}
-	c := w.comment
-	w.created = Comment{
+func (c NewComment) published(id int64, at time.Time) Comment {
+	return Comment{
 		ID: id, PostID: c.PostID, ParentID: c.ParentID, Author: c.Author, Body: c.Body,
-		Status: StatusPublished, CreatedAt: *createdAt, Version: 1,
+		Status: StatusPublished, CreatedAt: at, Version: 1,
 	}
 }
 
