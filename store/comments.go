@@ -92,14 +92,12 @@ func (s *Store) queuePlainComments(batch *pgx.Batch, asked []*write) {
 			left join tidings.posts p on p.id = a.post_id
 			left join tidings.comments parent
 				on parent.post_id = a.post_id and parent.id = a.parent_id and parent.status = 'published'
-			order by n
 		),
 		inserted as (
 			insert into tidings.comments (id, post_id, parent_id, author_id, body, created_at)
 			select id, post_id, parent_id, author_id, body, created_at
 			from asked
 			where outcome = ''
-			order by n
 		)
 		select n, outcome, id, created_at
 		from asked`,

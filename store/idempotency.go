@@ -56,14 +56,12 @@ func (s *Store) queueKeyedComments(batch *pgx.Batch, asked []*write) {
 				on parent.post_id = a.post_id and parent.id = a.parent_id and parent.status = 'published'
 			left join tidings.idempotency known
 				on known.user_id = a.author_id and known.key = a.key
-			order by n
 		),
 		inserted as (
 			insert into tidings.comments (id, post_id, parent_id, author_id, body, created_at)
 			select id, post_id, parent_id, author_id, body, created_at
 			from asked
 			where outcome = ''
-			order by n
 		),
 		remembered as (
 			insert into tidings.idempotency (user_id, key, fingerprint, comment_id, created_at)
