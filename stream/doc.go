@@ -30,7 +30,7 @@
 // bounded whatever readers do, and a slow one costs the others nothing.
 //
 // Of a comment-count or like-update, a reader of a stream may be given the newest
-// alone; likes of a hot post are held for up to 250 ms for that. An event is left out
+// alone; likes of a hot post are held for up to 260 ms for that. An event is left out
 // only in favour of a later one of the same target that is written with it, and what is
 // held waits in its place, so cursors stay exact.
 //
