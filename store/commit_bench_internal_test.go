@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgxpool"
+
 	"github.com/tidings-live/tidings/store/storetest"
 	"github.com/tidings-live/tidings/stream"
 )
@@ -43,7 +45,7 @@ func benchmarkCommit(b *testing.B, kind string, n int) {
 			b.Fatal(err)
 		}
 	}
-	measure(b, s, commit)
+	measure(b, s.pool, commit)
 }
 
 // BenchmarkRead is what the hub's read of so many new events takes, at the end of a log
@@ -60,7 +62,7 @@ func BenchmarkRead(b *testing.B) {
 			if _, err := s.pool.Exec(b.Context(), "analyze"); err != nil {
 				b.Fatal(err)
 			}
-			measure(b, s, func() {
+			measure(b, s.log, func() {
 				batch, err := s.Read(b.Context(), stream.Query{After: int64(10_000 - n), Limit: 1000})
 				if err != nil || len(batch.Events) != n {
 					b.Fatalf("read %d events, want %d: %v", len(batch.Events), n, err)
@@ -80,14 +82,14 @@ func openBench(b *testing.B) *Store {
 	return s
 }
 
-// measure times what uses the one connection that the store has.
-func measure(b *testing.B, s *Store, act func()) {
+// measure times what uses a pool one connection at a time.
+func measure(b *testing.B, pool *pgxpool.Pool, act func()) {
 	b.Helper()
 	for range 20 { // plans are made, the users noted
 		act()
 	}
 	var backend int
-	if err := s.pool.QueryRow(b.Context(), "select pg_backend_pid()").Scan(&backend); err != nil {
+	if err := pool.QueryRow(b.Context(), "select pg_backend_pid()").Scan(&backend); err != nil {
 		b.Fatal(err)
 	}
 	before := cpuOf(b, backend)

@@ -18,7 +18,7 @@ var _ stream.Log = (*Store)(nil)
 func (s *Store) Read(ctx context.Context, q stream.Query) (stream.Batch, error) {
 	var batch stream.Batch
 	var rows []row
-	err := s.read(ctx, stateQuery(&batch.State), eventsQuery(q, &rows))
+	err := readFrom(ctx, s.log, stateQuery(&batch.State), eventsQuery(q, &rows))
 	if err != nil {
 		return stream.Batch{}, err
 	}

@@ -75,8 +75,7 @@ func TestRead_LooksEventsUpByIndexHoweverManyThereAre(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			ctx := t.Context()
-			url := storetest.Database(t)
-			s, err := Open(ctx, Config{URL: url + "&pool_max_conns=1"}) // the one whose plans these are
+			s, err := Open(ctx, Config{URL: storetest.Database(t)})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -107,13 +106,13 @@ func TestRead_LooksEventsUpByIndexHoweverManyThereAre(t *testing.T) {
 			for range 10 { // the first five are planned each for itself
 				last()
 			}
-			if n := genericPlans(t, s.pool); n < 3 {
+			if n := genericPlans(t, s.log); n < 3 {
 				t.Errorf("%d statements have a plan to keep, want the state's and two of the events'", n)
 			}
 			publish(5000)
-			before := eventsRead(t, s.pool)
+			before := eventsRead(t, s.log)
 			last()
-			if n := eventsRead(t, s.pool) - before; n > 100 {
+			if n := eventsRead(t, s.log) - before; n > 100 {
 				t.Errorf("to read one event twice, %d were looked at", n)
 			}
 		})

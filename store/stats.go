@@ -36,7 +36,7 @@ func (l *Listener) Stats() ListenerStats {
 	return l.stats
 }
 
-// PoolStats are those of the pool of connections.
+// PoolStats are those of the pool of connections, without the few that read the log.
 func (s *Store) PoolStats() *pgxpool.Stat { return s.pool.Stat() }
 
 // NotifyQueue is how full Postgres's queue of notifications is, from 0 to 1. At 1

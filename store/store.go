@@ -38,18 +38,21 @@ const (
 	// swallows packets they would wait for as long as TCP does, a quarter of an hour.
 	pingTimeout = 5 * time.Second
 	readTimeout = 10 * time.Second
+	// logConns are for the reads of the log: what follows it, and one for those behind.
+	logConns = 2
 )
 
 // A Store is the database of one instance.
 type Store struct {
 	pool      *pgxpool.Pool
+	log       *pgxpool.Pool // reads the log, so that nothing else keeps it waiting
 	listen    *pgx.ConnConfig
 	autoPosts bool
 	group     *group // nil when each write is committed alone
 	logger    *slog.Logger
 }
 
-// Open prepares the pool. It connects when first used, so it fails on a malformed
+// Open prepares the pools. It connects when first used, so it fails on a malformed
 // URL alone.
 func Open(ctx context.Context, cfg Config) (*Store, error) {
 	pool, err := pgxpool.ParseConfig(cfg.URL)
@@ -73,6 +76,13 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	s.pool, err = pgxpool.NewWithConfig(ctx, pool)
 	if err != nil {
 		return nil, fmt.Errorf("open pool: %w", err)
+	}
+	log := pool.Copy()
+	log.MinConns, log.MinIdleConns, log.MaxConns = 0, 0, logConns
+	configure(log.ConnConfig, "tidings log")
+	if s.log, err = pgxpool.NewWithConfig(ctx, log); err != nil {
+		s.pool.Close()
+		return nil, fmt.Errorf("open pool for the log: %w", err)
 	}
 	if cfg.GroupCommit {
 		s.group = newGroup(s, max(1, int(pool.MaxConns)/2))
@@ -100,8 +110,11 @@ func configure(cfg *pgx.ConnConfig, name string) {
 	}
 }
 
-// Close waits for running statements and closes the pool.
-func (s *Store) Close() { s.pool.Close() }
+// Close waits for running statements and closes the pools.
+func (s *Store) Close() {
+	s.pool.Close()
+	s.log.Close()
+}
 
 // Ping proves that a statement runs.
 func (s *Store) Ping(ctx context.Context) error {
@@ -119,6 +132,10 @@ func (s *Store) write(ctx context.Context, fn func(tx pgx.Tx) error) error {
 // function that takes its rows. A plan may be kept that was made when a table was empty,
 // so none may read a table whole: each part of a query needs an index to go by.
 func (s *Store) read(ctx context.Context, queries ...query) error {
+	return readFrom(ctx, s.pool, queries...)
+}
+
+func readFrom(ctx context.Context, pool *pgxpool.Pool, queries ...query) error {
 	batch := &pgx.Batch{}
 	batch.Queue("begin isolation level repeatable read read only")
 	batch.Queue("set local enable_seqscan = off")
@@ -128,7 +145,7 @@ func (s *Store) read(ctx context.Context, queries ...query) error {
 	batch.Queue("commit")
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
-	return translate(s.pool.SendBatch(ctx, batch).Close())
+	return translate(pool.SendBatch(ctx, batch).Close())
 }
 
 type query struct {
