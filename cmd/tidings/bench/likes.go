@@ -57,7 +57,7 @@ func (c Config) likes(ctx context.Context, t *target, report *Report) error {
 		Seconds: sent.seconds(), PerSecond: float64(len(sent.took)) / sent.seconds(), Put: summarize(sent.took),
 		Counted: m.most.Load(), Cost: t.costSince(before, int64(len(sent.took))),
 	}
-	report.Likes.Seen = audience.seen(ctx, report.Likes.Counted, sent.seconds())
+	report.Likes.Seen = audience.seen(ctx, report.Likes.Counted)
 	report.Likes.print(t.out)
 	return nil
 }

@@ -15,7 +15,7 @@ import (
 type LikesSeen struct {
 	Viewers   int     `json:"viewers"`
 	Updates   int64   `json:"updates"`             // like-updates, over all viewers
-	PerSecond float64 `json:"perViewerSecond"`     // of the load, on average
+	PerSecond float64 `json:"perViewerSecond"`     // on average, from a viewer's first to its last
 	Most      int     `json:"mostInSecond"`        // that one viewer had in any one second
 	Missed    int     `json:"missedTheNewest"`     // viewers whose last count was not the post's
 	Backwards int     `json:"countsWentBackwards"` // viewers who saw a count fall, though nobody unliked
@@ -83,7 +83,7 @@ func (v *viewer) note(count int64, at time.Duration) {
 }
 
 // seen waits until all viewers have seen the count, and sums up.
-func (v *viewers) seen(ctx context.Context, count int64, seconds float64) LikesSeen {
+func (v *viewers) seen(ctx context.Context, count int64) LikesSeen {
 	ctx, cancel := context.WithTimeout(ctx, lostAfter)
 	defer cancel()
 	look := time.NewTicker(lookEvery)
@@ -95,16 +95,21 @@ func (v *viewers) seen(ctx context.Context, count int64, seconds float64) LikesS
 		}
 	}
 	s := LikesSeen{Viewers: len(v.all), Missed: v.missing(count)}
+	var followed int // updates, but for the first of each
+	var span time.Duration
 	for _, one := range v.all {
 		one.mu.Lock()
 		s.Updates += int64(len(one.at))
 		s.Most = max(s.Most, mostInSecond(one.at))
+		if n := len(one.at); n > 1 {
+			followed, span = followed+n-1, span+one.at[n-1]-one.at[0]
+		}
 		if one.backwards {
 			s.Backwards++
 		}
 		one.mu.Unlock()
 	}
-	s.PerSecond = ratioOf(float64(s.Updates)/float64(max(1, s.Viewers)), seconds)
+	s.PerSecond = ratioOf(float64(followed), span.Seconds())
 	return s
 }
 
