@@ -2,6 +2,7 @@ package store
 
 import (
 	"encoding/json"
+	"math"
 	"testing"
 	"time"
 
@@ -45,7 +46,7 @@ func TestBackoff_GrowsWithinBounds(t *testing.T) {
 
 	for failures, want := range map[int]time.Duration{
 		0: 100 * time.Millisecond, 1: 200 * time.Millisecond, 5: 3200 * time.Millisecond,
-		6: backoffMost, 1000: backoffMost, 1 << 62: backoffMost,
+		6: backoffMost, 1000: backoffMost, math.MaxInt: backoffMost,
 	} {
 		for range 100 {
 			if got := backoff(failures); got < want/2 || got > want {

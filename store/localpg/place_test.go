@@ -1,6 +1,7 @@
 package localpg
 
 import (
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -34,7 +35,7 @@ func TestPrivateDir(t *testing.T) {
 func TestSocketDir_FitsIntoASocketAddress(t *testing.T) {
 	t.Parallel()
 
-	me := account{uid: 4294967294}
+	me := account{uid: math.MaxInt32}
 	for _, dir := range []string{"/srv/tidings", "/srv/a,b", "/srv/" + strings.Repeat("x", 64), "/srv/" + strings.Repeat("x", 200)} {
 		socket := socketDir(dir, me)
 		if path := socket + "/.s.PGSQL.5432.lock"; len(path) > 103 || strings.Contains(path, ",") {
