@@ -9,9 +9,9 @@ alter table tidings.pending
     drop constraint pending_topic_grammar,
     drop constraint pending_name_grammar;
 
--- Tells the post's readers of each new comment, counts it on the post and on its parent,
--- and notifies the post's author and the author replied to, as announce_comments does:
--- but the rows are at hand, and nobody has liked them or replied yet.
+-- What announce_comments does, without looking up what a new comment cannot have: likes
+-- and replies. The rows are read again, for a trigger of the site's own may have changed
+-- them since.
 create or replace function tidings.comments_inserted() returns trigger
 language plpgsql security definer
 set search_path = pg_catalog, tidings, pg_temp
@@ -43,11 +43,12 @@ begin
         nullif(case when c.parent_id is null then p.author_id else parent.author_id end, c.author_id),
         case when c.parent_id is null then 'comment' else 'reply' end,
         c.author_id, c.post_id, c.id
-    from added as c
+    from added
+    cross join lateral (select * from tidings.comments where comments.id = added.id offset 0) as c
     left join lateral (select * from tidings.users where users.id = c.author_id offset 0) as u on true
     left join lateral (select author_id from tidings.posts where posts.id = c.post_id offset 0) as p on true
     left join lateral (select author_id from tidings.comments where comments.id = c.parent_id offset 0) as parent on true
-    where c.status = 'published'
+    where added.status = 'published'
     order by c.id;
 
     if replies then
@@ -56,10 +57,11 @@ begin
             'comment:' || c.parent_id, 1,
             case when p.author_id not in (c.author_id, parent.author_id) then p.author_id end, 'comment',
             c.author_id, c.post_id, c.id
-        from added as c
+        from added
+        cross join lateral (select * from tidings.comments where comments.id = added.id offset 0) as c
         left join lateral (select author_id from tidings.posts where posts.id = c.post_id offset 0) as p on true
         left join lateral (select author_id from tidings.comments where comments.id = c.parent_id offset 0) as parent on true
-        where c.parent_id is not null and c.status = 'published'
+        where c.parent_id is not null and added.status = 'published'
         order by c.id;
     end if;
     return null;
@@ -91,7 +93,7 @@ begin
         from added;
     end if;
 
-    if authors then
+    if authors or strangers then -- a post that was just noted may have got an author
         insert into tidings.pending (target, likes, recipient, kind, actor_id, post_id, comment_id)
         select
             coalesce('comment:' || l.comment_id, 'post:' || l.post_id), 1,
@@ -110,10 +112,11 @@ begin
 end
 $$;
 
--- As before, with half the statements. The history is looked at when it may be another:
--- the cluster cannot change while its server runs, and last_history says what was found
--- since it started. An odd number is of a transaction that noted an epoch, and may have
--- been rolled back: the next one looks again.
+-- The system that last_history belongs to: what reading pg_control takes is saved for
+-- every commit but the first of a running server, which cannot become another's.
+create unlogged sequence tidings.this_system minvalue -9223372036854775808;
+
+-- As before, with fewer statements.
 create or replace function tidings.flush() returns trigger
 language plpgsql security definer
 set search_path = pg_catalog, tidings, pg_temp
@@ -124,8 +127,10 @@ as $$
 declare
     noted   bigint; -- the command that wrote the note
     this    bigint; -- one that writes now
-    history bigint; -- its hash, an even number
-    settled bigint; -- the last history's
+    here    text; -- the timeline
+    system  bigint; -- its identifier
+    history bigint; -- a hash of what only this history has, while its server runs
+    known   boolean; -- whether the system was looked up in it
     held    boolean; -- whether a cursor outlives the transaction
 begin
     -- Fired within a trigger: not by COMMIT, but because constraints are immediate.
@@ -156,29 +161,13 @@ begin
             return null;
         end if;
     end if;
-    if (this = noted + 1) is not true and new.firing < 1000 then
+    if (this = noted + 1) is not true and (new.firing < 1000 or not new.at_commit) then
         -- To the end of the queue. If SET CONSTRAINTS has fired us, and not COMMIT, then
         -- this update fires us too, at once, and there the note becomes an early one.
         update tidings.commits
         set firing = firing + 1, at_commit = true
         where xact = new.xact and firing = new.firing;
         return null;
-    end if;
-
-    select
-        exists (
-            select from pg_cursors
-            where is_holdable and creation_time >= transaction_timestamp()
-        ),
-        last_value
-    into held, settled
-    from tidings.last_history;
-
-    -- Its query would run after us, as long as it likes, under the turn.
-    if held then
-        raise exception 'a transaction that has events cannot commit with an open cursor WITH HOLD'
-            using errcode = 'feature_not_supported',
-                  hint = 'Close it before COMMIT, or declare it in a transaction of its own.';
     end if;
 
     -- A commit that is lost in a crash would hand its positions out a second time.
@@ -190,16 +179,33 @@ begin
         perform set_config('lock_timeout', current_setting('tidings.turn_timeout'), true);
     end if;
 
-    history := hashtextextended(concat_ws(' ',
-        left(pg_walfile_name(pg_current_wal_insert_lsn()), 8),
-        extract(epoch from pg_postmaster_start_time()),
-        'tidings.events'::regclass::oid
-    ), 0) & 9223372036854775806;
+    here := left(pg_walfile_name(pg_current_wal_insert_lsn()), 8);
     lock table tidings.turn in exclusive mode;
+
+    history := hashtextextended(concat_ws(' ',
+        here, extract(epoch from pg_postmaster_start_time()), 'tidings.events'::regclass::oid
+    ), 0) & 9223372036854775807;
+    select
+        exists (
+            select from pg_cursors
+            where is_holdable and creation_time >= transaction_timestamp()
+        ),
+        h.last_value = history,
+        s.last_value
+    into held, known, system
+    from tidings.last_history as h
+    cross join tidings.this_system as s;
+
+    -- Its query would run after us, as long as it likes, under the turn.
+    if held then
+        raise exception 'a transaction that has events cannot commit with an open cursor WITH HOLD'
+            using errcode = 'feature_not_supported',
+                  hint = 'Close it before COMMIT, or declare it in a transaction of its own.';
+    end if;
 
     -- An older snapshot would count from stale counters.
     if current_setting('transaction_isolation') in ('repeatable read', 'serializable')
-        and (select last_value from tidings.last_history) in (history, history + 1)
+        and (select last_value from tidings.last_history) = history
         and (select last_value from tidings.last_flush) <> pg_current_xact_id()::text::bigint
         and not pg_visible_in_snapshot((select last_value from tidings.last_flush)::text::xid8, pg_current_snapshot())
     then
@@ -209,17 +215,18 @@ begin
     end if;
     this := setval('tidings.last_flush', pg_current_xact_id()::text::bigint); -- PERFORM would be a query
 
-    if settled <> history then
-        if tidings.history() is distinct from (
-            select (timeline, system_identifier, events_oid)
-            from tidings.epochs
-            order by epoch desc
-            limit 1
-        ) then
-            perform tidings.note_epoch();
-            history := history + 1;
-        end if;
-        perform setval('tidings.last_history', history);
+    if not known then
+        system := (pg_control_system()).system_identifier;
+        perform setval('tidings.this_system', system), setval('tidings.last_history', history);
+    end if;
+
+    if (here, system, 'tidings.events'::regclass::oid) is distinct from (
+        select (timeline, system_identifier, events_oid)
+        from tidings.epochs
+        order by epoch desc
+        limit 1
+    ) then
+        perform tidings.note_epoch();
     end if;
     delete from tidings.commits where xact = new.xact;
     perform tidings.number(new.xact);

@@ -15,10 +15,6 @@ import (
 // epoch is one row of tidings.epochs, for comparison.
 type epoch struct{ Number, StartedAfter int64 }
 
-// unseen is how every history begins, that of a promoted replica, of a restored dump and
-// of a server that has started: nothing is known of it yet.
-const unseen = `select setval('tidings.last_history', 0)`
-
 func epochs(t *testing.T, conn *pgx.Conn) []epoch {
 	t.Helper()
 	rows, _ := conn.Query(t.Context(), `select epoch, started_after from tidings.epochs order by epoch`)
@@ -64,7 +60,6 @@ func TestEpochs_BeginForACause(t *testing.T) {
 			exec(t, conn, comment)
 			end := head(t, conn)
 			exec(t, conn, `update tidings.epochs set `+elsewhere)
-			exec(t, conn, unseen)
 			exec(t, conn, `insert into tidings.users (id, name) values ('zoe', 'Zoe')`) // no event
 			exec(t, conn, comment)
 			exec(t, conn, comment)
@@ -98,12 +93,13 @@ func TestEpochs_BeginForACause(t *testing.T) {
 		conn, _ := database(t)
 		exec(t, conn, comment)
 		exec(t, conn, `update tidings.epochs set system_identifier = 1`)
-		exec(t, conn, unseen)
 		exec(t, conn, `begin; `+comment+`; rollback`)
 		if got := len(epochs(t, conn)); got != 1 {
 			t.Errorf("%d epochs, want 1", got)
 		}
 		exec(t, conn, `alter table tidings.events add constraint none check (false) not valid`)
+		refused(t, conn, "23514", `begin; select tidings.new_epoch(); `+comment+`; commit`)
+		exec(t, conn, `rollback`)
 		refused(t, conn, "23514", comment) // when it has noted one
 		exec(t, conn, `alter table tidings.events drop constraint none`)
 		exec(t, conn, comment)

@@ -182,7 +182,6 @@ func TestWriters_AHundredThousandRowsInOneStatement(t *testing.T) {
 	conn, dsn := database(t)
 	other, watch := connect(t, dsn), connect(t, dsn)
 	exec(t, watch, `insert into tidings.posts (id, author_id) select 'p' || i, 'author' from generate_series(0, 99) i`)
-	exec(t, conn, comment) // the first to commit looks at the history
 	exec(t, conn, `set track_functions = 'all'`)
 	insert := func(rows int) string {
 		return fmt.Sprintf(`insert into tidings.comments (post_id, author_id, body)
@@ -216,7 +215,7 @@ func TestWriters_AHundredThousandRowsInOneStatement(t *testing.T) {
 		t.Errorf("for 100 rows: %q\nfor 100,000 rows: %q", few, many)
 	}
 	got := list[int](t, watch, `select count(*) from tidings.events where name in ('new-comment', 'meanwhile') group by name order by name`)
-	if want := []int{through, 100_101}; !slices.Equal(got, want) {
+	if want := []int{through, 100_100}; !slices.Equal(got, want) {
 		t.Errorf("%d others and comments are in the log, want %d", got, want)
 	}
 	countsAreRight(t, watch)

@@ -80,7 +80,7 @@ func (s *Store) queuePlainComments(batch *pgx.Batch, asked []*write) {
 	c := columnsOf(asked)
 	batch.Queue(`
 		with asked as materialized (
-			select a.*, nextval('tidings.comments_id_seq') as id, clock_timestamp() as created_at,
+			select a.*, nextval('tidings.comments_id_seq') as id,
 				case
 					when p.locked then 'locked'
 					when p.id is null and not $5 then 'no post'
@@ -94,13 +94,17 @@ func (s *Store) queuePlainComments(batch *pgx.Batch, asked []*write) {
 				on parent.post_id = a.post_id and parent.id = a.parent_id and parent.status = 'published'
 		),
 		inserted as (
-			insert into tidings.comments (id, post_id, parent_id, author_id, body, created_at)
-			select id, post_id, parent_id, author_id, body, created_at
+			insert into tidings.comments (id, post_id, parent_id, author_id, body)
+			select id, post_id, parent_id, author_id, body
 			from asked
 			where outcome = ''
+			returning id, created_at
 		)
-		select n, outcome, id, created_at
-		from asked`,
+		select n, outcome, id, null::timestamptz
+		from asked
+		union all
+		select 0, '', id, created_at
+		from inserted`,
 		c.posts, c.parents, c.authors, c.bodies, s.autoPosts,
 	).Query(answers(asked))
 }
@@ -123,22 +127,42 @@ func columnsOf(asked []*write) (c columns) {
 }
 
 // answers takes the outcome of each comment, numbered from 1, should the transaction
-// commit.
+// commit; without a number follow those that were inserted. Not joined in SQL: without a
+// hash, that would be each with each.
 func answers(asked []*write) func(pgx.Rows) error {
 	return func(rows pgx.Rows) error {
+		open, inserted := make(map[int64]*write), make(map[int64]time.Time)
 		var n, id int64
 		var outcome string
-		var createdAt time.Time
+		var createdAt *time.Time
 		_, err := pgx.ForEachRow(rows, []any{&n, &outcome, &id, &createdAt}, func() error {
+			if n == 0 {
+				inserted[id] = *createdAt
+				return nil
+			}
 			w := asked[n-1]
-			if w.err = refusals[outcome]; w.err == nil {
-				w.created = w.comment.published(id, createdAt)
+			switch w.err = refusals[outcome]; {
+			case w.err != nil:
+			case createdAt != nil: // known by its key
+				w.created = w.comment.published(id, *createdAt)
+			default:
+				open[id] = w
 			}
 			return nil
 		})
+		for id, w := range open {
+			if at, ok := inserted[id]; ok {
+				w.created = w.comment.published(id, at)
+			} else {
+				w.err = errKeptOut
+			}
+		}
 		return err
 	}
 }
+
+// errKeptOut is of a comment that a trigger of the site's left out without a word.
+var errKeptOut = &InvalidError{Detail: "the site does not take this comment"}
 
 func (c NewComment) published(id int64, at time.Time) Comment {
 	return Comment{

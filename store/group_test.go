@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"strings"
 	"sync"
 	"testing"
@@ -222,6 +223,17 @@ func TestIdempotencyKey(t *testing.T) {
 			t.Error("another user's key answers with the first's comment")
 		}
 		want(t, "comments", value[int64](t, d, `select count(*) from tidings.comments`), 2)
+	})
+
+	t.Run("AnswersManyOfAGroup", func(t *testing.T) {
+		t.Parallel()
+		d := newDatabase(t)
+		first := d.comment(t, hello)
+		inParallel(100, func(int) {
+			if again, err := d.CreateComment(t.Context(), hello); err != nil || !reflect.DeepEqual(again, first) {
+				t.Errorf("got %+v, %v, want %+v", again, err, first)
+			}
+		})
 	})
 
 	eachWay(t, "RefusesAnotherRequest", func(t *testing.T, d database) {

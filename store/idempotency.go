@@ -38,7 +38,7 @@ func (s *Store) queueKeyedComments(batch *pgx.Batch, asked []*write) {
 	queueForgetKeys(batch, c.authors, c.keys)
 	batch.Queue(`
 		with asked as materialized (
-			select a.*, nextval('tidings.comments_id_seq') as id, clock_timestamp() as created_at,
+			select a.*, nextval('tidings.comments_id_seq') as id,
 				known.comment_id, known.created_at as known_at,
 				case
 					when not pg_try_advisory_xact_lock(hashtextextended(a.author_id || ' ' || a.key, 79)) then 'in flight'
@@ -58,19 +58,23 @@ func (s *Store) queueKeyedComments(batch *pgx.Batch, asked []*write) {
 				on known.user_id = a.author_id and known.key = a.key
 		),
 		inserted as (
-			insert into tidings.comments (id, post_id, parent_id, author_id, body, created_at)
-			select id, post_id, parent_id, author_id, body, created_at
+			insert into tidings.comments (id, post_id, parent_id, author_id, body)
+			select id, post_id, parent_id, author_id, body
 			from asked
 			where outcome = ''
+			returning id, created_at
 		),
 		remembered as (
 			insert into tidings.idempotency (user_id, key, fingerprint, comment_id, created_at)
 			select author_id, key, fingerprint, id, created_at
 			from asked
-			where outcome = ''
+			join inserted using (id)
 		)
-		select n, outcome, coalesce(comment_id, id), coalesce(known_at, created_at)
-		from asked`,
+		select n, outcome, coalesce(comment_id, id), known_at
+		from asked
+		union all
+		select 0, '', id, created_at
+		from inserted`,
 		c.posts, c.parents, c.authors, c.bodies, c.keys, c.fingerprints, s.autoPosts,
 	).Query(answers(asked))
 }

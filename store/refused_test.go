@@ -281,3 +281,28 @@ func TestWhoIsRefusedIsWrittenApart(t *testing.T) {
 		must(t, <-waiting)
 	})
 }
+
+// A trigger of the site's may leave a comment out without a word: nobody is told that it
+// is there, and no key remembers it.
+func TestKeptOut(t *testing.T) {
+	t.Parallel()
+	d := newDatabase(t)
+	d.exec(t, `
+		create function keep_out() returns trigger language plpgsql as $$ begin return null; end $$;
+		create trigger keep_out before insert on tidings.comments
+			for each row when (new.body like 'spam%') execute function keep_out()`)
+	for _, key := range keyOrNone {
+		inParallel(20, func(i int) {
+			c := store.NewComment{PostID: "42", Author: user(fmt.Sprint("u", i)), Body: "Hello", IdempotencyKey: key}
+			if i%2 == 0 {
+				c.Body = "spam"
+			}
+			created, err := d.CreateComment(t.Context(), c)
+			var invalid *store.InvalidError
+			if i%2 == 0 && !errors.As(err, &invalid) || i%2 == 1 && (err != nil || created.ID == 0) {
+				t.Errorf("%s: got %+v, %v", c.Body, created, err)
+			}
+		})
+	}
+	want(t, "the keys", value[int64](t, d, `select count(*) from tidings.idempotency`), 10)
+}

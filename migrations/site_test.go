@@ -1,0 +1,50 @@
+package migrations_test
+
+import (
+	"slices"
+	"testing"
+)
+
+// Rules of a site's own are triggers of its own, before and after ours: what is told is
+// what they have made of the rows.
+func TestTriggersOfTheSite(t *testing.T) {
+	t.Parallel()
+
+	t.Run("WhatTheyChangeIsTold", func(t *testing.T) {
+		t.Parallel()
+		conn, _ := database(t)
+		exec(t, conn, `
+			create function censor() returns trigger language plpgsql as $$
+			begin
+				update tidings.comments set body = '***' where id = new.id and body ~ 'bad';
+				return null;
+			end $$;
+			create trigger a_censor after insert on tidings.comments for each row execute function censor()`)
+		exec(t, conn, `insert into tidings.comments (post_id, author_id, body) values ('p', 'ann', 'bad word'), ('p', 'ann', 'good word')`)
+		got := list[string](t, conn, `
+			select distinct on (data ->> 'id') (data ->> 'body') || ' ' || (data ->> 'version')
+			from tidings.events
+			where name in ('new-comment', 'comment-updated')
+			order by data ->> 'id', position desc`)
+		if want := []string{"*** 2", "good word 1"}; !slices.Equal(got, want) {
+			t.Errorf("readers are left with %q, want %q", got, want)
+		}
+	})
+	t.Run("AnAuthorThatTheyGiveAPostIsNotified", func(t *testing.T) {
+		t.Parallel()
+		conn, _ := database(t)
+		exec(t, conn, `
+			create function own() returns trigger language plpgsql as $$
+			begin
+				new.author_id := 'pia';
+				return new;
+			end $$;
+			create trigger own before insert on tidings.posts for each row execute function own()`)
+		exec(t, conn, `insert into tidings.likes (post_id, user_id) values ('p', 'ann')`)
+		exec(t, conn, `insert into tidings.comments (post_id, author_id, body) values ('q', 'ann', 'x')`)
+		got := list[string](t, conn, `select concat_ws(' ', user_id, kind, post_id) from tidings.notifications order by id`)
+		if want := []string{"pia like p", "pia comment q"}; !slices.Equal(got, want) {
+			t.Errorf("notified is %q, want %q", got, want)
+		}
+	})
+}
