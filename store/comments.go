@@ -171,7 +171,7 @@ func (c NewComment) published(id int64, at time.Time) Comment {
 	}
 }
 
-// refusals are what the SQL above has against a comment.
+// refusals are what the SQL of comments, with a key or without, has against one.
 var refusals = map[string]error{
 	"in flight":  ErrInFlight,
 	"key reused": ErrKeyReused,
