@@ -37,13 +37,13 @@ func (s *Server) launch(ctx context.Context) error {
 	}
 	log, err := s.openLog(ctx)
 	if err != nil {
-		lock.Close()
+		unlock(lock)
 		return err
 	}
 	defer log.Close() // Postgres has its own by now
 	p, err := s.spawn(ctx, lock, log)
 	if err != nil {
-		lock.Close()
+		unlock(lock)
 		return log.explain(err)
 	}
 	s.become(p)
@@ -56,7 +56,7 @@ func (s *Server) launch(ctx context.Context) error {
 	return nil
 }
 
-// claim makes this process the owner of the directory until the file is closed.
+// claim makes this process the owner of the directory until the file is unlocked.
 func (s *Server) claim() (*os.File, error) {
 	f, err := s.account.open(filepath.Join(s.dir, "lock"))
 	if err != nil {

@@ -45,7 +45,7 @@ type process struct {
 }
 
 // spawn starts the postmaster, and a goroutine that waits for its end. From then on
-// the lock is that goroutine's to close.
+// the lock is that goroutine's to free.
 func (s *Server) spawn(ctx context.Context, lock *os.File, log *journal) (*process, error) {
 	in, err := s.prepare(ctx, log)
 	if err != nil {
@@ -78,7 +78,7 @@ func (s *Server) reap(p *process, lock *os.File) {
 	if s.socket != filepath.Join(s.dir, "run") {
 		os.RemoveAll(s.socket)
 	}
-	lock.Close()
+	unlock(lock)
 	s.cfg.Logger.Info("postgres is down", "dir", s.dir, "status", p.cmd.ProcessState.String())
 	close(p.done)
 }

@@ -116,6 +116,13 @@ func tryLock(f *os.File) (bool, error) {
 	return true, nil
 }
 
+// unlock frees the lock and closes the file. Closing alone would not free it at once: a
+// child that this process is just starting holds the file, too, until its exec.
+func unlock(f *os.File) {
+	syscall.Flock(int(f.Fd()), syscall.LOCK_UN) // of a lock that we hold it cannot fail
+	f.Close()
+}
+
 // killGroup ends a child started with process, and all its children, at once.
 func killGroup(p *os.Process) error {
 	return syscall.Kill(-p.Pid, syscall.SIGKILL)
