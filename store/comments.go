@@ -43,7 +43,8 @@ type NewComment struct {
 	IdempotencyKey string
 }
 
-// CreateComment publishes a comment. It returns ErrPostLocked, ErrNoParent, an
+// CreateComment publishes a comment, and returns it as a trigger of the site's may have
+// changed its body and its status. It returns ErrPostLocked, ErrNoParent, an
 // *InvalidError, or ErrNotFound for an unknown post when posts are not created; for a
 // repeated key ErrInFlight or ErrKeyReused; and ErrBusy.
 func (s *Store) CreateComment(ctx context.Context, c NewComment) (Comment, error) {
@@ -98,12 +99,12 @@ func (s *Store) queuePlainComments(batch *pgx.Batch, asked []*write) {
 			select id, post_id, parent_id, author_id, body
 			from asked
 			where outcome = ''
-			returning id, created_at
+			returning id, created_at, body, status
 		)
-		select n, outcome, id, null::timestamptz
+		select n, outcome, id, null::timestamptz, null::text, null::text
 		from asked
 		union all
-		select 0, '', id, created_at
+		select 0, '', id, created_at, body, status
 		from inserted`,
 		c.posts, c.parents, c.authors, c.bodies, s.autoPosts,
 	).Query(answers(asked))
@@ -126,33 +127,42 @@ func columnsOf(asked []*write) (c columns) {
 	return c
 }
 
+// An entry is a comment as it stands in the table, where a trigger of the site's may
+// have changed what was asked for.
+type entry struct {
+	id        int64
+	createdAt *time.Time // nil: not known to stand there
+	body      *string    // nil, as status: as asked
+	status    *string
+}
+
 // answers takes the outcome of each comment, numbered from 1, should the transaction
 // commit; without a number follow those that were inserted. Not joined in SQL: without a
 // hash, that would be each with each.
 func answers(asked []*write) func(pgx.Rows) error {
 	return func(rows pgx.Rows) error {
-		open, inserted := make(map[int64]*write), make(map[int64]time.Time)
-		var n, id int64
+		open, inserted := make(map[int64]*write), make(map[int64]entry)
+		var n int64
 		var outcome string
-		var createdAt *time.Time
-		_, err := pgx.ForEachRow(rows, []any{&n, &outcome, &id, &createdAt}, func() error {
+		var e entry
+		_, err := pgx.ForEachRow(rows, []any{&n, &outcome, &e.id, &e.createdAt, &e.body, &e.status}, func() error {
 			if n == 0 {
-				inserted[id] = *createdAt
+				inserted[e.id] = e
 				return nil
 			}
 			w := asked[n-1]
 			switch w.err = refusals[outcome]; {
 			case w.err != nil:
-			case createdAt != nil: // known by its key
-				w.created = w.comment.published(id, *createdAt)
+			case e.createdAt != nil: // known by its key
+				w.created = w.comment.as(e)
 			default:
-				open[id] = w
+				open[e.id] = w
 			}
 			return nil
 		})
 		for id, w := range open {
-			if at, ok := inserted[id]; ok {
-				w.created = w.comment.published(id, at)
+			if e, ok := inserted[id]; ok {
+				w.created = w.comment.as(e)
 			} else {
 				w.err = errKeptOut
 			}
@@ -164,11 +174,19 @@ func answers(asked []*write) func(pgx.Rows) error {
 // errKeptOut is of a comment that a trigger of the site's left out without a word.
 var errKeptOut = &InvalidError{Detail: "the site does not take this comment"}
 
-func (c NewComment) published(id int64, at time.Time) Comment {
-	return Comment{
-		ID: id, PostID: c.PostID, ParentID: c.ParentID, Author: c.Author, Body: c.Body,
-		Status: StatusPublished, CreatedAt: at, Version: 1,
+// as is the comment that was made of it.
+func (c NewComment) as(e entry) Comment {
+	made := Comment{
+		ID: e.id, PostID: c.PostID, ParentID: c.ParentID, Author: c.Author, Body: c.Body,
+		Status: StatusPublished, CreatedAt: *e.createdAt, Version: 1,
 	}
+	if e.body != nil {
+		made.Body = *e.body
+	}
+	if e.status != nil {
+		made.Status = *e.status
+	}
+	return made
 }
 
 // refusals are what the SQL of comments, with a key or without, has against one.

@@ -39,7 +39,7 @@ func (s *Store) queueKeyedComments(batch *pgx.Batch, asked []*write) {
 	batch.Queue(`
 		with asked as materialized (
 			select a.*, nextval('tidings.comments_id_seq') as id,
-				known.comment_id, known.created_at as known_at,
+				known.comment_id, known.created_at as known_at, known.body as known_body, known.status as known_status,
 				case
 					when not pg_try_advisory_xact_lock(hashtextextended(a.author_id || ' ' || a.key, 79)) then 'in flight'
 					when known.fingerprint <> a.fingerprint then 'key reused'
@@ -62,18 +62,19 @@ func (s *Store) queueKeyedComments(batch *pgx.Batch, asked []*write) {
 			select id, post_id, parent_id, author_id, body
 			from asked
 			where outcome = ''
-			returning id, created_at
+			returning id, created_at, body, status
 		),
 		remembered as (
-			insert into tidings.idempotency (user_id, key, fingerprint, comment_id, created_at)
-			select author_id, key, fingerprint, id, created_at
+			insert into tidings.idempotency (user_id, key, fingerprint, comment_id, created_at, body, status)
+			select author_id, key, fingerprint, id, created_at,
+				nullif(inserted.body, asked.body), nullif(status, 'published')
 			from asked
 			join inserted using (id)
 		)
-		select n, outcome, coalesce(comment_id, id), known_at
+		select n, outcome, coalesce(comment_id, id), known_at, known_body, known_status
 		from asked
 		union all
-		select 0, '', id, created_at
+		select 0, '', id, created_at, body, status
 		from inserted`,
 		c.posts, c.parents, c.authors, c.bodies, c.keys, c.fingerprints, s.autoPosts,
 	).Query(answers(asked))

@@ -306,3 +306,35 @@ func TestKeptOut(t *testing.T) {
 	}
 	want(t, "the keys", value[int64](t, d, `select count(*) from tidings.idempotency`), 10)
 }
+
+// What is answered is what stands in the table, also when the request is repeated.
+func TestComment_AsTheSiteChangedIt(t *testing.T) {
+	t.Parallel()
+	d := newDatabase(t)
+	d.exec(t, `
+		create function hold() returns trigger language plpgsql as $$
+		begin
+			new.status := 'pending';
+			new.body := upper(new.body);
+			return new;
+		end $$;
+		create trigger hold before insert on tidings.comments
+			for each row when (new.body like 'hold%') execute function hold()`)
+	for _, tt := range []struct{ author, body, stored, status string }{
+		{"ann", "hold me", "HOLD ME", "pending"},
+		{"bob", "Hello", "Hello", "published"},
+	} {
+		for _, key := range keyOrNone {
+			c := store.NewComment{PostID: "42", Author: user(tt.author), Body: tt.body, IdempotencyKey: key}
+			created, err := d.CreateComment(t.Context(), c)
+			must(t, err)
+			want(t, "answer", []string{created.Body, created.Status}, []string{tt.stored, tt.status})
+			if key != "" {
+				again, err := d.CreateComment(t.Context(), c)
+				must(t, err)
+				want(t, "repeated", again, created)
+			}
+		}
+	}
+	want(t, "comments", value[int64](t, d, `select count(*) from tidings.comments`), 4)
+}
