@@ -14,7 +14,7 @@ import (
 // Gauges are what the metrics and readyz tell of the database.
 type Gauges interface {
 	PoolStats() *pgxpool.Stat
-	GroupQueue() int
+	GroupStats() store.GroupStats
 	NotifyQueue(ctx context.Context) (float64, error)
 }
 
@@ -65,6 +65,9 @@ func describe(name, help string) *prometheus.Desc {
 var (
 	descSeats        = describe("seats", "Readers that hold a place within the limits: streams and polls.")
 	descGroup        = describe("group_commit_queue", "Writes that wait for a transaction to share.")
+	descGroupCommits = describe("group_commit_transactions_total", "Transactions that writes have shared.")
+	descGroupWrites  = describe("group_commit_writes_total", "Writes in these.")
+	descGroupApart   = describe("group_commit_apart_total", "Writes made apart from the others: they waited for a lock, or might be refused.")
 	descPoolAcquired = describe("pool_acquired_connections", "Database connections in use.")
 	descPoolIdle     = describe("pool_idle_connections", "Database connections at rest.")
 	descPoolMax      = describe("pool_max_connections", "Database connections that there may be.")
@@ -89,7 +92,11 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 	}
 	gauge(descSeats, float64(c.seats()))
 	if c.gauges != nil {
-		gauge(descGroup, float64(c.gauges.GroupQueue()))
+		group := c.gauges.GroupStats()
+		gauge(descGroup, float64(group.Waiting))
+		count(descGroupCommits, float64(group.Transactions))
+		count(descGroupWrites, float64(group.Writes))
+		count(descGroupApart, float64(group.Apart))
 		pool := c.gauges.PoolStats()
 		gauge(descPoolAcquired, float64(pool.AcquiredConns()))
 		gauge(descPoolIdle, float64(pool.IdleConns()))

@@ -30,6 +30,7 @@ var figures = []figure{
 	gauge("tidings_log_readable", "Whether the log could be read, the last time.", func(s stream.Stats) int64 { return int64(boolean(s.Readable)) }),
 	{prometheus.NewDesc("tidings_log_lag_seconds", "From the commit of an event until it was read here, the last time.", nil, nil), prometheus.GaugeValue, func(s stream.Stats) float64 { return s.Lag.Seconds() }},
 	gauge("tidings_log_head_position", "Position of the last event handed to readers; an instance that stays behind the others is late.", func(s stream.Stats) int64 { return s.Head.Position }),
+	gauge("tidings_log_floor_position", "Positions at or before it are gone: readers whose cursor lies there get a gap.", func(s stream.Stats) int64 { return s.Floor }),
 	counter("tidings_stream_deliveries_total", "Events written to streams, each once a reader.", func(s stream.Stats) int64 { return s.Delivered }),
 	counter("tidings_stream_writes_total", "Writes to streams; one may have many events.", func(s stream.Stats) int64 { return s.Writes }),
 	counter("tidings_stream_written_bytes_total", "Bytes of these writes.", func(s stream.Stats) int64 { return s.Bytes }),

@@ -57,6 +57,11 @@ func TestMetrics_OfDelivery(t *testing.T) {
 	<-waiting
 	one.leave()
 	eventually(t, "it left", func() bool { return r.scrape(t)["tidings_streams_ended_total{reason=left}"] == 1 })
+
+	want(t, "floor", r.scrape(t)["tidings_log_floor_position"], 0.0)
+	r.exec(t, `delete from tidings.events where position = 1`)
+	r.publish(t, "room:1", "tick", `1`)
+	eventually(t, "the floor rises", func() bool { return r.scrape(t)["tidings_log_floor_position"] == 1 })
 }
 
 // Whoever leaves before the answer is no fault of the server's.
@@ -74,7 +79,7 @@ func TestMetrics_OfClientsThatLeave(t *testing.T) {
 
 func TestMetrics(t *testing.T) {
 	t.Parallel()
-	r := newRig(t)
+	r := newRig(t, func(s *setup) { s.store.GroupCommit = true })
 	before := r.scrape(t)
 	want(t, "comment", r.do(t, "POST", "/v1/posts/secret-post/comments", as(t, "secret-ann"), sends(`{"body":"hi"}`)).status, 201)
 	r.do(t, "GET", "/made-up/path")
@@ -87,6 +92,9 @@ func TestMetrics(t *testing.T) {
 		"tidings_http_request_duration_seconds{route=/v1/posts/:post/comments}":              1,
 		"tidings_http_requests_total{method=other,route=other,status=4xx}":                   3,
 		"tidings_seats": 1,
+		"tidings_group_commit_transactions_total": 1,
+		"tidings_group_commit_writes_total":       1,
+		"tidings_group_commit_apart_total":        0,
 	} {
 		want(t, series, after[series]-before[series], rise)
 	}

@@ -118,6 +118,7 @@ func (r *rig) build(t *testing.T, set setup) {
 	r.Server, err = New(set.api)
 	must(t, err)
 	set.before(r.Server)
+	run(t, db.Run)
 	run(t, hub.Run)
 	run(t, typing.Run)
 	run(t, listener.Run)

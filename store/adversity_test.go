@@ -46,7 +46,7 @@ func TestFullQueue(t *testing.T) {
 			}
 		})
 	}
-	eventually(t, 30*time.Second, "the queue is full", func() bool { return d.GroupQueue() == queueRoom })
+	eventually(t, 30*time.Second, "the queue is full", func() bool { return d.GroupStats().Waiting == queueRoom })
 	wantErr(t, publish(t.Context(), "room:late"), store.ErrBusy)
 	_, err := d.Like(t.Context(), "42", ann)
 	wantErr(t, err, store.ErrBusy)

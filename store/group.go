@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -37,6 +38,8 @@ type group struct {
 	held     map[string]int // of these, who wait for a lock, by post and user
 	finished chan *write    // what the slow lane is through with
 	suspects suspects
+
+	transactions, writes, apart atomic.Int64 // GroupStats
 
 	ended chan struct{} // closed when nothing is committed any more
 }
@@ -129,6 +132,10 @@ func (g *group) commit(ctx context.Context, writes []*write) {
 // meets a lock would meet it again in each half, and is looked for one by one.
 func (g *group) commitTogether(ctx context.Context, writes []*write) {
 	err := g.store.commit(ctx, writes, shortLockTimeout)
+	if err == nil {
+		g.transactions.Add(1)
+		g.writes.Add(int64(len(writes)))
+	}
 	alone := len(writes) == 1
 	switch {
 	case err == nil || !retryable(err) || alone && !isLocked(err) && !isKeyTaken(err):
@@ -161,6 +168,7 @@ func (g *group) sendSlow(ctx context.Context, w *write, keys ...string) {
 		return
 	}
 	g.lane++
+	g.apart.Add(1)
 	w.holds = keys
 	for _, key := range keys {
 		g.held[key]++

@@ -113,7 +113,7 @@ func (d database) together(t *testing.T, deeds []deed, waiting int) []error {
 	for i, deed := range deeds {
 		doing.Go(func() { errs[i] = deed.do(t.Context(), d) })
 	}
-	eventually(t, 20*time.Second, "all wait for the next transaction", func() bool { return d.GroupQueue() == len(deeds) })
+	eventually(t, 20*time.Second, "all wait for the next transaction", func() bool { return d.GroupStats().Waiting == len(deeds) })
 	release()
 	doing.Wait()
 	must(t, errs[len(deeds)])

@@ -48,10 +48,19 @@ func (s *Store) NotifyQueue(ctx context.Context) (float64, error) {
 	return full, translate(err)
 }
 
-// GroupQueue is how many writes wait for a transaction to share.
-func (s *Store) GroupQueue() int {
-	if s.group == nil {
-		return 0
+// GroupStats say how group commit fares; all are 0 without it.
+type GroupStats struct {
+	Waiting      int   // writes in the queue
+	Transactions int64 // committed by the group
+	Writes       int64 // in these
+	Apart        int64 // writes that went down the slow lane
+}
+
+// GroupStats may be called at any time.
+func (s *Store) GroupStats() GroupStats {
+	g := s.group
+	if g == nil {
+		return GroupStats{}
 	}
-	return len(s.group.queue)
+	return GroupStats{len(g.queue), g.transactions.Load(), g.writes.Load(), g.apart.Load()}
 }

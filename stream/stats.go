@@ -30,6 +30,7 @@ const (
 // Stats are the figures of a hub since it began, and of this moment.
 type Stats struct {
 	Head      Cursor
+	Floor     int64               // of the log, when it was last read: positions at or before it are gone
 	Lag       time.Duration       // from the commit of an event until it was read here, the last time
 	Readable  bool                // the log could be read, the last time
 	Readers   map[Transport]int64 // at the moment
@@ -131,6 +132,7 @@ func (h *Hub) Stats() Stats {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
 	sum.Head, sum.Events, sum.Breaks = h.head, h.events, max(0, h.breaks-1) // the first is the beginning
+	sum.Floor = h.state.Floor
 	sum.Lag, sum.Readable = h.lag, h.loaded && h.err == nil
 	sum.Reads = h.reads.Load()
 	return sum
