@@ -27,8 +27,12 @@ const MinimumVersion = 150000
 const lockKey = 2009490719
 
 // lockTimeout bounds each wait for a table that somebody else uses. A waiting
-// ALTER TABLE blocks everyone behind it, so we give up, let them pass and retry.
-const lockTimeout = 5 * time.Second
+// ALTER TABLE blocks everyone behind it, so we give up, let them pass for longer than
+// they have waited, and retry.
+const (
+	lockTimeout = time.Second
+	pause       = 2 * time.Second // and up to as much again
+)
 
 // Up brings the database up to date. Any number of instances may call it at once:
 // one migrates, the others wait for it. It retries while a lock cannot be had,
@@ -41,14 +45,14 @@ func Up(ctx context.Context, dsn string, logger *slog.Logger) error {
 	for {
 		err := up(ctx, dsn, logger)
 		var pg *pgconn.PgError
-		if !errors.As(err, &pg) || pg.Code != pgerrcode.LockNotAvailable {
+		if !errors.As(err, &pg) || pg.Code != pgerrcode.LockNotAvailable && pg.Code != pgerrcode.DeadlockDetected {
 			return err
 		}
 		logger.WarnContext(ctx, "migration waits for a lock", "err", err)
 		select {
 		case <-ctx.Done():
 			return err
-		case <-time.After(time.Duration(rand.Int64N(int64(time.Second)))):
+		case <-time.After(pause + rand.N(pause)):
 		}
 	}
 }

@@ -201,7 +201,7 @@ var refusals = map[string]error{
 // DeleteComment takes a comment back. Only its author may, or a moderator: others
 // get ErrNotAuthor. Deleting twice is no error; ErrNotFound is.
 func (s *Store) DeleteComment(ctx context.Context, id int64, by string, moderator bool) error {
-	return s.write(ctx, func(tx pgx.Tx) error {
+	return s.writeHeld(ctx, func(tx pgx.Tx) error {
 		var author string
 		err := tx.QueryRow(ctx, `
 			select author_id

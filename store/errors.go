@@ -73,6 +73,8 @@ func unreachable(err error) bool {
 
 func translateCode(pg *pgconn.PgError) error {
 	switch {
+	case pg.Code == pgerrcode.LockNotAvailable, pg.Code == pgerrcode.DeadlockDetected, pg.Code == pgerrcode.SerializationFailure:
+		return fmt.Errorf("%w: %w", ErrBusy, pg)
 	case pg.ConstraintName == "comments_parent_in_same_post": // it went away meanwhile
 		return ErrNoParent
 	case pg.Code == pgerrcode.ForeignKeyViolation: // as did the post

@@ -33,6 +33,9 @@ func TestTranslate(t *testing.T) {
 		{&pgconn.PgError{Code: "08006"}, ErrUnavailable},                                      // connection_failure
 		{&pgconn.PgError{Code: "53300"}, ErrUnavailable},                                      // too_many_connections
 		{&pgconn.PgError{Code: "25006"}, ErrUnavailable},                                      // read_only_sql_transaction
+		{&pgconn.PgError{Code: "55P03"}, ErrBusy},                                             // lock_not_available
+		{&pgconn.PgError{Code: "40P01"}, ErrBusy},                                             // deadlock_detected
+		{&pgconn.PgError{Code: "40001"}, ErrBusy},                                             // serialization_failure
 		{&pgconn.PgError{Code: "23503", ConstraintName: "comments_parent_in_same_post"}, ErrNoParent},
 		{&pgconn.PgError{Code: "23503", ConstraintName: "comments_post_id_fkey"}, ErrNotFound},
 	} {

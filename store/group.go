@@ -30,7 +30,6 @@ const (
 type group struct {
 	store *Store
 	queue chan *write
-	slow  chan struct{} // holds a token for each connection that the slow lane uses
 
 	// What follows belongs to the goroutine of run.
 
@@ -44,11 +43,10 @@ type group struct {
 	ended chan struct{} // closed when nothing is committed any more
 }
 
-func newGroup(s *Store, lanes int) *group {
+func newGroup(s *Store) *group {
 	return &group{
 		store:    s,
 		queue:    make(chan *write, queueMost),
-		slow:     make(chan struct{}, lanes),
 		held:     make(map[string]int),
 		finished: make(chan *write),
 		suspects: make(suspects),
@@ -124,14 +122,14 @@ func (g *group) commit(ctx context.Context, writes []*write) {
 	if len(together) == 0 {
 		return
 	}
-	g.commitTogether(ctx, together)
+	g.commitTogether(ctx, together, shortLockTimeout)
 }
 
 // commitTogether halves a group that the database refused until it has found who is to
 // blame: one bad write costs the others a few transactions more, and not one each. Who
 // meets a lock would meet it again in each half, and is looked for one by one.
-func (g *group) commitTogether(ctx context.Context, writes []*write) {
-	err := g.store.commit(ctx, writes, shortLockTimeout)
+func (g *group) commitTogether(ctx context.Context, writes []*write, timeout time.Duration) {
+	err := g.store.commit(ctx, writes, timeout)
 	if err == nil {
 		g.transactions.Add(1)
 		g.writes.Add(int64(len(writes)))
@@ -144,13 +142,17 @@ func (g *group) commitTogether(ctx context.Context, writes []*write) {
 	case alone:
 		g.sendSlow(ctx, writes[0], writes[0].keys()...)
 	case isLocked(err):
-		for i := range writes {
-			g.commitTogether(ctx, writes[i:i+1])
+		for _, w := range writes {
+			if g.isHeld(w) {
+				g.sendSlow(ctx, w, w.keys()...)
+				continue
+			}
+			g.commitTogether(ctx, []*write{w}, searchLockTimeout)
 		}
 	default:
 		half := len(writes) / 2
-		g.commitTogether(ctx, writes[:half])
-		g.commitTogether(ctx, writes[half:])
+		g.commitTogether(ctx, writes[:half], timeout)
+		g.commitTogether(ctx, writes[half:], timeout)
 	}
 }
 
@@ -175,9 +177,11 @@ func (g *group) sendSlow(ctx context.Context, w *write, keys ...string) {
 	}
 	go func() {
 		select {
-		case g.slow <- struct{}{}:
+		case g.store.patient <- struct{}{}:
 			g.store.commitAlone(ctx, w)
-			<-g.slow
+			<-g.store.patient
+		case <-w.ctx.Done(): // the client has left, and nothing was written yet
+			w.fail(w.ctx.Err())
 		case <-ctx.Done():
 			w.fail(ErrUnavailable)
 		}

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"crypto/sha256"
 	"fmt"
 	"time"
@@ -78,6 +79,30 @@ func (s *Store) queueKeyedComments(batch *pgx.Batch, asked []*write) {
 		from inserted`,
 		c.posts, c.parents, c.authors, c.bodies, c.keys, c.fingerprints, s.autoPosts,
 	).Query(answers(asked))
+}
+
+// forgetKeys removes the keys that have expired and that nobody asks for again.
+func (s *Store) forgetKeys(ctx context.Context) error {
+	for {
+		var gone int64
+		err := s.write(ctx, func(tx pgx.Tx) error {
+			tag, err := tx.Exec(ctx, `
+				delete from tidings.idempotency
+				where ctid = any (array(
+					select ctid
+					from tidings.idempotency
+					where created_at <= statement_timestamp() - $1::interval
+					order by created_at
+					limit $2
+					for update skip locked
+				))`, IdempotencyLifetime, trimBatch)
+			gone = tag.RowsAffected()
+			return err
+		})
+		if err != nil || gone < trimBatch {
+			return err
+		}
+	}
 }
 
 // queueForgetKeys removes the keys among these that have expired.

@@ -134,7 +134,7 @@ func (l *Listener) next(ctx context.Context, conn *pgx.Conn) error {
 	defer cancel()
 	payload, _ := l.begin()
 	defer l.forget(payload)
-	if err := l.store.notify(proving, probeChannel, payload); err != nil {
+	if err := notify(proving, l.store.log, probeChannel, payload); err != nil {
 		return fmt.Errorf("probe: %w", err)
 	}
 	err = l.await(proving, conn)
@@ -216,7 +216,7 @@ func (l *Listener) Probe(ctx context.Context) error {
 	}
 	payload, p := l.begin()
 	defer l.forget(payload)
-	if err := l.store.notify(ctx, probeChannel, payload); err != nil {
+	if err := notify(ctx, l.store.log, probeChannel, payload); err != nil {
 		return fmt.Errorf("probe: %w", err)
 	}
 	select {

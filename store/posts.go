@@ -56,7 +56,7 @@ type PostUpdate struct {
 // was created.
 func (s *Store) PutPost(ctx context.Context, p PostUpdate) (Post, bool, error) {
 	var created bool
-	err := s.write(ctx, func(tx pgx.Tx) error {
+	err := s.writeHeld(ctx, func(tx pgx.Tx) error {
 		return tx.QueryRow(ctx, `
 			insert into tidings.posts (id, title, url, author_id, locked)
 			values ($1, $2, $3, $4, $5)

@@ -33,11 +33,14 @@ func (s *Store) Retain(ctx context.Context, keep Retention) error {
 	defer tick.Stop()
 	for {
 		removed, err := s.Trim(ctx, keep)
+		if err == nil {
+			err = s.forgetKeys(ctx)
+		}
 		switch {
 		case ctx.Err() != nil:
 			return nil
 		case err != nil:
-			s.logger.WarnContext(ctx, "log not trimmed", "err", err)
+			s.logger.WarnContext(ctx, "not everything old was removed", "err", err)
 		case removed > 0:
 			s.logger.LogAttrs(ctx, slog.LevelInfo, "log trimmed", slog.Int64("events", removed))
 		}
@@ -81,6 +84,7 @@ func (s *Store) trimBatch(ctx context.Context, keep Retention) (removed int64, e
 			with oldest as (
 				select position, created_at
 				from tidings.events
+				where position > $5 -- what was removed may stay in the index for long
 				order by position
 				limit $4
 			),
@@ -96,7 +100,7 @@ func (s *Store) trimBatch(ctx context.Context, keep Retention) (removed int64, e
 			using oldest, stays
 			where events.position = oldest.position
 				and (stays.position is null or oldest.position < stays.position)`,
-			max(keep.Age, MinimumAge), MinimumAge, keep.Rows, trimBatch)
+			max(keep.Age, MinimumAge), MinimumAge, keep.Rows, trimBatch, floor)
 		if err != nil || gone.RowsAffected() == 0 {
 			return err
 		}

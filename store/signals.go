@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 
+	"github.com/jackc/pgx/v5/pgxpool"
+
 	"github.com/tidings-live/tidings/stream"
 )
 
@@ -28,7 +30,7 @@ func (s *Store) Signal(ctx context.Context, signal Signal) error {
 	if err != nil {
 		return fmt.Errorf("encode signal: %w", err)
 	}
-	return s.notify(ctx, signalChannel, string(payload))
+	return notify(ctx, s.pool, signalChannel, string(payload))
 }
 
 func parseSignal(payload string) (Signal, error) {
@@ -48,8 +50,8 @@ func parseSignal(payload string) (Signal, error) {
 
 // notify sends a notification that may be lost. It does not wait for the disk: each
 // NOTIFY holds the lock that all commits with one queue for.
-func (s *Store) notify(ctx context.Context, channel, payload string) error {
-	_, err := s.pool.Exec(ctx, `
+func notify(ctx context.Context, pool *pgxpool.Pool, channel, payload string) error {
+	_, err := pool.Exec(ctx, `
 		select set_config('synchronous_commit', 'off', true), pg_notify($1, $2)`,
 		channel, payload)
 	return translate(err)

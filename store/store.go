@@ -48,7 +48,8 @@ type Store struct {
 	log       *pgxpool.Pool // reads the log, so that nothing else keeps it waiting
 	listen    *pgx.ConnConfig
 	autoPosts bool
-	group     *group // nil when each write is committed alone
+	patient   chan struct{} // holds a token for each connection that may wait for rows for long
+	group     *group        // nil when each write is committed alone
 	logger    *slog.Logger
 }
 
@@ -69,7 +70,10 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 		return nil, fmt.Errorf("parse LISTEN URL: %w", err)
 	}
 	configure(listen, "tidings listen")
-	s := &Store{listen: listen, autoPosts: cfg.AutoPosts, logger: cfg.Logger}
+	s := &Store{
+		listen: listen, autoPosts: cfg.AutoPosts, logger: cfg.Logger,
+		patient: make(chan struct{}, max(1, pool.MaxConns/2)),
+	}
 	if s.logger == nil {
 		s.logger = slog.New(slog.DiscardHandler)
 	}
@@ -85,7 +89,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 		return nil, fmt.Errorf("open pool for the log: %w", err)
 	}
 	if cfg.GroupCommit {
-		s.group = newGroup(s, max(1, int(pool.MaxConns)/2))
+		s.group = newGroup(s)
 	}
 	return s, nil
 }
@@ -122,11 +126,36 @@ func (s *Store) Ping(ctx context.Context) error {
 }
 
 // write runs fn in a transaction of READ COMMITTED, whatever the database's default:
-// a writer with an older snapshot could not number its events.
+// a writer with an older snapshot could not number its events. It waits for rows no
+// longer than longLockTimeout, then ErrBusy is returned.
 func (s *Store) write(ctx context.Context, fn func(tx pgx.Tx) error) error {
-	options := pgx.TxOptions{IsoLevel: pgx.ReadCommitted, AccessMode: pgx.ReadWrite}
-	return translate(pgx.BeginTxFunc(ctx, s.pool, options, fn))
+	ctx, cancel := context.WithTimeout(ctx, commitTimeout)
+	defer cancel()
+	return translate(pgx.BeginTxFunc(ctx, s.pool, pgx.TxOptions{BeginQuery: beginWrite}, fn))
 }
+
+// writeHeld is write for rows that anybody may hold. It leaves the other half of the pool
+// to those who wait for nobody, and returns ErrBusy when its own stays taken.
+func (s *Store) writeHeld(ctx context.Context, fn func(tx pgx.Tx) error) error {
+	patience := time.NewTimer(longLockTimeout)
+	defer patience.Stop()
+	select {
+	case s.patient <- struct{}{}:
+		defer func() { <-s.patient }()
+		return s.write(ctx, fn)
+	case <-patience.C:
+		return ErrBusy
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// beginWrite bounds the waits for rows; the log's turn is waited for as before.
+var beginWrite = fmt.Sprintf(`
+	begin isolation level read committed read write;
+	select
+		set_config('tidings.turn_timeout', current_setting('lock_timeout'), true),
+		set_config('lock_timeout', '%d', true)`, longLockTimeout.Milliseconds())
 
 // read runs queries in one snapshot and one round trip. Each query brings the
 // function that takes its rows. A plan may be kept that was made when a table was empty,

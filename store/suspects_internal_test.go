@@ -31,7 +31,7 @@ func TestSuspects(t *testing.T) {
 	})
 	t.Run("AreSoForLongerWhenRefusedAgain", func(t *testing.T) {
 		t.Parallel()
-		g := newGroup(nil, 1)
+		g := newGroup(nil)
 		w := refused("bad")
 		g.suspects[w.suspect()] = begin // over
 		g.lane++

@@ -14,6 +14,9 @@ import (
 const (
 	// shortLockTimeout is how long a group waits for a row that somebody holds.
 	shortLockTimeout = 100 * time.Millisecond
+	// searchLockTimeout is how long each of a group that met a lock waits, to find those who
+	// meet it: many of them must not add up.
+	searchLockTimeout = 5 * time.Millisecond
 	// longLockTimeout is how long a write waits for one alone.
 	longLockTimeout = 10 * time.Second
 	// commitTimeout bounds a transaction as a whole, its wait for the log's turn with it.
@@ -81,6 +84,10 @@ func (s *Store) submit(ctx context.Context, w *write) error {
 
 // commitAlone makes one write, waits longer for its locks, and finishes it.
 func (s *Store) commitAlone(ctx context.Context, w *write) {
+	if err := w.ctx.Err(); err != nil { // the client has left while it waited
+		w.fail(err)
+		return
+	}
 	err := s.commit(ctx, []*write{w}, longLockTimeout)
 	if isKeyTaken(err) {
 		err = s.commit(ctx, []*write{w}, longLockTimeout)
@@ -103,7 +110,8 @@ func isLocked(err error) bool {
 
 // commit makes all writes in one transaction and one round trip. What is wrong with
 // a single write (a locked post) is in its err, and costs the others nothing; an
-// error that is returned is the transaction's, and nothing was written.
+// error that is returned is the transaction's: the database has refused it, or is
+// unreachable and may have committed it.
 //
 // Rows may be held by others, so waits are bounded, those of the foreign keys at COMMIT
 // as well. The log's turn is not a row: it is waited for as long as it takes.
@@ -117,7 +125,8 @@ func (s *Store) commit(ctx context.Context, writes []*write, lockTimeout time.Du
 	s.queueComments(batch, writes)
 	s.queueLikes(batch, writes)
 	queueEvents(batch, writes)
-	batch.Queue("commit")
+	committed := false
+	batch.Queue("commit").Exec(func(pgconn.CommandTag) error { committed = true; return nil })
 	s.queueLikeCounts(batch, writes)
 
 	conn, err := s.pool.Acquire(ctx)
@@ -125,13 +134,31 @@ func (s *Store) commit(ctx context.Context, writes []*write, lockTimeout time.Du
 		return err
 	}
 	defer conn.Release()
-	if err := conn.SendBatch(ctx, batch).Close(); err != nil {
+	err = conn.SendBatch(ctx, batch).Close()
+	if committed { // must not be made again, whatever came after it
+		leaveUncounted(writes, err)
+		return nil
+	}
+	if err != nil {
 		if _, rollback := conn.Exec(ctx, "rollback"); rollback != nil {
 			err = fmt.Errorf("%w (%w)", err, rollback)
 		}
 		return err
 	}
 	return nil
+}
+
+// leaveUncounted tells likes and unlikes that were written why nobody could read what
+// they came to. They may be repeated.
+func leaveUncounted(writes []*write, err error) {
+	if err == nil {
+		return
+	}
+	for _, w := range writes {
+		if w.isLike() {
+			w.err = fmt.Errorf("%w: read counts: %w", ErrUnavailable, err)
+		}
+	}
 }
 
 // queueSettings makes settings for the rest of the transaction.

@@ -1,0 +1,179 @@
+package store_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/tidings-live/tidings/store"
+)
+
+// Whoever waits for somebody's row has half of the pool at most: the rest goes on.
+func TestHeldRowLeavesConnectionsToOthers(t *testing.T) {
+	t.Parallel()
+
+	d := newDatabase(t)
+	held := d.comment(t, store.NewComment{PostID: "42", Author: ann, Body: "Hello"})
+	half := int(d.PoolStats().MaxConns()) / 2
+	release := d.hold(t, `select from tidings.comments where id = $1 for update`, held.ID)
+	through := make(chan error, 4*half)
+	for range cap(through) {
+		go func() { through <- d.DeleteComment(t.Context(), held.ID, "ann", false) }()
+	}
+	d.waits(t, half)
+
+	d.comment(t, store.NewComment{PostID: "other", Author: bob, Body: "Hello"})
+	must(t, d.Ping(t.Context()))
+	want(t, "deletes that are through", len(through), 0)
+	release()
+	for range cap(through) {
+		must(t, <-through)
+	}
+}
+
+// Writes that were gathered before anybody met the lock meet it together and once more,
+// and then wait apart: not each of them keeps the others waiting.
+func TestHeldRowIsMetByOneOfMany(t *testing.T) {
+	t.Parallel()
+
+	const many = 12
+	d := newDatabase(t)
+	d.exec(t, `
+		insert into tidings.posts (id) values ('held'), ('free');
+		create sequence attempts;
+		create function attempt() returns trigger language plpgsql as $$
+		begin
+			perform nextval('attempts');
+			return new;
+		end $$;
+		create trigger attempt before insert on tidings.comments
+			for each row when (new.post_id = 'held') execute function attempt()`)
+	deeds := []deed{good(3)}
+	for i := range many {
+		deeds = append(deeds, deed{do: func(ctx context.Context, d database) error {
+			_, err := d.CreateComment(ctx, store.NewComment{PostID: "held", Author: user(fmt.Sprint("u", i)), Body: "Hello"})
+			return err
+		}})
+	}
+	release := d.hold(t, `select from tidings.posts where id = 'held' for update`)
+	go func() {
+		eventually(t, 20*time.Second, "all wait apart", func() bool { return d.GroupStats().Apart == many })
+		release()
+	}()
+	for _, err := range d.together(t, deeds, 0) {
+		must(t, err)
+	}
+	want(t, "attempts", value[int64](t, d, `select last_value from attempts`), many+1+many)
+}
+
+// Who leaves while the write waits apart has written nothing, and may write again.
+func TestHeldRowIsNotWrittenForWhoHasLeft(t *testing.T) {
+	t.Parallel()
+
+	d := newDatabase(t)
+	d.exec(t, `insert into tidings.posts (id) values ('held')`)
+	release := d.hold(t, `select from tidings.posts where id = 'held' for update`)
+	leaving, leave := context.WithCancel(t.Context())
+	begun := int(d.PoolStats().MaxConns()) / 2
+	comment := func(ctx context.Context, i int) error {
+		_, err := d.CreateComment(ctx, store.NewComment{PostID: "held", Author: user(fmt.Sprint("u", i)), Body: "Hello"})
+		return err
+	}
+	var left sync.WaitGroup
+	for i := range begun + 6 {
+		left.Go(func() { wantErr(t, comment(leaving, i), context.Canceled) })
+	}
+	eventually(t, 20*time.Second, "all wait apart", func() bool { return int(d.GroupStats().Apart) == begun+6 })
+	d.waits(t, begun)
+	leave()
+	left.Wait()
+	release()
+	inParallel(8, func(i int) {
+		if err := comment(t.Context(), i); err != nil {
+			t.Error(err)
+		}
+	})
+	want(t, "comments", value[int](t, d, `select count(*) from tidings.comments`), begun+8)
+}
+
+// What has failed after COMMIT is no reason to write again.
+func TestCommittedIsNotWrittenAgain(t *testing.T) {
+	t.Parallel()
+
+	d := newDatabase(t)
+	d.exec(t, `insert into tidings.posts (id) values ('42')`)
+	dsn, err := url.Parse(d.dsn)
+	must(t, err)
+	query := dsn.Query()
+	query.Set("lock_timeout", "3000") // bounds the reading of counts, too
+	dsn.RawQuery = query.Encode()
+	impatient := d
+	impatient.Store = open(t, dsn.String())
+
+	turn := d.hold(t, `lock table tidings.turn in exclusive mode`)
+	var writing sync.WaitGroup
+	first := make(chan error, 1)
+	go func() { first <- impatient.Publish(t.Context(), "room:1", "news", []byte(`{}`)) }()
+	d.waits(t, 1)
+	nextTurn := d.holdLater(t, `lock table tidings.turn in exclusive mode`)
+	d.waits(t, 2)
+	var commented, liked error
+	writing.Go(func() {
+		_, commented = impatient.CreateComment(t.Context(), store.NewComment{PostID: "42", Author: ann, Body: "Hello"})
+	})
+	writing.Go(func() { _, liked = impatient.Like(t.Context(), "42", bob) })
+	eventually(t, 20*time.Second, "both wait", func() bool { return impatient.GroupStats().Waiting == 2 })
+	turn()
+	must(t, <-first)
+	d.waits(t, 1) // the two, for the next turn
+	alter := d.holdLater(t, `lock table tidings.posts in access exclusive mode`)
+	d.waits(t, 2)
+	nextTurn() // they commit, and the table is held before the count is read
+	writing.Wait()
+	alter()
+	must(t, commented)
+	wantErr(t, liked, store.ErrUnavailable)
+	want(t, "comments", value[int](t, d, `select count(*) from tidings.comments`), 1)
+	want(t, "likes", value[int](t, d, `select count(*) from tidings.likes`), 1)
+}
+
+// holdLater takes a lock as soon as it is free, and ends the transaction when it is
+// released.
+func (d database) holdLater(t *testing.T, sql string) (release func()) {
+	t.Helper()
+	tx, err := d.sql.Begin(t.Context())
+	must(t, err)
+	locked := make(chan struct{})
+	go func() {
+		defer close(locked)
+		if _, err := tx.Exec(t.Context(), sql); err != nil && !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
+	}()
+	release = sync.OnceFunc(func() {
+		<-locked
+		tx.Rollback(context.WithoutCancel(t.Context()))
+	})
+	t.Cleanup(release)
+	return release
+}
+
+func TestRetain_ForgetsKeys(t *testing.T) {
+	t.Parallel()
+
+	d := newDatabase(t)
+	for _, key := range []string{"old", "young"} {
+		d.comment(t, store.NewComment{PostID: "42", Author: ann, Body: "Hello", IdempotencyKey: key})
+	}
+	for key, age := range map[string]time.Duration{"old": store.IdempotencyLifetime, "young": store.IdempotencyLifetime - time.Minute} {
+		d.exec(t, `update tidings.idempotency set created_at = now() - $2::interval where key = $1`, key, age)
+	}
+	run(t, func(ctx context.Context) error { return d.Retain(ctx, store.Retention{Age: time.Hour, Rows: 1000}) })
+	eventually(t, 20*time.Second, "the old one is gone", func() bool {
+		return value[string](t, d, `select string_agg(key, ',') from tidings.idempotency`) == "young"
+	})
+}
