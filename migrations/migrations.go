@@ -35,8 +35,8 @@ const (
 )
 
 // Up brings the database up to date. Any number of instances may call it at once:
-// one migrates, the others wait for it. It retries while a lock cannot be had,
-// until ctx ends. The DSN must reach Postgres itself, not a transaction pooler.
+// one migrates, the others wait for it. It retries while a lock cannot be had
+// or ends in a deadlock, until ctx ends. The DSN must reach Postgres itself, not a transaction pooler.
 //
 // It needs Postgres 15 or newer, the encoding UTF8 and a role that may create a schema
 // in the database, or objects in a schema tidings that is there, and says so when one

@@ -30,6 +30,39 @@ func TestTriggersOfTheSite(t *testing.T) {
 			t.Errorf("readers are left with %q, want %q", got, want)
 		}
 	})
+	for name, act := range map[string]string{
+		"WhatTheyHideIsNotTold":   `update tidings.comments set status = 'spam' where id = new.id and body ~ 'bad'`,
+		"WhatTheyDeleteIsNotTold": `delete from tidings.comments where id = new.id and body ~ 'bad'`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			conn, _ := database(t)
+			exec(t, conn, `
+				create function hide() returns trigger language plpgsql as $$
+				begin
+					`+act+`;
+					return null;
+				end $$;
+				create trigger a_hide after insert on tidings.comments for each row execute function hide()`)
+			exec(t, conn, `insert into tidings.posts (id, author_id) values ('p', 'pia')`)
+			exec(t, conn, `insert into tidings.comments (post_id, author_id, body) values ('p', 'ann', 'good word')`)
+			exec(t, conn, `insert into tidings.comments (post_id, parent_id, author_id, body) values ('p', 1, 'bob', 'bad word'), ('p', 1, 'bob', 'fine word')`)
+			told := list[string](t, conn, `select data ->> 'body' from tidings.events where name = 'new-comment' order by position`)
+			if want := []string{"good word", "fine word"}; !slices.Equal(told, want) {
+				t.Errorf("told is %q, want %q", told, want)
+			}
+			notified := list[string](t, conn, `select concat_ws(' ', user_id, kind, comment_id) from tidings.notifications order by id`)
+			if want := []string{"pia comment 1", "ann reply 3", "pia comment 3"}; !slices.Equal(notified, want) {
+				t.Errorf("notified is %q, want %q", notified, want)
+			}
+			if got := value[int64](t, conn, `select count(*) from tidings.counts where least(comments, likes, unread) < 0`); got != 0 {
+				t.Errorf("%d counts are negative", got)
+			}
+			if got := value[int64](t, conn, `select tidings.recount()`); got != 0 {
+				t.Errorf("recount repairs %d", got)
+			}
+		})
+	}
 	t.Run("AnAuthorThatTheyGiveAPostIsNotified", func(t *testing.T) {
 		t.Parallel()
 		conn, _ := database(t)
