@@ -73,7 +73,7 @@ func (s *Store) queueComments(batch *pgx.Batch, writes []*write) {
 }
 
 // queuePlainComments inserts those without an idempotency key: most of what the other
-// statement costs is for the keys.
+// statement costs is for the keys. What keeps a comment out here does so there.
 func (s *Store) queuePlainComments(batch *pgx.Batch, asked []*write) {
 	if len(asked) == 0 {
 		return

@@ -25,7 +25,8 @@ func (c NewComment) fingerprint() []byte {
 	return sum[:]
 }
 
-// queueKeyedComments inserts those with one.
+// queueKeyedComments inserts those with one. What else may keep a comment out is the same
+// as in queuePlainComments, and changes with it.
 //
 // A key is held for as long as its transaction runs, on any instance, by an advisory
 // lock; whoever doesn't get it knows that the first is still in flight. Who gets it just
