@@ -39,6 +39,10 @@ func (s *Server) events(c echo.Context) error {
 		seat.leave()
 		return s.turnAway(c, err)
 	}
+	if err := s.useTicket(c, r); err != nil {
+		feed.Close()
+		return s.turnAway(c, err)
+	}
 	header := c.Response().Header()
 	header.Set(echo.HeaderContentType, "text/event-stream")
 	header.Set(echo.HeaderCacheControl, "no-store, no-transform")
@@ -57,7 +61,7 @@ func (s *Server) feedConfig(c echo.Context, r reading, style stream.Style, seat 
 	if !r.who.anonymous() {
 		cfg.Expires = r.who.Expires
 	}
-	if r.ticket {
+	if r.ticket != "" {
 		cfg.MaxAge = 0
 	}
 	id := c.Response().Header().Get(echo.HeaderXRequestID)

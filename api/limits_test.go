@@ -44,6 +44,25 @@ func (r *rig) wantRefusal(t *testing.T, why refusal, status int, code, query str
 	}
 }
 
+// leavesTicket wants whoever a limit keeps out with a ticket to get in with it later.
+func leavesTicket(t *testing.T, limits Limits) {
+	t.Parallel()
+	r := newRig(t, limited(limits))
+	ticket := r.ticket(t, as(t, "ann"), `["me"]`)
+	first := r.follow(t, "topic=post:1", as(t, "ann"))
+	first.event("stream.ready")
+	if block, err := r.follow(t, "topic=me&ticket="+ticket, native).next(); err != nil || block.field("event") != "" || block.field("retry") == "" {
+		t.Errorf("an EventSource is told %q, %v", block, err)
+	}
+	later := r.do(t, "GET", "/v1/events?topic=me&ticket="+ticket, header("Accept", "application/problem+json, text/event-stream"))
+	if later.status != 429 && later.status != 503 {
+		t.Errorf("status %d: %s", later.status, later.body)
+	}
+	first.leave()
+	eventually(t, "the seat is free", func() bool { return r.limits.seats() == 0 })
+	r.follow(t, "topic=me&ticket="+ticket, native).event("stream.ready")
+}
+
 func TestLimits(t *testing.T) {
 	t.Parallel()
 
@@ -64,21 +83,11 @@ func TestLimits(t *testing.T) {
 		r.follow(t, "topic=post:1").event("stream.ready")
 	})
 
-	t.Run("LeavesATicketForTheNextTime", func(t *testing.T) {
-		t.Parallel()
-		r := newRig(t, limited(Limits{Streams: 1}))
-		ticket := r.ticket(t, as(t, "ann"), `["me"]`)
-		first := r.follow(t, "topic=post:1")
-		first.event("stream.ready")
-		if block, err := r.follow(t, "topic=me&ticket="+ticket, native).next(); err != nil || block.field("event") != "" || block.field("retry") == "" {
-			t.Errorf("an EventSource is told %q, %v", block, err)
-		}
-		r.do(t, "GET", "/v1/events?topic=me&ticket="+ticket, header("Accept", "application/problem+json, text/event-stream")).isProblem(t, 503, "unavailable")
-		first.leave()
-		eventually(t, "the seat is free", func() bool { return r.limits.seats() == 0 })
-		r.follow(t, "topic=me&ticket="+ticket, native).event("stream.ready")
-	})
-
+	for name, limits := range map[string]Limits{
+		"OfTheProcess": {Streams: 1}, "OfTheAddress": {PerAddress: 1}, "OfTheUser": {PerUser: 1},
+	} {
+		t.Run(name+"LeavesATicketForTheNextTime", func(t *testing.T) { leavesTicket(t, limits) })
+	}
 	t.Run("OfAUserCountsNobodyElse", func(t *testing.T) {
 		t.Parallel()
 		r := newRig(t, limited(Limits{PerUser: 1}))

@@ -63,6 +63,9 @@ func (s *Server) poll(c echo.Context) error {
 			sub.Close()
 		}
 	}()
+	if err := s.useTicket(c, r); err != nil {
+		return err
+	}
 	if r.start.IsNow() {
 		return answerPoll(c, nil, nil, sub)
 	}

@@ -166,6 +166,22 @@ func TestTickets(t *testing.T) {
 	r.do(t, "GET", "/v1/poll?topic=me&ticket="+ticket).isProblem(t, 401, "invalid_ticket")
 	r.do(t, "GET", "/v1/events?topic=me&ticket=made-up").isProblem(t, 401, "invalid_ticket")
 
+	// What is wrong with the request costs no ticket; one of many who show it gets in.
+	shown := r.ticket(t, ann, `["me"]`)
+	r.do(t, "GET", "/v1/events?topic=me&heartbeat=never&ticket="+shown).isProblem(t, 400, "malformed")
+	r.do(t, "GET", "/v1/poll?topic=me&wait=soon&ticket="+shown).isProblem(t, 400, "malformed")
+	statuses := make(chan int)
+	for range 8 {
+		go func() { statuses <- r.do(t, "GET", "/v1/poll?topic=me&wait=0&ticket="+shown).status }()
+	}
+	got := make(map[int]int)
+	for range 8 {
+		got[<-statuses]++
+	}
+	want(t, "statuses", got, map[int]int{200: 1, 401: 7})
+	s.leave()
+	eventually(t, "the seats are free", func() bool { return r.limits.seats() == 0 })
+
 	for _, topics := range []string{"topic=post:43", "topic=me&topic=post:43", "topic=user:bob"} { // also what is public
 		other := r.ticket(t, ann, `["me"]`)
 		r.do(t, "GET", "/v1/events?"+topics+"&ticket="+other).isProblem(t, 403, "forbidden")

@@ -17,7 +17,7 @@ type reading struct {
 	topics []stream.Topic
 	start  stream.Start
 	who    Identity
-	ticket bool // who is known by a ticket
+	ticket string // by which who is known; "" for a token, or nobody
 	values url.Values
 }
 
@@ -37,18 +37,18 @@ func (s *Server) reading(c echo.Context) (reading, error) {
 		return reading{}, err
 	}
 	if secret != "" {
-		if err := s.room(); err != nil { // before the ticket is used up
+		if err := s.room(); err != nil { // before anything is looked up
 			return reading{}, err
 		}
-		r.ticket = true
-		if r.who, granted, err = s.useTicket(c.Request(), secret); err != nil {
+		r.ticket = secret
+		if r.who, granted, err = s.showTicket(c.Request(), secret); err != nil {
 			return reading{}, err
 		}
 	}
 	if r.topics, err = s.readable(values["topic"], r.who); err != nil {
 		return reading{}, err
 	}
-	if r.ticket {
+	if r.ticket != "" {
 		err = within(r.topics, granted)
 	}
 	return r, err

@@ -57,14 +57,9 @@ func (s *Server) createTicket(c echo.Context) error {
 	return c.JSON(http.StatusCreated, map[string]string{"ticket": secret, "expiresAt": timestamp(expires)})
 }
 
-// useTicket takes a ticket and returns whom it speaks for, and the topics it is for.
-// HEAD opens nothing, and so leaves the ticket.
-func (s *Server) useTicket(r *http.Request, secret string) (Identity, []string, error) {
-	take := s.store.UseTicket
-	if r.Method == http.MethodHead {
-		take = s.store.Ticket
-	}
-	ticket, err := take(r.Context(), secret)
+// showTicket returns whom a ticket speaks for, and the topics it is for. It stays.
+func (s *Server) showTicket(r *http.Request, secret string) (Identity, []string, error) {
+	ticket, err := s.store.Ticket(r.Context(), secret)
 	if err != nil {
 		return Identity{}, nil, err
 	}
@@ -76,6 +71,17 @@ func (s *Server) useTicket(r *http.Request, secret string) (Identity, []string, 
 		return Identity{}, nil, store.ErrTicket
 	}
 	return holder, ticket.Topics, nil
+}
+
+// useTicket is called when nothing else can turn the reader away: who is told to come back
+// must find the ticket as it was. Of several who show it at once one gets through, the
+// others get [store.ErrTicket]. HEAD opens nothing, and so leaves it.
+func (s *Server) useTicket(c echo.Context, r reading) error {
+	if r.ticket == "" || c.Request().Method == http.MethodHead {
+		return nil
+	}
+	_, err := s.store.UseTicket(c.Request().Context(), r.ticket)
+	return err
 }
 
 // within is the problem that a ticket is for other topics.
