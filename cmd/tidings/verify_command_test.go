@@ -76,7 +76,11 @@ func TestVerifyThroughChaos(t *testing.T) {
 	if report.Any() {
 		t.Errorf("found %+v", report.Faults)
 	}
-	if len(report.Injected) < 5 || report.Arrived == 0 {
+	happened := 0
+	for _, n := range report.Injected {
+		happened += min(1, int(n))
+	}
+	if happened < 5 || report.Arrived == 0 {
 		t.Errorf("%d deliveries through the faults %v", report.Arrived, report.Injected)
 	}
 }

@@ -88,6 +88,9 @@ func (t *tormentor) burst(context.Context) (bool, error) {
 		if err == nil && (w.err != nil || w.got < written) {
 			t.run.tally.count(cut, 1, "%s: a stream that kept reading got %d of a burst of %d: %v", w.name, w.got, written, w.err)
 		}
+		if err == nil && w.got > written {
+			t.run.tally.count(duplicated, int64(w.got-written), "%s: got %d of a burst of %d", w.name, w.got, written)
+		}
 		t.run.live.events.Add(int64(w.got))
 	}
 	return err == nil, nil

@@ -10,8 +10,7 @@
 //     long-poll, and note all they see in a [trail];
 //   - the [recorder] reads the log as it grows, before retention can remove it;
 //   - the [court] holds the trails against the [truth], a [judge] for each reader,
-//     while the run goes on, so that a run of hours takes no more memory than one of
-//     minutes;
+//     while the run goes on: what was judged is forgotten, but for some bytes a write;
 //   - with Chaos, a [world] of our own, three instances and a Postgres, is broken and
 //     mended by seeded faults all the while.
 //
@@ -25,7 +24,12 @@
 // closing event goes to each topic, so that "never arrived" means something.
 //
 // A write without an answer may or may not have happened; never twice. One that was
-// refused or rolled back must not have.
+// refused or rolled back must not have. Likes and deletes that were acknowledged, and the
+// counts, are held against the tables at the end, where the database is at hand: see
+// [claims].
+//
+// Latency is told and not judged; typing signals, which may be lost, are not looked at.
+// What a run wrote stays: its posts and users are named verify-….
 //
 // The package reads over the wire alone, through api/client.
 package verify

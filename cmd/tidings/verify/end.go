@@ -69,6 +69,9 @@ func (r *run) judge(ctx context.Context) error {
 	if err := r.judgeCounts(ctx); err != nil {
 		return fmt.Errorf("compare counts: %w", err)
 	}
+	if err := r.judgeTables(ctx); err != nil {
+		return fmt.Errorf("compare tables: %w", err)
+	}
 	return nil
 }
 

@@ -41,6 +41,15 @@ type said struct {
 	Count     int64   `json:"count"`
 	Unread    int64   `json:"unread"`
 	Version   int64   `json:"version"`
+	ParentID  *string `json:"parentId"`
+	Status    string  `json:"status"`
+	CreatedAt string  `json:"createdAt"`
+	Author    person  `json:"author"`
+	Actor     person  `json:"actor"`
+}
+
+type person struct {
+	ID string `json:"id"`
 }
 
 // note is the data of what we publish.
@@ -100,7 +109,11 @@ func factOf(topic, name string, data []byte) fact {
 		f.n = bodyNumber(s.Body)
 	}
 	f.astray = s.To != "" && s.To != topic
-	f.digest = hash(topic, name, s.ID, s.PostID, comment, s.Body, s.Kind, s.To,
+	parent := ""
+	if s.ParentID != nil {
+		parent = *s.ParentID
+	}
+	f.digest = hash(topic, name, s.ID, s.PostID, comment, parent, s.Body, s.Kind, s.To, s.Status, s.CreatedAt, s.Author.ID, s.Actor.ID,
 		numbers(f.n, s.Count, s.Unread, s.Version))
 	return f
 }

@@ -162,11 +162,12 @@ func (j *judge) advance(to int64) {
 }
 
 // gap takes an announced gap: what lies in it is excused, what lies between the
-// cursor and its beginning is not.
+// cursor and its beginning is not. Whether it was needed is judged from where the reader
+// stands, whatever the server says.
 func (j *judge) gap(s step, v view) {
 	j.gaps++
 	j.advance(s.from.Position)
-	if v.floor >= 0 && (s.reason != string(stream.GapExpired) || s.from.Position >= v.floor) {
+	if v.floor >= 0 && (s.reason != string(stream.GapExpired) || j.at.Position >= v.floor) {
 		j.tally.count(needlessGaps, 1, "%s: gap (%s) from %v to %v, but the log begins after %d", j.name, s.reason, s.from, s.cursor, v.floor)
 	}
 	after := max(j.at.Position, s.from.Position)

@@ -121,6 +121,7 @@ var judgeTests = []struct {
 	{"SkipsPastTheGap", func(s *scene) { s.notes(7); s.sees(1); s.gap(1, 5, "expired"); s.sees(7) }, 3, Faults{Lost: 1, SilentGaps: 1}},
 	{"OlderThanTheGap", func(s *scene) { s.notes(6); s.sees(1); s.gap(1, 5, "expired"); s.sees(4, 6) }, 3, Faults{Reordered: 1}},
 	{"GapWithoutNeed", func(s *scene) { s.notes(6); s.sees(1); s.gap(1, 5, "expired"); s.sees(6) }, 1, Faults{NeedlessGaps: 1}},
+	{"GapFromWhereNobodyIs", func(s *scene) { s.notes(10); s.sees(1, 2, 3, 4, 5, 6); s.gap(0, 10, "expired") }, 3, Faults{NeedlessGaps: 1}},
 	{"RestoredWithoutNeed", func(s *scene) { s.notes(6); s.sees(1); s.gap(1, 5, "restored"); s.sees(6) }, 3, Faults{NeedlessGaps: 1}},
 	{"NewestCountAlone", func(s *scene) {
 		s.log("post:a", "comment-count", count1)

@@ -57,6 +57,7 @@ type run struct {
 	intrude *intruder // nil when nothing is private
 	world   *world    // nil without chaos
 	service []*client.Client
+	claims  []*claims
 }
 
 func verify(ctx context.Context, cfg Config, w *world) (*Report, error) {
@@ -202,14 +203,16 @@ func (r *run) writer(i int) (func(context.Context), error) {
 		w := &sqlWriter{cast: r.cast, ledger: r.ledger, pool: r.pool, random: random, pace: r.cfg.Pace, live: r.live}
 		return w.run, nil
 	}
-	token, err := r.cast.token(fmt.Sprintf("verify-%s-writer-%d", r.cast.run, i))
+	user := fmt.Sprintf("verify-%s-writer-%d", r.cast.run, i)
+	token, err := r.cast.token(user)
 	if err != nil {
 		return nil, err
 	}
 	w := &writer{
 		cast: r.cast, ledger: r.ledger, doors: as(r.doors, token), service: r.service,
-		random: random, pace: r.cfg.Pace, live: r.live,
+		random: random, pace: r.cfg.Pace, live: r.live, claims: newClaims(user),
 	}
+	r.claims = append(r.claims, w.claims)
 	return w.run, nil
 }
 

@@ -20,8 +20,8 @@ func FaultKinds() []string {
 }
 
 // kinds are the faults. Each mends what it broke before it returns, also when its
-// context, that of the time for breaking, has ended; did is false when there was nothing to break. An error is fatal: a
-// server that does not come back.
+// context, that of the time for breaking, has ended; did is false when there was nothing to
+// break. An error is fatal: a server that does not come back.
 var kinds = []struct {
 	name  string
 	cause func(*tormentor, context.Context) (did bool, err error)
@@ -81,9 +81,7 @@ func (t *tormentor) cause(ctx context.Context, k int) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", kind.name, err)
 	}
-	if did {
-		t.did(kind.name)
-	}
+	t.did(kind.name, did)
 	t.begin("nothing")
 	pause(ctx, t.moment()/2)
 	return nil

@@ -157,10 +157,15 @@ func (w *world) close(good bool) error {
 }
 
 // did counts a fault of the kind.
-func (w *world) did(kind string) {
+// did counts a fault. One that was tried and had nothing to break is told with a zero.
+func (w *world) did(kind string, broke bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.count[kind]++
+	n := w.count[kind]
+	if broke {
+		n++
+	}
+	w.count[kind] = n
 }
 
 func (w *world) begin(kind string) {

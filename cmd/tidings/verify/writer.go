@@ -24,6 +24,8 @@ type writer struct {
 	pace    time.Duration // between writes, on average
 	live    *counters
 
+	claims *claims
+
 	own []string // comments that it wrote and may delete
 }
 
@@ -74,14 +76,15 @@ func (w *writer) publish(ctx context.Context, door *client.Client) {
 }
 
 // like and the others below are in no ledger: what they cause is compared with the
-// log, and with the counts at the end.
+// log, and with the counts and the tables at the end.
 func (w *writer) like(ctx context.Context, door *client.Client) {
-	act := door.LikePost
+	act, liked := door.LikePost, true
 	if w.random.IntN(2) == 0 {
-		act = door.UnlikePost
+		act, liked = door.UnlikePost, false
 	}
-	_, err := act(ctx, w.post())
-	w.note(err)
+	post := w.post()
+	_, err := act(ctx, post)
+	w.claims.like(post, liked, w.fate(err))
 }
 
 func (w *writer) typing(ctx context.Context, door *client.Client) {
@@ -93,7 +96,8 @@ func (w *writer) remove(ctx context.Context, door *client.Client) {
 		return
 	}
 	last := len(w.own) - 1
-	w.note(door.DeleteComment(ctx, w.own[last]))
+	err := door.DeleteComment(ctx, w.own[last])
+	w.claims.remove(w.own[last], w.fate(err))
 	w.own = w.own[:last]
 }
 

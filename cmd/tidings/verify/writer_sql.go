@@ -124,7 +124,7 @@ func commitFate(err error) fate {
 	switch {
 	case err == nil:
 		return acknowledged
-	case errors.As(err, &refusal) && refusal.Severity == "ERROR", errors.Is(err, pgx.ErrTxCommitRollback):
+	case errors.As(err, &refusal) && refusal.SeverityUnlocalized == "ERROR", errors.Is(err, pgx.ErrTxCommitRollback):
 		return takenBack
 	}
 	return unanswered
