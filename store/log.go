@@ -17,16 +17,16 @@ var _ stream.Log = (*Store)(nil)
 // out; the log goes on behind it.
 func (s *Store) Read(ctx context.Context, q stream.Query) (stream.Batch, error) {
 	var batch stream.Batch
-	var rows []row
-	err := readFrom(ctx, s.log, stateQuery(&batch.State), eventsQuery(q, &rows))
+	var read page
+	err := readFrom(ctx, s.log, stateQuery(&batch.State), eventsQuery(q, &read))
 	if err != nil {
 		return stream.Batch{}, err
 	}
 	batch.Through = batch.State.Head
-	if len(rows) == q.Limit {
-		batch.Through = rows[q.Limit-1].position
+	if last := len(read.rows) - 1; last+1 == q.Limit || read.full {
+		batch.Through = read.rows[last].position
 	}
-	for _, r := range rows {
+	for _, r := range read.rows {
 		event, err := r.event(batch.State)
 		if err != nil {
 			s.logger.ErrorContext(ctx, "malformed event skipped", "position", r.position, "err", err)
@@ -64,6 +64,34 @@ func stateQuery(into *stream.State) query {
 		}}
 }
 
+// pageBytes is how much data a page holds, or the event that exceeds it: what a read takes
+// in memory is several times that, and some go on at once.
+const pageBytes = 4 << 20
+
+// A page is what was read of the log.
+type page struct {
+	rows  []row
+	bytes int
+	full  bool // and there was more
+}
+
+// take keeps the rows that there is room for, and lets the others pass by.
+func (p *page) take(rows pgx.Rows) error {
+	var r row
+	for rows.Next() {
+		if p.full = p.bytes >= pageBytes; p.full {
+			continue
+		}
+		r.data = nil // not to be written over
+		if err := rows.Scan(&r.position, &r.topic, &r.name, &r.data, &r.createdAt); err != nil {
+			return err
+		}
+		p.rows = append(p.rows, r)
+		p.bytes += len(r.data)
+	}
+	return rows.Err()
+}
+
 type row struct {
 	position    int64
 	topic, name string
@@ -74,14 +102,7 @@ type row struct {
 // eventsQuery reads the events after a position. The planner is not to see how near the
 // end that is, so each parameter stands in a select of its own: with a plan for each read,
 // to plan would take longer than to read.
-func eventsQuery(q stream.Query, into *[]row) query {
-	take := func(rows pgx.Rows) (err error) {
-		*into, err = pgx.CollectRows(rows, func(r pgx.CollectableRow) (e row, err error) {
-			err = r.Scan(&e.position, &e.topic, &e.name, &e.data, &e.createdAt)
-			return e, err
-		})
-		return err
-	}
+func eventsQuery(q stream.Query, into *page) query {
 	if q.Topics == nil {
 		return query{`
 			select position, topic, name, data, created_at
@@ -89,7 +110,7 @@ func eventsQuery(q stream.Query, into *[]row) query {
 			where position > (select $1::bigint)
 			order by position
 			limit (select $2::bigint)`,
-			[]any{q.After, q.Limit}, take}
+			[]any{q.After, q.Limit}, into.take}
 	}
 	topics := make([]string, len(q.Topics))
 	for i, t := range q.Topics {
@@ -110,7 +131,7 @@ func eventsQuery(q stream.Query, into *[]row) query {
 		) as e
 		order by e.position
 		limit (select $3::bigint)`,
-		[]any{topics, q.After, q.Limit}, take}
+		[]any{topics, q.After, q.Limit}, into.take}
 }
 
 func (r row) event(state stream.State) (stream.Event, error) {

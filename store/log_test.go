@@ -267,3 +267,34 @@ func wantMessage(t *testing.T, err error, message string) {
 		t.Errorf("got %v, want %q", err, message)
 	}
 }
+
+// A read is bounded in bytes, too, and the next goes on where it ended.
+func TestRead_OfLargeEvents(t *testing.T) {
+	t.Parallel()
+
+	const large, most = 56 << 10, 4 << 20
+	const n, fit = 200, most/large + 1 // the last one exceeds it
+	d := newDatabase(t)
+	d.exec(t, `
+		select tidings.publish('room:1', 'news', jsonb_build_object('n', n, 'text', repeat('x', 56 * 1024)))
+		from generate_series(1, 200) as n`)
+	for _, topics := range [][]stream.Topic{nil, parseTopics(t, "room:1")} {
+		after, seen := int64(0), 0
+		for reads := 1; ; reads++ {
+			batch, err := d.Read(t.Context(), stream.Query{After: after, Topics: topics, Limit: 1000})
+			must(t, err)
+			for _, e := range batch.Events {
+				if seen++; !strings.HasPrefix(e.Data.String(), fmt.Sprintf(`{"n":%d,`, seen)) {
+					t.Fatalf("event %d is %.20s", seen, e.Data.String())
+				}
+			}
+			if batch.Through == batch.State.Head {
+				want(t, "reads", reads, (n+fit-1)/fit)
+				break
+			}
+			want(t, "events of a read", len(batch.Events), fit)
+			after = batch.Through
+		}
+		want(t, "events", seen, n)
+	}
+}

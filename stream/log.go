@@ -8,8 +8,8 @@ import (
 
 // A Log is the durable, ordered record of events that a [Hub] follows.
 type Log interface {
-	// Read returns at most q.Limit events after q.After, in order, and the state of
-	// the log, both from one snapshot. Events it cannot represent are left out. It
+	// Read returns at most q.Limit events after q.After, fewer where they are large, in
+	// order, and the state of the log, both from one snapshot. Events it cannot represent are left out. It
 	// does not judge whether q.After is still readable: see [State.Judge].
 	Read(ctx context.Context, q Query) (Batch, error)
 }
@@ -25,7 +25,7 @@ type Query struct {
 type Batch struct {
 	Events []Event
 	// Through is the last position that the read covers: everything of the topics
-	// up to it is in Events. It is the head when fewer than Limit were found.
+	// up to it is in Events. It is the head when nothing was left to read.
 	Through int64
 	State   State
 }
