@@ -132,6 +132,16 @@ func TestServerSetsLimitsOfHTTP(t *testing.T) {
 			t.Errorf("status line is %q", status)
 		}
 	})
+	t.Run("OnlyWhatKeepsEverybodyOutIsAWarning", func(t *testing.T) {
+		t.Parallel()
+		var said logs
+		srv := NewHTTPServer(r, said.logger())
+		srv.ErrorLog.Print("http: Accept error: accept4: too many open files; retrying in 5ms")
+		srv.ErrorLog.Print("http: TLS handshake error from 192.0.2.1:1: EOF")
+		if got := strings.Count(said.String(), "WARN"); got != 1 || !strings.Contains(said.String(), "too many open files") {
+			t.Errorf("%d warnings in %s", got, said.String())
+		}
+	})
 	t.Run("TimeoutsAreSet", func(t *testing.T) {
 		t.Parallel()
 		srv := NewHTTPServer(r, r.logs.logger())

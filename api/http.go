@@ -3,9 +3,11 @@ package api
 import (
 	"context"
 	"errors"
+	"log"
 	"log/slog"
 	"net"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -54,7 +56,7 @@ func NewHTTPServer(handler http.Handler, logger *slog.Logger) *http.Server {
 		ReadTimeout:       readTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
-		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
+		ErrorLog:          log.New(complaints{logger}, "", 0),
 		ConnContext: func(ctx context.Context, conn net.Conn) context.Context {
 			if err := tune(conn); err != nil {
 				logger.LogAttrs(ctx, slog.LevelDebug, "connection not tuned", slog.Any("err", err))
@@ -62,6 +64,19 @@ func NewHTTPServer(handler http.Handler, logger *slog.Logger) *http.Server {
 			return withConn(ctx, conn)
 		},
 	}
+}
+
+// complaints are what net/http has to say: of single clients, and nobody's business, but
+// for connections that it cannot accept, because there are no descriptors left.
+type complaints struct{ logger *slog.Logger }
+
+func (c complaints) Write(line []byte) (int, error) {
+	level, text := slog.LevelDebug, strings.TrimSpace(string(line))
+	if strings.HasPrefix(text, "http: Accept error") {
+		level = slog.LevelWarn
+	}
+	c.logger.Log(context.Background(), level, text)
+	return len(line), nil
 }
 
 // Serve answers the requests that come in over a listener, until the HTTP server is shut

@@ -2,6 +2,8 @@ package api
 
 import (
 	"fmt"
+	"io"
+	"net/http"
 	"net/url"
 
 	"github.com/labstack/echo/v4"
@@ -11,6 +13,9 @@ import (
 
 // maxCursorBytes bounds what is looked at as a cursor.
 const maxCursorBytes = 256
+
+// maxReaderBody bounds the body that some clients send where none is wanted.
+const maxReaderBody = 1 << 10
 
 // A reading is what a reader asked for, on either transport.
 type reading struct {
@@ -23,6 +28,10 @@ type reading struct {
 
 // reading parses and authorizes: the same on either transport.
 func (s *Server) reading(c echo.Context) (reading, error) {
+	// Nothing is done with a body, but net/http notices nobody leave before it has ended.
+	if _, err := io.Copy(io.Discard, http.MaxBytesReader(c.Response().Writer, c.Request().Body, maxReaderBody)); err != nil {
+		return reading{}, problemMalformed.with("a body came that did not end, or was not wanted")
+	}
 	values, err := query(c)
 	if err != nil {
 		return reading{}, err

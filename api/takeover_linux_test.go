@@ -121,3 +121,27 @@ func TestPollWithABody(t *testing.T) {
 		t.Errorf("status line is %q", status)
 	}
 }
+
+// Who sends a body and leaves is noticed like everybody else, on either transport.
+func TestReaderWithABodyThatLeaves(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+
+	for _, path := range []string{"/v1/poll?topic=room:1&cursor=" + r.head(t), "/v1/events?topic=room:1"} {
+		whole := r.dial(t)
+		whole.ask("GET "+path+" HTTP/1.1", "Content-Length: 2")
+		io.WriteString(whole, "{}")
+		eventually(t, "it has a seat", func() bool { return r.limits.seats() == 1 })
+		must(t, whole.Close())
+		r.idle(t)
+
+		promised := r.dial(t)
+		promised.ask("GET "+path+" HTTP/1.1", "Content-Length: 5", "Expect: 100-continue")
+		must(t, promised.Close())
+		r.idle(t)
+		want(t, "seats", r.limits.seats(), 0)
+	}
+	large := strings.Repeat("x", maxReaderBody+1)
+	r.do(t, "GET", "/v1/poll?topic=room:1", sends(large)).isProblem(t, 400, "malformed")
+	want(t, "status", r.do(t, "GET", "/v1/poll?topic=room:1", sends(large[1:])).status, 200)
+}
