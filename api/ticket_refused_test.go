@@ -1,0 +1,88 @@
+package api
+
+import (
+	"testing"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"github.com/tidings-live/tidings/stream"
+)
+
+// Whoever is refused for now comes back with the same URL, so the ticket in it must
+// still be there: whatever refused, on either transport.
+func TestTicket_OutlivesARefusal(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		query      string
+		refuse     func(s *Server) (relent func())
+		pollPasses bool // the limit is for streams alone
+	}{
+		"ByTheRateOfStarts": {"topic=me", func(s *Server) func() {
+			s.limits.starts = rate.NewLimiter(rate.Every(time.Hour), 0)
+			return func() { s.limits.starts = nil }
+		}, true},
+		"ByTheReplaysOfTheUser": {"topic=me&cursor=earliest", func(s *Server) func() {
+			s.limits.userReplays = newRates(1e-9, 0)
+			return func() { s.limits.userReplays = nil }
+		}, false},
+		"ByTheReplaysOfTheAddress": {"topic=me&cursor=earliest", func(s *Server) func() {
+			s.limits.loopback, s.limits.addressReplays = true, newRates(1e-9, 0)
+			return func() { s.limits.loopback, s.limits.addressReplays = false, nil }
+		}, false},
+		"ByAHubThatIsNotReady": {"topic=me", func(s *Server) func() {
+			ready := s.hub
+			s.hub = stream.NewHub(nil, stream.HubConfig{})
+			return func() { s.hub = ready }
+		}, false},
+		"ByAServerThatDrains": {"topic=me", func(s *Server) func() {
+			s.stopping.Store(true)
+			return func() { s.stopping.Store(false) }
+		}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t)
+			query := c.query + "&ticket=" + r.ticket(t, as(t, "ann"), `["me"]`)
+			relent := c.refuse(r.Server)
+			block, err := r.follow(t, query, native).next()
+			if err != nil || block.field("event") != "" || block.field("retry") == "" {
+				t.Errorf("an EventSource is told %q, %v", block, err)
+			}
+			if !c.pollPasses {
+				if a := r.do(t, "GET", "/v1/poll?wait=0&"+query); a.status != 429 && a.status != 503 {
+					t.Errorf("status %d of a poll: %s", a.status, a.body)
+				}
+			}
+			eventually(t, "the refused took no seat", func() bool { return r.limits.seats() == 0 })
+			relent()
+			r.follow(t, query, native).event("stream.ready")
+			r.do(t, "GET", "/v1/events?"+query, native).isProblem(t, 401, "invalid_ticket") // once
+		})
+	}
+}
+
+// Of several streams that show a ticket at once one is let in; the others leave no seat taken.
+func TestTicket_IsForOneOfManyStreams(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	ticket := r.ticket(t, as(t, "ann"), `["me"]`)
+	statuses := make(chan int)
+	for range 8 {
+		go func() {
+			res, err := r.client.Do(r.request(t, "GET", "/v1/events?topic=me&ticket="+ticket, native))
+			if err != nil {
+				statuses <- 0
+				return
+			}
+			t.Cleanup(func() { res.Body.Close() })
+			statuses <- res.StatusCode
+		}()
+	}
+	got := make(map[int]int)
+	for range 8 {
+		got[<-statuses]++
+	}
+	want(t, "statuses", got, map[int]int{200: 1, 401: 7})
+	eventually(t, "one seat is taken", func() bool { return r.limits.seats() == 1 })
+}
