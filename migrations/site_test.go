@@ -63,6 +63,35 @@ func TestTriggersOfTheSite(t *testing.T) {
 			}
 		})
 	}
+	for name, act := range map[string]string{
+		"WhatTheyHideAfterAnEditIsNotTold":   `update tidings.comments set status = 'pending' where id = new.id and body ~ 'bad' and status = 'published'`,
+		"WhatTheyDeleteAfterAnEditIsNotTold": `delete from tidings.comments where id = new.id and body ~ 'bad' and status = 'published'`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			conn, _ := database(t)
+			exec(t, conn, `
+				create function hide() returns trigger language plpgsql as $$
+				begin
+					`+act+`;
+					return null;
+				end $$;
+				insert into tidings.comments (post_id, author_id, body) values ('p', 'ann', 'good word');
+				insert into tidings.comments (post_id, parent_id, author_id, body, status) values
+					('p', 1, 'bob', 'bad reply', 'pending'), ('p', 1, 'bob', 'a reply', 'pending'), ('p', null, 'bob', 'a word', 'published');
+				create trigger a_hide after update on tidings.comments for each row execute function hide()`)
+			exec(t, conn, `update tidings.comments set body = 'bad word' where id = 4`)
+			exec(t, conn, `update tidings.comments set status = 'published' where id in (2, 3)`)
+			told := list[string](t, conn, `
+				select data ->> 'body' from tidings.events where name in ('new-comment', 'comment-updated') order by position`)
+			if want := []string{"good word", "a word", "a reply"}; !slices.Equal(told, want) {
+				t.Errorf("told is %q, want %q", told, want)
+			}
+			if got := value[int64](t, conn, `select tidings.recount()`); got != 0 {
+				t.Errorf("recount repairs %d", got)
+			}
+		})
+	}
 	t.Run("AnAuthorThatTheyGiveAPostIsNotified", func(t *testing.T) {
 		t.Parallel()
 		conn, _ := database(t)
