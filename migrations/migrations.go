@@ -95,6 +95,7 @@ func connect(ctx context.Context, dsn string) (*pgx.Conn, error) {
 	cfg.RuntimeParams["lock_timeout"] = lockTimeout.String()
 	// pg_catalog first: the database's own search_path may hold anything.
 	cfg.RuntimeParams["search_path"] = "pg_catalog"
+	cfg.RuntimeParams["standard_conforming_strings"] = "on" // what a CHECK says is read but once
 	return pgx.ConnectConfig(ctx, cfg)
 }
 

@@ -80,6 +80,19 @@ func TestUp_IgnoresTheDatabasesSearchPath(t *testing.T) {
 	works(t, dsn)
 }
 
+// What a CHECK says is read once, with the settings of that moment.
+func TestUp_IgnoresHowTheDatabaseReadsStrings(t *testing.T) {
+	t.Parallel()
+
+	dsn := storetest.Empty(t)
+	conn := connect(t, dsn)
+	exec(t, conn, `do $$ begin execute format('alter database %I set standard_conforming_strings = off', current_database()); end $$`)
+	if err := migrations.Up(t.Context(), dsn, silent); err != nil {
+		t.Fatal(err)
+	}
+	works(t, dsn)
+}
+
 func TestUp_Refuses(t *testing.T) {
 	t.Parallel()
 

@@ -110,7 +110,7 @@ func (l *Listener) listen(ctx context.Context) error {
 	}()
 	subscribing, cancel := context.WithTimeout(ctx, quiet)
 	defer cancel()
-	_, err = conn.Exec(subscribing, `listen tidings_log; listen tidings_signal; listen tidings_probe`)
+	_, err = conn.Exec(subscribing, `set idle_session_timeout = 0; listen tidings_log; listen tidings_signal; listen tidings_probe`)
 	if err != nil {
 		return fmt.Errorf("listen: %w", err)
 	}

@@ -293,3 +293,15 @@ func TestListener_SurvivesItsServer(t *testing.T) {
 		heard.waitForWake(t, before)
 	}
 }
+
+// A database may end idle sessions; to listen is not to be idle.
+func TestListener_OutlivesTheTimeoutOfIdleSessions(t *testing.T) {
+	t.Parallel()
+
+	d := newDatabase(t)
+	d.exec(t, `do $$ begin execute format('alter database %I set idle_session_timeout = 300', current_database()); end $$`)
+	l := d.NewListener(&ears{})
+	run(t, l.Run)
+	eventually(t, 30*time.Second, "it has proved that it hears", func() bool { return !l.Stats().LastProof.IsZero() })
+	want(t, "connections", l.Stats().Connects, 1)
+}
