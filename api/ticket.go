@@ -73,8 +73,8 @@ func (s *Server) showTicket(r *http.Request, secret string) (Identity, []string,
 	return holder, ticket.Topics, nil
 }
 
-// useTicket is called when nothing else can turn the reader away: who is told to come back
-// must find the ticket as it was. Of several who show it at once one gets through, the
+// useTicket is called when no limit and no parameter can turn the reader away any more: who
+// is told to come back must find the ticket as it was. Of several who show it at once one gets through, the
 // others get [store.ErrTicket]. HEAD opens nothing, and so leaves it.
 func (s *Server) useTicket(c echo.Context, r reading) error {
 	if r.ticket == "" || c.Request().Method == http.MethodHead {

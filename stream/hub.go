@@ -269,7 +269,7 @@ func (h *Hub) apply(batch Batch, frames []*Frame) {
 		h.ring.push(f)
 	}
 	h.tip, h.state, h.events = head, batch.State, h.events+int64(len(frames))
-	if len(frames) > 0 && !frames[0].Committed.IsZero() {
+	if h.loaded && len(frames) > 0 && !frames[0].Committed.IsZero() { // what is loaded at the start is old
 		h.lag = max(0, time.Since(frames[0].Committed))
 	}
 	breaks := h.breaks

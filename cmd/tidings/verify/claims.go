@@ -6,7 +6,7 @@ import (
 	"strconv"
 )
 
-// Claims are what one user was told of likes and deletes: they carry no number by which
+// claims are what one user was told of likes and deletes: they carry no number by which
 // the log would show them, so the tables must. They belong to one writer, and to the
 // judge when it has stopped.
 type claims struct {

@@ -166,8 +166,9 @@ func (j *judge) advance(to int64) {
 // stands, whatever the server says.
 func (j *judge) gap(s step, v view) {
 	j.gaps++
+	stood := j.at.Position
 	j.advance(s.from.Position)
-	if v.floor >= 0 && (s.reason != string(stream.GapExpired) || j.at.Position >= v.floor) {
+	if v.floor >= 0 && (s.reason != string(stream.GapExpired) || stood >= v.floor) {
 		j.tally.count(needlessGaps, 1, "%s: gap (%s) from %v to %v, but the log begins after %d", j.name, s.reason, s.from, s.cursor, v.floor)
 	}
 	after := max(j.at.Position, s.from.Position)

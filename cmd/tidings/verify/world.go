@@ -156,7 +156,6 @@ func (w *world) close(good bool) error {
 	return errors.Join(errs...)
 }
 
-// did counts a fault of the kind.
 // did counts a fault. One that was tried and had nothing to break is told with a zero.
 func (w *world) did(kind string, broke bool) {
 	w.mu.Lock()
