@@ -25,6 +25,8 @@ type verifyCommand struct {
 	Dir         string        `type:"path" help:"Keep the data and the logs of our own servers there, with --chaos. Default: a temporary folder, kept after a bad run alone."`
 	Fault       []string      `placeholder:"KIND,…" help:"Only faults of these kinds, with --chaos. Default: all; a wrong one lists them."`
 	JSON        bool          `name:"json" help:"Print the report as JSON."`
+
+	until func(verify.Activity) bool // ends the writing early; for tests
 }
 
 // errVerifyFaults makes the exit status tell what the table told.
@@ -48,7 +50,7 @@ func (c *verifyCommand) Validate() error {
 func (c *verifyCommand) Run(ctx context.Context, io streams) error {
 	cfg := verify.Config{
 		URLs: c.URLs, DatabaseURL: c.DatabaseURL, Secret: c.Secret,
-		Readers: c.Readers, Writers: c.Writers, Duration: c.Duration, Seed: c.Seed, Progress: io.err,
+		Readers: c.Readers, Writers: c.Writers, Duration: c.Duration, Seed: c.Seed, Until: c.until, Progress: io.err,
 	}
 	if cfg.Seed == 0 {
 		cfg.Seed = rand.Uint64N(1_000_000) + 1

@@ -16,11 +16,17 @@ func TestVerifyCommand(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	honest := s.start(t)
-	broken := tampered(t, honest.url, tampers["Drops"].make())
-	for server, want := range map[string]error{honest.url: nil, broken: errVerifyFaults} {
+	drops, passes := tampers["Drops"].make(), tampers["IsHonest"].make()
+	honestURL, broken := tampered(t, honest.url, passes), tampered(t, honest.url, drops)
+	for server, tt := range map[string]struct {
+		x    *tamper
+		want error
+	}{honestURL: {passes, nil}, broken: {drops, errVerifyFaults}} {
+		want := tt.want
 		c := &verifyCommand{
 			URLs: []string{server}, DatabaseURL: s.dsn, Secret: testSecret,
-			Readers: 6, Writers: 3, Duration: time.Second, Seed: 7, Burst: 1, JSON: true,
+			Readers: 6, Writers: 3, Duration: 5 * time.Minute, Seed: 7, Burst: 1, JSON: true,
+			until: tt.x.brokeOften,
 		}
 		must(t, c.Validate())
 		var out, progress bytes.Buffer
@@ -65,22 +71,27 @@ func TestVerifyThroughChaos(t *testing.T) {
 	t.Parallel()
 	program, err := os.Executable()
 	must(t, err)
-	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	report, err := verify.Run(ctx, verify.Config{
-		Readers: 9, Writers: 3, Duration: 15 * time.Second, Seed: 20, Progress: t.Output(),
-		Chaos: &verify.Chaos{Program: program, Env: []string{asProgram + "=1"}, Burst: 2_000},
+		Readers: 9, Writers: 3, Duration: 3 * time.Minute, Seed: 20, Progress: t.Output(),
+		Until: func(a verify.Activity) bool { return happened(a.Injected) == len(verify.FaultKinds()) },
+		Chaos: &verify.Chaos{Program: program, Env: []string{asProgram + "=1"}, Burst: 2_000, Longest: 700 * time.Millisecond},
 	})
 	must(t, err)
 	report.Print(t.Output())
 	if report.Any() {
 		t.Errorf("found %+v", report.Faults)
 	}
-	happened := 0
-	for _, n := range report.Injected {
-		happened += min(1, int(n))
-	}
-	if happened < 5 || report.Arrived == 0 {
+	if happened(report.Injected) < len(verify.FaultKinds()) || report.Arrived == 0 {
 		t.Errorf("%d deliveries through the faults %v", report.Arrived, report.Injected)
 	}
+}
+
+// happened counts the kinds of faults that broke something.
+func happened(injected map[string]int64) (kinds int) {
+	for _, n := range injected {
+		kinds += min(1, int(n))
+	}
+	return kinds
 }

@@ -69,15 +69,20 @@ var tampers = map[string]struct {
 	"SaysThatAnotherWroteIt": {func() *tamper {
 		return &tamper{events: func(x *tamper) func(wireEvent) []wireEvent {
 			return func(e wireEvent) []wireEvent {
-				e.Data = bytes.Replace(e.Data, []byte(`"author":{"id":"`), []byte(`"author":{"id":"not-`), 1)
+				forged := bytes.Replace(e.Data, []byte(`"author":{"id":"`), []byte(`"author":{"id":"not-`), 1)
+				if len(forged) > len(e.Data) {
+					x.broke.Add(1)
+				}
+				e.Data = forged
 				return []wireEvent{e}
 			}
 		}}
 	}, func(f verify.Faults) int64 { return f.Invented }},
 	"SkipsSilently": {func() *tamper {
-		return &tamper{request: func(x *tamper, r *http.Request) *http.Response {
+		// Only a skip past an event of the reader's topics does harm.
+		return &tamper{enough: 50, request: func(x *tamper, r *http.Request) *http.Response {
 			query := r.URL.Query()
-			if cursor := query.Get("cursor") + r.Header.Get("Last-Event-Id"); cursor != "" && x.due(3) {
+			if cursor := query.Get("cursor") + r.Header.Get("Last-Event-Id"); cursor != "" && x.due(2) {
 				query.Set("cursor", "now")
 				r.Header.Del("Last-Event-Id")
 				r.URL.RawQuery = query.Encode()
@@ -95,15 +100,20 @@ var tampers = map[string]struct {
 	}, func(f verify.Faults) int64 { return f.Lost }},
 	"AcknowledgesALikeThatItDoesNotWrite": {func() *tamper {
 		return &tamper{request: func(x *tamper, r *http.Request) *http.Response {
-			if (r.Method == http.MethodPut || r.Method == http.MethodDelete) && strings.HasSuffix(r.URL.Path, "/like") {
+			switch {
+			case !strings.HasSuffix(r.URL.Path, "/like"):
+				return nil
+			case r.Method == http.MethodPut:
+				x.broke.Add(1)
 				return made(r, http.StatusOK, `{"count":1,"liked":true}`)
 			}
-			return nil
+			return made(r, http.StatusForbidden, `{"code":"forbidden"}`) // so the like stands
 		}}
 	}, func(f verify.Faults) int64 { return f.Lost }},
 	"AcknowledgesADeleteThatItDoesNotWrite": {func() *tamper {
 		return &tamper{request: func(x *tamper, r *http.Request) *http.Response {
 			if r.Method == http.MethodDelete && strings.HasPrefix(r.URL.Path, "/v1/comments/") {
+				x.broke.Add(1)
 				return made(r, http.StatusNoContent, "")
 			}
 			return nil
@@ -136,6 +146,7 @@ var tampers = map[string]struct {
 			if answer.StatusCode != http.StatusForbidden && answer.StatusCode != http.StatusUnauthorized {
 				return
 			}
+			x.broke.Add(1)
 			answer.StatusCode = http.StatusOK
 			answer.Header.Set("Content-Type", "application/json")
 			if answer.Request.URL.Path == "/v1/events" {
@@ -145,8 +156,11 @@ var tampers = map[string]struct {
 		}}
 	}, func(f verify.Faults) int64 { return f.Leaked }},
 	"IsHonest": {func() *tamper {
-		return &tamper{events: func(*tamper) func(wireEvent) []wireEvent {
-			return func(e wireEvent) []wireEvent { return []wireEvent{e} }
+		return &tamper{events: func(x *tamper) func(wireEvent) []wireEvent {
+			return func(e wireEvent) []wireEvent {
+				x.broke.Add(1)
+				return []wireEvent{e}
+			}
 		}}
 	}, nil},
 }
@@ -166,7 +180,9 @@ func TestVerifyFindsBrokenServers(t *testing.T) {
 				t.Parallel()
 				s := newSite(t)
 				honest := s.start(t)
-				cfg := verifyConfig(honest.url, tampered(t, honest.url, tt.make()))
+				x := tt.make()
+				cfg := verifyConfig(honest.url, tampered(t, honest.url, x))
+				cfg.Until = x.brokeOften
 				if withLog {
 					cfg.DatabaseURL = s.dsn
 				}
@@ -196,6 +212,7 @@ func TestVerifyFindsCountsThatAreWrong(t *testing.T) {
 			s.exec(t, `alter table tidings.`+table+` disable trigger `+trigger)
 			cfg := verifyConfig(s.start(t).url)
 			cfg.DatabaseURL = s.dsn
+			cfg.Until = func(verify.Activity) bool { return s.miscounted(t) }
 			report, err := verify.Run(t.Context(), cfg)
 			must(t, err)
 			if report.Faults.Lost == 0 {
@@ -205,10 +222,30 @@ func TestVerifyFindsCountsThatAreWrong(t *testing.T) {
 	}
 }
 
+// miscounted reports whether the last counts of a post differ from its tables.
+func (s *site) miscounted(t *testing.T) (wrong bool) {
+	must(t, s.sql.QueryRow(t.Context(), `
+		select exists (
+			select
+			from tidings.posts post
+			join lateral (
+				select comments, likes
+				from tidings.counts
+				where target = 'post:' || post.id
+				order by position desc
+				limit 1
+			) as told on true
+			where told.comments <> (select count(*) from tidings.comments c where c.post_id = post.id and c.status = 'published')
+			or told.likes <> (select count(*) from tidings.likes l where l.post_id = post.id and l.comment_id is null)
+		)`).Scan(&wrong))
+	return wrong
+}
+
+// verifyConfig writes until the test has seen enough (Until), for five minutes at most.
 func verifyConfig(urls ...string) verify.Config {
 	return verify.Config{
 		URLs: urls, Secret: testSecret, Seed: 1,
-		Readers: 8, Writers: 4, Pace: 10 * time.Millisecond, Duration: time.Second,
+		Readers: 8, Writers: 4, Pace: 10 * time.Millisecond, Duration: 5 * time.Minute, Settle: 5 * time.Minute,
 	}
 }
 

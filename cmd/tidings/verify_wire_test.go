@@ -2,12 +2,15 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
 	"strings"
 	"sync/atomic"
+
+	"github.com/tidings-live/tidings/cmd/tidings/verify"
 )
 
 // A wireEvent is one event on its way to a reader, by stream or in a poll's answer.
@@ -21,7 +24,10 @@ type wireEvent struct {
 // A tamper stands between clients and a server and breaks one promise, whenever its
 // turn comes.
 type tamper struct {
-	turn atomic.Int64
+	turn  atomic.Int64
+	broke atomic.Int64 // how often it broke the promise
+	// enough is how often it must break the promise to be found out; default 5.
+	enough int64
 	// events makes the function that changes the events of one answer, in order.
 	events func(*tamper) func(wireEvent) []wireEvent
 	// request may change a request, or answer it by itself.
@@ -31,7 +37,16 @@ type tamper struct {
 }
 
 // due is true every so many times.
-func (x *tamper) due(every int64) bool { return x.turn.Add(1)%every == 0 }
+func (x *tamper) due(every int64) bool {
+	due := x.turn.Add(1)%every == 0
+	if due {
+		x.broke.Add(1)
+	}
+	return due
+}
+
+// brokeOften is true when the promise was broken often enough to be found out.
+func (x *tamper) brokeOften(verify.Activity) bool { return x.broke.Load() >= cmp.Or(x.enough, 5) }
 
 // RoundTrip implements http.RoundTripper.
 func (x *tamper) RoundTrip(r *http.Request) (*http.Response, error) {

@@ -26,9 +26,12 @@ type Config struct {
 	Writers  int           // default 6
 	Pace     time.Duration // of a writer, between writes, on average; default 50 ms
 	Duration time.Duration // of writing; default a minute
-	Settle   time.Duration // for the readers to reach the end after it; default a minute
-	Silence  time.Duration // after which a reader gives a stream up; default 40 s
-	Seed     uint64        // of all that is drawn by lot
+	// Until ends the writing before Duration is over: it is called every 20 ms, and
+	// returns true when enough has happened. Optional.
+	Until   func(Activity) bool
+	Settle  time.Duration // for the readers to reach the end after it; default a minute
+	Silence time.Duration // after which a reader gives a stream up; default 40 s
+	Seed    uint64        // of all that is drawn by lot
 
 	// Chaos, when set, starts servers of our own and breaks them.
 	Chaos *Chaos
@@ -37,12 +40,22 @@ type Config struct {
 	Progress io.Writer
 }
 
+// Activity is what a run has done so far.
+type Activity struct {
+	Writes   int64            // sent, whatever became of them
+	Events   int64            // read by all readers together
+	Injected map[string]int64 // faults, by kind; nil without Chaos
+}
+
 // Chaos says how to break what.
 type Chaos struct {
 	Program string   // of tidings; runs as "Program serve"
 	Env     []string // for it, besides what it needs; nothing is inherited but PATH, HOME and TMPDIR
 	Dir     string   // of Postgres and the logs, kept; default: a temporary one, kept after a bad run alone
 	Burst   int      // events of a burst; default 100,000
+	// Longest is the longest time that one fault lasts. Default: a twentieth of
+	// Duration, at least 700 ms, at most 4 s.
+	Longest time.Duration
 	Kinds   []string // of faults, by name; default all of FaultKinds
 }
 

@@ -18,6 +18,8 @@ const (
 	sayEvery = 2 * time.Second
 	// closeEvery is how often the topics are closed until every reader has seen it.
 	closeEvery = 2 * time.Second
+	// untilEvery is how often Config.Until is called.
+	untilEvery = 20 * time.Millisecond
 )
 
 // Run verifies, and returns what it found. An error means that it could not be found
@@ -172,6 +174,7 @@ func (r *run) write(ctx context.Context) error {
 	writing, stop := context.WithTimeout(ctx, r.cfg.Duration)
 	defer stop()
 	var all sync.WaitGroup
+	all.Go(func() { r.stopWhenEnough(writing, stop) })
 	for i := range r.cfg.Writers {
 		act, err := r.writer(i)
 		if err != nil {
@@ -194,6 +197,25 @@ func (r *run) write(ctx context.Context) error {
 	}
 	all.Wait()
 	return err
+}
+
+// stopWhenEnough calls stop as soon as Config.Until returns true.
+func (r *run) stopWhenEnough(ctx context.Context, stop func()) {
+	for r.cfg.Until != nil && ctx.Err() == nil {
+		if r.cfg.Until(r.activity()) {
+			stop()
+			return
+		}
+		pause(ctx, untilEvery)
+	}
+}
+
+func (r *run) activity() Activity {
+	a := Activity{Writes: r.live.writes.Load(), Events: r.live.events.Load()}
+	if r.world != nil {
+		a.Injected = r.world.injected()
+	}
+	return a
 }
 
 // writer is writer i: with a database every third writes SQL, without tokens all.

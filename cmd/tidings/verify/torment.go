@@ -54,8 +54,9 @@ type tormentor struct {
 func (w *world) torment(ctx, whole context.Context, r *run) error {
 	t := &tormentor{
 		world: w, whole: whole, run: r, random: r.cfg.random("torment", 0), held: &sync.WaitGroup{},
-		scale: min(max(r.cfg.Duration/20, 700*time.Millisecond), 4*time.Second),
+		scale: w.chaos.Longest,
 	}
+	setDefault(&t.scale, min(max(r.cfg.Duration/20, 700*time.Millisecond), 4*time.Second))
 	defer t.held.Wait()
 	for ctx.Err() == nil {
 		for _, k := range t.random.Perm(len(kinds)) {
