@@ -31,8 +31,8 @@ bench: build ## measure a server: make bench ARGS="--url http://localhost:8080"
 
 bench-peers: build ## measure it beside Nchan, Socket.IO and a bare write loop, for docs/benchmarks.md
 	@.ci/install postgres nchan npm
-	go build -trimpath -o bin/peers ./cmd/tidings/bench/peers
-	@exec bin/peers --out docs/benchmarks.md $(ARGS)
+	go build -trimpath -o bin/bench-peers ./cmd/bench-peers
+	@exec bin/bench-peers --out docs/benchmarks.md $(ARGS)
 
 torture: build ## break a cluster of its own for DURATION, and count what got lost
 	@exec bin/tidings verify --chaos --duration $(DURATION) $(ARGS)

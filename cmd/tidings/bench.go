@@ -8,7 +8,7 @@ import (
 	"os"
 	"time"
 
-	"github.com/tidings-live/tidings/cmd/tidings/bench"
+	"github.com/tidings-live/tidings/cmd/internal/bench"
 )
 
 type benchCommand struct {

@@ -15,7 +15,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/tidings-live/tidings/cmd/tidings/bench"
+	"github.com/tidings-live/tidings/cmd/internal/bench"
 )
 
 func TestBench_RefusesWrongCommandLines(t *testing.T) {

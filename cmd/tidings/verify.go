@@ -9,7 +9,7 @@ import (
 	"os"
 	"time"
 
-	"github.com/tidings-live/tidings/cmd/tidings/verify"
+	"github.com/tidings-live/tidings/cmd/internal/verify"
 )
 
 type verifyCommand struct {

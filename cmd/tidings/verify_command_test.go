@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/tidings-live/tidings/cmd/tidings/verify"
+	"github.com/tidings-live/tidings/cmd/internal/verify"
 )
 
 func TestVerifyCommand(t *testing.T) {

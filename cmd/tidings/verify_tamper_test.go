@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/tidings-live/tidings/cmd/tidings/verify"
+	"github.com/tidings-live/tidings/cmd/internal/verify"
 )
 
 // tampers are broken servers, and the fault that each must be found to have.

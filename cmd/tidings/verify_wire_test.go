@@ -10,7 +10,7 @@ import (
 	"strings"
 	"sync/atomic"
 
-	"github.com/tidings-live/tidings/cmd/tidings/verify"
+	"github.com/tidings-live/tidings/cmd/internal/verify"
 )
 
 // A wireEvent is one event on its way to a reader, by stream or in a poll's answer.

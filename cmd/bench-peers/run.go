@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/tidings-live/tidings/cmd/tidings/bench"
+	"github.com/tidings-live/tidings/cmd/internal/bench"
 )
 
 type runCommand struct {

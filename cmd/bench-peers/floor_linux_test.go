@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/tidings-live/tidings/cmd/tidings/bench"
+	"github.com/tidings-live/tidings/cmd/internal/bench"
 )
 
 // The floor needs nothing installed, so all that is measured with the peers is

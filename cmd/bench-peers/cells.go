@@ -7,7 +7,7 @@ import (
 	"os"
 	"slices"
 
-	"github.com/tidings-live/tidings/cmd/tidings/bench"
+	"github.com/tidings-live/tidings/cmd/internal/bench"
 )
 
 const (

@@ -6,7 +6,7 @@ import (
 	"os"
 	"os/exec"
 
-	"github.com/tidings-live/tidings/cmd/tidings/bench"
+	"github.com/tidings-live/tidings/cmd/internal/bench"
 )
 
 // floor is the program that only writes: [serveFloor], in a process of its own.

@@ -9,7 +9,7 @@ import (
 
 	"github.com/tidings-live/tidings/api"
 	"github.com/tidings-live/tidings/api/client"
-	"github.com/tidings-live/tidings/cmd/tidings/bench"
+	"github.com/tidings-live/tidings/cmd/internal/bench"
 )
 
 // tidings is ourselves, with a private Postgres that keeps its promises to the disk.

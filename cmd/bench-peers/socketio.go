@@ -12,7 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/tidings-live/tidings/cmd/tidings/bench"
+	"github.com/tidings-live/tidings/cmd/internal/bench"
 )
 
 //go:embed socketio/package.json socketio/package-lock.json socketio/server.js

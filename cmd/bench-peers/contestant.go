@@ -14,7 +14,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/tidings-live/tidings/cmd/tidings/bench"
+	"github.com/tidings-live/tidings/cmd/internal/bench"
 )
 
 const (
