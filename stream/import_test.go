@@ -10,12 +10,12 @@ import (
 func TestImportsOnlyStandardLibrary(t *testing.T) {
 	t.Parallel()
 
-	out, err := exec.Command("go", "list", "-deps", "-f", "{{if not .Standard}}{{.ImportPath}}{{end}}", ".").Output()
+	out, err := exec.Command("go", "list", "-deps", "-f", "{{if not .Standard}}{{.ImportPath}}{{end}}", "./...").Output()
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, path := range strings.Fields(string(out)) {
-		if !strings.HasSuffix(path, "/tidings/stream") {
+		if !strings.Contains(path+"/", "/tidings/stream/") {
 			t.Errorf("stream imports %s", path)
 		}
 	}

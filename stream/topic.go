@@ -122,17 +122,3 @@ func (n Name) String() string { return n.text }
 
 // MarshalText writes the name's text, so that JSON holds it as a string.
 func (n Name) MarshalText() ([]byte, error) { return []byte(n.text), nil }
-
-// Names that Tidings itself gives.
-var (
-	TypingName       = Name{"typing"}
-	LikeUpdateName   = Name{"like-update"}
-	CommentCountName = Name{"comment-count"}
-
-	ReadyName      = Name{"stream.ready"}
-	GapName        = Name{"stream.gap"}
-	CheckpointName = Name{"stream.checkpoint"}
-	ExpiringName   = Name{"stream.expiring"}
-	ByeName        = Name{"stream.bye"}
-	PingName       = Name{"stream.ping"}
-)

@@ -1,0 +1,56 @@
+// Package streamtest has the assertions that the tests of all packages share. It
+// knows nothing of Tidings, so any package may import it.
+package streamtest
+
+import (
+	"errors"
+	"reflect"
+	"testing"
+	"time"
+)
+
+// Patience is how long [Eventually] waits. It is generous: a test that waits this
+// long has failed, on a slow machine too.
+const Patience = time.Minute
+
+const lookEvery = 5 * time.Millisecond
+
+// Must ends the test if err is not nil.
+func Must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Want reports an error if got and want are not deeply equal. what names the value
+// in the message.
+func Want[T any](t testing.TB, what string, got, want T) {
+	t.Helper()
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("%s is %#v, want %#v", what, got, want)
+	}
+}
+
+// WantErr reports an error if no error in err's tree is target.
+func WantErr(t testing.TB, err, target error) {
+	t.Helper()
+	if !errors.Is(err, target) {
+		t.Errorf("got error %v, want %v", err, target)
+	}
+}
+
+// Eventually calls holds every 5 ms until it returns true, and ends the test if that
+// takes longer than [Patience]. what names the condition in the message.
+func Eventually(t testing.TB, what string, holds func() bool) {
+	t.Helper()
+	deadline := time.Now().Add(Patience)
+	tick := time.NewTicker(lookEvery)
+	defer tick.Stop()
+	for !holds() {
+		if time.Now().After(deadline) {
+			t.Fatalf("not within %v: %s", Patience, what)
+		}
+		<-tick.C
+	}
+}
