@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"github.com/tidings-live/tidings/store"
-	"github.com/tidings-live/tidings/stream"
+	"github.com/tidings-live/tidings/stream/awareness"
 )
 
 // An Identity is who asks. The zero Identity is nobody in particular.
@@ -34,6 +34,6 @@ func (i Identity) user() store.User {
 	return store.User{ID: i.Subject, Name: i.Name, AvatarURL: i.Picture}
 }
 
-func (i Identity) typist() stream.Typist {
-	return stream.Typist{ID: i.Subject, Name: i.Name}
+func (i Identity) typist() awareness.Typist {
+	return awareness.Typist{ID: i.Subject, Name: i.Name}
 }

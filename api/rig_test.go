@@ -17,6 +17,7 @@ import (
 	"github.com/tidings-live/tidings/store"
 	"github.com/tidings-live/tidings/store/storetest"
 	"github.com/tidings-live/tidings/stream"
+	"github.com/tidings-live/tidings/stream/awareness"
 )
 
 // secret signs the tokens of tests.
@@ -108,7 +109,7 @@ func (r *rig) build(t *testing.T, set setup) {
 	must(t, err)
 	t.Cleanup(db.Close)
 	hub := stream.NewHub(db, set.hub)
-	typing := stream.NewTyping(hub)
+	typing := awareness.NewTyping(hub)
 	listener := db.NewListener(ears{hub, typing})
 	verifier, err := NewVerifier(set.tokens)
 	must(t, err)
@@ -161,7 +162,7 @@ func (r *rig) serve(t *testing.T, set setup) {
 // ears passes on what the listener hears.
 type ears struct {
 	*stream.Hub
-	typing *stream.Typing
+	typing *awareness.Typing
 }
 
 func (e ears) Signal(s store.Signal) {

@@ -13,6 +13,7 @@ import (
 	"github.com/labstack/echo/v4/middleware"
 
 	"github.com/tidings-live/tidings/stream"
+	"github.com/tidings-live/tidings/stream/awareness"
 )
 
 // Store is all that the handlers need of the database.
@@ -32,7 +33,7 @@ type Store interface {
 type Config struct {
 	Store    Store
 	Hub      *stream.Hub
-	Typing   *stream.Typing
+	Typing   *awareness.Typing
 	Prober   Prober
 	Verifier *Verifier
 
@@ -49,7 +50,7 @@ type Config struct {
 type Server struct {
 	store       Store
 	hub         *stream.Hub
-	typing      *stream.Typing
+	typing      *awareness.Typing
 	prober      Prober
 	verifier    *Verifier
 	origins     origins

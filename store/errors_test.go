@@ -10,6 +10,7 @@ import (
 
 	"github.com/tidings-live/tidings/store"
 	"github.com/tidings-live/tidings/stream"
+	"github.com/tidings-live/tidings/stream/awareness"
 )
 
 // methods are all that speak to Postgres.
@@ -50,7 +51,7 @@ func methods(t *testing.T, s *store.Store) map[string]func(context.Context) erro
 		"Read":    func(ctx context.Context) error { _, err := s.Read(ctx, stream.Query{Limit: 1}); return err },
 		"Publish": func(ctx context.Context) error { return s.Publish(ctx, "post:42", "news", []byte(`{}`)) },
 		"Signal": func(ctx context.Context) error {
-			return s.Signal(ctx, store.Signal{Topic: parseTopics(t, "post:42")[0], User: stream.Typist{ID: "ann"}})
+			return s.Signal(ctx, store.Signal{Topic: parseTopics(t, "post:42")[0], User: awareness.Typist{ID: "ann"}})
 		},
 		"SaveTicket": func(ctx context.Context) error {
 			_, err := s.SaveTicket(ctx, fmt.Sprint(time.Now()), ticket, time.Minute)

@@ -14,7 +14,7 @@ import (
 	"github.com/tidings-live/tidings/store"
 	"github.com/tidings-live/tidings/store/localpg"
 	"github.com/tidings-live/tidings/store/storetest"
-	"github.com/tidings-live/tidings/stream"
+	"github.com/tidings-live/tidings/stream/awareness"
 )
 
 // ears remember what a listener hears.
@@ -204,7 +204,7 @@ func TestListener_Deaf(t *testing.T) {
 func TestSignal(t *testing.T) {
 	t.Parallel()
 
-	typing := store.Signal{Topic: parseTopics(t, "post:42")[0], User: stream.Typist{ID: "ann", Name: "Ann <b>\x00\u2028é"}}
+	typing := store.Signal{Topic: parseTopics(t, "post:42")[0], User: awareness.Typist{ID: "ann", Name: "Ann <b>\x00\u2028é"}}
 
 	t.Run("ReachesEveryInstance", func(t *testing.T) {
 		t.Parallel()

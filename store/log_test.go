@@ -11,6 +11,7 @@ import (
 
 	"github.com/tidings-live/tidings/store"
 	"github.com/tidings-live/tidings/stream"
+	"github.com/tidings-live/tidings/stream/awareness"
 )
 
 // read reads once.
@@ -245,7 +246,7 @@ func TestPublish(t *testing.T) {
 		} {
 			wantMessage(t, d.Publish(t.Context(), test[0], "news", []byte(`{}`)), test[1])
 		}
-		wantMessage(t, d.Signal(t.Context(), store.Signal{User: stream.Typist{Name: strings.Repeat("x", 8000)}}), "payload string too long")
+		wantMessage(t, d.Signal(t.Context(), store.Signal{User: awareness.Typist{Name: strings.Repeat("x", 8000)}}), "payload string too long")
 	})
 
 	t.Run("IsNotThereBeforeItReturnsAndThenIs", func(t *testing.T) {

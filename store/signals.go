@@ -8,20 +8,21 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/tidings-live/tidings/stream"
+	"github.com/tidings-live/tidings/stream/awareness"
 )
 
 // A Signal says that a user began, or stopped, to type in a post. It goes to every
 // instance, and is never stored.
 type Signal struct {
 	Topic stream.Topic
-	User  stream.Typist
+	User  awareness.Typist
 	Stop  bool
 }
 
 type signalJSON struct {
-	Topic string        `json:"topic"`
-	User  stream.Typist `json:"user"`
-	Stop  bool          `json:"stop,omitempty"`
+	Topic string           `json:"topic"`
+	User  awareness.Typist `json:"user"`
+	Stop  bool             `json:"stop,omitempty"`
 }
 
 // Signal sends a signal to every instance that listens, this one included.

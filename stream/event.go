@@ -50,15 +50,16 @@ var lineEnds = []struct{ char, escape []byte }{
 	{[]byte("\u2029"), []byte(`\u2029`)},
 }
 
-// mustData is for values that this package builds: they cannot fail to encode.
-func mustData(v any) Data {
+// MustData encodes a value as JSON. It is for values that always encode, such as
+// structs of strings and numbers, and panics for others.
+func MustData(v any) Data {
 	text, err := json.Marshal(v)
 	if err != nil {
-		panic(fmt.Sprintf("encode own data: %v", err))
+		panic(fmt.Sprintf("encode event data: %v", err))
 	}
 	data, err := NewData(text)
 	if err != nil {
-		panic(fmt.Sprintf("compact own data: %v", err))
+		panic(fmt.Sprintf("compact event data: %v", err))
 	}
 	return data
 }

@@ -159,7 +159,7 @@ func control(name Name, at Cursor, retry time.Duration, data any) []byte {
 	if retry > 0 {
 		b = appendField(b, "retry", strconv.FormatInt(retry.Milliseconds(), 10))
 	}
-	return appendBlock(b, Event{Name: name, Cursor: at}, mustData(data).json)
+	return appendBlock(b, Event{Name: name, Cursor: at}, MustData(data).json)
 }
 
 func seconds(d time.Duration) int { return int(d.Round(time.Second) / time.Second) }

@@ -14,6 +14,7 @@ import (
 	"github.com/tidings-live/tidings/api"
 	"github.com/tidings-live/tidings/store"
 	"github.com/tidings-live/tidings/stream"
+	"github.com/tidings-live/tidings/stream/awareness"
 )
 
 // An instance is one server as its command set it.
@@ -32,7 +33,7 @@ type instance struct {
 type parts struct {
 	store    *store.Store
 	hub      *stream.Hub
-	typing   *stream.Typing
+	typing   *awareness.Typing
 	listener *store.Listener
 	api      *api.Server
 	http     *http.Server
@@ -41,7 +42,7 @@ type parts struct {
 // ears passes on what the listener hears.
 type ears struct {
 	*stream.Hub
-	typing *stream.Typing
+	typing *awareness.Typing
 }
 
 // Signal implements [store.Hearer].
@@ -72,7 +73,7 @@ func (i instance) build(ctx context.Context) (*parts, error) {
 		return nil, err
 	}
 	hub := stream.NewHub(db, stream.HubConfig{RingEvents: i.RingEvents, RingBytes: i.RingBytes, Logger: i.logger})
-	typing := stream.NewTyping(hub)
+	typing := awareness.NewTyping(hub)
 	listener := db.NewListener(ears{hub, typing})
 	server, err := api.New(api.Config{
 		Store: db, Hub: hub, Typing: typing, Prober: listener, Verifier: verifier,

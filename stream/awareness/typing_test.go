@@ -1,19 +1,41 @@
-package stream
+package awareness
 
 import (
 	"context"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/tidings-live/tidings/stream"
+	"github.com/tidings-live/tidings/stream/streamtest"
 )
 
-// told records what a Typing broadcasts, and when.
-type told struct {
+var (
+	post42 = mustTopic("42")
+	post43 = mustTopic("43")
+)
+
+func mustTopic(id string) stream.Topic {
+	topic, err := stream.NewTopic("post", id)
+	if err != nil {
+		panic(err)
+	}
+	return topic
+}
+
+// pass lets time pass in a synctest bubble.
+func pass(d time.Duration) {
+	<-time.After(d)
+	synctest.Wait()
+}
+
+// A recorder is a Broadcaster that records each state with its time.
+type recorder struct {
 	start  time.Time
 	states []string
 }
 
-func (r *told) Broadcast(e Event) {
+func (r *recorder) Broadcast(e stream.Event) {
 	r.states = append(r.states, time.Since(r.start).String()+" "+e.Topic.String()+" "+e.Data.String())
 }
 
@@ -29,7 +51,7 @@ func TestTyping(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				out := &told{start: time.Now()}
+				out := &recorder{start: time.Now()}
 				typing := NewTyping(out)
 				ctx, stop := context.WithCancel(t.Context())
 				done := make(chan error)
@@ -37,12 +59,8 @@ func TestTyping(t *testing.T) {
 				signals(typing)
 				pass(time.Minute)
 				stop()
-				if err := <-done; err != nil {
-					t.Error(err)
-				}
-				if len(typing.posts) != 0 {
-					t.Errorf("%d posts remembered", len(typing.posts))
-				}
+				streamtest.Must(t, <-done)
+				streamtest.Want(t, "the number of remembered posts", len(typing.posts), 0)
 				wantStates(t, out.states, want)
 			})
 		})
@@ -53,7 +71,7 @@ func TestTyping(t *testing.T) {
 		pass(3 * time.Second)
 		typing.Signal(post42, ann)
 	})
-	bubble("TellsAtMostOnceASecond", []string{"0s " + annTypes, "1s " + bothType, "6.5s " + nobodyTypes}, func(typing *Typing) {
+	bubble("BroadcastsAtMostOnceASecond", []string{"0s " + annTypes, "1s " + bothType, "6.5s " + nobodyTypes}, func(typing *Typing) {
 		typing.Signal(post42, ann)
 		synctest.Wait()
 		for range 5 {
