@@ -17,6 +17,9 @@ type benchCommand struct {
 	PID         int    `name:"pid" help:"Process id of that server, when it runs on this machine: for its CPU and memory."`
 	DatabaseURL string `name:"database-url" placeholder:"URL" help:"Database of that server: for its CPU, when it is on this machine, and for the floor, what Postgres alone takes. A scratch table is made there and dropped."`
 
+	Against string `type:"existingfile" placeholder:"PROGRAM" help:"Another build of tidings to compare this one with: both are measured in turns, each on its own server and Postgres."`
+	Rounds  int    `default:"5" help:"How often --against measures each build. Shown are medians, least and greatest values."`
+
 	Comments   int           `default:"300" help:"Comments that latency writes, one after another."`
 	Publishers int           `default:"16" help:"Writers at once."`
 	Duration   time.Duration `default:"10s" help:"Of each load of writes, of the storm and of the churn."`
@@ -45,6 +48,7 @@ func (c *benchCommand) Validate() error {
 func (c *benchCommand) config() bench.Config {
 	return bench.Config{
 		URL: c.URL, Secret: c.Secret, PID: c.PID, DatabaseURL: c.DatabaseURL, Env: os.Environ(),
+		Against: c.Against, Rounds: c.Rounds,
 		Comments: c.Comments, Publishers: c.Publishers, Duration: c.Duration, Audience: c.Audience,
 		Likers: c.Likers, Likes: c.Likes, Viewers: c.Viewers, Events: c.Events,
 		Readers: c.Readers, Stopped: c.Stopped, Poll: c.Transport == "poll", Messages: c.Messages, Rate: c.Rate, Cycles: c.Cycles, Only: c.Only,
@@ -60,7 +64,7 @@ func (c *benchCommand) Run(ctx context.Context, io streams) (err error) {
 	if cfg.Program, err = os.Executable(); err != nil {
 		return fmt.Errorf("find own program: %w", err)
 	}
-	report, err := bench.Run(ctx, cfg)
+	report, err := c.measure(ctx, cfg)
 	if errors.Is(err, context.Canceled) {
 		return errors.New("stopped before the end")
 	}
@@ -73,4 +77,14 @@ func (c *benchCommand) Run(ctx context.Context, io streams) (err error) {
 		}
 	}
 	return report.Verdict()
+}
+
+// A benchResult is a *bench.Report or a *bench.Comparison.
+type benchResult interface{ Verdict() error }
+
+func (c *benchCommand) measure(ctx context.Context, cfg bench.Config) (benchResult, error) {
+	if c.Against != "" {
+		return bench.Compare(ctx, cfg)
+	}
+	return bench.Run(ctx, cfg)
 }

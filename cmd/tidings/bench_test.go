@@ -22,6 +22,7 @@ func TestBench_RefusesWrongCommandLines(t *testing.T) {
 	t.Parallel()
 	for _, args := range []string{
 		"--readers 0", "--messages -1", "--likes 0", "--likers 0", "--viewers 0", "--events 0", "--only conditions --url http://127.0.0.1:1 --secret x", "--rate 0", "--duration 0s", "--transport smoke", "--stopped -1", "--only everything", "--url http://127.0.0.1:1",
+		"--against /no/such/program", "--against /bin/sh --rounds 0", "--against /bin/sh --only conditions", "--against /bin/sh --url http://127.0.0.1:1 --secret x",
 	} {
 		if status := execute(t.Context(), append([]string{"bench"}, strings.Fields(args)...), streams{io.Discard, io.Discard}); status != 2 {
 			t.Errorf("%s: exit status %d", args, status)
@@ -219,6 +220,41 @@ func TestBench_LeavesNothingOfItsOwnServerBehind(t *testing.T) {
 	}
 	for _, pid := range processesOf(dirs) {
 		t.Errorf("process %d is still there", pid)
+	}
+}
+
+func TestBench_ComparesTwoPrograms(t *testing.T) {
+	t.Parallel()
+	program, err := os.Executable()
+	must(t, err)
+	// The other program is a script that notes each start and becomes the same program.
+	other, starts := filepath.Join(t.TempDir(), "other"), filepath.Join(t.TempDir(), "starts")
+	script := fmt.Sprintf("#!/bin/sh\necho \"$1\" >> '%s'\nexec '%s' \"$@\"\n", starts, program)
+	must(t, os.WriteFile(other, []byte(script), 0o755))
+	var tables bytes.Buffer
+	c, err := bench.Compare(t.Context(), bench.Config{
+		Program: program, Against: other, Rounds: 2, Env: append(os.Environ(), asProgram+"=1"),
+		Only:     []string{"writes", "likes", "fanout"},
+		Comments: 2, Publishers: 2, Duration: 100 * time.Millisecond, Audience: 2, Readers: 2, Messages: 2, Rate: 100, Cycles: 100,
+		Likers: 1, Likes: 2, Viewers: 1, Events: 1, Tables: &tables,
+	})
+	must(t, err)
+	must(t, c.Verdict())
+	started, err := os.ReadFile(starts)
+	must(t, err)
+	want(t, "starts of the other program", string(started), strings.Repeat("dev\n", 6))
+	byName := map[string]bench.Compared{}
+	for _, f := range c.Figures {
+		byName[f.Name] = f
+	}
+	for _, name := range []string{"writes, 2 posts: comments/s", "writes, one post: comments/s", "likes: likes/s", "fanout, flat out: deliveries/s"} {
+		f := byName[name]
+		if len(f.This.Rounds) != 2 || len(f.Against.Rounds) != 2 || f.This.Min <= 0 || f.Against.Min <= 0 || f.Ratio <= 0 {
+			t.Errorf("%s is %+v", name, f)
+		}
+		if !strings.Contains(tables.String(), name) {
+			t.Errorf("no %q in\n%s", name, tables.String())
+		}
 	}
 }
 

@@ -153,12 +153,6 @@ func (r *Conditions) settle() {
 	}
 }
 
-// medianOf is the lower of the two in the middle, of which there is one at least.
-func medianOf(values []float64) float64 {
-	sorted := slices.Sorted(slices.Values(values))
-	return sorted[(len(sorted)-1)/2]
-}
-
 func (r *Conditions) print(out printer) {
 	fmt.Fprintf(out.tables, "\n%-42s %12s %12s %12s %12s\n",
 		fmt.Sprintf("Conditions: medians of %d rounds in turns", r.Rounds), "comments/s", "to the first", "alone, ms", "to the first")

@@ -22,6 +22,8 @@ type Config struct {
 	DatabaseURL string
 
 	Program string   // of tidings; runs as "Program dev". Required without a URL
+	Against string   // another build of tidings that Compare measures in turns with Program
+	Rounds  int      // how often Compare measures each of them
 	Env     []string // for it; what would be in the way of a measurement is left out
 
 	Comments   int           // that latency writes, one after another
@@ -64,12 +66,19 @@ func (c Config) Validate() error {
 		return errors.New("there cannot be less than no stopped reader")
 	case c.URL != "" && c.Secret == "":
 		return errors.New("--url needs the server's TIDINGS_JWT_SECRET: writers need tokens")
+	case c.Against != "" && c.URL != "":
+		return errors.New("--against starts servers of its own: leave --url out")
+	case c.Against != "" && c.Rounds < 1:
+		return errors.New("--against needs at least one round")
 	case c.URL == "" && c.Program == "":
 		return errors.New("neither a server to measure nor a program to start one with")
 	}
 	for _, name := range c.Only {
 		if name == "conditions" && c.URL != "" {
 			return errors.New("conditions starts servers of its own: leave --url out")
+		}
+		if name == "conditions" && c.Against != "" {
+			return errors.New("conditions cannot be measured with --against")
 		}
 		if !slices.Contains(Sections(), name) {
 			return fmt.Errorf("there is no section %q: there are %s", name, strings.Join(Sections(), ", "))

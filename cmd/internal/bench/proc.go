@@ -50,6 +50,15 @@ type Cost struct {
 	Postgres *CPU    `json:"postgres,omitempty"`
 }
 
+type processCPU struct {
+	name string
+	cpu  *CPU // nil if it is not known
+}
+
+func (c Cost) processes() []processCPU {
+	return []processCPU{{"this client", c.Client}, {"server", c.Server}, {"Postgres", c.Postgres}}
+}
+
 // A CPU is CPU time by the clock and by what was done.
 type CPU struct {
 	Cores      float64 `json:"cores"` // CPU seconds a second

@@ -167,10 +167,7 @@ func (p printer) line(format string, args ...any) {
 // included: on one machine it takes from the server what it uses.
 func (p printer) cost(indent string, c Cost, what string) {
 	var cores, each []string
-	for _, of := range []struct {
-		name string
-		cpu  *CPU
-	}{{"this client", c.Client}, {"server", c.Server}, {"Postgres", c.Postgres}} {
+	for _, of := range c.processes() {
 		if of.cpu != nil {
 			cores = append(cores, fmt.Sprintf("%s %.2f", of.name, of.cpu.Cores))
 			each = append(each, fmt.Sprintf("%s %.1f", of.name, of.cpu.MicrosEach))

@@ -47,8 +47,7 @@ func Run(ctx context.Context, c Config) (*Report, error) {
 	return c.measure(ctx, newPrinter(c.Tables, c.Progress))
 }
 
-// measure runs the sections, each on a server that has just begun when it is our
-// own: what one section leaves in memory is no figure of the next.
+// measure runs the sections of c.Only one after another.
 func (c Config) measure(ctx context.Context, out printer) (_ *Report, err error) {
 	report := &Report{Began: time.Now().UTC()}
 	place, err := c.place(out)
@@ -61,23 +60,27 @@ func (c Config) measure(ctx context.Context, out printer) (_ *Report, err error)
 			continue
 		}
 		if s.apart != nil {
-			if err := s.apart(c, ctx, out, report); err != nil {
-				return nil, fmt.Errorf("%s: %w", s.name, err)
-			}
-			continue
+			err = s.apart(c, ctx, out, report)
+		} else {
+			err = c.runSection(ctx, place, s, report)
 		}
-		err := place.visit(ctx, func(t *target) error {
-			if report.Machine == nil {
-				report.Machine = machineOf(ctx, t)
-				out.machine(report.Machine)
-			}
-			return s.run(c, ctx, t, report)
-		})
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", s.name, err)
 		}
 	}
 	return report, nil
+}
+
+// runSection measures one section. A server that bench starts is started for this
+// section, so that memory left over from one section is not counted in the next.
+func (c Config) runSection(ctx context.Context, place place, s section, report *Report) error {
+	return place.visit(ctx, func(t *target) error {
+		if report.Machine == nil {
+			report.Machine = machineOf(ctx, t)
+			t.out.machine(report.Machine)
+		}
+		return s.run(c, ctx, t, report)
+	})
 }
 
 // A place is where sections find the server they measure.

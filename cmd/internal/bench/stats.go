@@ -51,6 +51,17 @@ func percentile(sorted []time.Duration, p float64) time.Duration {
 
 func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
+// medianOf returns the median of at least one value: the mean of the two in the middle
+// if their number is even.
+func medianOf(values []float64) float64 {
+	sorted := slices.Sorted(slices.Values(values))
+	half := len(sorted) / 2
+	if len(sorted)%2 == 1 {
+		return sorted[half]
+	}
+	return (sorted[half-1] + sorted[half]) / 2
+}
+
 // ratioOf is a/b, 0 when there is nothing to compare with.
 func ratioOf(a, b float64) float64 {
 	if b == 0 {
