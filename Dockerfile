@@ -8,7 +8,7 @@ COPY . .
 RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache/go-build \
     CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags="-s -w" -o /tidings ./cmd/tidings
 
-# Nothing but the program, and the certificates by which it trusts a managed Postgres.
+# The image holds only the program, and the root certificates that TLS to a managed Postgres needs.
 FROM scratch
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
 COPY --from=build /tidings /tidings
