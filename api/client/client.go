@@ -17,38 +17,41 @@ import (
 const (
 	userAgent = "tidings-go"
 
-	// idleConns is how many connections to one server are kept between calls; the
-	// two that net/http keeps would make a load of parallel writers dial all day.
+	// idleConns is the number of idle connections to the server that are kept. The
+	// default of net/http, 2, would make parallel callers dial for nearly every call.
 	idleConns = 256
 
-	// drainLimit is how much of an unread answer is read to keep its connection.
+	// drainLimit is the number of bytes of an unread answer that are read so that its
+	// connection can be used again. A connection with more unread bytes is closed.
 	drainLimit = 64 << 10
 )
 
-// Client calls one Tidings server as one user, or as nobody. It is safe for
-// concurrent use; what it opens (streams) must be closed by whoever opened it.
+// Client calls one Tidings server as one user, or without a user. It is safe for
+// concurrent use. The caller closes the streams it opens.
 type Client struct {
 	base  string // without a trailing slash
-	token string
+	token string // "" sends none
 	http  *http.Client
 }
 
-// Option adjusts a Client as New makes it.
+// Option configures a [Client] in [New].
 type Option func(*Client)
 
-// WithToken sends token as the bearer of every request; "" means nobody.
+// WithToken sends token, a JWT of the site, as the bearer token of every request. ""
+// sends no token: the caller is then not signed in.
 func WithToken(token string) Option {
 	return func(c *Client) { c.token = token }
 }
 
-// WithHTTPClient sends every request through h, which must not be nil. Its
-// Timeout must be zero if streams are opened: it would cut them.
+// WithHTTPClient sends every request through h, which must not be nil. Its Timeout
+// must be 0 if streams are opened, because a Timeout also ends streams.
 func WithHTTPClient(h *http.Client) Option {
 	return func(c *Client) { c.http = h }
 }
 
-// New returns the client of the server at baseURL, an http or https address
-// whose path, if any, is put before every call's. It does not connect.
+// New returns a client of the server at baseURL, an http or https URL. The path of
+// baseURL, if it has one, is the prefix of every call's path. New does not connect; it
+// returns an error if baseURL is not an http or https URL, or has a query or fragment.
 func New(baseURL string, opts ...Option) (*Client, error) {
 	u, err := url.Parse(baseURL)
 	if err != nil {
@@ -70,8 +73,8 @@ func New(baseURL string, opts ...Option) (*Client, error) {
 	return c, nil
 }
 
-// newTransport has no limit on how long an answer may take to begin: a poll is
-// held for as long as it asked. Contexts bound calls.
+// newTransport returns a transport without a ResponseHeaderTimeout, because the
+// server holds a poll for as long as the poll asked. The context of a call limits it.
 func newTransport() *http.Transport {
 	dialer := &net.Dialer{Timeout: 10 * time.Second, KeepAlive: 15 * time.Second}
 	return &http.Transport{
@@ -84,31 +87,31 @@ func newTransport() *http.Transport {
 	}
 }
 
-// As returns a client of the same server, over the same connections, that calls
-// as the bearer of token; "" means nobody.
+// As returns a client of the same server, over the same connections, that sends token
+// instead. "" sends no token.
 func (c *Client) As(token string) *Client {
 	other := *c
 	other.token = token
 	return &other
 }
 
-// CloseIdleConnections closes the connections that no call is using, those of
-// every client made by As included.
+// CloseIdleConnections closes the connections that no call is using. Clients that were
+// made by [Client.As] share these connections.
 func (c *Client) CloseIdleConnections() { c.http.CloseIdleConnections() }
 
-// call is one request and what becomes of its answer.
+// call describes one request and the value its answer is decoded into.
 type call struct {
-	act    string // what is being done: the prefix of every error
+	act    string // the prefix of the error, such as "create comment"
 	method string
-	path   string // already escaped
+	path   string // percent-encoded
 	query  url.Values
 	header http.Header
-	in     any // the request's body as JSON; nil for none
-	out    any // where the answer's JSON goes; nil to ignore it
+	in     any // encoded as the JSON body; nil for no body
+	out    any // the answer's JSON is decoded into it; nil ignores the answer
 }
 
-// do makes the call and decodes its answer. The error is a *Problem inside when
-// the server answered with anything but success.
+// do makes the call and decodes its answer. An answer that is not a success is an
+// error that wraps a *Problem.
 func (c *Client) do(ctx context.Context, k call) error {
 	if err := c.exchange(ctx, k); err != nil {
 		return fmt.Errorf("%s: %w", k.act, err)
@@ -134,7 +137,8 @@ func (c *Client) exchange(ctx context.Context, k call) error {
 	return nil
 }
 
-// send makes the request and returns whatever answer there is.
+// send makes the request and returns its answer, whatever its status. The caller
+// closes the body.
 func (c *Client) send(ctx context.Context, k call) (*http.Response, error) {
 	req, err := c.request(ctx, k)
 	if err != nil {
@@ -178,8 +182,9 @@ func (c *Client) setHeaders(req *http.Request, k call) {
 	}
 }
 
-// encode returns in as a JSON body, or no body at all for nil. A reader of known
-// length lets net/http send the request again on a connection that went stale.
+// encode returns in as a JSON body, or http.NoBody for nil. It returns a bytes.Reader,
+// which net/http can read twice: so it can repeat the request if the server has closed
+// an idle connection.
 func encode(in any) (io.Reader, error) {
 	if in == nil {
 		return http.NoBody, nil
@@ -191,7 +196,8 @@ func encode(in any) (io.Reader, error) {
 	return bytes.NewReader(b), nil
 }
 
-// withoutURL is err without the address that net/http and net/url put into it.
+// withoutURL unwraps the url.Error of net/http and net/url, whose text contains the
+// address.
 func withoutURL(err error) error {
 	var u *url.Error
 	if errors.As(err, &u) {
@@ -200,8 +206,9 @@ func withoutURL(err error) error {
 	return err
 }
 
-// discard ends an answer so that its connection can serve the next call.
+// discard reads the rest of an answer, up to drainLimit, and closes it, so that its
+// connection can be used for the next call.
 func discard(body io.ReadCloser) {
-	_, _ = io.CopyN(io.Discard, body, drainLimit) // a lost connection is merely not reused
+	_, _ = io.CopyN(io.Discard, body, drainLimit) // after an error the connection is not used again
 	_ = body.Close()
 }

@@ -8,60 +8,63 @@ import (
 	"time"
 )
 
-// Author is the user a comment or a notification comes from.
+// Author is the user who wrote a comment or caused a notification.
 type Author struct {
 	ID        string  `json:"id"`
 	Name      string  `json:"name"`
-	AvatarURL *string `json:"avatarUrl"`
+	AvatarURL *string `json:"avatarUrl"` // nil if the site gave none
 }
 
-// Comment is a comment as the API returns it and as its events carry it.
+// Comment is a comment as the API returns it. The events new-comment and
+// comment-updated carry the same JSON.
 type Comment struct {
 	ID         string     `json:"id"`
 	PostID     string     `json:"postId"`
-	ParentID   *string    `json:"parentId"` // nil for a root
-	Author     *Author    `json:"author"`   // nil once it is deleted
-	Body       string     `json:"body"`
-	HTML       string     `json:"html,omitempty"` // "" from a server that renders nothing
-	Status     string     `json:"status"`
+	ParentID   *string    `json:"parentId"` // nil if the comment is not a reply
+	Author     *Author    `json:"author"`   // nil if the comment is deleted
+	Body       string     `json:"body"`     // plain text; "" if the comment is deleted
+	Status     string     `json:"status"`   // published, or deleted for a tombstone
 	LikeCount  int64      `json:"likeCount"`
-	ReplyCount int64      `json:"replyCount"`
+	ReplyCount int64      `json:"replyCount"` // published direct replies
 	CreatedAt  time.Time  `json:"createdAt"`
-	EditedAt   *time.Time `json:"editedAt"`
-	Version    int64      `json:"version"`
+	EditedAt   *time.Time `json:"editedAt"` // nil if the comment was never edited
+	Version    int64      `json:"version"`  // grows with each change
 }
 
-// NewComment is what a user writes.
+// NewComment is the input of [Client.CreateComment].
 type NewComment struct {
-	Body     string  `json:"body"`
-	ParentID *string `json:"parentId,omitempty"` // nil for a root
+	Body     string  `json:"body"`               // 1 to 5,000 characters, not all of them space
+	ParentID *string `json:"parentId,omitempty"` // the comment this one replies to; nil for none
 
-	// IdempotencyKey makes sending the same comment again harmless; "" for none.
+	// IdempotencyKey makes a retry safe: for one day, a second call of the same user with
+	// the same key and comment returns the first comment and creates none. "" sends no key.
 	IdempotencyKey string `json:"-"`
 }
 
-// ListOptions chooses a page of comments. The zero value is the server's default.
+// ListOptions selects a page of comments. The zero value is the first page in the
+// server's default order.
 type ListOptions struct {
-	Sort  string // newest, oldest or top
-	Limit int    // 0 for the server's own
-	After string // Next of the page before
+	Sort  string // newest or oldest; "" means newest
+	Limit int    // comments on the page, 1 to 100; 0 means the server's default
+	After string // PageInfo.Next of the previous page; "" for the first page
 }
 
-// PageInfo says whether a list goes on, and from where.
+// PageInfo tells where the next page of a list begins.
 type PageInfo struct {
-	Next string `json:"next"`
+	Next string `json:"next"` // for ListOptions.After; "" on the last page
 	More bool   `json:"more"`
 }
 
-// PostCounts is what a list of comments tells about its post.
+// PostCounts holds the counts of the post whose comments are listed.
 type PostCounts struct {
 	CommentCount int64 `json:"commentCount"`
 	LikeCount    int64 `json:"likeCount"`
-	Liked        bool  `json:"liked"` // by the caller
+	Liked        bool  `json:"liked"` // true if the caller likes the post
 }
 
-// CommentList is one page of a post's comments and the cursor of the snapshot
-// it was read from: a stream opened there misses and repeats nothing.
+// CommentList is one page of a post's comments. Cursor belongs to the database
+// snapshot the page was read from: a stream that starts at Cursor neither misses nor
+// repeats a change of the list.
 type CommentList struct {
 	Data   []Comment  `json:"data"`
 	Page   PageInfo   `json:"page"`
@@ -69,7 +72,8 @@ type CommentList struct {
 	Cursor string     `json:"cursor"`
 }
 
-// Comments returns a page of the post's comments.
+// Comments returns a page of the post's comments, replies included. A post without
+// comments, also one the server does not know, is an empty page and no error.
 func (c *Client) Comments(ctx context.Context, post string, opts ListOptions) (CommentList, error) {
 	query := url.Values{}
 	set(query, "sort", opts.Sort)
@@ -81,8 +85,9 @@ func (c *Client) Comments(ctx context.Context, post string, opts ListOptions) (C
 	return list, err
 }
 
-// CreateComment writes a comment and returns it as stored. It has been committed,
-// and its events are on their way, when CreateComment returns.
+// CreateComment writes a comment and returns it as the table holds it after the
+// site's triggers. When CreateComment returns, the transaction is committed and its
+// events are in the log. The caller must be signed in.
 func (c *Client) CreateComment(ctx context.Context, post string, in NewComment) (Comment, error) {
 	header := http.Header{}
 	if in.IdempotencyKey != "" {
@@ -94,54 +99,48 @@ func (c *Client) CreateComment(ctx context.Context, post string, in NewComment) 
 	return comment, err
 }
 
-// DeleteComment deletes the comment; one with replies leaves a tombstone.
+// DeleteComment deletes the comment. A comment with replies stays in lists as a
+// tombstone without author and body. The caller must be its author, or have the role
+// moderator or admin.
 func (c *Client) DeleteComment(ctx context.Context, id string) error {
-	return c.do(ctx, call{act: "delete comment", method: http.MethodDelete, path: commentPath(id)})
+	return c.do(ctx, call{act: "delete comment", method: http.MethodDelete,
+		path: "/v1/comments/" + url.PathEscape(id)})
 }
 
-// Likes is a target's likes, and whether the caller's is among them.
+// Likes is the number of likes of a post, and whether the caller is one of them.
 type Likes struct {
 	Count int64 `json:"count"`
 	Liked bool  `json:"liked"`
 }
 
-// LikePost likes the post; liking it again changes nothing.
+// LikePost likes the post as the caller, who must be signed in. Another like of the
+// same user changes nothing.
 func (c *Client) LikePost(ctx context.Context, post string) (Likes, error) {
-	return c.like(ctx, "like post", http.MethodPut, postPath(post))
+	return c.like(ctx, "like post", http.MethodPut, post)
 }
 
-// UnlikePost takes the like back; without one it changes nothing.
+// UnlikePost removes the caller's like of the post. Without a like it changes nothing.
 func (c *Client) UnlikePost(ctx context.Context, post string) (Likes, error) {
-	return c.like(ctx, "unlike post", http.MethodDelete, postPath(post))
+	return c.like(ctx, "unlike post", http.MethodDelete, post)
 }
 
-// LikeComment likes the comment; liking it again changes nothing.
-func (c *Client) LikeComment(ctx context.Context, id string) (Likes, error) {
-	return c.like(ctx, "like comment", http.MethodPut, commentPath(id))
-}
-
-// UnlikeComment takes the like back; without one it changes nothing.
-func (c *Client) UnlikeComment(ctx context.Context, id string) (Likes, error) {
-	return c.like(ctx, "unlike comment", http.MethodDelete, commentPath(id))
-}
-
-func (c *Client) like(ctx context.Context, act, method, target string) (Likes, error) {
+func (c *Client) like(ctx context.Context, act, method, post string) (Likes, error) {
 	var likes Likes
-	err := c.do(ctx, call{act: act, method: method, path: target + "/like", out: &likes})
+	err := c.do(ctx, call{act: act, method: method, path: postPath(post) + "/like", out: &likes})
 	return likes, err
 }
 
-// postPath escapes an id once, slashes included; so does commentPath.
-func postPath(id string) string    { return "/v1/posts/" + url.PathEscape(id) }
-func commentPath(id string) string { return "/v1/comments/" + url.PathEscape(id) }
+// postPath returns the path of a post. The id is percent-encoded once, slashes included.
+func postPath(id string) string { return "/v1/posts/" + url.PathEscape(id) }
 
-// set puts a parameter that is not empty into the query.
+// set adds a parameter to the query unless its value is empty.
 func set(query url.Values, name, value string) {
 	if value != "" {
 		query.Set(name, value)
 	}
 }
 
+// setLimit adds the parameter limit unless it is 0 or less.
 func setLimit(query url.Values, limit int) {
 	if limit > 0 {
 		query.Set("limit", strconv.Itoa(limit))

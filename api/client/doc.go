@@ -1,8 +1,8 @@
-// Package client is the Go client of the Tidings HTTP API: the comment calls,
-// the event stream and the long-poll that carries the same events.
+// Package client is the Go client of the Tidings HTTP API: comments, likes, posts,
+// notifications, publishing, and the events over Server-Sent Events or long-poll.
 //
-// A Client is one server seen by one user; As gives the same server, and the
-// same connections, to another user:
+// A [Client] calls one server as one user. [Client.As] returns a client of the same
+// server, over the same connections, for another user:
 //
 //	c, err := client.New("https://tidings.example.org", client.WithToken(token))
 //	…
@@ -11,22 +11,28 @@
 //		return nil
 //	})
 //
-// There are three ways to listen, from the most to the least done for you:
+// # Events
 //
-//   - Follow and FollowPoll reconnect for ever and resume from the last id, so
-//     that fn sees every event of its topics once and in order;
-//   - Stream is one connection: it ends when the connection ends, and
-//     Stream.Cursor says where to go on from;
-//   - Poll is one request.
+// There are three ways to read events:
 //
-// All three hand out the control events (stream.ready, stream.gap, …) with the
-// others: an event whose name starts with "stream." is about the stream itself.
-// After a stream.gap, read again by REST what must not be missed.
+//   - [Client.Follow] and [Client.FollowPoll] reconnect until their context ends, and
+//     resume from the last id. Their callback gets every event of its topics exactly
+//     once and in order.
+//   - [Client.Stream] is one connection. It ends when the connection ends;
+//     [Stream.Cursor] then tells where the next one starts.
+//   - [Client.Poll] is one request.
 //
-// An answer of the server that is not a success is a *Problem; errors.As finds
-// it. The error of a call names what was being done, never the address, because
-// an address can hold a ticket.
+// All of them also return control events: an event whose name begins with "stream."
+// is about the stream itself. After a stream.gap events are missing that the server
+// no longer has: read the state again over the API (for example with
+// [Client.Comments]).
 //
-// The package depends on the standard library alone and on nothing else of
-// Tidings, so what it proves about a server, it proves about the wire.
+// # Errors
+//
+// An answer that is not a success is a [*Problem], which errors.As finds. The error of
+// a call begins with the name of the act ("create comment: …"). It never contains the
+// address of the request, because an address can contain a ticket.
+//
+// The package imports only the standard library and nothing of the server, so that a
+// test with this client tests the wire format.
 package client

@@ -12,16 +12,17 @@ import (
 
 const (
 	pollWait  = 25 * time.Second
-	pollGrace = 30 * time.Second // on top of it, before the connection is given up
-	pollEarly = time.Second      // an empty answer sooner than this was not held
+	pollGrace = 30 * time.Second // added to pollWait, before a poll without an answer is canceled
+	pollEarly = time.Second      // an empty answer in less than this was not held by the server
 )
 
-// errNotHeld is a poll that was answered at once and brought nothing, as a server
-// does that shuts down: to ask again at once would be a busy loop.
-var errNotHeld = errors.New("poll: answered early with nothing")
+// errNotHeld means that a poll was answered at once without events and without a new
+// cursor. A server that shuts down answers so. FollowPoll then waits before the next
+// poll, because it would otherwise poll in a busy loop.
+var errNotHeld = errors.New("poll: answered early without events")
 
-// follower is what Follow and FollowPoll share: where they are, and when to try
-// again.
+// follower is the state that Follow and FollowPoll share: the cursor, and the wait
+// before the next attempt.
 type follower struct {
 	client  *Client
 	topics  []string
@@ -31,61 +32,63 @@ type follower struct {
 	onRetry RetryFunc
 }
 
-// refusal is an error of fn, which ends the following whatever it is.
-type refusal struct{ err error }
+// callbackError wraps an error that fn returned. Any such error ends Follow.
+type callbackError struct{ err error }
 
-func (r refusal) Error() string { return r.err.Error() }
+func (e callbackError) Error() string { return e.err.Error() }
 
-// Follow calls fn with every event of the topics, from cursor ("" means now),
-// over the event stream, and reconnects for ever: it goes on from the last id,
-// after the time the server asked for and a random one that grows with each
-// attempt that brings nothing. Each connection begins with a stream.ready.
+// Follow calls fn with every event of the topics after cursor, over the event stream.
+// The cursor "" means now. When a connection ends, Follow opens the next one at the
+// last id. It first waits for the time the server asked for, plus a random time that
+// grows with each attempt that brings no event. Each connection begins with a
+// stream.ready event.
 //
-// It returns what fn returns; ctx.Err() when ctx ends; and the error that trying
-// again cannot mend: a *Problem of status 204, 400, 401, 403, 404 or 406,
-// ErrNotStream, ErrBlockTooLarge.
+// Follow returns the error that fn returns, or ctx.Err() when ctx ends, or an error
+// that another attempt cannot fix: a [*Problem] with status 204, 400, 401, 403, 404 or
+// 406, [ErrNotStream], or [ErrBlockTooLarge].
 func (c *Client) Follow(ctx context.Context, topics []string, cursor string, fn func(Event) error, opts ...StreamOption) error {
 	o := newStreamOptions(opts, streamOptions{silence: openLimit, learn: true})
 	f := &follower{client: c, topics: topics, cursor: cursor, fn: fn, onRetry: o.onRetry}
 	return f.run(ctx, func(ctx context.Context) error { return f.stream(ctx, o) })
 }
 
-// FollowPoll is Follow by long-poll. A cursor that cannot be resumed becomes the
-// event that a stream would show: a stream.gap, made here, whose id and resumed
-// are where the following goes on from. There is no other control event. Of the
-// options, WithRetryFunc applies.
+// FollowPoll does the same as [Client.Follow] by long-poll. If a cursor cannot be
+// resumed, FollowPoll calls fn with a stream.gap event, as a stream would send it, and
+// continues at the cursor in its field resumed. There are no other control events.
+// WithRetryFunc is the only option that has an effect.
 func (c *Client) FollowPoll(ctx context.Context, topics []string, cursor string, fn func(Event) error, opts ...StreamOption) error {
 	o := newStreamOptions(opts, streamOptions{})
 	f := &follower{client: c, topics: topics, cursor: cursor, fn: fn, onRetry: o.onRetry}
 	return f.run(ctx, f.poll)
 }
 
-// run calls once, which never returns nil, until there is no point any more.
+// run calls once, waits, and calls it again, until an error is permanent. once never
+// returns nil.
 func (f *follower) run(ctx context.Context, once func(context.Context) error) error {
 	for {
 		err := once(ctx)
-		var refused refusal
+		var callback callbackError
 		switch {
-		case errors.As(err, &refused):
-			return refused.err
+		case errors.As(err, &callback):
+			return callback.err
 		case ctx.Err() != nil:
 			return ctx.Err()
 		case permanent(err):
 			return err
 		}
-		if err := f.rest(ctx, err); err != nil {
+		if err := f.wait(ctx, err); err != nil {
 			return err
 		}
 	}
 }
 
-// rest waits until the next attempt is due.
-func (f *follower) rest(ctx context.Context, err error) error {
-	wait := f.backoff.next(err)
+// wait returns when the next attempt is due, or with ctx.Err().
+func (f *follower) wait(ctx context.Context, err error) error {
+	pause := f.backoff.next(err)
 	if f.onRetry != nil {
-		f.onRetry(err, wait)
+		f.onRetry(err, pause)
 	}
-	timer := time.NewTimer(wait)
+	timer := time.NewTimer(pause)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
@@ -95,7 +98,7 @@ func (f *follower) rest(ctx context.Context, err error) error {
 	}
 }
 
-// stream follows one connection to its end.
+// stream reads one connection to its end.
 func (f *follower) stream(ctx context.Context, o streamOptions) error {
 	s, err := f.client.stream(ctx, f.topics, f.cursor, o)
 	if err != nil {
@@ -108,14 +111,14 @@ func (f *follower) stream(ctx context.Context, o streamOptions) error {
 		if err != nil {
 			return err
 		}
-		if err := f.hand(ev); err != nil {
+		if err := f.deliver(ev); err != nil {
 			return err
 		}
 	}
 }
 
-// note keeps what the next connection needs of this one. A server that takes an
-// id back is not believed: to start from now would be a silent gap.
+// note stores the cursor and the retry time for the next connection. An empty id from
+// the server does not clear the cursor, because a start from now would be a silent gap.
 func (f *follower) note(s *Stream) {
 	if cursor := s.Cursor(); cursor != "" {
 		f.cursor = cursor
@@ -125,15 +128,15 @@ func (f *follower) note(s *Stream) {
 	}
 }
 
-func (f *follower) hand(ev Event) error {
+func (f *follower) deliver(ev Event) error {
 	f.backoff.reset()
 	if err := f.fn(ev); err != nil {
-		return refusal{err}
+		return callbackError{err}
 	}
 	return nil
 }
 
-// poll asks again and again until a poll fails.
+// poll repeats polls until one fails.
 func (f *follower) poll(ctx context.Context) error {
 	for {
 		began := time.Now()
@@ -142,7 +145,7 @@ func (f *follower) poll(ctx context.Context) error {
 			return err
 		}
 		for _, ev := range page.Events {
-			if err := f.hand(ev); err != nil {
+			if err := f.deliver(ev); err != nil {
 				return err
 			}
 		}
@@ -157,7 +160,8 @@ func (f *follower) poll(ctx context.Context) error {
 	}
 }
 
-// ask polls once. It turns a gap into the page of one event that tells of it.
+// ask polls once. If the cursor cannot be resumed, it returns a page with a
+// stream.gap event.
 func (f *follower) ask(ctx context.Context) (Page, error) {
 	ctx, cancel := context.WithTimeout(ctx, pollWait+pollGrace)
 	defer cancel()
@@ -169,6 +173,7 @@ func (f *follower) ask(ctx context.Context) (Page, error) {
 	return page, err
 }
 
+// gap returns a page with the stream.gap event that a stream would send for p.
 func gap(p *Problem, cursor string) (Page, error) {
 	data, err := json.Marshal(struct {
 		Reason  string `json:"reason"`
@@ -182,7 +187,7 @@ func gap(p *Problem, cursor string) (Page, error) {
 	return Page{Events: []Event{ev}, Cursor: p.Resumed}, nil
 }
 
-// permanent says whether trying again would bring the same error.
+// permanent reports whether another attempt would return the same error.
 func permanent(err error) bool {
 	var p *Problem
 	if errors.As(err, &p) {

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// StreamOption adjusts Stream and Follow.
+// StreamOption configures [Client.Stream] and [Client.Follow].
 type StreamOption func(*streamOptions)
 
 type streamOptions struct {
@@ -13,15 +13,15 @@ type streamOptions struct {
 	maxBlock int
 	params   url.Values
 	silence  time.Duration
-	learn    bool // take the silence limit from stream.ready
+	learn    bool // the silence limit is set from stream.ready
 	onRetry  RetryFunc
 }
 
-// RetryFunc is told why a connection ended, io.EOF when the server ended it, and
-// how long it will be until the next attempt.
+// RetryFunc is called before each wait for the next attempt. err is the reason why the
+// connection or poll ended; it is io.EOF if the server ended the stream in order.
 type RetryFunc func(err error, wait time.Duration)
 
-// newStreamOptions applies opts on top of o.
+// newStreamOptions applies opts to o.
 func newStreamOptions(opts []StreamOption, o streamOptions) streamOptions {
 	o.maxBlock, o.params = DefaultMaxBlock, url.Values{}
 	for _, opt := range opts {
@@ -30,32 +30,35 @@ func newStreamOptions(opts []StreamOption, o streamOptions) streamOptions {
 	return o
 }
 
-// WithLastEventID sends the cursor in the Last-Event-ID header, as a browser that
-// reconnects does, and not in the address.
+// WithLastEventID sends the cursor in the header Last-Event-ID, as a browser does when
+// it reconnects, instead of the parameter cursor.
 func WithLastEventID() StreamOption {
 	return func(o *streamOptions) { o.header = true }
 }
 
-// WithMaxBlock ends the stream with ErrBlockTooLarge on an event of more than n
-// bytes. The default is DefaultMaxBlock.
+// WithMaxBlock ends the stream with [ErrBlockTooLarge] when an event has more than n
+// bytes. The default is [DefaultMaxBlock].
 func WithMaxBlock(n int) StreamOption {
 	return func(o *streamOptions) { o.maxBlock = n }
 }
 
-// WithParam adds a parameter to the stream's address: envelope, heartbeat, ticket.
-// A ticket opens one stream, so a Follow with one ends when it has to reconnect.
+// WithParam adds a parameter to the stream's address, such as envelope, heartbeat,
+// padding or ticket. A ticket opens one stream, so a Follow with a ticket ends when it
+// reconnects.
 func WithParam(name, value string) StreamOption {
 	return func(o *streamOptions) { o.params.Add(name, value) }
 }
 
-// WithSilenceLimit ends the stream with ErrSilent when for d no byte arrives that
-// somebody waits for; 0 means never. A Stream has no limit unless it is given
-// one; Follow learns its own from the heartbeat that the server announces.
+// WithSilenceLimit ends the stream with [ErrSilent] when a call of [Stream.Next] waits
+// longer than d for the next byte. 0 means no limit, which is the default of
+// [Client.Stream]. The default of [Client.Follow] is two heartbeats, as stream.ready
+// announces them, plus 5 seconds.
 func WithSilenceLimit(d time.Duration) StreamOption {
 	return func(o *streamOptions) { o.silence, o.learn = d, false }
 }
 
-// WithRetryFunc has fn called before each wait of Follow and FollowPoll.
+// WithRetryFunc sets a function that is called before each wait of [Client.Follow] and
+// [Client.FollowPoll].
 func WithRetryFunc(fn RetryFunc) StreamOption {
 	return func(o *streamOptions) { o.onRetry = fn }
 }

@@ -8,20 +8,22 @@ import (
 	"time"
 )
 
-// Page is one answer to a poll. Cursor is where the next poll goes on from; it may
-// move without events. More says that the next poll will not have to wait.
+// Page is the answer to one poll.
 type Page struct {
-	Events []Event `json:"events"`
-	Cursor string  `json:"cursor"`
-	More   bool    `json:"more"`
+	Events []Event `json:"events"` // empty if none came in time
+	Cursor string  `json:"cursor"` // where the next poll starts; it can move without events
+	More   bool    `json:"more"`   // true if the next poll is answered without a wait
 }
 
-// Poll returns the events of the topics after cursor ("" means now, and answers at
-// once), at most limit of them, and waits up to wait for the first. A wait is
-// rounded up to seconds; below zero it is the server's own, as is a limit of 0.
+// Poll returns the events of the topics after cursor, at most limit of them. If there
+// are none it waits up to wait for the first one. The cursor "" means now; such a poll
+// is answered at once and returns no events, only the cursor.
 //
-// A cursor that cannot be resumed is a *Problem with status 410 and where to go on
-// from in Resumed.
+// wait is rounded up to seconds; a negative wait means the server's default. limit 0
+// means the server's default, too.
+//
+// A cursor that cannot be resumed is a [*Problem] with status 410. Its field Resumed is
+// the cursor to continue from.
 func (c *Client) Poll(ctx context.Context, topics []string, cursor string, wait time.Duration, limit int) (Page, error) {
 	query := url.Values{"topic": topics}
 	set(query, "cursor", cursor)

@@ -7,35 +7,36 @@ import (
 	"time"
 )
 
-// Post is a page of the site that can be commented on.
+// Post is a page of the site that has comments and likes.
 type Post struct {
 	ID           string    `json:"id"`
-	Title        string    `json:"title"`    // "" when the site gave none
-	URL          string    `json:"url"`      // "" when the site gave none
-	AuthorID     string    `json:"authorId"` // "" when the site gave none
-	Locked       bool      `json:"locked"`
+	Title        string    `json:"title"`    // "" if the site gave none
+	URL          string    `json:"url"`      // "" if the site gave none
+	AuthorID     string    `json:"authorId"` // "" if the site gave none
+	Locked       bool      `json:"locked"`   // true if the post takes no new comments
 	CommentCount int64     `json:"commentCount"`
 	LikeCount    int64     `json:"likeCount"`
 	CreatedAt    time.Time `json:"createdAt"`
 }
 
-// PostInput is what a site tells about a post; what is empty is not sent.
+// PostInput is the input of [Client.PutPost]. Empty strings are not sent.
 type PostInput struct {
 	Title    string `json:"title,omitempty"`
 	URL      string `json:"url,omitempty"`
-	AuthorID string `json:"authorId,omitempty"`
+	AuthorID string `json:"authorId,omitempty"` // gets a notification for each comment
 	Locked   bool   `json:"locked"`
 }
 
-// Post returns the post.
+// Post returns the post with its counts. A post that the server does not know is a
+// [*Problem] with status 404.
 func (c *Client) Post(ctx context.Context, id string) (Post, error) {
 	var post Post
 	err := c.do(ctx, call{act: "get post", method: http.MethodGet, path: postPath(id), out: &post})
 	return post, err
 }
 
-// PutPost creates or replaces the post and returns it; it takes the role service
-// or admin.
+// PutPost creates the post or replaces its title, URL, author and lock, and returns
+// it. The caller must have the role service or admin.
 func (c *Client) PutPost(ctx context.Context, id string, in PostInput) (Post, error) {
 	var post Post
 	err := c.do(ctx, call{act: "put post", method: http.MethodPut,
@@ -43,13 +44,14 @@ func (c *Client) PutPost(ctx context.Context, id string, in PostInput) (Post, er
 	return post, err
 }
 
-// Counts is how much happened at a post.
+// Counts holds the numbers of published comments and of likes of one post.
 type Counts struct {
 	Comments int64 `json:"comments"`
 	Likes    int64 `json:"likes"`
 }
 
-// Counts returns the counts of up to 100 posts, by their ids.
+// Counts returns the counts of 1 to 100 posts, keyed by the post's id. A post that
+// the server does not know has zeros.
 func (c *Client) Counts(ctx context.Context, posts ...string) (map[string]Counts, error) {
 	var answer struct {
 		Data map[string]Counts `json:"data"`
@@ -59,8 +61,9 @@ func (c *Client) Counts(ctx context.Context, posts ...string) (map[string]Counts
 	return answer.Data, err
 }
 
-// Typing says that the caller is writing at the post. It is forgotten within
-// seconds and stored nowhere.
+// Typing tells the readers of the post that the caller is typing. The server stores
+// nothing and forgets the signal after 6 seconds: send it again every few seconds while
+// the user types.
 func (c *Client) Typing(ctx context.Context, post string) error {
 	return c.do(ctx, call{act: "signal typing", method: http.MethodPost,
 		path: postPath(post) + "/typing"})

@@ -11,31 +11,33 @@ import (
 	"time"
 )
 
-// problemLimit bounds what is read of an answer that says no.
+// problemLimit is the number of bytes that are read of an answer that is no success.
 const problemLimit = 64 << 10
 
-// Problem is the server's refusal, an RFC 9457 answer. Whatever stood between
-// (a proxy's page, net/http's own plain text) becomes one too, with a Status and
-// without a Code.
+// Problem is an answer that is not a success, in the form of RFC 9457. An answer that
+// is not from Tidings, such as a proxy's error page or the plain text of net/http,
+// becomes a Problem with a Status and without a Code.
 type Problem struct {
-	Status    int    // of the answer itself
-	Code      string // stable: not_found, invalid_cursor, rate_limited, …
-	Title     string
-	Detail    string
-	Instance  string
-	RequestID string
+	Status    int    // HTTP status of the answer
+	Code      string // stable code, such as not_found or rate_limited; "" if there is none
+	Title     string // the code in words
+	Detail    string // more about this problem; the text may change
+	Instance  string // path of the request
+	RequestID string // also in the server's log
 
-	// RetryAfter is how long the server asked to be left alone; 0 when it did not.
+	// RetryAfter is the wait that the server asked for; 0 if it asked for none.
 	RetryAfter time.Duration
 
-	// Of cursor_gone alone: why the cursor cannot be resumed (expired, restored),
-	// what it was, and where to go on from.
-	Reason  string
-	From    string
+	// Reason is why a cursor cannot be resumed: expired or restored. It is set for the
+	// code cursor_gone alone, as are From and Resumed.
+	Reason string
+	// From is the cursor that cannot be resumed.
+	From string
+	// Resumed is the cursor to continue from, after the state has been read again.
 	Resumed string
 }
 
-// Error shows the status, the code (the title, without one) and the detail.
+// Error returns the status, the code (or the title if there is no code) and the detail.
 func (p *Problem) Error() string {
 	s := strconv.Itoa(p.Status)
 	if p.Code != "" {
@@ -49,15 +51,15 @@ func (p *Problem) Error() string {
 	return s
 }
 
-// readProblem makes the problem of an answer that is no success. It reads the
-// body and leaves closing it to the caller.
+// readProblem returns the Problem of an answer that is no success. The caller closes
+// the body.
 func readProblem(resp *http.Response) *Problem {
 	p := &Problem{
 		Title:      http.StatusText(resp.StatusCode),
 		RequestID:  resp.Header.Get("X-Request-Id"),
 		RetryAfter: retryAfter(resp.Header.Get("Retry-After"), time.Now()),
 	}
-	// A body that breaks off still leaves a status to report.
+	// The error is ignored: if the body ends early, the status is still reported.
 	body, _ := io.ReadAll(io.LimitReader(resp.Body, problemLimit))
 	switch kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type")); kind {
 	case "application/problem+json", "application/json":
@@ -69,7 +71,7 @@ func readProblem(resp *http.Response) *Problem {
 	return p
 }
 
-// decode fills p from a JSON body; members of the wrong type are left out.
+// decode sets the fields of p from a JSON body. Members of the wrong type are ignored.
 func (p *Problem) decode(body []byte) {
 	var members map[string]any
 	if json.Unmarshal(body, &members) != nil {
@@ -85,7 +87,7 @@ func (p *Problem) decode(body []byte) {
 	}
 }
 
-// firstLine is as much of a plain text as fits an error message.
+// firstLine returns the first line of a plain text, at most 200 bytes of it.
 func firstLine(body []byte) string {
 	line, _, _ := strings.Cut(strings.TrimSpace(string(body)), "\n")
 	if len(line) > 200 {
@@ -94,8 +96,8 @@ func firstLine(body []byte) string {
 	return line
 }
 
-// retryAfter reads the header in both its forms, seconds and a date; what is
-// malformed or past is 0.
+// retryAfter parses the header Retry-After in both forms of RFC 9110, section 10.2.3:
+// seconds, and a date. A malformed value and a date in the past are 0.
 func retryAfter(value string, now time.Time) time.Duration {
 	if seconds, err := strconv.ParseUint(value, 10, 31); err == nil {
 		return time.Duration(seconds) * time.Second

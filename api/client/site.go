@@ -7,35 +7,37 @@ import (
 	"time"
 )
 
-// Notification is one thing that happened to the caller.
+// Notification tells the caller that another user commented on the caller's post,
+// replied to the caller's comment, or liked the caller's post.
 type Notification struct {
 	ID        string     `json:"id"`
 	Kind      string     `json:"kind"` // comment, reply or like
 	PostID    string     `json:"postId"`
-	CommentID *string    `json:"commentId"`
-	Actor     *Author    `json:"actor"` // nil once the user is gone
+	CommentID *string    `json:"commentId"` // nil for a like of a post
+	Actor     Author     `json:"actor"`     // the user who commented or liked
 	CreatedAt time.Time  `json:"createdAt"`
 	ReadAt    *time.Time `json:"readAt"` // nil while unread
 }
 
-// NotificationOptions chooses a page of notifications. The zero value is the
-// newest of them, read or not.
+// NotificationOptions selects a page of notifications. The zero value is the newest
+// page, read and unread.
 type NotificationOptions struct {
-	Unread bool   // only those not read yet
-	Limit  int    // 0 for the server's own
-	After  string // Next of the page before
+	Unread bool   // only unread ones
+	Limit  int    // notifications on the page, 1 to 100; 0 means the server's default
+	After  string // PageInfo.Next of the previous page; "" for the first page
 }
 
-// NotificationList is one page of the caller's notifications, how many are
-// unread, and the cursor of the snapshot they were read from.
+// NotificationList is one page of the caller's notifications, newest first. Cursor
+// belongs to the database snapshot the page was read from.
 type NotificationList struct {
 	Data   []Notification `json:"data"`
 	Page   PageInfo       `json:"page"`
-	Unread int64          `json:"unread"`
+	Unread int64          `json:"unread"` // of all pages
 	Cursor string         `json:"cursor"`
 }
 
-// Notifications returns a page of the caller's notifications.
+// Notifications returns a page of the caller's notifications. The caller must be
+// signed in.
 func (c *Client) Notifications(ctx context.Context, opts NotificationOptions) (NotificationList, error) {
 	query := url.Values{}
 	if opts.Unread {
@@ -49,15 +51,17 @@ func (c *Client) Notifications(ctx context.Context, opts NotificationOptions) (N
 	return list, err
 }
 
-// Ticket opens one stream, once and soon, for a listener that can send neither a
-// header nor a cookie. It is a secret.
+// Ticket opens one stream, once, until ExpiresAt. It is meant for a browser's
+// EventSource, which can send neither a header nor a cookie to another origin. A
+// ticket is a secret.
 type Ticket struct {
 	Ticket    string    `json:"ticket"`
 	ExpiresAt time.Time `json:"expiresAt"`
 }
 
-// Ticket returns a ticket for the caller and exactly these topics; WithParam
-// ("ticket", …) opens a stream with it.
+// Ticket returns a ticket for the caller and for these topics. The stream must ask for
+// the same topics; WithParam("ticket", …) passes the ticket. The caller must be signed
+// in and be allowed to read the topics.
 func (c *Client) Ticket(ctx context.Context, topics []string) (Ticket, error) {
 	in := struct {
 		Topics []string `json:"topics"`
@@ -68,8 +72,9 @@ func (c *Client) Ticket(ctx context.Context, topics []string) (Ticket, error) {
 	return ticket, err
 }
 
-// Publish puts an event of the site's own on a topic; it takes the role service.
-// data is anything that encodes to JSON, a json.RawMessage as it stands.
+// Publish commits one event of the site to a topic, as the SQL function
+// tidings.publish does. data is any value that encodes to JSON; a json.RawMessage is
+// sent unchanged. The caller must have the role service.
 func (c *Client) Publish(ctx context.Context, topic, event string, data any) error {
 	in := struct {
 		Topic string `json:"topic"`

@@ -14,34 +14,34 @@ import (
 )
 
 var (
-	// ErrNotStream is returned for an answer that is a success and no event stream,
-	// as from an address where something else than Tidings listens.
+	// ErrNotStream means that the answer is a success but not an event stream. The
+	// address is probably not that of a Tidings server.
 	ErrNotStream = errors.New("the answer is no event stream")
 
-	// ErrSilent ends a stream on which nothing arrived for too long, not even a
-	// heartbeat: see WithSilenceLimit.
+	// ErrSilent means that the connection was cut because no byte arrived, not even a
+	// heartbeat, within the limit of [WithSilenceLimit].
 	ErrSilent = errors.New("nothing arrived for too long")
 )
 
-// Stream is one connection to the event stream. Next and the cursor are for one
-// goroutine at a time; Close is for any.
+// Stream is one connection to the event stream. Next, Cursor and Retry are for one
+// goroutine at a time. Close may be called from any goroutine.
 type Stream struct {
 	body   io.Closer
 	parser *parser
 	watch  *watch
 	learn  bool
-	opened string // the cursor it was opened with
+	opened string // the cursor the stream was opened with
 
-	ctx    context.Context // of the request; its cause says why the stream was cut
+	ctx    context.Context // of the request; its cause is why the stream was cut
 	cancel context.CancelCauseFunc
 }
 
-// Stream opens the event stream of the topics, from cursor: an id, "now",
-// "earliest", or "" which means now. The first event is stream.ready. The stream
-// lasts until ctx ends, however long that is; the caller closes it.
+// Stream opens the event stream of the topics at cursor: an id, "now", "earliest", or
+// "", which means now. The first event is stream.ready. ctx limits the whole stream,
+// not only its start. The caller closes the stream.
 //
-// A refusal is a *Problem; that includes 204, by which a server asks not to be
-// called again.
+// Any status but 200 is a [*Problem]. That includes 204, with which a server tells an
+// EventSource not to reconnect (HTML standard, section 9.2.3).
 func (c *Client) Stream(ctx context.Context, topics []string, cursor string, opts ...StreamOption) (*Stream, error) {
 	return c.stream(ctx, topics, cursor, newStreamOptions(opts, streamOptions{}))
 }
@@ -61,8 +61,11 @@ func (c *Client) stream(ctx context.Context, topics []string, cursor string, o s
 func streamCall(topics []string, cursor string, o streamOptions) call {
 	query := url.Values{"topic": topics}
 	header := http.Header{
-		"Accept":          {"text/event-stream, application/problem+json"}, // which EventSource does not read
-		"Accept-Encoding": {"identity"},                                    // else net/http asks for gzip, which a proxy may hold back to fill
+		// With problem+json the server answers errors as problems. For an EventSource it
+		// answers some of them with an empty stream.
+		"Accept": {"text/event-stream, application/problem+json"},
+		// Without this net/http asks for gzip, and a proxy that compresses may buffer events.
+		"Accept-Encoding": {"identity"},
 	}
 	if o.header && cursor != "" {
 		header.Set("Last-Event-ID", cursor)
@@ -75,7 +78,8 @@ func streamCall(topics []string, cursor string, o streamOptions) call {
 	return call{method: http.MethodGet, path: "/v1/events", query: query, header: header}
 }
 
-// open waits for the head of the answer, for as long as the silence limit allows.
+// open sends the request and waits for the head of the answer, at most for the silence
+// limit.
 func (s *Stream) open(c *Client, k call, maxBlock int) error {
 	s.watch.start()
 	defer s.watch.stop()
@@ -84,7 +88,7 @@ func (s *Stream) open(c *Client, k call, maxBlock int) error {
 		return err
 	}
 	if err := checkStream(resp); err != nil {
-		_ = resp.Body.Close() // the refusal is what matters
+		_ = resp.Body.Close() // err is returned, not the error of Close
 		return err
 	}
 	s.body, s.watch.r = resp.Body, resp.Body
@@ -102,11 +106,14 @@ func checkStream(resp *http.Response) error {
 	return nil
 }
 
-// Next waits for the next event and returns it, control events included. It
-// returns io.EOF, as it is, when the server ended the stream; an error that is
-// io.ErrUnexpectedEOF when the stream was cut, in which case what had come of an
-// event is discarded; ErrSilent; ErrBlockTooLarge; net.ErrClosed after Close; and
-// the context's error when it ended. An error is final.
+// Next waits for the next event and returns it, control events included. After an
+// error every further call returns an error. The errors are:
+//
+//   - io.EOF itself, not wrapped, if the server ended the stream in order;
+//   - io.ErrUnexpectedEOF if the connection was cut; the incomplete event is dropped;
+//   - [ErrSilent] and [ErrBlockTooLarge];
+//   - net.ErrClosed after Close;
+//   - the context's error if the context ended.
 func (s *Stream) Next() (Event, error) {
 	ev, err := s.parser.next()
 	if err == io.EOF {
@@ -121,11 +128,12 @@ func (s *Stream) Next() (Event, error) {
 	return ev, nil
 }
 
-// cause replaces what the network said by the reason for it, where there is one.
+// cause returns the reason for err: a network error after the stream was cut by this
+// side is replaced by the reason for the cut.
 func (s *Stream) cause(err error) error {
-	var refused *Problem
+	var problem *Problem
 	switch why := context.Cause(s.ctx); {
-	case errors.Is(err, ErrBlockTooLarge), errors.Is(err, ErrNotStream), errors.As(err, &refused):
+	case errors.Is(err, ErrBlockTooLarge), errors.Is(err, ErrNotStream), errors.As(err, &problem):
 		return err
 	case why == ErrSilent, why == net.ErrClosed:
 		return why
@@ -137,8 +145,8 @@ func (s *Stream) cause(err error) error {
 	return fmt.Errorf("%w: %w", io.ErrUnexpectedEOF, err)
 }
 
-// Cursor returns the last id seen, where a new stream goes on from: the one the
-// stream was opened with until another is seen.
+// Cursor returns the last id of the stream, at which the next stream can start. Before
+// the first id it is the cursor the stream was opened with.
 func (s *Stream) Cursor() string {
 	if s.parser.sawID {
 		return s.parser.lastID
@@ -146,11 +154,11 @@ func (s *Stream) Cursor() string {
 	return s.opened
 }
 
-// Retry returns how long the server last asked to be left alone after this
-// stream; 0 when it did not.
+// Retry returns the newest reconnection time that the server sent on this stream; 0 if
+// it sent none.
 func (s *Stream) Retry() time.Duration { return s.parser.retry }
 
-// Close ends the stream; a Next that waits returns net.ErrClosed.
+// Close ends the stream. A call of Next that waits returns net.ErrClosed.
 func (s *Stream) Close() error {
 	s.cancel(net.ErrClosed)
 	if err := s.body.Close(); err != nil {
@@ -159,8 +167,9 @@ func (s *Stream) Close() error {
 	return nil
 }
 
-// silenceLimit is two heartbeats of those that stream.ready announces, in
-// seconds, and a little; 0 when it announces none.
+// silenceLimit returns the silence limit for the heartbeat, in seconds, that
+// stream.ready announces: two heartbeats plus heartbeatSlack. It is 0 if ready
+// announces none.
 func silenceLimit(ready json.RawMessage) time.Duration {
 	var data struct {
 		Heartbeat float64 `json:"heartbeat"`

@@ -6,26 +6,26 @@ import (
 )
 
 const (
-	openLimit      = time.Minute     // a followed stream's silence limit until it learns its own
-	heartbeatSlack = 5 * time.Second // on top of two heartbeats
-	maxHeartbeat   = 24 * 60 * 60    // seconds; more is no promise to hold a server to
+	openLimit      = time.Minute     // Follow's silence limit until stream.ready announces a heartbeat
+	heartbeatSlack = 5 * time.Second // added to two heartbeats
+	maxHeartbeat   = 24 * 60 * 60    // seconds; a longer announced heartbeat sets no limit
 )
 
-// watch is a reader that calls cut when a read takes longer than limit. The time
-// between reads, which is the caller's own, does not count. It is for one
-// goroutine, but for cut, which runs on its own.
+// watch is a reader that calls cut when one read takes longer than limit. The time
+// between two reads does not count. One goroutine uses a watch; cut is called on a
+// goroutine of the timer.
 type watch struct {
 	r     io.Reader
-	limit time.Duration // 0 for none
+	limit time.Duration // 0 means none
 	cut   func()
-	timer *time.Timer // nil until there has been a limit
+	timer *time.Timer // nil until the first read with a limit
 }
 
 func newWatch(limit time.Duration, cut func()) *watch {
 	return &watch{limit: limit, cut: cut}
 }
 
-// Read reads under the limit.
+// Read reads from r and calls cut if that takes longer than limit.
 func (w *watch) Read(b []byte) (int, error) {
 	w.start()
 	n, err := w.r.Read(b)
