@@ -57,7 +57,7 @@ func liveByHand(t testing.TB, log Log, cfg HubConfig) (*Hub, *handClock) {
 // pass lets time pass, and the workers see it.
 func (c *handClock) pass(d time.Duration) {
 	c.now.Add(int64(d))
-	for _, l := range c.hub.lanes {
+	for _, l := range c.hub.shards {
 		l.ring()
 	}
 }
@@ -97,7 +97,7 @@ func TestBackPressure(t *testing.T) {
 	t.Run("WhoStopsIsCutAndHurtsNobody", func(t *testing.T) {
 		t.Parallel()
 		log := padded{newMemoryLog(), large(10_000)}
-		h, clock := liveByHand(t, log, HubConfig{Patience: patience, RingEvents: 10, Lanes: 1})
+		h, clock := liveByHand(t, log, HubConfig{Patience: patience, RingEvents: 10, Shards: 1})
 		near, far := narrow(t, 4<<10)
 		stopped := attachTo(t, h, FeedConfig{Topics: topics}, near, far)
 		var others []*client
@@ -188,7 +188,7 @@ func TestBackPressure(t *testing.T) {
 	t.Run("HoldsNoMoreThanItsBounds", func(t *testing.T) {
 		t.Parallel()
 		log := padded{newMemoryLog(), large(1000)}
-		h := live(t, log, HubConfig{Patience: time.Minute, RingEvents: 100, Lanes: 1})
+		h := live(t, log, HubConfig{Patience: time.Minute, RingEvents: 100, Shards: 1})
 		near, far := narrow(t, 4<<10)
 		attachTo(t, h, FeedConfig{Topics: topics}, near, far)
 		for range 50 {
@@ -198,7 +198,7 @@ func TestBackPressure(t *testing.T) {
 			eventually(t, "read", func() bool { return h.Head() == head[len(head)-1] })
 		}
 		eventually(t, "behind", func() bool { return h.Stats().Behind == 1 })
-		l := h.lanes[0]
+		l := h.shards[0]
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		for s := range l.all() {

@@ -16,7 +16,7 @@
 //
 // One [Hub] a process follows the log. Each batch it reads is encoded once, as
 // [Frame], kept in a bounded ring of recent frames, and offered to the live
-// subscriptions of its topics, which are spread over a few lanes: one worker each,
+// subscriptions of its topics, which are spread over a few shards: one worker each,
 // none of which waits for another or for a reader. A batch marks the subscriptions it
 // concerns; the worker then writes to each marked one once, all its frames together,
 // straight to the connection and without blocking. So an event costs no goroutine, no
@@ -25,7 +25,7 @@
 //
 // A subscription that is behind (it starts from an old cursor, or its reader is slow)
 // holds a position and no queue: it reads on from the ring, else from the log, a chunk
-// at a time as its socket drains, and becomes live when it reaches the lane's head.
+// at a time as its socket drains, and becomes live when it reaches the shard's head.
 // Reads of the log are few at once, and each is for all who can use it. So memory is
 // bounded whatever readers do, and a slow one costs the others nothing.
 //
@@ -42,7 +42,7 @@
 //   - [Subscription]: for those who take (Next, Take), or wait for one answer: in a
 //     goroutine, or parked, with the hub waiting in its place (Park).
 //
-// Heartbeats and all other times hang in one timer wheel a lane; sockets that are full
+// Heartbeats and all other times hang in one timer wheel a shard; sockets that are full
 // or gone are learned from one epoll, edge-triggered.
 //
 // A cursor is judged by [State.Judge] against the history in the database, never

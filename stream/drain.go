@@ -16,21 +16,21 @@ const drainPace = time.Millisecond
 func (h *Hub) Drain(ctx context.Context, window time.Duration) {
 	defer h.Close()
 	readers := 0
-	for _, l := range h.lanes {
+	for _, l := range h.shards {
 		readers += l.readers()
 	}
 	window = min(window, time.Duration(readers)*drainPace)
 	h.mu.Lock()
 	h.closed, h.draining = true, window
 	h.mu.Unlock()
-	for _, l := range h.lanes {
+	for _, l := range h.shards {
 		l.drain(window)
 	}
 	look := time.NewTicker(wheelSlot)
 	defer look.Stop()
 	for end := h.now() + window + wheelSlot; h.now() < end; {
 		left := 0
-		for _, l := range h.lanes {
+		for _, l := range h.shards {
 			left += l.readers()
 		}
 		if left == 0 {
@@ -51,14 +51,14 @@ func (h *Hub) window() time.Duration {
 	return h.draining
 }
 
-func (l *lane) readers() int {
+func (l *shard) readers() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.size
 }
 
 // drain gives each subscription a time to end at.
-func (l *lane) drain(window time.Duration) {
+func (l *shard) drain(window time.Duration) {
 	now := l.hub.now()
 	l.mu.Lock()
 	for s := range l.all() {

@@ -174,7 +174,7 @@ var padding = func() []byte {
 func (f *Feed) bye(p *pen, end End) verdict {
 	most := retryMost
 	if end == EndShutdown {
-		most = max(most, retryLeast+f.sub.lane.hub.window())
+		most = max(most, retryLeast+f.sub.shard.hub.window())
 	}
 	p.bytes = append(p.bytes, Bye(f.told, ByeReason(end), randomRetry(most))...)
 	return verdict{end: end}
@@ -258,7 +258,7 @@ func (f *Feed) next() time.Duration {
 // returns. It is for connections that cannot be taken over: each write is of whole
 // blocks, and may take its time.
 func (f *Feed) Run(ctx context.Context, write func([]byte) error) error {
-	h := f.sub.lane.hub
+	h := f.sub.shard.hub
 	if err := f.sub.own(nil); err != nil {
 		return err
 	}
@@ -297,14 +297,14 @@ func (f *Feed) Run(ctx context.Context, write func([]byte) error) error {
 }
 
 func (f *Feed) tell(p *pen) {
-	f.sub.lane.mu.Lock()
-	defer f.sub.lane.mu.Unlock()
-	p.count.flush(&f.sub.lane.count)
+	f.sub.shard.mu.Lock()
+	defer f.sub.shard.mu.Unlock()
+	p.count.flush(&f.sub.shard.count)
 }
 
 // finish ends the feed and tells its owner, once.
 func (f *Feed) finish(end End, conn net.Conn) {
-	l := f.sub.lane
+	l := f.sub.shard
 	l.mu.Lock()
 	open := f.sub.seats != nil
 	if open {

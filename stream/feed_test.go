@@ -89,7 +89,7 @@ func TestFeed(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				log := newMemoryLog()
-				test(t, run(t, log, HubConfig{Lanes: 1}), log)
+				test(t, run(t, log, HubConfig{Shards: 1}), log)
 			})
 		})
 	}

@@ -1,7 +1,6 @@
 package stream
 
 import (
-	"encoding/json"
 	"strconv"
 	"sync/atomic"
 	"time"
@@ -12,35 +11,13 @@ import (
 type Frame struct {
 	Event
 	sse        []byte
-	conflation conflation   // zero: never left out
-	superseded atomic.Int64 // position of a later state of the same, 0: none yet
+	conflation conflation   // of which it is a state; zero: none, it is never left out
+	superseded atomic.Int64 // position of the next state of the same conflation; 0: none yet
 }
 
 // NewFrame encodes an event.
 func NewFrame(e Event) *Frame {
 	return &Frame{Event: e, sse: appendBlock(nil, e, e.Data.json), conflation: conflationOf(e)}
-}
-
-// A conflation is what an event is the latest state of: a reader who is given a later
-// one of the same conflation needs no earlier one.
-type conflation struct {
-	topic  Topic
-	name   Name
-	target string
-}
-
-func conflationOf(e Event) conflation {
-	if e.Ephemeral() || e.Name != LikeUpdateName && e.Name != CommentCountName {
-		return conflation{}
-	}
-	var data struct {
-		PostID    string `json:"postId"`
-		CommentID string `json:"commentId"`
-	}
-	if json.Unmarshal(e.Data.json, &data) != nil {
-		return conflation{}
-	}
-	return conflation{e.Topic, e.Name, data.PostID + " " + data.CommentID}
 }
 
 // SSE is one block of an event stream (HTML standard 9.2.6): the fields event,

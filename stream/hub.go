@@ -27,9 +27,9 @@ type HubConfig struct {
 	// Backlog is how many frames a live reader may leave waiting before it holds a
 	// position instead and reads on from the ring. Default 1,024.
 	Backlog int
-	// Lanes is how many workers write to streams, each to its share of them. Default:
+	// Shards is how many workers write to streams, each to its share of them. Default:
 	// one a processor.
-	Lanes int
+	Shards int
 	// Batch is how many events are read from the log at once. Default 1,000.
 	Batch int
 	// Replays is how many readers may read the log at the same time; the others
@@ -53,7 +53,7 @@ func (c HubConfig) withDefaults() HubConfig {
 	c.RingEvents = orDefault(c.RingEvents, 10_000)
 	c.RingBytes = orDefault(c.RingBytes, 32<<20)
 	c.Backlog = orDefault(c.Backlog, 1_024)
-	c.Lanes = orDefault(c.Lanes, runtime.GOMAXPROCS(0))
+	c.Shards = orDefault(c.Shards, runtime.GOMAXPROCS(0))
 	c.Batch = orDefault(c.Batch, 1_000)
 	c.Replays = orDefault(c.Replays, 4)
 	if c.Gather == 0 {
@@ -81,8 +81,8 @@ type Hub struct {
 	cfg     HubConfig
 	now     func() time.Duration // its own clock, which no change of the system's touches
 	wake    chan struct{}        // a doorbell; those that ring during a read fold into one
-	lanes   []*lane
-	joined  atomic.Uint64 // subscriptions so far: they take the lanes in turn
+	shards  []*shard
+	joined  atomic.Uint64 // subscriptions so far: they take the shards in turn
 	replays *replays
 	reads   atomic.Int64 // of the log, for readers that were behind
 	poller  lazyPoller
@@ -95,7 +95,7 @@ type Hub struct {
 	events   int64         // read so far
 	lag      time.Duration // from a commit until it was read here, the last time
 	tip      Cursor        // everything up to it is in the ring
-	head     Cursor        // everything up to it was handed to every lane
+	head     Cursor        // everything up to it was handed to every shard
 	loaded   bool
 	closed   bool
 	draining time.Duration // over how long
@@ -114,8 +114,8 @@ func NewHub(log Log, cfg HubConfig) *Hub {
 		poller: newLazyPoller(),
 	}
 	h.replays = newReplays(h)
-	for range cfg.Lanes {
-		h.lanes = append(h.lanes, newLane(h))
+	for range cfg.Shards {
+		h.shards = append(h.shards, newShard(h))
 	}
 	return h
 }
@@ -147,7 +147,7 @@ func (h *Hub) Run(ctx context.Context) error {
 	for range h.cfg.Replays {
 		serving.Go(func() { h.replays.run(ctx) })
 	}
-	for _, l := range h.lanes {
+	for _, l := range h.shards {
 		serving.Go(func() { l.run(ctx) })
 	}
 	h.follow(ctx)
@@ -274,7 +274,7 @@ func (h *Hub) apply(batch Batch, frames []*Frame) {
 	}
 	breaks := h.breaks
 	h.mu.Unlock()
-	for _, l := range h.lanes {
+	for _, l := range h.shards {
 		if renewed {
 			l.renew(batch.State, breaks)
 		}
@@ -298,7 +298,7 @@ func (h *Hub) restart(state State) {
 	h.breaks++
 	head, breaks := h.head, h.breaks
 	h.mu.Unlock()
-	for _, l := range h.lanes {
+	for _, l := range h.shards {
 		l.restart(head, breaks)
 	}
 }
@@ -323,7 +323,7 @@ func (h *Hub) recent(from Cursor, reads func(Topic) bool) (frames []*Frame, reac
 func (h *Hub) Broadcast(e Event) {
 	e.Cursor = Cursor{}
 	f := NewFrame(e)
-	for _, l := range h.lanes {
+	for _, l := range h.shards {
 		l.broadcast(f)
 	}
 }
@@ -338,7 +338,7 @@ func (h *Hub) Subscribe(topics []Topic, start Start) (*Subscription, error) {
 	return s, nil
 }
 
-// join seats a subscription in a lane.
+// join seats a subscription in a shard.
 func (h *Hub) join(s *Subscription, topics []Topic, start Start) error {
 	h.mu.RLock()
 	loaded, closed, floor := h.loaded, h.closed, h.state.Floor
@@ -347,7 +347,7 @@ func (h *Hub) join(s *Subscription, topics []Topic, start Start) error {
 		earliest = h.state.Cursor(floor)
 	}
 	h.mu.RUnlock()
-	l := h.lanes[h.joined.Add(1)%uint64(len(h.lanes))]
+	l := h.shards[h.joined.Add(1)%uint64(len(h.shards))]
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch {
@@ -356,7 +356,7 @@ func (h *Hub) join(s *Subscription, topics []Topic, start Start) error {
 	case !loaded:
 		return ErrNotReady
 	}
-	s.lane = l
+	s.shard = l
 	s.begin(start, earliest)
 	l.seatAll(s, topics)
 	return nil
@@ -366,7 +366,7 @@ func (h *Hub) join(s *Subscription, topics []Topic, start Start) error {
 func (s *Subscription) begin(start Start, floor Cursor) {
 	switch start.where {
 	case now:
-		s.cursor, s.live = s.lane.head, true
+		s.cursor, s.live = s.shard.head, true
 	case earliest:
 		s.cursor, s.fromFloor = floor, true
 	case at:
@@ -382,7 +382,7 @@ func (h *Hub) Close() {
 	h.mu.Lock()
 	h.closed = true
 	h.mu.Unlock()
-	for _, l := range h.lanes {
+	for _, l := range h.shards {
 		l.close()
 	}
 }

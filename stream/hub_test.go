@@ -318,7 +318,7 @@ func TestHub(t *testing.T) {
 		s := subscribe(t, h, Now, post42, post43)
 		s.Close()
 		s.Close()
-		for _, l := range h.lanes {
+		for _, l := range h.shards {
 			if len(l.audiences) != 0 || l.size != 0 {
 				t.Errorf("%d topics left", len(l.audiences))
 			}

@@ -19,7 +19,7 @@ const (
 // the wait is over, it answers over a connection that nobody else uses any more, and
 // owns until then. The subscription is the hub's, too, and closed at the end.
 func (s *Subscription) Park(conn net.Conn, p Parking) error {
-	k := &parked{sub: s, Parking: p, until: s.lane.hub.now() + time.Until(p.Until)}
+	k := &parked{sub: s, Parking: p, until: s.shard.hub.now() + time.Until(p.Until)}
 	return k.wire.take(conn, s, k)
 }
 
@@ -58,7 +58,7 @@ func (k *parked) serve(w *worker) {
 // spread reports whether the answer is to wait a moment, because many are due.
 func (k *parked) spread(w *worker) bool {
 	if k.due == 0 {
-		most := min(spreadMost, time.Duration(w.lane.polls())*spreadEach)
+		most := min(spreadMost, time.Duration(w.shard.polls())*spreadEach)
 		k.due = w.now
 		if most >= wheelSlot && w.now < k.until {
 			k.due += rand.N(most)
@@ -67,19 +67,19 @@ func (k *parked) spread(w *worker) bool {
 	return w.now < k.due
 }
 
-func (l *lane) polls() int64 {
+func (l *shard) polls() int64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.count.Readers[Poll] * int64(len(l.hub.lanes))
+	return l.count.Readers[Poll] * int64(len(l.hub.shards))
 }
 
 // has reports whether there is something to take, for which it may have the log read.
 func (s *Subscription) has() bool {
 	for {
-		s.lane.mu.Lock()
+		s.shard.mu.Lock()
 		ready := s.over() || s.fault != nil || s.ripe > 0
 		next := s.next()
-		s.lane.mu.Unlock()
+		s.shard.mu.Unlock()
 		if ready || next != fetchNext {
 			return ready
 		}
@@ -123,9 +123,9 @@ func (k *parked) end(w *worker, keep bool) {
 
 // leave closes the subscription, and reports whether it was open.
 func (s *Subscription) leave() bool {
-	s.lane.mu.Lock()
-	defer s.lane.mu.Unlock()
+	s.shard.mu.Lock()
+	defer s.shard.mu.Unlock()
 	open := s.seats != nil
-	s.lane.unseat(s)
+	s.shard.unseat(s)
 	return open
 }

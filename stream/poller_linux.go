@@ -12,7 +12,7 @@ import (
 
 // A poller learns when sockets that were taken over can be written again, or are gone:
 // epoll(7), edge-triggered, one for all of them, with no goroutine each. It marks their
-// subscriptions, and the lanes' workers do the rest.
+// subscriptions, and the shards' workers do the rest.
 type poller struct {
 	file *os.File // of the runtime, so that waiting for it blocks no thread
 	raw  syscall.RawConn

@@ -24,7 +24,7 @@ type replays struct {
 	hub  *Hub
 	bell chan struct{} // a reader waits
 
-	// mu guards what follows. It may be taken under a lane's lock, and not the other
+	// mu guards what follows. It may be taken under a shard's lock, and not the other
 	// way round.
 	mu      sync.Mutex
 	waiting list.List                       // of *replay; first come, first served
@@ -159,9 +159,9 @@ func (r *replays) read(ctx context.Context, group []*replay, after int64) {
 		return
 	}
 	frames := encode(batch.Events)
-	states := make(states)
+	newest := make(latest)
 	for _, f := range frames {
-		states.add(f)
+		newest.add(f)
 		topics[f.Topic] = append(topics[f.Topic], f)
 	}
 	for _, p := range group {
@@ -218,7 +218,7 @@ func fit(frames []*Frame, bytes int) int {
 
 // answer tells a reader what became of its replay.
 func (s *Subscription) answer(p *replay, outcome func()) {
-	l := s.lane
+	l := s.shard
 	l.mu.Lock()
 	s.reading = false
 	if s.seats != nil {
@@ -243,7 +243,7 @@ func (s *Subscription) cross(gap *GapError, state State) {
 }
 
 // arrive gives a reader that is behind the frames that follow its reach, up to a new
-// one. It is live when the lane has offered no more than that.
+// one. It is live when the shard has offered no more than that.
 func (s *Subscription) arrive(frames []*Frame, reach Cursor, short bool) {
 	for _, f := range frames {
 		s.bytes += len(f.sse)
@@ -252,7 +252,7 @@ func (s *Subscription) arrive(frames []*Frame, reach Cursor, short bool) {
 	if len(frames) == 0 {
 		s.cursor = further(s.cursor, reach)
 	}
-	if reach.Position >= s.lane.head.Position {
+	if reach.Position >= s.shard.head.Position {
 		s.live, s.slow = true, false
 		s.setBehind(false)
 	}
@@ -261,7 +261,7 @@ func (s *Subscription) arrive(frames []*Frame, reach Cursor, short bool) {
 // fetch has what follows the reach of a reader that is behind come from the ring, if
 // that has it, else from the log.
 func (s *Subscription) fetch() {
-	h, l := s.lane.hub, s.lane
+	h, l := s.shard.hub, s.shard
 	l.mu.Lock()
 	from := s.reach
 	l.mu.Unlock()

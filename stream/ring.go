@@ -11,31 +11,31 @@ type ring struct {
 	frames []*Frame // in order of position
 	bytes  int      // of the frames
 	after  int64    // every event after it, up to the head, is in frames
-	states states   // the newest of each that is in frames
+	latest latest   // of the frames
 }
 
 func newRing(maxFrames, maxBytes int) ring {
-	return ring{maxFrames: maxFrames, maxBytes: maxBytes, states: make(states)}
+	return ring{maxFrames: maxFrames, maxBytes: maxBytes, latest: make(latest)}
 }
 
 // push appends the next frame of the log and forgets what is over the bounds.
 func (r *ring) push(f *Frame) {
 	r.frames = append(r.frames, f)
 	r.bytes += len(f.sse)
-	r.states.add(f)
+	r.latest.add(f)
 	for len(r.frames) > r.maxFrames || r.bytes > r.maxBytes {
 		oldest := r.frames[0]
 		r.frames[0] = nil
 		r.frames = r.frames[1:]
 		r.bytes -= len(oldest.sse)
 		r.after = oldest.Cursor.Position
-		r.states.forget(oldest)
+		r.latest.forget(oldest)
 	}
 }
 
 // reset empties the ring: it begins anew after the position.
 func (r *ring) reset(after int64) {
-	r.frames, r.bytes, r.after, r.states = nil, 0, after, make(states)
+	r.frames, r.bytes, r.after, r.latest = nil, 0, after, make(latest)
 }
 
 // maxScan bounds how many frames one look into the ring passes by, because it
@@ -65,24 +65,4 @@ func (r *ring) scan(after int64, reads func(Topic) bool) (found []*Frame, throug
 		through = f.Cursor.Position
 	}
 	return found, through, true
-}
-
-// states finds the newest frame of each latest-only state, and tells the one before it
-// that it is superseded.
-type states map[conflation]*Frame
-
-func (s states) add(f *Frame) {
-	if f.conflation == (conflation{}) {
-		return
-	}
-	if older := s[f.conflation]; older != nil {
-		older.superseded.Store(f.Cursor.Position)
-	}
-	s[f.conflation] = f
-}
-
-func (s states) forget(f *Frame) {
-	if s[f.conflation] == f {
-		delete(s, f.conflation)
-	}
 }

@@ -103,26 +103,26 @@ func (t *tally) flush(into *Stats) {
 	*t = tally{}
 }
 
-// add sums the figures of lanes.
-func (s *Stats) add(lane Stats) {
-	for t, n := range lane.Readers {
+// add sums the figures of shards.
+func (s *Stats) add(shard Stats) {
+	for t, n := range shard.Readers {
 		s.Readers[t] += n
 	}
-	for e, n := range lane.Ended {
+	for e, n := range shard.Ended {
 		s.Ended[e] += n
 	}
-	s.Behind += lane.Behind
-	s.Conflated += lane.Conflated
-	s.RingReads += lane.RingReads
-	s.LogReads += lane.LogReads
-	of := tally{lane.Delivered, lane.Writes, lane.Bytes, lane.Unsent, lane.Latency}
+	s.Behind += shard.Behind
+	s.Conflated += shard.Conflated
+	s.RingReads += shard.RingReads
+	s.LogReads += shard.LogReads
+	of := tally{shard.Delivered, shard.Writes, shard.Bytes, shard.Unsent, shard.Latency}
 	of.flush(s)
 }
 
 // Stats returns the hub's figures.
 func (h *Hub) Stats() Stats {
 	sum := newStats()
-	for _, l := range h.lanes {
+	for _, l := range h.shards {
 		l.mu.Lock()
 		of := l.count
 		of.Readers, of.Ended = maps.Clone(of.Readers), maps.Clone(of.Ended)

@@ -7,7 +7,7 @@ import (
 )
 
 const (
-	// chunkFrames and chunkBytes bound what waits for a reader: what the lane offers,
+	// chunkFrames and chunkBytes bound what waits for a reader: what the shard offers,
 	// and what comes from the ring or the log at once when the reader is behind.
 	chunkFrames = 1024
 	chunkBytes  = 256 << 10
@@ -19,10 +19,10 @@ const (
 // The fields that every event touches come first: thousands of readers don't fit into a
 // processor's cache.
 type Subscription struct {
-	lane  *lane
-	owner servant // whom the lane's worker serves; nil when Next and Take are called
+	shard *shard
+	owner servant // whom the shard's worker serves; nil when Next and Take are called
 
-	// The rest is guarded by lane.mu, but for ready.
+	// The rest is guarded by shard.mu, but for ready.
 
 	backlog []*Frame // to be taken, in order; so many of them may be taken now:
 	ripe    int
@@ -32,7 +32,7 @@ type Subscription struct {
 	fault   error         // to be returned by the next take
 	drain   time.Duration // when it is to end because the hub stops; 0: not yet
 
-	live      bool // the lane offers new frames; otherwise the reader is behind
+	live      bool // the shard offers new frames; otherwise the reader is behind
 	marked    bool // the worker is about to serve it
 	gone      bool // its connection ended
 	reading   bool // the log is being read for it
@@ -48,7 +48,7 @@ type Subscription struct {
 	ready     chan struct{} // without an owner: holds a token when there may be something to take
 }
 
-// A servant is what a lane's worker serves, one at a time.
+// A servant is what a shard's worker serves, one at a time.
 type servant interface {
 	// serve does what is to be done now, and waits for nothing.
 	serve(w *worker)
@@ -109,8 +109,8 @@ const (
 // take appends what waits to into, at most limit frames and, from the second on, so
 // many bytes, and says what to do next. An error comes with nothing else.
 func (s *Subscription) take(into []*Frame, limit, bytes int) ([]*Frame, next, error) {
-	s.lane.mu.Lock()
-	defer s.lane.mu.Unlock()
+	s.shard.mu.Lock()
+	defer s.shard.mu.Unlock()
 	if over := s.over(); over || s.fault != nil {
 		switch err := s.fault; {
 		case len(into) > 0:
@@ -134,23 +134,14 @@ func (s *Subscription) choose(into, frames []*Frame) []*Frame {
 	if len(frames) == 1 || !s.conflates() {
 		return append(into, frames...)
 	}
-	through := int64(0)
-	for _, f := range frames {
-		through = max(through, f.Cursor.Position)
-	}
-	for _, f := range frames {
-		if later := f.superseded.Load(); later > 0 && later <= through {
-			s.lane.count.Conflated++
-			continue
-		}
-		into = append(into, f)
-	}
+	into, dropped := dropSuperseded(into, frames)
+	s.shard.count.Conflated += int64(dropped)
 	return into
 }
 
 // over reports whether the hub has ended it.
 func (s *Subscription) over() bool {
-	return s.lane.closed || s.drain > 0 && s.lane.hub.now() >= s.drain
+	return s.shard.closed || s.drain > 0 && s.shard.hub.now() >= s.drain
 }
 
 func (s *Subscription) next() next {
@@ -208,8 +199,8 @@ func further(a, b Cursor) Cursor {
 // Cursor is where the reader stands: from here another subscription misses and
 // repeats nothing. It moves past events of other topics, too, and never back.
 func (s *Subscription) Cursor() Cursor {
-	s.lane.mu.Lock()
-	defer s.lane.mu.Unlock()
+	s.shard.mu.Lock()
+	defer s.shard.mu.Unlock()
 	s.advance()
 	return s.cursor
 }
@@ -217,22 +208,22 @@ func (s *Subscription) Cursor() Cursor {
 // advance moves a reader who has seen all that was offered to the head.
 func (s *Subscription) advance() {
 	if s.live && len(s.backlog) == 0 && s.fault == nil {
-		s.cursor = further(s.cursor, s.lane.head)
+		s.cursor = further(s.cursor, s.shard.head)
 	}
 }
 
 // Drained reports whether all that the hub has seen was taken.
 func (s *Subscription) Drained() bool {
-	s.lane.mu.Lock()
-	defer s.lane.mu.Unlock()
+	s.shard.mu.Lock()
+	defer s.shard.mu.Unlock()
 	return s.live && len(s.backlog) == 0 && s.fault == nil
 }
 
 // Close ends the subscription. It may be called more than once.
 func (s *Subscription) Close() {
-	s.lane.mu.Lock()
-	defer s.lane.mu.Unlock()
-	s.lane.unseat(s)
+	s.shard.mu.Lock()
+	defer s.shard.mu.Unlock()
+	s.shard.unseat(s)
 }
 
 // offer gives a live reader the next frame. One that leaves too much waiting is
@@ -245,7 +236,7 @@ func (s *Subscription) offer(f *Frame, ripe bool) {
 	case n > s.ripe && s.replaces(f):
 		s.bytes += len(f.sse) - len(s.backlog[n-1].sse)
 		s.backlog[n-1] = f
-	case n >= s.lane.hub.cfg.Backlog || s.bytes+len(f.sse) > chunkBytes && n > 0:
+	case n >= s.shard.hub.cfg.Backlog || s.bytes+len(f.sse) > chunkBytes && n > 0:
 		s.slow = true
 		s.fallBehind()
 		return
@@ -255,7 +246,7 @@ func (s *Subscription) offer(f *Frame, ripe bool) {
 	}
 	s.reach = f.Cursor
 	if ripe {
-		s.ripen()
+		s.releaseLocked()
 	}
 }
 
@@ -270,8 +261,8 @@ func (s *Subscription) replaces(f *Frame) bool {
 // who poll are given all.
 func (s *Subscription) conflates() bool { return s.transport == SSE && !s.replayed }
 
-// ripen lets all that waits be taken.
-func (s *Subscription) ripen() {
+// releaseLocked lets all that waits be taken.
+func (s *Subscription) releaseLocked() {
 	if s.ripe < len(s.backlog) {
 		s.ripe = len(s.backlog)
 		s.mark()
@@ -290,10 +281,10 @@ func (s *Subscription) offerState(f *Frame) {
 			return
 		}
 	}
-	if len(s.backlog) < s.lane.hub.cfg.Backlog {
+	if len(s.backlog) < s.shard.hub.cfg.Backlog {
 		s.backlog = append(s.backlog, f)
 		s.bytes += len(f.sse)
-		s.ripen()
+		s.releaseLocked()
 	}
 }
 
@@ -310,31 +301,31 @@ func (s *Subscription) setBehind(behind bool) {
 	if s.behind != behind {
 		s.behind = behind
 		if behind {
-			s.lane.count.Behind++
+			s.shard.count.Behind++
 		} else {
-			s.lane.count.Behind--
+			s.shard.count.Behind--
 		}
 	}
 }
 
-// own settles who is told when there is something to take: the lane's worker, who
+// own settles who is told when there is something to take: the shard's worker, who
 // serves the owner, or, when there is none, who waits for ready. It returns ErrClosed
 // when the worker has gone.
 func (s *Subscription) own(owner servant) error {
-	s.lane.mu.Lock()
-	defer s.lane.mu.Unlock()
+	s.shard.mu.Lock()
+	defer s.shard.mu.Unlock()
 	if owner == nil {
 		s.ready = make(chan struct{}, 1)
-	} else if s.lane.deserted {
+	} else if s.shard.deserted {
 		return ErrClosed
 	}
 	s.owner = owner
 	s.mark()
-	s.lane.ring()
+	s.shard.ring()
 	return nil
 }
 
-// mark has the reader served: by the lane's worker, or by whoever waits in Next.
+// mark has the reader served: by the shard's worker, or by whoever waits in Next.
 func (s *Subscription) mark() {
 	if s.owner == nil {
 		select {
@@ -345,49 +336,49 @@ func (s *Subscription) mark() {
 	}
 	if !s.marked {
 		s.marked = true
-		s.lane.marked = append(s.lane.marked, s)
+		s.shard.marked = append(s.shard.marked, s)
 	}
 }
 
 // served takes the mark off, because the worker is there. It reports whether the
 // connection is gone.
 func (s *Subscription) served() bool {
-	s.lane.mu.Lock()
-	defer s.lane.mu.Unlock()
+	s.shard.mu.Lock()
+	defer s.shard.mu.Unlock()
 	s.marked = false
 	return s.gone || s.seats == nil
 }
 
 // again has the reader served once more, after the others.
 func (s *Subscription) again() {
-	s.lane.mu.Lock()
-	defer s.lane.mu.Unlock()
+	s.shard.mu.Lock()
+	defer s.shard.mu.Unlock()
 	s.mark()
 }
 
 // poke has the reader served because something happened to its connection.
 func (s *Subscription) poke(gone bool) {
-	s.lane.mu.Lock()
+	s.shard.mu.Lock()
 	if s.seats != nil {
 		s.gone = s.gone || gone
 		s.mark()
 	}
-	s.lane.mu.Unlock()
-	s.lane.ring()
+	s.shard.mu.Unlock()
+	s.shard.ring()
 }
 
 // arm has the reader served at a time or a little later, and returns when. That is
 // earlier when the time is far off.
 func (s *Subscription) arm(at time.Duration) time.Duration {
-	s.lane.mu.Lock()
-	defer s.lane.mu.Unlock()
+	s.shard.mu.Lock()
+	defer s.shard.mu.Unlock()
 	if s.seats == nil {
 		return at
 	}
 	if s.drain > 0 {
 		at = min(at, s.drain)
 	}
-	return s.lane.wheel.set(s, at)
+	return s.shard.wheel.set(s, at)
 }
 
 // reads reports whether it is among the reader's topics.

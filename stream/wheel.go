@@ -7,9 +7,9 @@ const (
 	wheelSlots = 1024 // 16 s around: what is due later comes by again until it is
 )
 
-// A wheel is the timers of a lane: one slot after another comes due, and with it
+// A wheel is the timers of a shard: one slot after another comes due, and with it
 // whoever hangs in it. Setting and removing one costs no allocation and no search.
-// Its lane's lock guards it.
+// Its shard's lock guards it.
 type wheel struct {
 	slots []*Subscription // the first of each, a list through timer.next
 	at    int64           // the slots before it were turned past

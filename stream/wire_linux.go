@@ -43,7 +43,7 @@ type wire struct {
 	generation int32
 }
 
-// take takes a connection over for a subscription, whose owner the lane serves from
+// take takes a connection over for a subscription, whose owner the shard serves from
 // here on.
 func (w *wire) take(conn net.Conn, s *Subscription, owner servant) error {
 	tcp, ok := TCP(conn)
@@ -53,7 +53,7 @@ func (w *wire) take(conn net.Conn, s *Subscription, owner servant) error {
 	if w.tls, ok = conn.(*tls.Conn); ok {
 		w.gate = w.tls.NetConn().(*gate)
 	}
-	poller, err := s.lane.hub.poller.get()
+	poller, err := s.shard.hub.poller.get()
 	if err != nil {
 		return err
 	}
@@ -184,13 +184,13 @@ func (w *wire) hear(by *worker) bool {
 }
 
 // wasSlow reports whether the socket took too long for the last part, little by little.
-func (w *wire) wasSlow(by *worker) bool { return by.now-w.since > 3*by.lane.hub.cfg.Patience }
+func (w *wire) wasSlow(by *worker) bool { return by.now-w.since > 3*by.shard.hub.cfg.Patience }
 
 // stalled reports whether the socket has taken nothing for too long.
 func (w *wire) stalled(by *worker) bool { return by.now >= w.limit(by) }
 
 // limit is when it will have.
-func (w *wire) limit(by *worker) time.Duration { return w.progress + by.lane.hub.cfg.Patience }
+func (w *wire) limit(by *worker) time.Duration { return w.progress + by.shard.hub.cfg.Patience }
 
 // release gives the connection up. It returns it when it is to be kept and is as good
 // as before; otherwise it is closed.
@@ -200,7 +200,7 @@ func (w *wire) release(by *worker, keep bool) net.Conn {
 	}
 	conn := w.conn
 	w.conn = nil
-	by.lane.hub.poller.remove(w)
+	by.shard.hub.poller.remove(w)
 	defer func() { w.socket = noSocket }()
 	by.count.unsent -= int64(w.noted)
 	w.noted = 0

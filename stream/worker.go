@@ -5,21 +5,21 @@ import (
 	"time"
 )
 
-// A worker serves the marked subscriptions of a lane. What it holds is scratch space
+// A worker serves the marked subscriptions of a shard. What it holds is scratch space
 // that all of them share: none keeps a buffer of its own while it has nothing to write.
 type worker struct {
 	pen
-	lane *lane
+	shard *shard
 }
 
-func newWorker(l *lane) *worker {
-	w := &worker{lane: l}
+func newWorker(l *shard) *worker {
+	w := &worker{shard: l}
 	w.bytes = make([]byte, 0, 2*partBytes)
 	return w
 }
 
-// run serves until ctx ends, and then ends what the lane still serves.
-func (l *lane) run(ctx context.Context) {
+// run serves until ctx ends, and then ends what the shard still serves.
+func (l *shard) run(ctx context.Context) {
 	w := newWorker(l)
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
@@ -44,7 +44,7 @@ func (l *lane) run(ctx context.Context) {
 
 // due takes what is marked, and what the time has come for. When there is none it
 // tells how long until then.
-func (l *lane) due(batch []*Subscription, now time.Duration) ([]*Subscription, time.Duration) {
+func (l *shard) due(batch []*Subscription, now time.Duration) ([]*Subscription, time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.wheel.turn(now, (*Subscription).mark)
@@ -56,27 +56,27 @@ func (l *lane) due(batch []*Subscription, now time.Duration) ([]*Subscription, t
 func (w *worker) serveAll(batch []*Subscription) {
 	for i, s := range batch {
 		if i%64 == 0 {
-			w.tick(w.lane.hub)
+			w.tick(w.shard.hub)
 		}
 		s.owner.serve(w)
 	}
-	w.lane.mu.Lock()
-	defer w.lane.mu.Unlock()
-	w.count.flush(&w.lane.count)
+	w.shard.mu.Lock()
+	defer w.shard.mu.Unlock()
+	w.count.flush(&w.shard.count)
 }
 
 // abandon ends what is still there when the hub stops running: its time to say
 // goodbye is over.
 func (w *worker) abandon() {
-	w.lane.mu.Lock()
-	w.lane.closed, w.lane.deserted = true, true
+	w.shard.mu.Lock()
+	w.shard.closed, w.shard.deserted = true, true
 	var left []*Subscription
-	for s := range w.lane.all() {
+	for s := range w.shard.all() {
 		if s.owner != nil {
 			left = append(left, s)
 		}
 	}
-	w.lane.mu.Unlock()
+	w.shard.mu.Unlock()
 	for _, s := range left {
 		s.owner.abandon(w)
 	}

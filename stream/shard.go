@@ -5,15 +5,15 @@ import (
 	"sync"
 )
 
-// A lane is one worker and its share of the hub's subscriptions. The hub offers each
-// batch to every lane, which marks the subscriptions it concerns; the worker then
-// serves each marked one once, with all that waits for it. No lane waits for another,
+// A shard is one worker and its share of the hub's subscriptions. The hub offers each
+// batch to every shard, which marks the subscriptions it concerns; the worker then
+// serves each marked one once, with all that waits for it. No shard waits for another,
 // and none for a reader.
-type lane struct {
+type shard struct {
 	hub  *Hub
 	bell chan struct{} // a doorbell of the worker: something is marked
 
-	// mu guards what follows, and the state of the lane's subscriptions. Nothing is
+	// mu guards what follows, and the state of the shard's subscriptions. Nothing is
 	// read, written or encoded under it.
 	mu        sync.Mutex
 	audiences map[Topic]*audience
@@ -28,7 +28,7 @@ type lane struct {
 	count     Stats // of what the worker and its subscriptions did
 }
 
-// An audience is the subscriptions of one topic in one lane.
+// An audience is the subscriptions of one topic in one shard.
 type audience struct {
 	topic Topic
 	subs  []*Subscription
@@ -40,15 +40,15 @@ type seat struct {
 	index    int
 }
 
-func newLane(h *Hub) *lane {
-	return &lane{
+func newShard(h *Hub) *shard {
+	return &shard{
 		hub: h, bell: make(chan struct{}, 1), audiences: make(map[Topic]*audience),
 		wheel: newWheel(), pace: newPace(), count: newStats(),
 	}
 }
 
 // seatAll gives a subscription its place in the audience of each topic.
-func (l *lane) seatAll(s *Subscription, topics []Topic) {
+func (l *shard) seatAll(s *Subscription, topics []Topic) {
 	s.seats = make([]seat, len(topics))
 	for i, t := range topics {
 		a := l.audiences[t]
@@ -65,7 +65,7 @@ func (l *lane) seatAll(s *Subscription, topics []Topic) {
 
 // unseat takes a subscription out of all audiences: the last of each moves into its
 // place. It does nothing the second time.
-func (l *lane) unseat(s *Subscription) {
+func (l *shard) unseat(s *Subscription) {
 	if s.seats == nil {
 		return
 	}
@@ -100,8 +100,8 @@ func (s *Subscription) reseat(a *audience, index int) {
 	}
 }
 
-// offer hands a batch out: the events that follow the lane's head, up to the next.
-func (l *lane) offer(frames []*Frame, head Cursor) {
+// offer hands a batch out: the events that follow the shard's head, up to the next.
+func (l *shard) offer(frames []*Frame, head Cursor) {
 	now := l.hub.now()
 	l.mu.Lock()
 	for _, f := range frames {
@@ -109,9 +109,9 @@ func (l *lane) offer(frames []*Frame, head Cursor) {
 		if a == nil {
 			continue
 		}
-		ripe := l.pace.ripe(f, a, now)
+		released := l.pace.admit(f, a, now)
 		for _, s := range a.subs {
-			s.offer(f, ripe)
+			s.offer(f, released)
 		}
 	}
 	l.head = head
@@ -120,7 +120,7 @@ func (l *lane) offer(frames []*Frame, head Cursor) {
 }
 
 // broadcast hands out an ephemeral event.
-func (l *lane) broadcast(f *Frame) {
+func (l *shard) broadcast(f *Frame) {
 	l.mu.Lock()
 	if a := l.audiences[f.Topic]; a != nil {
 		for _, s := range a.subs {
@@ -133,7 +133,7 @@ func (l *lane) broadcast(f *Frame) {
 
 // renew is for an epoch that begins where the hub is: who has seen more than the hub,
 // from the log or another instance, may have seen what is lost, and judges its cursor.
-func (l *lane) renew(state State, breaks int) {
+func (l *shard) renew(state State, breaks int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.breaks = breaks
@@ -145,7 +145,7 @@ func (l *lane) renew(state State, breaks int) {
 }
 
 // restart begins anew at the head of a log that broke off.
-func (l *lane) restart(head Cursor, breaks int) {
+func (l *shard) restart(head Cursor, breaks int) {
 	l.mu.Lock()
 	l.head, l.breaks = head, breaks
 	for s := range l.all() {
@@ -156,7 +156,7 @@ func (l *lane) restart(head Cursor, breaks int) {
 }
 
 // close ends all subscriptions, each by its owner or the worker.
-func (l *lane) close() {
+func (l *shard) close() {
 	l.mu.Lock()
 	l.closed = true
 	for s := range l.all() {
@@ -167,7 +167,7 @@ func (l *lane) close() {
 }
 
 // all yields every subscription, those of several topics several times.
-func (l *lane) all() iter.Seq[*Subscription] {
+func (l *shard) all() iter.Seq[*Subscription] {
 	return func(yield func(*Subscription) bool) {
 		for _, a := range l.audiences {
 			for _, s := range a.subs {
@@ -180,7 +180,7 @@ func (l *lane) all() iter.Seq[*Subscription] {
 }
 
 // ring tells the worker that something is marked.
-func (l *lane) ring() {
+func (l *shard) ring() {
 	select {
 	case l.bell <- struct{}{}:
 	default: // it rings already
