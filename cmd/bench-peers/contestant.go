@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,6 +14,7 @@ import (
 	"time"
 
 	"github.com/tidings-live/tidings/cmd/internal/bench"
+	"github.com/tidings-live/tidings/store/localpg/child"
 )
 
 const (
@@ -41,80 +41,28 @@ type site struct {
 	publish bench.Publish
 }
 
-// A program is a server's process.
-type program struct {
-	cmd  *exec.Cmd
-	done chan struct{}
-	err  error // how it ended; read it after done
-}
-
-// start runs a program, whose remarks go to our standard error.
-func start(cmd *exec.Cmd) (*program, error) {
-	cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr
-	if err := cmd.Start(); err != nil {
-		return nil, fmt.Errorf("start %s: %w", cmd.Path, err)
-	}
-	p := &program{cmd: cmd, done: make(chan struct{})}
-	go func() { p.err = cmd.Wait(); close(p.done) }()
-	return p, nil
-}
-
-// stop ends it, in order when it does so within its time.
-func (p *program) stop() {
-	_ = p.cmd.Process.Signal(syscall.SIGTERM) // it may have ended
-	select {
-	case <-p.done:
-	case <-time.After(stopTimeout):
-		_ = p.cmd.Process.Kill()
-		<-p.done
-	}
-}
-
-// listens waits until somebody accepts connections at the address.
-func (p *program) listens(ctx context.Context, addr string) error {
-	ended := false
-	err := bench.Await(ctx, startTimeout, func() bool {
-		select {
-		case <-p.done:
-			ended = true
-			return true
-		default:
-		}
+// listens waits until the process accepts connections at the address.
+func listens(ctx context.Context, p *child.Process, addr string) error {
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	return p.Await(ctx, func() bool {
 		conn, err := net.Dial("tcp", addr)
-		if err != nil {
-			return false
-		}
-		return conn.Close() == nil
+		return err == nil && conn.Close() == nil
 	})
-	if ended {
-		return fmt.Errorf("%s ended: %w", p.cmd.Path, cmp.Or(p.err, io.EOF))
-	}
-	if err != nil {
-		return fmt.Errorf("%s does not listen: %w", p.cmd.Path, err)
-	}
-	return nil
 }
 
 // runFor runs a program that listens at an address, for as long as fn.
-func runFor(ctx context.Context, cmd *exec.Cmd, addr string, fn func(pid int) error) error {
-	p, err := start(cmd)
+func runFor(ctx context.Context, cmd *exec.Cmd, addr string, fn func(pid int) error) (err error) {
+	cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr
+	p, err := child.Start(cmd, syscall.SIGTERM)
 	if err != nil {
 		return err
 	}
-	defer p.stop()
-	if err := p.listens(ctx, addr); err != nil {
+	defer func() { err = errors.Join(err, p.Stop(syscall.SIGTERM, stopTimeout)) }()
+	if err := listens(ctx, p, addr); err != nil {
 		return err
 	}
-	return fn(p.cmd.Process.Pid)
-}
-
-// freeAddr is one where nobody listens at the moment.
-func freeAddr() (string, error) {
-	socket, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", fmt.Errorf("find port: %w", err)
-	}
-	return socket.Addr().String(), socket.Close()
+	return fn(p.Pid())
 }
 
 // poster publishes by posting the data to a URL for each path.

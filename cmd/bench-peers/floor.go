@@ -7,6 +7,7 @@ import (
 	"os/exec"
 
 	"github.com/tidings-live/tidings/cmd/internal/bench"
+	"github.com/tidings-live/tidings/store/localpg/child"
 )
 
 // floor is the program that only writes: [serveFloor], in a process of its own.
@@ -26,7 +27,7 @@ func (floor) visit(ctx context.Context, _, topics int, fn func(site) error) erro
 	if topics != 1 {
 		return fmt.Errorf("the floor has one topic, not %d", topics)
 	}
-	addr, err := freeAddr()
+	addr, err := child.FreeAddress()
 	if err != nil {
 		return err
 	}

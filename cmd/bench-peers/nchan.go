@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 
 	"github.com/tidings-live/tidings/cmd/internal/bench"
+	"github.com/tidings-live/tidings/store/localpg/child"
 )
 
 // nchan is nginx with Debian's module, of one worker: a second would only share the
@@ -81,7 +82,7 @@ func (n nchan) visit(ctx context.Context, _, topics int, fn func(site) error) (e
 		return fmt.Errorf("make folder: %w", err)
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	addr, err := freeAddr()
+	addr, err := child.FreeAddress()
 	if err != nil {
 		return err
 	}

@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/tidings-live/tidings/cmd/internal/bench"
+	"github.com/tidings-live/tidings/store/localpg/child"
 )
 
 //go:embed socketio/package.json socketio/package-lock.json socketio/server.js
@@ -52,7 +53,7 @@ func (s socketIO) visit(ctx context.Context, _, topics int, fn func(site) error)
 	if topics != 1 {
 		return errors.New("Socket.IO is measured with one topic")
 	}
-	addr, err := freeAddr()
+	addr, err := child.FreeAddress()
 	if err != nil {
 		return err
 	}

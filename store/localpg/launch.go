@@ -1,6 +1,7 @@
 package localpg
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -48,11 +49,11 @@ func (s *Server) launch(ctx context.Context) error {
 	}
 	s.become(p)
 	if err := s.await(ctx, p); err != nil {
-		p.signal(syscall.SIGQUIT)
+		_ = p.Signal(syscall.SIGQUIT) // only ever fails for a process that has ended
 		<-p.done
 		return log.explain(err)
 	}
-	s.cfg.Logger.InfoContext(ctx, "postgres is up", "dir", s.dir, "version", p.version, "pid", p.cmd.Process.Pid)
+	s.cfg.Logger.InfoContext(ctx, "postgres is up", "dir", s.dir, "version", p.version, "pid", p.Pid())
 	return nil
 }
 
@@ -140,23 +141,17 @@ func (j *journal) explain(err error) error {
 // await returns once Postgres accepts connections and has the database, or with the
 // reason why it never will.
 func (s *Server) await(ctx context.Context, p *process) error {
-	for {
-		conn, err := pgx.Connect(ctx, s.DSN("postgres"))
-		if err == nil {
-			defer conn.Close(context.WithoutCancel(ctx))
-			return ensureDatabase(ctx, conn, s.cfg.Database)
-		}
-		if errors.Is(err, fs.ErrPermission) {
-			return err
-		}
-		select {
-		case <-p.done:
-			return fmt.Errorf("postgres ended: %v", p.cmd.ProcessState)
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(pollEvery):
-		}
+	var conn *pgx.Conn
+	var refused error
+	err := p.Await(ctx, func() bool {
+		conn, refused = pgx.Connect(ctx, s.DSN("postgres"))
+		return refused == nil || errors.Is(refused, fs.ErrPermission)
+	})
+	if err = cmp.Or(err, refused); err != nil {
+		return err
 	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	return ensureDatabase(ctx, conn, s.cfg.Database)
 }
 
 func ensureDatabase(ctx context.Context, conn *pgx.Conn, name string) error {

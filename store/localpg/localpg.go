@@ -121,7 +121,7 @@ func (s *Server) Restart(ctx context.Context) error {
 
 func (s *Server) end(ctx context.Context, sig syscall.Signal, act string) error {
 	p := s.current()
-	if err := p.signal(sig); err != nil {
+	if err := p.Signal(sig); err != nil {
 		return fmt.Errorf("%s: %w", act, err)
 	}
 	select {

@@ -2,7 +2,6 @@ package localpg
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -10,6 +9,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/tidings-live/tidings/store/localpg/child"
 )
 
 // leash becomes Postgres, and leaves a watcher behind: a shell that reads from the
@@ -38,10 +39,10 @@ var defaults = map[string]string{
 
 // process is one life of the postmaster.
 type process struct {
-	cmd     *exec.Cmd
+	*child.Process
 	version int
-	leash   *os.File      // Postgres may live for as long as we hold it open
-	done    chan struct{} // closed when the postmaster is gone and all is released
+	leash   *os.File      // Postgres runs until this end of its pipe is closed
+	done    chan struct{} // closed when the postmaster has ended and all it held is released
 }
 
 // spawn starts the postmaster, and a goroutine that waits for its end. From then on
@@ -61,34 +62,27 @@ func (s *Server) spawn(ctx context.Context, lock *os.File, log *journal) (*proce
 	cmd := exec.Command("/bin/sh", args...) // not bound to ctx, which is for the start alone
 	s.dress(cmd, log)
 	cmd.ExtraFiles = []*os.File{held}
-	if err := cmd.Start(); err != nil {
+	postmaster, err := child.Start(cmd, 0) // the leash ends it in order, a signal would not
+	if err != nil {
 		hand.Close()
 		return nil, err
 	}
-	p := &process{cmd: cmd, version: in.version, leash: hand, done: make(chan struct{})}
+	p := &process{Process: postmaster, version: in.version, leash: hand, done: make(chan struct{})}
 	go s.reap(p, lock)
 	return p, nil
 }
 
 // reap waits for the postmaster and releases what its life held.
 func (s *Server) reap(p *process, lock *os.File) {
-	p.cmd.Wait() // how it ended is in its ProcessState
+	<-p.Process.Done()
 	p.leash.WriteString("gone\n")
 	p.leash.Close()
 	if s.socket != filepath.Join(s.dir, "run") {
 		os.RemoveAll(s.socket)
 	}
 	unlock(lock)
-	s.cfg.Logger.Info("postgres is down", "dir", s.dir, "status", p.cmd.ProcessState.String())
+	s.cfg.Logger.Info("postgres is down", "dir", s.dir, "status", p.State().String())
 	close(p.done)
-}
-
-// signal sends sig to the postmaster; one that is gone needs none.
-func (p *process) signal(sig os.Signal) error {
-	if err := p.cmd.Process.Signal(sig); !errors.Is(err, os.ErrProcessDone) {
-		return err
-	}
-	return nil
 }
 
 // arguments are those of the postmaster. Of two settings of one name the later wins.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"time"
 )
 
 // A Stream is any server's stream of events: for programs that hold other servers
@@ -124,11 +123,4 @@ func WithOwn(ctx context.Context, program string, env []string, readers int, pro
 		return fmt.Errorf("remove the server's folder: %w", removed)
 	}
 	return err
-}
-
-// Await looks every now and then whether something has come true, for so long at most.
-func Await(ctx context.Context, patience time.Duration, ok func() bool) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	return until(ctx, ok)
 }

@@ -2,23 +2,21 @@ package bench
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"runtime"
 	"strconv"
 	"strings"
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/tidings-live/tidings/store/localpg/child"
 )
 
 const (
@@ -79,16 +77,16 @@ func removeHome(home string) error {
 // visit runs the server for as long as fn.
 func (o *own) visit(ctx context.Context, fn func(*target) error) (err error) {
 	o.out.say("starting a server in %s", o.dir)
-	addr, err := freeAddr(ctx)
+	addr, err := child.FreeAddress()
 	if err != nil {
 		return err
 	}
-	child, err := o.start(addr)
+	server, err := o.start(addr)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, child.stop()) }()
-	t, err := o.meet(ctx, child, "http://"+addr)
+	defer func() { err = errors.Join(err, server.stop()) }()
+	t, err := o.meet(ctx, server, "http://"+addr)
 	if err != nil {
 		return err
 	}
@@ -97,10 +95,10 @@ func (o *own) visit(ctx context.Context, fn func(*target) error) (err error) {
 }
 
 // meet waits until the server answers, and learns what there is to know about it.
-func (o *own) meet(ctx context.Context, child *child, url string) (*target, error) {
+func (o *own) meet(ctx context.Context, server *process, url string) (*target, error) {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
-	if err := child.await(ctx, func() bool { return child.dsn() != "" && answersReady(ctx, url) }); err != nil {
+	if err := server.Await(ctx, func() bool { return server.dsn() != "" && answersReady(ctx, url) }); err != nil {
 		return nil, err
 	}
 	secret, err := os.ReadFile(filepath.Join(o.dir, secretName))
@@ -111,21 +109,12 @@ func (o *own) meet(ctx context.Context, child *child, url string) (*target, erro
 	if err != nil {
 		return nil, err
 	}
-	t.pid, t.dsn = child.cmd.Process.Pid, child.dsn()
+	t.pid, t.dsn = server.Pid(), server.dsn()
 	if data := databaseSetting(ctx, t.dsn, "data_directory"); data != "" && !strings.HasPrefix(data, o.dir) {
 		o.home = filepath.Dir(data)
 		o.out.say("its data is in %s", data)
 	}
 	return t, nil
-}
-
-// freeAddr is one where nobody listens at the moment.
-func freeAddr(ctx context.Context) (string, error) {
-	socket, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", fmt.Errorf("find port: %w", err)
-	}
-	return socket.Addr().String(), socket.Close()
 }
 
 func answersReady(ctx context.Context, url string) bool {
@@ -140,70 +129,41 @@ func answersReady(ctx context.Context, url string) bool {
 	return answer.Body.Close() == nil && answer.StatusCode == http.StatusOK
 }
 
-// A child is the process of the server.
-type child struct {
-	cmd    *exec.Cmd
-	out    output
-	done   chan struct{} // closed when it has ended
-	ending error         // how; read it after done
+// process is the server's process and what it has printed to standard output.
+type process struct {
+	*child.Process
+	out *output
 }
 
-func (o *own) start(addr string) (*child, error) {
-	c := &child{done: make(chan struct{})}
-	c.cmd = exec.Command(o.program, "dev", "--dir", o.dir, "--addr", addr, "--log-level", "warn") // outlives ctx: it stops in order
-	c.cmd.Env, c.cmd.Stdout, c.cmd.Stderr = o.env, &c.out, o.out.progress
-	c.cmd.SysProcAttr = childAttr()
-	started := make(chan error)
-	go func() {
-		// The kernel's signal at a parent's death is one at the death of the thread.
-		runtime.LockOSThread()
-		err := c.cmd.Start()
-		started <- err
-		if err == nil {
-			c.ending = c.cmd.Wait()
-		}
-		close(c.done)
-	}()
-	if err := <-started; err != nil {
-		return nil, fmt.Errorf("start server: %w", err)
+func (o *own) start(addr string) (*process, error) {
+	cmd := exec.Command(o.program, "dev", "--dir", o.dir, "--addr", addr, "--log-level", "warn") // outlives ctx: it stops in order
+	out := new(output)
+	cmd.Env, cmd.Stdout, cmd.Stderr = o.env, out, o.out.progress
+	p, err := child.Start(cmd, syscall.SIGTERM)
+	if err != nil {
+		return nil, err
 	}
-	return c, nil
+	return &process{p, out}, nil
 }
 
-// await waits until something has come true of the server.
-func (c *child) await(ctx context.Context, ok func() bool) error {
-	for !ok() {
-		select {
-		case <-time.After(20 * time.Millisecond):
-		case <-c.done:
-			return fmt.Errorf("the server ended: %w", cmp.Or(c.ending, io.EOF))
-		case <-ctx.Done():
-			return fmt.Errorf("the server does not answer: %w", ctx.Err())
-		}
+// stop ends the server and its Postgres in order. It kills a server that does not end
+// within a minute. A server that had ended already is no error here: the request that
+// needed it has failed.
+func (p *process) stop() error {
+	if p.Ended() {
+		return nil
 	}
-	return nil
-}
-
-// stop ends the server and its Postgres in order; it kills what does not end.
-func (c *child) stop() error {
-	if err := c.cmd.Process.Signal(syscall.SIGTERM); errors.Is(err, os.ErrProcessDone) {
-		<-c.done
-		return nil // whoever needed it has had an error
+	if err := p.Stop(syscall.SIGTERM, stopTimeout); err != nil {
+		return err
 	}
-	select {
-	case <-c.done:
-	case <-time.After(stopTimeout):
-		c.cmd.Process.Kill()
-		<-c.done
-	}
-	if c.ending != nil {
-		return fmt.Errorf("the server ended: %w", c.ending)
+	if err := p.Err(); err != nil {
+		return fmt.Errorf("the server ended: %w", err)
 	}
 	return nil
 }
 
 // dsn is the database's, as dev prints it; "" until then.
-func (c *child) dsn() string { return dsnPattern.FindString(c.out.String()) }
+func (p *process) dsn() string { return dsnPattern.FindString(p.out.String()) }
 
 var dsnPattern = regexp.MustCompile(`postgres://[^'\s]+`)
 

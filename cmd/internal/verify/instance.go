@@ -9,10 +9,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/tidings-live/tidings/store/localpg/child"
 )
 
 const (
@@ -34,19 +35,16 @@ type instance struct {
 	front   *proxy
 	back    *proxy
 
-	mu      sync.Mutex // guards what follows
-	address string     // where it listens at present: each life has another port
-	proc    *os.Process
-	ended   chan struct{} // closed when the process has ended
+	mu      sync.Mutex     // guards what follows
+	address string         // where it listens at present: each life has another port
+	proc    *child.Process // nil until the first start
 }
 
 // newInstance makes the proxies; nothing runs yet.
 func (w *world) newInstance(ctx context.Context, number int) (_ *instance, err error) {
 	i := &instance{
 		name: fmt.Sprintf("instance-%d", number), program: w.chaos.Program, env: w.env(),
-		ended: make(chan struct{}),
 	}
-	close(i.ended)
 	i.log = filepath.Join(w.dir, i.name+".log")
 	if i.front, err = newProxy(ctx, i.dial); err != nil {
 		return nil, err
@@ -73,43 +71,28 @@ func (i *instance) url() string { return "http://" + i.front.address() }
 
 // start runs the process and returns when it is ready.
 func (i *instance) start(ctx context.Context) error {
-	address, err := freeAddress(ctx)
+	address, err := child.FreeAddress()
 	if err != nil {
 		return err
 	}
-	ended, err := i.spawn(address)
+	proc, err := i.spawn(address)
 	if err != nil {
 		return fmt.Errorf("start %s: %w", i.name, err)
 	}
-	return i.awaitReady(ctx, ended)
+	return i.awaitReady(ctx, proc)
 }
 
 // awaitReady returns when the instance says that it delivers.
-func (i *instance) awaitReady(ctx context.Context, ended <-chan struct{}) error {
+func (i *instance) awaitReady(ctx context.Context, proc *child.Process) error {
 	ctx, cancel := context.WithTimeout(ctx, readyLimit)
 	defer cancel()
-	for !i.ready(ctx) {
-		select {
-		case <-ended:
-			return fmt.Errorf("%s ended: see %s", i.name, i.log)
-		case <-ctx.Done():
-			return fmt.Errorf("%s does not become ready: %w", i.name, ctx.Err())
-		case <-time.After(lookEvery):
-		}
+	if err := proc.Await(ctx, func() bool { return i.ready(ctx) }); err != nil {
+		return fmt.Errorf("%s, with its log in %s: %w", i.name, i.log, err)
 	}
 	return nil
 }
 
-// freeAddress is one where nobody listens at the moment.
-func freeAddress(ctx context.Context) (string, error) {
-	socket, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", fmt.Errorf("find port: %w", err)
-	}
-	return socket.Addr().String(), socket.Close()
-}
-
-func (i *instance) spawn(address string) (<-chan struct{}, error) {
+func (i *instance) spawn(address string) (*child.Process, error) {
 	log, err := os.OpenFile(i.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	if err != nil {
 		return nil, err
@@ -117,25 +100,14 @@ func (i *instance) spawn(address string) (<-chan struct{}, error) {
 	defer log.Close()                                          // the process has its own
 	cmd := exec.Command(i.program, "serve", "--addr", address) // outlives ctx: it is ended in order
 	cmd.Env, cmd.Stdout, cmd.Stderr = i.env, log, log
-	cmd.SysProcAttr = childAttr()
-	started, ended := make(chan error), make(chan struct{})
-	go func() {
-		// The kernel's signal at a parent's death is one at the death of the thread.
-		runtime.LockOSThread()
-		err := cmd.Start()
-		started <- err
-		if err == nil {
-			_ = cmd.Wait() // how it ended is in its log
-		}
-		close(ended)
-	}()
-	if err := <-started; err != nil {
+	proc, err := child.Start(cmd, syscall.SIGKILL)
+	if err != nil {
 		return nil, err
 	}
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	i.address, i.proc, i.ended = address, cmd.Process, ended
-	return ended, nil
+	i.address, i.proc = address, proc
+	return proc, nil
 }
 
 func (i *instance) ready(ctx context.Context) bool {
@@ -156,25 +128,14 @@ func (i *instance) ready(ctx context.Context) bool {
 // end sends the signal and returns when the process is gone. One that does not end
 // is killed, and that is an error.
 func (i *instance) end(sig syscall.Signal) error {
-	i.mu.Lock()
-	proc, ended := i.proc, i.ended
-	i.mu.Unlock()
+	proc := i.process()
 	if proc == nil {
 		return nil
 	}
-	if err := proc.Signal(sig); err != nil && !errors.Is(err, os.ErrProcessDone) {
-		return fmt.Errorf("signal %s: %w", i.name, err)
+	if err := proc.Stop(sig, drainLimit); err != nil {
+		return fmt.Errorf("%s: %w", i.name, err)
 	}
-	timeout := time.NewTimer(drainLimit)
-	defer timeout.Stop()
-	select {
-	case <-ended:
-		return nil
-	case <-timeout.C:
-		_ = proc.Kill() // what it did not do itself
-		<-ended
-		return fmt.Errorf("%s did not end within %v of %v", i.name, drainLimit, sig)
-	}
+	return nil
 }
 
 // close ends all of it.
@@ -182,9 +143,9 @@ func (i *instance) close() error {
 	return errors.Join(i.end(syscall.SIGKILL), i.front.close(), i.back.close())
 }
 
-// ending is closed when the process of the moment has ended.
-func (i *instance) ending() <-chan struct{} {
+// process is the process that was started last, nil if none was.
+func (i *instance) process() *child.Process {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	return i.ended
+	return i.proc
 }

@@ -99,7 +99,7 @@ func (t *tormentor) pick() *instance { return t.instances[t.random.IntN(len(t.in
 func (t *tormentor) awaitAll() error {
 	var errs []error
 	for _, i := range t.instances {
-		errs = append(errs, i.awaitReady(t.whole, i.ending()))
+		errs = append(errs, i.awaitReady(t.whole, i.process()))
 	}
 	return errors.Join(errs...)
 }
