@@ -5,7 +5,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/tidings-live/tidings/store"
@@ -13,7 +12,7 @@ import (
 
 // Gauges are what the metrics and readyz tell of the database.
 type Gauges interface {
-	PoolStats() *pgxpool.Stat
+	PoolStats() store.PoolStats
 	GroupStats() store.GroupStats
 	NotifyQueue(ctx context.Context) (float64, error)
 }
@@ -98,11 +97,11 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 		count(descGroupWrites, float64(group.Writes))
 		count(descGroupApart, float64(group.Apart))
 		pool := c.gauges.PoolStats()
-		gauge(descPoolAcquired, float64(pool.AcquiredConns()))
-		gauge(descPoolIdle, float64(pool.IdleConns()))
-		gauge(descPoolMax, float64(pool.MaxConns()))
-		count(descPoolWaits, float64(pool.EmptyAcquireCount()))
-		count(descPoolWaited, pool.AcquireDuration().Seconds())
+		gauge(descPoolAcquired, float64(pool.Acquired))
+		gauge(descPoolIdle, float64(pool.Idle))
+		gauge(descPoolMax, float64(pool.Max))
+		count(descPoolWaits, float64(pool.Waits))
+		count(descPoolWaited, pool.WaitTime.Seconds())
 		if full, err := c.queue.usage(); err == nil {
 			gauge(descQueue, full)
 		}

@@ -110,7 +110,7 @@ func (r *rig) build(t *testing.T, set setup) {
 	t.Cleanup(db.Close)
 	hub := stream.NewHub(db, set.hub)
 	typing := awareness.NewTyping(hub)
-	listener := db.NewListener(ears{hub, typing})
+	listener := db.NewListener(store.ListenerConfig{Wake: hub.Wake, Signal: func(s store.Signal) { receive(typing, s) }})
 	verifier, err := NewVerifier(set.tokens)
 	must(t, err)
 
@@ -159,18 +159,13 @@ func (r *rig) serve(t *testing.T, set setup) {
 	})
 }
 
-// ears passes on what the listener hears.
-type ears struct {
-	*stream.Hub
-	typing *awareness.Typing
-}
-
-func (e ears) Signal(s store.Signal) {
+// receive applies a signal to the typing state, as cmd does.
+func receive(typing *awareness.Typing, s store.Signal) {
 	if s.Stop {
-		e.typing.Stop(s.Topic, s.User.ID)
+		typing.Stop(s.Topic, s.User.ID)
 		return
 	}
-	e.typing.Signal(s.Topic, s.User)
+	typing.Signal(s.Topic, s.User)
 }
 
 // run runs something until the test ends, and wants it to end well.

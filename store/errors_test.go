@@ -152,7 +152,7 @@ func TestStore_RefusesAServerThatTakesNoWrites(t *testing.T) {
 			t.Errorf("%s: %v, want ErrUnavailable", name, err)
 		}
 	})
-	l := readOnly.NewListener(new(ears))
+	l := readOnly.NewListener(store.ListenerConfig{})
 	stop := run(t, l.Run)
 	if err := probe(t, l); err == nil {
 		t.Error("it listens to a server that cannot notify")

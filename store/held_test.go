@@ -18,7 +18,7 @@ func TestHeldRowLeavesConnectionsToOthers(t *testing.T) {
 
 	d := newDatabase(t)
 	held := d.comment(t, store.NewComment{PostID: "42", Author: ann, Body: "Hello"})
-	half := int(d.PoolStats().MaxConns()) / 2
+	half := d.PoolStats().Max / 2
 	release := d.hold(t, `select from tidings.comments where id = $1 for update`, held.ID)
 	through := make(chan error, 4*half)
 	for range cap(through) {
@@ -78,7 +78,7 @@ func TestHeldRowIsNotWrittenForWhoHasLeft(t *testing.T) {
 	d.exec(t, `insert into tidings.posts (id) values ('held')`)
 	release := d.hold(t, `select from tidings.posts where id = 'held' for update`)
 	leaving, leave := context.WithCancel(t.Context())
-	begun := int(d.PoolStats().MaxConns()) / 2
+	begun := d.PoolStats().Max / 2
 	comment := func(ctx context.Context, i int) error {
 		_, err := d.CreateComment(ctx, store.NewComment{PostID: "held", Author: user(fmt.Sprint("u", i)), Body: "Hello"})
 		return err

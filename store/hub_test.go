@@ -15,7 +15,7 @@ import (
 func follow(t *testing.T, s *store.Store, start stream.Start, topic string) *stream.Subscription {
 	t.Helper()
 	hub := stream.NewHub(s, stream.HubConfig{Tick: time.Hour})
-	l := s.NewListener(hearer{hub})
+	l := s.NewListener(store.ListenerConfig{Wake: hub.Wake})
 	run(t, hub.Run)
 	run(t, l.Run)
 	eventually(t, 20*time.Second, "the hub is ready", func() bool { return hub.Err() == nil })
@@ -25,10 +25,6 @@ func follow(t *testing.T, s *store.Store, start stream.Start, topic string) *str
 	t.Cleanup(sub.Close)
 	return sub
 }
-
-type hearer struct{ *stream.Hub }
-
-func (hearer) Signal(store.Signal) {}
 
 // numbered are the numbers that the next n comments have for a body, in the order
 // in which they arrive.

@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -15,70 +14,83 @@ import (
 
 // The channels of NOTIFY. They are per database, like the schema.
 const (
-	logChannel    = "tidings_log"    // the log has grown: a doorbell, no payload
+	logChannel    = "tidings_log"    // the log has grown; the payload is empty
 	signalChannel = "tidings_signal" // a Signal as JSON
-	probeChannel  = "tidings_probe"  // an instance asks itself whether it hears
+	probeChannel  = "tidings_probe"  // a listener's notification to itself
 )
 
 const (
-	// quiet is how long the connection may be silent before it has to prove itself,
-	// and then how long the proof may take.
-	quiet = 4 * time.Second
-	// goodbye is how long a connection that failed may take to close.
-	goodbye = time.Second
-	// probeEvery is how often Probe asks Postgres at most; between, the last answer
-	// counts.
-	probeEvery  = time.Second
+	// silenceLimit is how long the connection may bring nothing before the listener
+	// probes it, and also how long that probe may take.
+	silenceLimit = 4 * time.Second
+	// closeTimeout bounds the closing of a connection that failed.
+	closeTimeout = time.Second
+	// backoffMost bounds the pause between two attempts to connect.
 	backoffMost = 5 * time.Second
-	// settled is how long a connection must hold for its failures to be forgotten.
-	settled = time.Minute
+	// stableAfter is how long a connection must last for the count of failures in a row
+	// to begin again at zero.
+	stableAfter = time.Minute
 )
 
-// errDeaf: the connection is there, and a notification did not come through it.
-var errDeaf = errors.New("listen connection is deaf")
+// errDeaf says that the connection is open, but a notification that was sent to it did
+// not arrive. That is so behind a pooler that cannot LISTEN, and on a network that
+// drops packets.
+var errDeaf = errors.New("the LISTEN connection receives no notifications")
 
-// A Listener hears what other sessions NOTIFY, over one dedicated connection.
+// ListenerConfig sets a [Listener]. [Listener.Run] calls the functions, one call at a
+// time. They must not block. A nil function is not called.
+type ListenerConfig struct {
+	// Wake is called when the log may have grown, and after each connect: what was
+	// notified before a connect is lost, so the log must be read.
+	Wake func()
+	// Signal is called with each signal that [Store.Signal] sent, on any instance.
+	Signal func(Signal)
+}
+
+// A Listener receives the notifications of all sessions of the database, over one
+// dedicated connection. It is safe for concurrent use.
 type Listener struct {
 	store  *Store
-	hear   Hearer
+	wake   func()
+	signal func(Signal)
 	logger *slog.Logger
 
-	mu      sync.Mutex       // guards what follows
-	probes  map[string]probe // under way, by payload
-	current error            // why it does not listen; nil when it does
-	stats   ListenerStats
+	mu     sync.Mutex       // guards probes, err and stats
+	probes map[string]probe // probes under way, by payload
+	err    error            // why it does not listen; nil while it does
+	stats  ListenerStats
 }
 
-// A Hearer is told what a [Listener] hears. Its methods must not block.
-type Hearer interface {
-	// Wake: the log may have grown. Called after each (re)connect, too.
-	Wake()
-	// Signal: somebody sent one, see [Store.Signal].
-	Signal(Signal)
-}
-
-// NewListener makes a listener that listens once it runs.
-func (s *Store) NewListener(hear Hearer) *Listener {
-	return &Listener{
-		store:   s,
-		hear:    hear,
-		logger:  s.logger,
-		probes:  make(map[string]probe),
-		current: errors.New("listen: not connected yet"),
+// NewListener returns a listener that connects when [Listener.Run] is called.
+func (s *Store) NewListener(cfg ListenerConfig) *Listener {
+	l := &Listener{
+		store:  s,
+		wake:   cfg.Wake,
+		signal: cfg.Signal,
+		logger: s.logger,
+		probes: make(map[string]probe),
+		err:    errors.New("listen: not connected yet"),
 	}
+	if l.wake == nil {
+		l.wake = func() {}
+	}
+	if l.signal == nil {
+		l.signal = func(Signal) {}
+	}
+	return l
 }
 
-// Run listens until ctx ends, then returns nil. A connection that fails or goes
-// deaf is replaced, with a pause that grows with each failure in a row.
+// Run listens until ctx ends, then returns nil. It replaces a connection that fails, or
+// that receives nothing any more, after a pause that grows with each failure in a row.
 func (l *Listener) Run(ctx context.Context) error {
 	for failures := 0; ; failures++ {
 		start := time.Now()
 		err := l.listen(ctx)
-		l.note(err)
+		l.setErr(err)
 		if ctx.Err() != nil {
 			return nil
 		}
-		if time.Since(start) > settled {
+		if time.Since(start) > stableAfter {
 			failures = 0
 		}
 		pause := backoff(failures)
@@ -91,63 +103,64 @@ func (l *Listener) Run(ctx context.Context) error {
 	}
 }
 
-// backoff doubles from 100 ms to 5 s, half of it random.
+// backoff returns the pause after so many failures in a row. It doubles from 100 ms to
+// backoffMost; one half of it is random, so that instances do not return together.
 func backoff(failures int) time.Duration {
 	most := min(100*time.Millisecond<<min(failures, 10), backoffMost)
 	return most/2 + mathrand.N(most/2)
 }
 
-// listen connects and hears until the connection fails.
+// listen connects and receives until the connection fails, and returns why.
 func (l *Listener) listen(ctx context.Context) error {
 	conn, err := pgx.ConnectConfig(ctx, l.store.listen)
 	if err != nil {
 		return fmt.Errorf("connect: %w", err)
 	}
 	defer func() {
-		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), goodbye)
+		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
 		defer cancel()
-		conn.Close(closing) //nolint:errcheck // it is lost already, or we are leaving
+		_ = conn.Close(closing) // it has failed already, or Run ends
 	}()
-	subscribing, cancel := context.WithTimeout(ctx, quiet)
+	subscribing, cancel := context.WithTimeout(ctx, silenceLimit)
 	defer cancel()
 	_, err = conn.Exec(subscribing, `set idle_session_timeout = 0; listen tidings_log; listen tidings_signal; listen tidings_probe`)
 	if err != nil {
 		return fmt.Errorf("listen: %w", err)
 	}
-	l.note(nil)
-	l.hear.Wake() // what was said meanwhile is in the log
+	l.setErr(nil)
+	l.wake()
 	for {
-		if err := l.next(ctx, conn); err != nil {
+		if err := l.receiveOrProbe(ctx, conn); err != nil {
 			return err
 		}
 	}
 }
 
-// next waits for one notification. When none comes for a while, the connection must
-// prove that it still hears.
-func (l *Listener) next(ctx context.Context, conn *pgx.Conn) error {
-	err := l.await(ctx, conn)
+// receiveOrProbe waits for one notification. If none comes within silenceLimit, it sends
+// one to this connection through another one, and returns errDeaf if nothing arrives.
+func (l *Listener) receiveOrProbe(ctx context.Context, conn *pgx.Conn) error {
+	err := l.receive(ctx, conn)
 	if !errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}
-	proving, cancel := context.WithTimeout(ctx, quiet)
+	probing, cancel := context.WithTimeout(ctx, silenceLimit)
 	defer cancel()
-	payload, _ := l.begin()
-	defer l.forget(payload)
-	if err := notify(proving, l.store.log, probeChannel, payload); err != nil {
+	payload, _ := l.beginProbe()
+	defer l.endProbe(payload)
+	if err := notify(probing, l.store.log, probeChannel, payload); err != nil {
 		return fmt.Errorf("probe: %w", err)
 	}
-	err = l.await(proving, conn)
+	err = l.receive(probing, conn)
 	if errors.Is(err, context.DeadlineExceeded) {
 		return errDeaf
 	}
 	return err
 }
 
-// await waits for a notification, no longer than quiet. A wait that is cut short
-// leaves the connection usable.
-func (l *Listener) await(ctx context.Context, conn *pgx.Conn) error {
-	ctx, cancel := context.WithTimeout(ctx, quiet)
+// receive waits up to silenceLimit for one notification and passes it on. After
+// context.DeadlineExceeded the connection can still be used.
+func (l *Listener) receive(ctx context.Context, conn *pgx.Conn) error {
+	ctx, cancel := context.WithTimeout(ctx, silenceLimit)
 	defer cancel()
 	n, err := conn.WaitForNotification(ctx)
 	if err != nil {
@@ -155,81 +168,24 @@ func (l *Listener) await(ctx context.Context, conn *pgx.Conn) error {
 	}
 	switch n.Channel {
 	case logChannel:
-		l.hear.Wake()
+		l.wake()
 	case probeChannel:
-		l.probed(n.Payload)
+		l.probeReceived(n.Payload)
 	case signalChannel:
 		signal, err := parseSignal(n.Payload)
 		if err != nil {
 			l.logger.WarnContext(ctx, "malformed signal ignored", "err", err)
 			return nil
 		}
-		l.hear.Signal(signal)
+		l.signal(signal)
 	}
 	return nil
 }
 
-func (l *Listener) note(err error) {
+// setErr notes why the listener does not listen, or that it does when err is nil.
+func (l *Listener) setErr(err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.current = err
+	l.err = err
 	l.stats.note(err)
-}
-
-// A probe is a notification to ourselves.
-type probe struct {
-	asked time.Time
-	heard chan struct{} // closed when it came back
-}
-
-func (l *Listener) begin() (payload string, p probe) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	payload, p = rand.Text(), probe{time.Now(), make(chan struct{})}
-	l.probes[payload] = p
-	return payload, p
-}
-
-func (l *Listener) forget(payload string) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	delete(l.probes, payload)
-}
-
-// probed takes note that a probe came back, if it is one of ours.
-func (l *Listener) probed(payload string) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if p, ours := l.probes[payload]; ours {
-		close(p.heard)
-		delete(l.probes, payload)
-		l.stats.LastProof = time.Now()
-		l.stats.RoundTrip = l.stats.LastProof.Sub(p.asked)
-	}
-}
-
-// Probe proves that what is notified is heard, by a round trip through Postgres: at
-// most once a second, in between the last proof counts. It returns why not.
-func (l *Listener) Probe(ctx context.Context) error {
-	if current, fresh := l.state(); current != nil || fresh {
-		return current
-	}
-	payload, p := l.begin()
-	defer l.forget(payload)
-	if err := notify(ctx, l.store.log, probeChannel, payload); err != nil {
-		return fmt.Errorf("probe: %w", err)
-	}
-	select {
-	case <-p.heard:
-		return nil
-	case <-ctx.Done():
-		return errDeaf
-	}
-}
-
-// state is why it does not listen, if so, and whether it was proven just now that it does.
-func (l *Listener) state() (current error, fresh bool) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.current, time.Since(l.stats.LastProof) < probeEvery
 }

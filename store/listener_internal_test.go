@@ -61,7 +61,7 @@ func TestBackoff_GrowsWithinBounds(t *testing.T) {
 func TestDeafConnectionIsReplacedInTime(t *testing.T) {
 	t.Parallel()
 
-	if worst := quiet + quiet + goodbye + backoff(0); worst > 9500*time.Millisecond {
+	if worst := silenceLimit + silenceLimit + closeTimeout + backoff(0); worst > 9500*time.Millisecond {
 		t.Errorf("it may take %v and what connecting takes", worst)
 	}
 }

@@ -17,42 +17,42 @@ import (
 	"github.com/tidings-live/tidings/stream/awareness"
 )
 
-// ears remember what a listener hears.
-type ears struct {
+// received records the calls of a listener.
+type received struct {
 	wakes atomic.Int64
 
 	mu      sync.Mutex // guards signals
 	signals []store.Signal
 }
 
-func (e *ears) Wake() { e.wakes.Add(1) }
+func (r *received) wake() { r.wakes.Add(1) }
 
-func (e *ears) Signal(s store.Signal) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.signals = append(e.signals, s)
+func (r *received) signal(s store.Signal) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.signals = append(r.signals, s)
 }
 
-func (e *ears) heard() []store.Signal {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return e.signals
+func (r *received) allSignals() []store.Signal {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.signals
 }
 
 // listen runs a listener until the test ends, and waits until it listens.
-func listen(t *testing.T, s *store.Store) (*store.Listener, *ears) {
+func listen(t *testing.T, s *store.Store) (*store.Listener, *received) {
 	t.Helper()
-	heard := new(ears)
-	l := s.NewListener(heard)
+	got := new(received)
+	l := s.NewListener(store.ListenerConfig{Wake: got.wake, Signal: got.signal})
 	run(t, l.Run)
-	heard.waitForWake(t, 0)
-	return l, heard
+	got.waitForWake(t, 0)
+	return l, got
 }
 
 // waitForWake waits for more wakes than there were.
-func (e *ears) waitForWake(t *testing.T, than int64) {
+func (r *received) waitForWake(t *testing.T, than int64) {
 	t.Helper()
-	eventually(t, 20*time.Second, "the listener is woken", func() bool { return e.wakes.Load() > than })
+	eventually(t, 20*time.Second, "the listener is woken", func() bool { return r.wakes.Load() > than })
 }
 
 // probe asks for no longer than a moment.
@@ -108,7 +108,7 @@ func TestListener(t *testing.T) {
 	t.Run("StopsWhenItIsToldTo", func(t *testing.T) {
 		t.Parallel()
 		d := newDatabase(t)
-		l := d.NewListener(new(ears))
+		l := d.NewListener(store.ListenerConfig{})
 		if err := l.Probe(t.Context()); err == nil {
 			t.Error("it proves that it hears before it runs")
 		}
@@ -215,9 +215,9 @@ func TestSignal(t *testing.T) {
 		stopped.Stop = true
 		must(t, d.Signal(t.Context(), typing))
 		must(t, d.Signal(t.Context(), stopped))
-		for _, heard := range []*ears{near, far} {
-			eventually(t, 20*time.Second, "both are heard", func() bool { return len(heard.heard()) == 2 })
-			want(t, "the signals", heard.heard(), []store.Signal{typing, stopped})
+		for _, heard := range []*received{near, far} {
+			eventually(t, 20*time.Second, "both are heard", func() bool { return len(heard.allSignals()) == 2 })
+			want(t, "the signals", heard.allSignals(), []store.Signal{typing, stopped})
 		}
 		want(t, "the events", len(d.events(t, 0)), 0)
 	})
@@ -235,8 +235,8 @@ func TestSignal(t *testing.T) {
 			d.exec(t, `select pg_notify('tidings_signal', $1)`, payload)
 		}
 		must(t, d.Signal(t.Context(), typing))
-		eventually(t, 20*time.Second, "the good one is heard", func() bool { return len(heard.heard()) > 0 })
-		want(t, "the signals", heard.heard(), []store.Signal{typing})
+		eventually(t, 20*time.Second, "the good one is heard", func() bool { return len(heard.allSignals()) > 0 })
+		want(t, "the signals", heard.allSignals(), []store.Signal{typing})
 		want(t, "the reports", strings.Count(report.String(), "malformed signal ignored"), len(malformed))
 	})
 }
@@ -300,7 +300,7 @@ func TestListener_OutlivesTheTimeoutOfIdleSessions(t *testing.T) {
 
 	d := newDatabase(t)
 	d.exec(t, `do $$ begin execute format('alter database %I set idle_session_timeout = 300', current_database()); end $$`)
-	l := d.NewListener(&ears{})
+	l := d.NewListener(store.ListenerConfig{})
 	run(t, l.Run)
 	eventually(t, 30*time.Second, "it has proved that it hears", func() bool { return !l.Stats().LastProof.IsZero() })
 	want(t, "connections", l.Stats().Connects, 1)

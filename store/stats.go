@@ -4,23 +4,21 @@ import (
 	"context"
 	"errors"
 	"time"
-
-	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// ListenerStats say how a [Listener] fares.
+// ListenerStats describe the LISTEN connection of a [Listener].
 type ListenerStats struct {
-	Connected bool
-	LastProof time.Time     // when a probe last came back through this connection; zero before the first
-	RoundTrip time.Duration // of that probe
-	Connects  int64         // connections that began to listen
-	Deaf      int64         // connections that were there and heard nothing
+	Connected bool          // a connection listens now
+	LastProof time.Time     // when the last probe arrived on this connection; zero before the first
+	RoundTrip time.Duration // time from sending that probe to its arrival
+	Connects  int64         // connections that have listened
+	Deaf      int64         // connections that were open but received nothing
 }
 
-// note takes in what became of the connection.
+// note counts a connection that listens (err is nil) or has ended.
 func (s *ListenerStats) note(err error) {
 	s.Connected = err == nil
-	s.LastProof = time.Time{} // it was another connection's
+	s.LastProof = time.Time{} // the proof was for the connection before
 	switch {
 	case err == nil:
 		s.Connects++
@@ -29,26 +27,45 @@ func (s *ListenerStats) note(err error) {
 	}
 }
 
-// Stats may be called at any time.
+// Stats returns the current figures.
 func (l *Listener) Stats() ListenerStats {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.stats
 }
 
-// PoolStats are those of the pool of connections, without the few that read the log.
-func (s *Store) PoolStats() *pgxpool.Stat { return s.pool.Stat() }
+// PoolStats describe the pool of connections that requests use. The few connections
+// that read the log are not in it.
+type PoolStats struct {
+	Acquired int           // connections in use
+	Idle     int           // open connections that nothing uses
+	Max      int           // most connections that the pool may open
+	Waits    int64         // acquisitions that had to wait for a connection
+	WaitTime time.Duration // total time spent in acquisitions
+}
 
-// NotifyQueue is how full Postgres's queue of notifications is, from 0 to 1. At 1
-// every commit that notifies fails: some session listens in a transaction that
-// doesn't end.
+// PoolStats returns the current figures.
+func (s *Store) PoolStats() PoolStats {
+	p := s.pool.Stat()
+	return PoolStats{
+		Acquired: int(p.AcquiredConns()),
+		Idle:     int(p.IdleConns()),
+		Max:      int(p.MaxConns()),
+		Waits:    p.EmptyAcquireCount(),
+		WaitTime: p.AcquireDuration(),
+	}
+}
+
+// NotifyQueue returns how full Postgres's queue of notifications is, from 0 to 1. At 1
+// every commit that notifies fails. The queue fills up when a session that listens
+// keeps a transaction open.
 func (s *Store) NotifyQueue(ctx context.Context) (float64, error) {
 	var full float64
 	err := s.pool.QueryRow(ctx, `select pg_notification_queue_usage()`).Scan(&full)
 	return full, translate(err)
 }
 
-// GroupStats say how group commit fares; all are 0 without it.
+// GroupStats count the writes of group commit. All are 0 without it.
 type GroupStats struct {
 	Waiting      int   // writes in the queue
 	Transactions int64 // committed by the group

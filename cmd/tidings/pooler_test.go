@@ -63,7 +63,7 @@ func TestPoolerWithNoWayPast(t *testing.T) {
 		answer := srv.get(t, "/readyz", nil)
 		answer.Body.Close()
 		want(t, "readyz", answer.StatusCode, http.StatusServiceUnavailable)
-		return strings.Contains(said.String(), `msg="listener lost" err="listen connection is deaf"`)
+		return strings.Contains(said.String(), `msg="listener lost" err="the LISTEN connection receives no notifications"`)
 	})
 }
 

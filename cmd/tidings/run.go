@@ -39,21 +39,6 @@ type parts struct {
 	http     *http.Server
 }
 
-// ears passes on what the listener hears.
-type ears struct {
-	*stream.Hub
-	typing *awareness.Typing
-}
-
-// Signal implements [store.Hearer].
-func (e ears) Signal(s store.Signal) {
-	if s.Stop {
-		e.typing.Stop(s.Topic, s.User.ID)
-		return
-	}
-	e.typing.Signal(s.Topic, s.User)
-}
-
 func (i instance) retention() store.Retention {
 	return store.Retention{Age: i.Retention, Rows: i.RetentionRows}
 }
@@ -74,7 +59,7 @@ func (i instance) build(ctx context.Context) (*parts, error) {
 	}
 	hub := stream.NewHub(db, stream.HubConfig{RingEvents: i.RingEvents, RingBytes: i.RingBytes, Logger: i.logger})
 	typing := awareness.NewTyping(hub)
-	listener := db.NewListener(ears{hub, typing})
+	listener := db.NewListener(store.ListenerConfig{Wake: hub.Wake, Signal: func(s store.Signal) { receive(typing, s) }})
 	server, err := api.New(api.Config{
 		Store: db, Hub: hub, Typing: typing, Prober: listener, Verifier: verifier,
 		AllowedOrigins: i.AllowedOrigins, PublicKinds: i.PublicKinds,
@@ -85,6 +70,15 @@ func (i instance) build(ctx context.Context) (*parts, error) {
 		return nil, err
 	}
 	return &parts{db, hub, typing, listener, server, api.NewHTTPServer(server, i.logger)}, nil
+}
+
+// receive applies a signal of any instance to the typing state of this one.
+func receive(typing *awareness.Typing, s store.Signal) {
+	if s.Stop {
+		typing.Stop(s.Topic, s.User.ID)
+		return
+	}
+	typing.Signal(s.Topic, s.User)
 }
 
 // run serves until ctx ends or a part fails, then takes the parts down in order:
