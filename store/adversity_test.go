@@ -6,12 +6,12 @@ import (
 	"fmt"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/jackc/pgerrcode"
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/tidings-live/tidings/store"
+	"github.com/tidings-live/tidings/stream/streamtest"
 )
 
 // queueRoom is how many writes wait for a transaction at most.
@@ -46,18 +46,18 @@ func TestFullQueue(t *testing.T) {
 			}
 		})
 	}
-	eventually(t, 30*time.Second, "the queue is full", func() bool { return d.GroupStats().Waiting == queueRoom })
-	wantErr(t, publish(t.Context(), "room:late"), store.ErrBusy)
+	streamtest.Eventually(t, "the queue is full", func() bool { return d.GroupStats().Waiting == queueRoom })
+	streamtest.WantErr(t, publish(t.Context(), "room:late"), store.ErrBusy)
 	_, err := d.Like(t.Context(), "42", ann)
-	wantErr(t, err, store.ErrBusy)
+	streamtest.WantErr(t, err, store.ErrBusy)
 	leave()
 	release()
 	waiting.Wait()
-	must(t, publish(t.Context(), "room:after"))
+	streamtest.Must(t, publish(t.Context(), "room:after"))
 	for topic, n := range map[string]int64{"first": 1, "stays": queueRoom / 2, "leaves": 0, "late": 0, "after": 1} {
-		want(t, topic, value[int64](t, d, `select count(*) from tidings.events where topic = $1`, "room:"+topic), n)
+		streamtest.Want(t, topic, value[int64](t, d, `select count(*) from tidings.events where topic = $1`, "room:"+topic), n)
 	}
-	want(t, "likes", value[int64](t, d, `select count(*) from tidings.likes`), 0)
+	streamtest.Want(t, "likes", value[int64](t, d, `select count(*) from tidings.likes`), 0)
 }
 
 // A key is as durable as its comment: who never heard the answer, because the server
@@ -88,23 +88,23 @@ func TestIdempotencyKey_SurvivesACrash(t *testing.T) {
 			}
 		}()
 	}
-	eventually(t, 20*time.Second, "they write", func() bool {
+	streamtest.Eventually(t, "they write", func() bool {
 		return value[int64](t, d, `select count(*) from tidings.comments`) > 200
 	})
-	must(t, server.Crash(t.Context()))
+	streamtest.Must(t, server.Crash(t.Context()))
 	d.restart(t, server)
 	for range writers {
-		must(t, <-answers)
+		streamtest.Must(t, <-answers)
 	}
-	want(t, "the answer to a key of before", d.comment(t, asked(0)), known)
-	want(t, "comments without a key of their own", value[int64](t, d, `
+	streamtest.Want(t, "the answer to a key of before", d.comment(t, asked(0)), known)
+	streamtest.Want(t, "comments without a key of their own", value[int64](t, d, `
 		select count(*)
 		from tidings.comments c
 		where not exists (
 			select from tidings.idempotency i
 			where i.comment_id = c.id
 		)`), 0)
-	want(t, "keys", value[int64](t, d, `select count(*) from tidings.idempotency`), value[int64](t, d, `select count(*) from tidings.comments`))
+	streamtest.Want(t, "keys", value[int64](t, d, `select count(*) from tidings.idempotency`), value[int64](t, d, `select count(*) from tidings.comments`))
 }
 
 // Others may write as strictly as they like, and so may the database by default: it is
@@ -154,8 +154,8 @@ func TestSerializableWritersBeside(t *testing.T) {
 	for _, n := range written {
 		total += int64(n)
 	}
-	want(t, "comments", value[int64](t, d, `select count(*) from tidings.comments`), total)
-	want(t, "events", value[int64](t, d, `select count(*) from tidings.events where name = 'new-comment'`), total)
-	want(t, "likes", value[int64](t, d, `select count(*) from tidings.likes`), writers)
-	want(t, "repaired counts", value[int64](t, d, `select tidings.recount()`), 0)
+	streamtest.Want(t, "comments", value[int64](t, d, `select count(*) from tidings.comments`), total)
+	streamtest.Want(t, "events", value[int64](t, d, `select count(*) from tidings.events where name = 'new-comment'`), total)
+	streamtest.Want(t, "likes", value[int64](t, d, `select count(*) from tidings.likes`), writers)
+	streamtest.Want(t, "repaired counts", value[int64](t, d, `select tidings.recount()`), 0)
 }

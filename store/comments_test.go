@@ -10,6 +10,7 @@ import (
 
 	"github.com/tidings-live/tidings/store"
 	"github.com/tidings-live/tidings/stream"
+	"github.com/tidings-live/tidings/stream/streamtest"
 )
 
 // keyOrNone are what a comment may bring along: there is a statement for each.
@@ -37,9 +38,9 @@ func rendered(t *testing.T, c store.Comment) map[string]any {
 		"createdAt": stamp(&c.CreatedAt), "editedAt": stamp(c.EditedAt),
 		"version": c.Version,
 	})
-	must(t, err)
+	streamtest.Must(t, err)
 	var v map[string]any
-	must(t, json.Unmarshal(text, &v))
+	streamtest.Must(t, json.Unmarshal(text, &v))
 	return v
 }
 
@@ -58,15 +59,15 @@ func TestCreateComment(t *testing.T) {
 			list := d.list(t, "42")
 			told := named(d.events(t, 0), "new-comment")
 			listed := rendered(t, list.Comments[0])
-			want(t, "the created comment", rendered(t, created), listed)
-			want(t, "the event's data", decode[map[string]any](t, told[len(told)-1]), listed)
-			want(t, "the body", created.Body, c.Body)
-			want(t, "the author", list.Comments[0].Author, bob)
-			want(t, "the parent", list.Comments[0].ParentID, c.ParentID)
+			streamtest.Want(t, "the created comment", rendered(t, created), listed)
+			streamtest.Want(t, "the event's data", decode[map[string]any](t, told[len(told)-1]), listed)
+			streamtest.Want(t, "the body", created.Body, c.Body)
+			streamtest.Want(t, "the author", list.Comments[0].Author, bob)
+			streamtest.Want(t, "the parent", list.Comments[0].ParentID, c.ParentID)
 		}
 		list := d.list(t, "42")
-		want(t, "the root's replies", list.Comments[2].Replies, 1)
-		want(t, "the post's comments", list.Counts.Comments, 3)
+		streamtest.Want(t, "the root's replies", list.Comments[2].Replies, 1)
+		streamtest.Want(t, "the post's comments", list.Counts.Comments, 3)
 	})
 
 	t.Run("TellsThePostsReaders", func(t *testing.T) {
@@ -78,8 +79,8 @@ func TestCreateComment(t *testing.T) {
 		for _, e := range events {
 			names = append(names, e.Topic.String()+" "+e.Name.String())
 		}
-		want(t, "the log", names, []string{"post:42 new-comment", "post:42 comment-count"})
-		want(t, "the count", events[1].Data.String(), `{"count":1,"postId":"42"}`)
+		streamtest.Want(t, "the log", names, []string{"post:42 new-comment", "post:42 comment-count"})
+		streamtest.Want(t, "the count", events[1].Data.String(), `{"count":1,"postId":"42"}`)
 	})
 
 	t.Run("NotesTheAuthorAsTheTokenSays", func(t *testing.T) {
@@ -88,7 +89,7 @@ func TestCreateComment(t *testing.T) {
 		for _, author := range []store.User{{ID: "ann", Name: "Ann"}, {ID: "ann", Name: "Anna", AvatarURL: new("/a.png")}, {ID: "ann", Name: "Anna"}} {
 			d.comment(t, store.NewComment{PostID: "42", Author: author, Body: "Hello"})
 			for _, c := range d.list(t, "42").Comments {
-				want(t, "the author", c.Author, author)
+				streamtest.Want(t, "the author", c.Author, author)
 			}
 		}
 	})
@@ -100,7 +101,7 @@ func TestCreateComment(t *testing.T) {
 		d.comment(t, store.NewComment{PostID: "42", Author: bob, Body: "Hello"})
 		before := value[string](t, d, version)
 		d.comment(t, store.NewComment{PostID: "42", Author: bob, Body: "Hello"})
-		want(t, "the row", value[string](t, d, version), before)
+		streamtest.Want(t, "the row", value[string](t, d, version), before)
 	})
 
 	t.Run("RefusesAReplyToNothing", func(t *testing.T) {
@@ -108,7 +109,7 @@ func TestCreateComment(t *testing.T) {
 		d := newDatabase(t)
 		other := d.comment(t, store.NewComment{PostID: "43", Author: ann, Body: "Hello"})
 		deleted := d.comment(t, store.NewComment{PostID: "42", Author: ann, Body: "Hello"})
-		must(t, d.DeleteComment(t.Context(), deleted.ID, "ann", false))
+		streamtest.Must(t, d.DeleteComment(t.Context(), deleted.ID, "ann", false))
 		pending := value[int64](t, d, `
 			insert into tidings.comments (post_id, author_id, body, status)
 			values ('42', 'ann', 'Hello', 'pending')
@@ -118,10 +119,10 @@ func TestCreateComment(t *testing.T) {
 		for _, parent := range []int64{unknown, -1, 0, other.ID, deleted.ID, pending} {
 			for _, key := range keyOrNone {
 				_, err := d.CreateComment(t.Context(), store.NewComment{PostID: "42", ParentID: &parent, Author: bob, Body: "Hello", IdempotencyKey: key})
-				wantErr(t, err, store.ErrNoParent)
+				streamtest.WantErr(t, err, store.ErrNoParent)
 			}
 		}
-		want(t, "the head", d.head(t), before)
+		streamtest.Want(t, "the head", d.head(t), before)
 	})
 
 	t.Run("RefusesAReplyToWhatGoesAwayMeanwhile", func(t *testing.T) {
@@ -129,27 +130,27 @@ func TestCreateComment(t *testing.T) {
 		d := newDatabase(t)
 		parent := d.comment(t, store.NewComment{PostID: "42", Author: ann, Body: "Hello"})
 		tx, err := d.sql.Begin(t.Context())
-		must(t, err)
+		streamtest.Must(t, err)
 		_, err = tx.Exec(t.Context(), `delete from tidings.comments; insert into tidings.users (id, name) values ('bob', 'Rob')`)
-		must(t, err)
+		streamtest.Must(t, err)
 		refused := make(chan error)
 		go func() {
 			_, err := d.CreateComment(t.Context(), store.NewComment{PostID: "42", ParentID: &parent.ID, Author: bob, Body: "Hello"})
 			refused <- err
 		}()
 		d.waits(t, 1) // for bob, after the parent was seen
-		must(t, tx.Commit(t.Context()))
-		wantErr(t, <-refused, store.ErrNoParent)
+		streamtest.Must(t, tx.Commit(t.Context()))
+		streamtest.WantErr(t, <-refused, store.ErrNoParent)
 	})
 
 	t.Run("RefusesALockedPost", func(t *testing.T) {
 		t.Parallel()
 		d := newDatabase(t)
 		_, _, err := d.PutPost(t.Context(), store.PostUpdate{ID: "42", Locked: true})
-		must(t, err)
+		streamtest.Must(t, err)
 		for _, key := range keyOrNone {
 			_, err = d.CreateComment(t.Context(), store.NewComment{PostID: "42", Author: ann, Body: "Hello", IdempotencyKey: key})
-			wantErr(t, err, store.ErrPostLocked)
+			streamtest.WantErr(t, err, store.ErrPostLocked)
 		}
 	})
 
@@ -160,13 +161,13 @@ func TestCreateComment(t *testing.T) {
 		for i, key := range keyOrNone {
 			c := store.NewComment{PostID: fmt.Sprint("post", i), Author: ann, Body: "Hello", IdempotencyKey: key}
 			_, err := strict.CreateComment(t.Context(), c)
-			wantErr(t, err, store.ErrNotFound)
+			streamtest.WantErr(t, err, store.ErrNotFound)
 			other := c
 			other.Author = bob
 			_, err = d.CreateComment(t.Context(), other)
-			must(t, err)
+			streamtest.Must(t, err)
 			_, err = strict.CreateComment(t.Context(), c)
-			must(t, err)
+			streamtest.Must(t, err)
 		}
 	})
 
@@ -178,7 +179,7 @@ func TestCreateComment(t *testing.T) {
 			return err
 		}
 		for _, body := range []string{"x", "  x  ", strings.Repeat("😀", store.MaxBodyRunes)} {
-			must(t, try("42", ann, body))
+			streamtest.Must(t, try("42", ann, body))
 		}
 		for _, body := range []string{"", " \r\n\t", strings.Repeat("x", store.MaxBodyRunes+1)} {
 			wantInvalid(t, try("42", ann, body), "comments_body_length")
@@ -190,7 +191,7 @@ func TestCreateComment(t *testing.T) {
 		wantInvalid(t, try("42\n", ann, "Hello"), "posts_id_grammar")
 		wantInvalid(t, try("42", user(".."), "Hello"), "users_id_grammar")
 		wantInvalid(t, try("42", store.User{ID: "eve"}, "Hello"), "users_name_length")
-		want(t, "the comments", len(d.list(t, "42").Comments), 3)
+		streamtest.Want(t, "the comments", len(d.list(t, "42").Comments), 3)
 	})
 }
 
@@ -202,18 +203,18 @@ func TestDeleteComment(t *testing.T) {
 		d := newDatabase(t)
 		first := d.comment(t, store.NewComment{PostID: "42", Author: ann, Body: "First"})
 		second := d.comment(t, store.NewComment{PostID: "42", Author: ann, Body: "Second"})
-		wantErr(t, d.DeleteComment(t.Context(), first.ID, "bob", false), store.ErrNotAuthor)
-		wantErr(t, d.DeleteComment(t.Context(), first.ID, "", false), store.ErrNotAuthor)
-		want(t, "the comments", len(d.list(t, "42").Comments), 2)
-		must(t, d.DeleteComment(t.Context(), first.ID, "ann", false))
-		must(t, d.DeleteComment(t.Context(), second.ID, "bob", true))
-		want(t, "the comments", len(d.list(t, "42").Comments), 0)
+		streamtest.WantErr(t, d.DeleteComment(t.Context(), first.ID, "bob", false), store.ErrNotAuthor)
+		streamtest.WantErr(t, d.DeleteComment(t.Context(), first.ID, "", false), store.ErrNotAuthor)
+		streamtest.Want(t, "the comments", len(d.list(t, "42").Comments), 2)
+		streamtest.Must(t, d.DeleteComment(t.Context(), first.ID, "ann", false))
+		streamtest.Must(t, d.DeleteComment(t.Context(), second.ID, "bob", true))
+		streamtest.Want(t, "the comments", len(d.list(t, "42").Comments), 0)
 	})
 
 	t.Run("DoesNotKnowWhatNeverWas", func(t *testing.T) {
 		t.Parallel()
 		d := newDatabase(t)
-		wantErr(t, d.DeleteComment(t.Context(), 1<<40, "ann", true), store.ErrNotFound)
+		streamtest.WantErr(t, d.DeleteComment(t.Context(), 1<<40, "ann", true), store.ErrNotFound)
 	})
 
 	t.Run("TellsOnceHoweverOftenItIsAsked", func(t *testing.T) {
@@ -231,9 +232,9 @@ func TestDeleteComment(t *testing.T) {
 		calls.Wait()
 		events := d.events(t, 0)
 		deleted := named(events, "comment-deleted")
-		want(t, "the deletions told", len(deleted), 1)
-		want(t, "what is told", deleted[0].Data.String(), fmt.Sprintf(`{"id":"%d","postId":"42","parentId":null}`, c.ID))
-		want(t, "the last count", lastCount(t, events), 0)
+		streamtest.Want(t, "the deletions told", len(deleted), 1)
+		streamtest.Want(t, "what is told", deleted[0].Data.String(), fmt.Sprintf(`{"id":"%d","postId":"42","parentId":null}`, c.ID))
+		streamtest.Want(t, "the last count", lastCount(t, events), 0)
 	})
 
 	t.Run("LeavesATombstoneWhileThereAreReplies", func(t *testing.T) {
@@ -241,16 +242,16 @@ func TestDeleteComment(t *testing.T) {
 		d := newDatabase(t)
 		root := d.comment(t, store.NewComment{PostID: "42", Author: bob, Body: "Hello"})
 		reply := d.comment(t, store.NewComment{PostID: "42", Author: ann, Body: "Hello Bob", ParentID: &root.ID})
-		must(t, d.DeleteComment(t.Context(), root.ID, "bob", false))
+		streamtest.Must(t, d.DeleteComment(t.Context(), root.ID, "bob", false))
 		list := d.list(t, "42")
-		want(t, "the comments", len(list.Comments), 2)
-		want(t, "the count", list.Counts.Comments, 1)
+		streamtest.Want(t, "the comments", len(list.Comments), 2)
+		streamtest.Want(t, "the count", list.Counts.Comments, 1)
 		tombstone := list.Comments[1]
-		want(t, "the tombstone", tombstone, store.Comment{
+		streamtest.Want(t, "the tombstone", tombstone, store.Comment{
 			ID: root.ID, PostID: "42", Status: store.StatusDeleted, Replies: 1, CreatedAt: root.CreatedAt, Version: 2,
 		})
-		must(t, d.DeleteComment(t.Context(), reply.ID, "ann", false))
-		want(t, "the comments", len(d.list(t, "42").Comments), 0)
+		streamtest.Must(t, d.DeleteComment(t.Context(), reply.ID, "ann", false))
+		streamtest.Want(t, "the comments", len(d.list(t, "42").Comments), 0)
 	})
 }
 

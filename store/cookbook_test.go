@@ -16,6 +16,7 @@ import (
 	"github.com/tidings-live/tidings/migrations"
 	"github.com/tidings-live/tidings/store/localpg"
 	"github.com/tidings-live/tidings/store/storetest"
+	"github.com/tidings-live/tidings/stream/streamtest"
 )
 
 // cookbookFile is written for people, and run here as it stands.
@@ -60,7 +61,7 @@ var fence = regexp.MustCompile("(?m)^```(\\w+)(.*)\n((?s:.*?))^```$")
 func readCookbook(t *testing.T) (recipes []recipe) {
 	t.Helper()
 	document, err := os.ReadFile(cookbookFile)
-	must(t, err)
+	streamtest.Must(t, err)
 	for _, at := range fence.FindAllSubmatchIndex(document, -1) {
 		part := func(n int) string { return string(document[at[2*n]:at[2*n+1]]) }
 		language, text := part(1), strings.TrimSpace(part(3))
@@ -103,13 +104,13 @@ func newCookbook(t *testing.T) *cookbook {
 	server, err := localpg.Start(t.Context(), localpg.Config{
 		Dir: storetest.Dir(t), Settings: map[string]string{"max_prepared_transactions": "2", "fsync": "off"},
 	})
-	must(t, err)
+	streamtest.Must(t, err)
 	t.Cleanup(func() {
 		if err := server.Stop(context.WithoutCancel(t.Context())); err != nil {
 			t.Error(err)
 		}
 	})
-	must(t, migrations.Up(t.Context(), server.DSN("tidings"), slog.New(slog.DiscardHandler)))
+	streamtest.Must(t, migrations.Up(t.Context(), server.DSN("tidings"), slog.New(slog.DiscardHandler)))
 	return &cookbook{server: server, sessions: make(map[string]*pgx.Conn)}
 }
 
@@ -118,7 +119,7 @@ func (b *cookbook) session(t *testing.T, name string) *pgx.Conn {
 	t.Helper()
 	if b.sessions[name] == nil {
 		conn, err := pgx.Connect(t.Context(), b.server.DSN("tidings"))
-		must(t, err)
+		streamtest.Must(t, err)
 		t.Cleanup(func() { conn.Close(context.WithoutCancel(t.Context())) })
 		b.sessions[name] = conn
 	}
@@ -189,7 +190,7 @@ func complaint(err *pgconn.PgError) string {
 func (b *cookbook) runScript(t *testing.T, r recipe) {
 	t.Helper()
 	bin, _, err := localpg.Find()
-	must(t, err)
+	streamtest.Must(t, err)
 	script := exec.CommandContext(t.Context(), "/bin/sh", "-eu", "-c", r.text)
 	script.Dir = t.TempDir()
 	script.Env = append(os.Environ(), "PATH="+bin+":"+os.Getenv("PATH"),
@@ -207,14 +208,14 @@ func (b *cookbook) news(t *testing.T) string {
 		from tidings.events
 		where position > $1
 		order by position`, b.position)
-	must(t, err)
+	streamtest.Must(t, err)
 	var line string
 	var lines []string
 	_, err = pgx.ForEachRow(found, []any{&b.position, &line}, func() error {
 		lines = append(lines, line)
 		return nil
 	})
-	must(t, err)
+	streamtest.Must(t, err)
 	return strings.Join(lines, "\n")
 }
 
@@ -233,21 +234,21 @@ func (b *cookbook) wantRestored(t *testing.T) {
 	t.Helper()
 	const look = `select count(*), max(position), (select count(*) from tidings.comments) from tidings.events`
 	var was, is [3]int64
-	must(t, b.session(t, "").QueryRow(t.Context(), look).Scan(&was[0], &was[1], &was[2]))
+	streamtest.Must(t, b.session(t, "").QueryRow(t.Context(), look).Scan(&was[0], &was[1], &was[2]))
 	restored, err := pgx.Connect(t.Context(), b.server.DSN("restored"))
-	must(t, err)
+	streamtest.Must(t, err)
 	defer restored.Close(context.WithoutCancel(t.Context()))
-	must(t, restored.QueryRow(t.Context(), look).Scan(&is[0], &is[1], &is[2]))
-	want(t, "what was restored", is, was)
+	streamtest.Must(t, restored.QueryRow(t.Context(), look).Scan(&is[0], &is[1], &is[2]))
+	streamtest.Want(t, "what was restored", is, was)
 
 	_, err = restored.Exec(t.Context(), `insert into orders (customer) values ('ann')`)
-	must(t, err)
+	streamtest.Must(t, err)
 	var epochs, next int64
-	must(t, restored.QueryRow(t.Context(), `
+	streamtest.Must(t, restored.QueryRow(t.Context(), `
 		select (select count(*) from tidings.epochs), min(position)
 		from tidings.events
 		where position > $1`, is[1]).Scan(&epochs, &next))
-	want(t, "epochs", epochs, 2)
+	streamtest.Want(t, "epochs", epochs, 2)
 	if next <= is[1] {
 		t.Errorf("the log goes on at %d after %d", next, is[1])
 	}

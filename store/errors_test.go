@@ -11,6 +11,7 @@ import (
 	"github.com/tidings-live/tidings/store"
 	"github.com/tidings-live/tidings/stream"
 	"github.com/tidings-live/tidings/stream/awareness"
+	"github.com/tidings-live/tidings/stream/streamtest"
 )
 
 // methods are all that speak to Postgres.
@@ -80,7 +81,7 @@ func eachMethod(t *testing.T, s *store.Store, judge func(name string, err error)
 	for name, call := range methods(t, s) {
 		judge(name, call(ctx))
 	}
-	must(t, ctx.Err())
+	streamtest.Must(t, ctx.Err())
 }
 
 func TestStore_Unavailable(t *testing.T) {
@@ -88,7 +89,7 @@ func TestStore_Unavailable(t *testing.T) {
 
 	d, server := newServer(t)
 	wantUp := func() {
-		eventually(t, 20*time.Second, "it works again", func() bool { return d.Ping(t.Context()) == nil })
+		streamtest.Eventually(t, "it works again", func() bool { return d.Ping(t.Context()) == nil })
 		eachMethod(t, d.Store, func(name string, err error) {
 			if err != nil {
 				t.Errorf("%s: %v, want no error", name, err)
@@ -106,9 +107,9 @@ func TestStore_Unavailable(t *testing.T) {
 		wantUp()
 		// Some calls are in the middle of a statement when it happens.
 		turn, err := d.sql.Begin(t.Context())
-		must(t, err)
+		streamtest.Must(t, err)
 		_, err = turn.Exec(t.Context(), `lock table tidings.turn, tidings.events`)
-		must(t, err)
+		streamtest.Must(t, err)
 		var calls sync.WaitGroup
 		for _, name := range []string{"CreateComment", "Comments", "Read"} {
 			calls.Go(func() {
@@ -119,7 +120,7 @@ func TestStore_Unavailable(t *testing.T) {
 			})
 		}
 		d.waits(t, 3)
-		must(t, end(t.Context()))
+		streamtest.Must(t, end(t.Context()))
 		calls.Wait()
 		_ = turn.Rollback(t.Context())
 
@@ -139,7 +140,7 @@ func TestOpen_FailsOnAMalformedURLAlone(t *testing.T) {
 		}
 	}
 	away := open(t, "postgres:///?host=/nowhere")
-	wantErr(t, away.Ping(t.Context()), store.ErrUnavailable)
+	streamtest.WantErr(t, away.Ping(t.Context()), store.ErrUnavailable)
 }
 
 func TestStore_RefusesAServerThatTakesNoWrites(t *testing.T) {
@@ -173,24 +174,24 @@ func TestStore_CallsThatEndEarly(t *testing.T) {
 		t.Parallel()
 		d, s := one(t)
 		tx, err := d.sql.Begin(t.Context())
-		must(t, err)
+		streamtest.Must(t, err)
 		defer tx.Rollback(context.WithoutCancel(t.Context()))
 		_, err = tx.Exec(t.Context(), `lock table tidings.turn, tidings.events`)
-		must(t, err)
+		streamtest.Must(t, err)
 		var calls sync.WaitGroup
 		for range 2 { // one in a statement, or the other, that waits for the connection
 			calls.Go(func() {
 				ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 				defer cancel()
 				_, err := s.Read(ctx, stream.Query{Limit: 1})
-				wantErr(t, err, store.ErrUnavailable)
-				wantErr(t, err, context.DeadlineExceeded)
+				streamtest.WantErr(t, err, store.ErrUnavailable)
+				streamtest.WantErr(t, err, context.DeadlineExceeded)
 			})
 		}
 		calls.Wait()
-		must(t, tx.Rollback(t.Context()))
+		streamtest.Must(t, tx.Rollback(t.Context()))
 		_, err = s.Read(t.Context(), stream.Query{Limit: 1})
-		must(t, err)
+		streamtest.Must(t, err)
 	})
 
 	t.Run("GiveTheirConnectionBack", func(t *testing.T) {
@@ -220,8 +221,8 @@ func TestStore_CallsThatEndEarly(t *testing.T) {
 				cancel()
 			}
 		}
-		must(t, s.Ping(t.Context()))
-		eventually(t, 20*time.Second, "all sessions but one are gone", func() bool {
+		streamtest.Must(t, s.Ping(t.Context()))
+		streamtest.Eventually(t, "all sessions but one are gone", func() bool {
 			return value[bool](t, d, `
 				select count(*) = 1
 				from pg_stat_activity
@@ -239,7 +240,7 @@ func TestStore_CallsThatEndEarly(t *testing.T) {
 				t.Errorf("%s: %v, want context.Canceled alone", name, err)
 			}
 		}
-		want(t, "the events", len(d.events(t, 0)), 0)
+		streamtest.Want(t, "the events", len(d.events(t, 0)), 0)
 	})
 }
 
@@ -253,13 +254,13 @@ func TestStore_BlackHole(t *testing.T) {
 		through := newProxy(t, d.dsn)
 		s := open(t, through.dsn)
 		_, err := s.Read(t.Context(), stream.Query{Limit: 1})
-		must(t, err)
+		streamtest.Must(t, err)
 		through.deafen()
 		defer through.cut()
 		_, err = s.Read(t.Context(), stream.Query{Limit: 1})
-		wantErr(t, err, store.ErrUnavailable)
+		streamtest.WantErr(t, err, store.ErrUnavailable)
 		_, err = s.Read(t.Context(), stream.Query{Limit: 1})
-		must(t, err)
+		streamtest.Must(t, err)
 	})
 
 	t.Run("IsNoticedBeforeAnIdleConnectionIsUsed", func(t *testing.T) {
@@ -267,17 +268,17 @@ func TestStore_BlackHole(t *testing.T) {
 		d := newDatabase(t)
 		through := newProxy(t, d.dsn)
 		s := open(t, through.dsn)
-		must(t, s.Ping(t.Context()))
+		streamtest.Must(t, s.Ping(t.Context()))
 		through.deafen()
 		defer through.cut()
-		eventually(t, 20*time.Second, "the connection is idle", func() bool {
+		streamtest.Eventually(t, "the connection is idle", func() bool {
 			return value[bool](t, d, `
 				select bool_and(clock_timestamp() - state_change > interval '1.5 s')
 				from pg_stat_activity
 				where datname = current_database() and application_name = 'tidings'`)
 		})
 		_, err := s.CreateComment(t.Context(), store.NewComment{PostID: "42", Author: ann, Body: "Hello"})
-		must(t, err)
+		streamtest.Must(t, err)
 	})
 }
 
@@ -289,7 +290,7 @@ func TestStore_WritesInReadCommitted(t *testing.T) {
 	d := newDatabase(t)
 	strict := open(t, d.dsn+"&options=-c%20default_transaction_isolation%3Dserializable")
 	_, err := strict.SaveTicket(t.Context(), "secret", ticket, time.Minute)
-	must(t, err)
+	streamtest.Must(t, err)
 	calls := methods(t, strict)
 	calls["UseTicket"] = func(ctx context.Context) error {
 		if _, err := strict.UseTicket(ctx, "secret"); !errors.Is(err, store.ErrTicket) {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/tidings-live/tidings/store"
+	"github.com/tidings-live/tidings/stream/streamtest"
 )
 
 // eachWay runs a test with group commit and without.
@@ -34,9 +35,9 @@ func eachWay(t *testing.T, name string, test func(t *testing.T, d database)) {
 func (d database) hold(t *testing.T, sql string, args ...any) (release func()) {
 	t.Helper()
 	tx, err := d.sql.Begin(t.Context())
-	must(t, err)
+	streamtest.Must(t, err)
 	_, err = tx.Exec(t.Context(), sql, args...)
-	must(t, err)
+	streamtest.Must(t, err)
 	release = sync.OnceFunc(func() { tx.Rollback(context.WithoutCancel(t.Context())) })
 	t.Cleanup(release)
 	return release
@@ -69,9 +70,9 @@ func TestWrites(t *testing.T) {
 				}
 			}
 		})
-		want(t, "comments", value[int64](t, d, `select count(*) from tidings.comments`), 200)
-		want(t, "events", value[int64](t, d, `select count(*) from tidings.events where name = 'new-comment'`), 200)
-		want(t, "repaired counts", value[int64](t, d, `select tidings.recount()`), 0)
+		streamtest.Want(t, "comments", value[int64](t, d, `select count(*) from tidings.comments`), 200)
+		streamtest.Want(t, "events", value[int64](t, d, `select count(*) from tidings.events where name = 'new-comment'`), 200)
+		streamtest.Want(t, "repaired counts", value[int64](t, d, `select tidings.recount()`), 0)
 	})
 
 	eachWay(t, "OneBadRowFailsAlone", func(t *testing.T, d database) {
@@ -102,7 +103,7 @@ func TestWrites(t *testing.T) {
 				t.Errorf("%q on %s: got %v", c.Body[:3], c.PostID, err)
 			}
 		})
-		want(t, "comments", value[int64](t, d, `select count(*) from tidings.comments`), 40)
+		streamtest.Want(t, "comments", value[int64](t, d, `select count(*) from tidings.comments`), 40)
 	})
 
 	eachWay(t, "RowHeldBySomebodyDelaysItsOwnWritesAlone", func(t *testing.T, d database) {
@@ -125,8 +126,8 @@ func TestWrites(t *testing.T) {
 		default:
 		}
 		release()
-		must(t, <-held)
-		want(t, "comments", value[int64](t, d, `select count(*) from tidings.comments where post_id = 'held'`), 1)
+		streamtest.Must(t, <-held)
+		streamtest.Want(t, "comments", value[int64](t, d, `select count(*) from tidings.comments where post_id = 'held'`), 1)
 	})
 
 	// Rows are waited for a moment, the turn as long as it takes: nobody is to blame.
@@ -137,7 +138,7 @@ func TestWrites(t *testing.T) {
 			_, err := d.Like(t.Context(), "42", user("ann"))
 			done <- err
 		}()
-		eventually(t, 20*time.Second, "it has waited for long", func() bool {
+		streamtest.Eventually(t, "it has waited for long", func() bool {
 			return value[bool](t, d, `
 				select exists (
 					select from pg_locks
@@ -147,7 +148,7 @@ func TestWrites(t *testing.T) {
 				)`)
 		})
 		release()
-		must(t, <-done)
+		streamtest.Must(t, <-done)
 	})
 
 	eachWay(t, "OneBadEventFailsAlone", func(t *testing.T, d database) {
@@ -165,7 +166,7 @@ func TestWrites(t *testing.T) {
 				t.Errorf("like beside it: %v", err)
 			}
 		})
-		want(t, "events", value[int64](t, d, `select count(*) from tidings.events where name = 'news'`), 30)
+		streamtest.Want(t, "events", value[int64](t, d, `select count(*) from tidings.events where name = 'news'`), 30)
 	})
 
 	eachWay(t, "LastOfLikeAndUnlikeCounts", func(t *testing.T, d database) {
@@ -181,31 +182,31 @@ func TestWrites(t *testing.T) {
 			}
 		})
 		count, err := d.Like(t.Context(), "42", ann)
-		must(t, err)
-		want(t, "likes", count, 1)
+		streamtest.Must(t, err)
+		streamtest.Want(t, "likes", count, 1)
 	})
 
 	eachWay(t, "ClientThatLeftIsNotWritten", func(t *testing.T, d database) {
 		left, leave := context.WithCancel(t.Context())
 		leave()
 		_, err := d.CreateComment(left, store.NewComment{PostID: "42", Author: ann, Body: "Hello"})
-		wantErr(t, err, context.Canceled)
+		streamtest.WantErr(t, err, context.Canceled)
 		_, err = d.Like(t.Context(), "43", bob) // what waited before it is done
-		must(t, err)
-		want(t, "comments", value[int64](t, d, `select count(*) from tidings.comments`), 0)
+		streamtest.Must(t, err)
+		streamtest.Want(t, "comments", value[int64](t, d, `select count(*) from tidings.comments`), 0)
 	})
 
 	t.Run("EndWithTheStore", func(t *testing.T) {
 		t.Parallel()
 		d := newDatabase(t, noGroups)
 		s, err := store.Open(t.Context(), store.Config{URL: d.dsn, AutoPosts: true, GroupCommit: true})
-		must(t, err)
+		streamtest.Must(t, err)
 		defer s.Close()
 		ctx, stop := context.WithCancel(t.Context())
 		stop()
-		must(t, s.Run(ctx))
+		streamtest.Must(t, s.Run(ctx))
 		_, err = s.Like(t.Context(), "42", ann)
-		wantErr(t, err, store.ErrUnavailable)
+		streamtest.WantErr(t, err, store.ErrUnavailable)
 	})
 }
 
@@ -216,13 +217,13 @@ func TestIdempotencyKey(t *testing.T) {
 
 	eachWay(t, "AnswersTheSameAgain", func(t *testing.T, d database) {
 		first := d.comment(t, hello)
-		want(t, "the second answer", d.comment(t, hello), first)
+		streamtest.Want(t, "the second answer", d.comment(t, hello), first)
 		other := hello
 		other.Author = bob
 		if again := d.comment(t, other); again.ID == first.ID {
 			t.Error("another user's key answers with the first's comment")
 		}
-		want(t, "comments", value[int64](t, d, `select count(*) from tidings.comments`), 2)
+		streamtest.Want(t, "comments", value[int64](t, d, `select count(*) from tidings.comments`), 2)
 	})
 
 	t.Run("AnswersManyOfAGroup", func(t *testing.T) {
@@ -246,7 +247,7 @@ func TestIdempotencyKey(t *testing.T) {
 			other := hello
 			edit(&other)
 			_, err := d.CreateComment(t.Context(), other)
-			wantErr(t, err, store.ErrKeyReused)
+			streamtest.WantErr(t, err, store.ErrKeyReused)
 		}
 	})
 
@@ -272,10 +273,10 @@ func TestIdempotencyKey(t *testing.T) {
 		d.waits(t, 1)
 		for _, s := range []*store.Store{d.Store, open(t, d.dsn)} { // nor on another instance
 			_, err := s.CreateComment(t.Context(), hello)
-			wantErr(t, err, store.ErrInFlight)
+			streamtest.WantErr(t, err, store.ErrInFlight)
 		}
 		release()
-		must(t, <-first)
+		streamtest.Must(t, <-first)
 	})
 
 	eachWay(t, "IsOneCommentHoweverManyAskAtOnce", func(t *testing.T, d database) {
@@ -290,7 +291,7 @@ func TestIdempotencyKey(t *testing.T) {
 				}
 			})
 		}
-		want(t, "comments", value[int64](t, d, `select count(*) from tidings.comments`), 10)
+		streamtest.Want(t, "comments", value[int64](t, d, `select count(*) from tidings.comments`), 10)
 	})
 }
 
@@ -326,11 +327,11 @@ func TestTrim(t *testing.T) {
 			d := newDatabase(t)
 			fill(t, d, 40)
 			removed, err := d.Trim(t.Context(), c.keep)
-			must(t, err)
-			want(t, "events left", left(t, d), c.left)
-			want(t, "events removed", removed, 40-c.left)
-			want(t, "the floor", value[int64](t, d, `select position from tidings.floor`), 40-c.left)
-			want(t, "the head", d.head(t).Position, int64(40))
+			streamtest.Must(t, err)
+			streamtest.Want(t, "events left", left(t, d), c.left)
+			streamtest.Want(t, "events removed", removed, 40-c.left)
+			streamtest.Want(t, "the floor", value[int64](t, d, `select position from tidings.floor`), 40-c.left)
+			streamtest.Want(t, "the head", d.head(t).Position, int64(40))
 		})
 	}
 
@@ -338,14 +339,14 @@ func TestTrim(t *testing.T) {
 		t.Parallel()
 		d := newDatabase(t)
 		_, err := d.Like(t.Context(), "quiet", bob)
-		must(t, err)
+		streamtest.Must(t, err)
 		fill(t, d, 60)
 		d.exec(t, `update tidings.events set created_at = created_at - interval '1 day'`)
 		_, err = d.Trim(t.Context(), store.Retention{Age: time.Hour, Rows: 1000})
-		must(t, err)
-		want(t, "events left", left(t, d), 0)
-		want(t, "counters left", value[int64](t, d, `select count(*) from tidings.counts`), 2)
-		want(t, "repaired counts", value[int64](t, d, `select tidings.recount()`), 0)
+		streamtest.Must(t, err)
+		streamtest.Want(t, "events left", left(t, d), 0)
+		streamtest.Want(t, "counters left", value[int64](t, d, `select count(*) from tidings.counts`), 2)
+		streamtest.Want(t, "repaired counts", value[int64](t, d, `select tidings.recount()`), 0)
 	})
 
 	t.Run("LeavesTheWorkToWhoIsAtIt", func(t *testing.T) {
@@ -354,11 +355,11 @@ func TestTrim(t *testing.T) {
 		fill(t, d, 40)
 		release := d.hold(t, `select from tidings.floor for update`)
 		removed, err := d.Trim(t.Context(), store.Retention{Age: 20 * time.Minute})
-		must(t, err)
-		want(t, "events removed", removed, 0)
+		streamtest.Must(t, err)
+		streamtest.Want(t, "events removed", removed, 0)
 		release()
 		removed, err = d.Trim(t.Context(), store.Retention{Age: 20*time.Minute - time.Second, Rows: 1000})
-		must(t, err)
-		want(t, "events removed", removed, 20)
+		streamtest.Must(t, err)
+		streamtest.Want(t, "events removed", removed, 20)
 	})
 }

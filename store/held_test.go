@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/tidings-live/tidings/store"
+	"github.com/tidings-live/tidings/stream/streamtest"
 )
 
 // Whoever waits for somebody's row has half of the pool at most: the rest goes on.
@@ -27,11 +28,11 @@ func TestHeldRowLeavesConnectionsToOthers(t *testing.T) {
 	d.waits(t, half)
 
 	d.comment(t, store.NewComment{PostID: "other", Author: bob, Body: "Hello"})
-	must(t, d.Ping(t.Context()))
-	want(t, "deletes that are through", len(through), 0)
+	streamtest.Must(t, d.Ping(t.Context()))
+	streamtest.Want(t, "deletes that are through", len(through), 0)
 	release()
 	for range cap(through) {
-		must(t, <-through)
+		streamtest.Must(t, <-through)
 	}
 }
 
@@ -61,13 +62,13 @@ func TestHeldRowIsMetByOneOfMany(t *testing.T) {
 	}
 	release := d.hold(t, `select from tidings.posts where id = 'held' for update`)
 	go func() {
-		eventually(t, 20*time.Second, "all wait apart", func() bool { return d.GroupStats().Apart == many })
+		streamtest.Eventually(t, "all wait apart", func() bool { return d.GroupStats().Apart == many })
 		release()
 	}()
 	for _, err := range d.together(t, deeds, 0) {
-		must(t, err)
+		streamtest.Must(t, err)
 	}
-	want(t, "attempts", value[int64](t, d, `select last_value from attempts`), many+1+many)
+	streamtest.Want(t, "attempts", value[int64](t, d, `select last_value from attempts`), many+1+many)
 }
 
 // Who leaves while the write waits apart has written nothing, and may write again.
@@ -85,9 +86,9 @@ func TestHeldRowIsNotWrittenForWhoHasLeft(t *testing.T) {
 	}
 	var left sync.WaitGroup
 	for i := range begun + 6 {
-		left.Go(func() { wantErr(t, comment(leaving, i), context.Canceled) })
+		left.Go(func() { streamtest.WantErr(t, comment(leaving, i), context.Canceled) })
 	}
-	eventually(t, 20*time.Second, "all wait apart", func() bool { return int(d.GroupStats().Apart) == begun+6 })
+	streamtest.Eventually(t, "all wait apart", func() bool { return int(d.GroupStats().Apart) == begun+6 })
 	d.waits(t, begun)
 	leave()
 	left.Wait()
@@ -97,7 +98,7 @@ func TestHeldRowIsNotWrittenForWhoHasLeft(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	want(t, "comments", value[int](t, d, `select count(*) from tidings.comments`), begun+8)
+	streamtest.Want(t, "comments", value[int](t, d, `select count(*) from tidings.comments`), begun+8)
 }
 
 // What has failed after COMMIT is no reason to write again.
@@ -107,7 +108,7 @@ func TestCommittedIsNotWrittenAgain(t *testing.T) {
 	d := newDatabase(t)
 	d.exec(t, `insert into tidings.posts (id) values ('42')`)
 	dsn, err := url.Parse(d.dsn)
-	must(t, err)
+	streamtest.Must(t, err)
 	query := dsn.Query()
 	query.Set("lock_timeout", "3000") // bounds the reading of counts, too
 	dsn.RawQuery = query.Encode()
@@ -126,19 +127,19 @@ func TestCommittedIsNotWrittenAgain(t *testing.T) {
 		_, commented = impatient.CreateComment(t.Context(), store.NewComment{PostID: "42", Author: ann, Body: "Hello"})
 	})
 	writing.Go(func() { _, liked = impatient.Like(t.Context(), "42", bob) })
-	eventually(t, 20*time.Second, "both wait", func() bool { return impatient.GroupStats().Waiting == 2 })
+	streamtest.Eventually(t, "both wait", func() bool { return impatient.GroupStats().Waiting == 2 })
 	turn()
-	must(t, <-first)
+	streamtest.Must(t, <-first)
 	d.waits(t, 1) // the two, for the next turn
 	alter := d.holdLater(t, `lock table tidings.posts in access exclusive mode`)
 	d.waits(t, 2)
 	nextTurn() // they commit, and the table is held before the count is read
 	writing.Wait()
 	alter()
-	must(t, commented)
-	wantErr(t, liked, store.ErrUnavailable)
-	want(t, "comments", value[int](t, d, `select count(*) from tidings.comments`), 1)
-	want(t, "likes", value[int](t, d, `select count(*) from tidings.likes`), 1)
+	streamtest.Must(t, commented)
+	streamtest.WantErr(t, liked, store.ErrUnavailable)
+	streamtest.Want(t, "comments", value[int](t, d, `select count(*) from tidings.comments`), 1)
+	streamtest.Want(t, "likes", value[int](t, d, `select count(*) from tidings.likes`), 1)
 }
 
 // holdLater takes a lock as soon as it is free, and ends the transaction when it is
@@ -146,7 +147,7 @@ func TestCommittedIsNotWrittenAgain(t *testing.T) {
 func (d database) holdLater(t *testing.T, sql string) (release func()) {
 	t.Helper()
 	tx, err := d.sql.Begin(t.Context())
-	must(t, err)
+	streamtest.Must(t, err)
 	locked := make(chan struct{})
 	go func() {
 		defer close(locked)
@@ -173,7 +174,7 @@ func TestRetain_ForgetsKeys(t *testing.T) {
 		d.exec(t, `update tidings.idempotency set created_at = now() - $2::interval where key = $1`, key, age)
 	}
 	run(t, func(ctx context.Context) error { return d.Retain(ctx, store.Retention{Age: time.Hour, Rows: 1000}) })
-	eventually(t, 20*time.Second, "the old one is gone", func() bool {
+	streamtest.Eventually(t, "the old one is gone", func() bool {
 		return value[string](t, d, `select string_agg(key, ',') from tidings.idempotency`) == "young"
 	})
 }

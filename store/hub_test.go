@@ -8,6 +8,7 @@ import (
 
 	"github.com/tidings-live/tidings/store"
 	"github.com/tidings-live/tidings/stream"
+	"github.com/tidings-live/tidings/stream/streamtest"
 )
 
 // follow runs a hub and its listener, and subscribes to a topic. Nothing but
@@ -18,10 +19,10 @@ func follow(t *testing.T, s *store.Store, start stream.Start, topic string) *str
 	l := s.NewListener(store.ListenerConfig{Wake: hub.Wake})
 	run(t, hub.Run)
 	run(t, l.Run)
-	eventually(t, 20*time.Second, "the hub is ready", func() bool { return hub.Err() == nil })
+	streamtest.Eventually(t, "the hub is ready", func() bool { return hub.Err() == nil })
 	waitForProof(t, l)
 	sub, err := hub.Subscribe(parseTopics(t, topic), start)
-	must(t, err)
+	streamtest.Must(t, err)
 	t.Cleanup(sub.Close)
 	return sub
 }
@@ -67,7 +68,7 @@ func TestHub(t *testing.T) {
 		for i := range 5 {
 			d.exec(t, numberedComment, fmt.Sprint(i))
 		}
-		want(t, "the comments", numbered(t, sub, 5), upTo(5))
+		streamtest.Want(t, "the comments", numbered(t, sub, 5), upTo(5))
 	})
 
 	t.Run("GoesOnFromAList", func(t *testing.T) {
@@ -78,7 +79,7 @@ func TestHub(t *testing.T) {
 		d.exec(t, numberedComment, "0")
 		sub := follow(t, d.Store, stream.At(list.Cursor), "post:42")
 		d.exec(t, numberedComment, "1")
-		want(t, "the comments", numbered(t, sub, 2), upTo(2))
+		streamtest.Want(t, "the comments", numbered(t, sub, 2), upTo(2))
 	})
 
 	t.Run("LosesNothingWhenItsListenerIsKilled", func(t *testing.T) {
@@ -99,7 +100,7 @@ func TestHub(t *testing.T) {
 			}
 			return nil
 		})
-		want(t, "the comments", numbered(t, sub, n), upTo(n))
+		streamtest.Want(t, "the comments", numbered(t, sub, n), upTo(n))
 	})
 }
 
@@ -114,11 +115,11 @@ func TestHub_SurvivesItsServer(t *testing.T) {
 			d.exec(t, numberedComment, fmt.Sprint(written))
 			written++
 		}
-		must(t, end(t.Context()))
+		streamtest.Must(t, end(t.Context()))
 		d.restart(t, server)
 	}
 	d.exec(t, numberedComment, fmt.Sprint(written))
-	want(t, "the comments", numbered(t, sub, written+1), upTo(written+1))
+	streamtest.Want(t, "the comments", numbered(t, sub, written+1), upTo(written+1))
 }
 
 // Nothing that a reader has seen is lost in a crash, nor is its position given to
@@ -147,13 +148,13 @@ func TestHub_CrashUnderAsynchronousWriters(t *testing.T) {
 		defer cancel()
 		for ; n > 0; n-- {
 			frames, err := sub.Next(waiting, 1)
-			must(t, err) // a gap is an error
+			streamtest.Must(t, err) // a gap is an error
 			seen = append(seen, frames[0].Cursor)
 		}
 	}
 	for range 3 {
 		see(100)
-		must(t, server.Crash(t.Context()))
+		streamtest.Must(t, server.Crash(t.Context()))
 		d.restart(t, server)
 	}
 	see(100)
@@ -165,5 +166,5 @@ func TestHub_CrashUnderAsynchronousWriters(t *testing.T) {
 			t.Fatalf("the reader saw %v, and the log has %v", c, logged[min(i, len(logged)-1)].Cursor)
 		}
 	}
-	want(t, "epochs", value[int64](t, d, `select count(*) from tidings.epochs`), 1)
+	streamtest.Want(t, "epochs", value[int64](t, d, `select count(*) from tidings.epochs`), 1)
 }

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/tidings-live/tidings/store"
+	"github.com/tidings-live/tidings/stream/streamtest"
 )
 
 // likes is what the log says of post 42's likes, one count a change.
@@ -35,8 +36,8 @@ func TestLike(t *testing.T) {
 			} else {
 				count, err = d.Unlike(t.Context(), "42", step.by.ID)
 			}
-			must(t, err)
-			want(t, fmt.Sprintf("the count after %+v", step), count, step.want)
+			streamtest.Must(t, err)
+			streamtest.Want(t, fmt.Sprintf("the count after %+v", step), count, step.want)
 		}
 	})
 
@@ -45,13 +46,13 @@ func TestLike(t *testing.T) {
 		d := newDatabase(t)
 		for range 3 {
 			_, err := d.Like(t.Context(), "42", ann)
-			must(t, err)
+			streamtest.Must(t, err)
 		}
 		for range 3 {
 			_, err := d.Unlike(t.Context(), "42", "ann")
-			must(t, err)
+			streamtest.Must(t, err)
 		}
-		want(t, "the counts told", likes(t, d), []int64{1, 0})
+		streamtest.Want(t, "the counts told", likes(t, d), []int64{1, 0})
 	})
 
 	t.Run("CountsOnceAUserHoweverManyCallsRace", func(t *testing.T) {
@@ -67,7 +68,7 @@ func TestLike(t *testing.T) {
 			})
 		}
 		calls.Wait()
-		want(t, "the counts told", likes(t, d), []int64{1})
+		streamtest.Want(t, "the counts told", likes(t, d), []int64{1})
 	})
 
 	t.Run("CountsRightWhenLikesAndUnlikesRace", func(t *testing.T) {
@@ -91,10 +92,10 @@ func TestLike(t *testing.T) {
 		calls.Wait()
 		actual := value[int64](t, d, `select count(*) from tidings.likes where post_id = '42'`)
 		told := likes(t, d)
-		want(t, "the last count told", told[len(told)-1], actual)
+		streamtest.Want(t, "the last count told", told[len(told)-1], actual)
 		counts, err := d.Counts(t.Context(), []string{"42"})
-		must(t, err)
-		want(t, "the count", counts["42"].Likes, actual)
+		streamtest.Must(t, err)
+		streamtest.Want(t, "the count", counts["42"].Likes, actual)
 		before := int64(0)
 		for _, count := range told {
 			if count != before+1 && count != before-1 {
@@ -109,19 +110,19 @@ func TestLike(t *testing.T) {
 		d := newDatabase(t)
 		strict := open(t, d.dsn, noAutoPosts)
 		_, err := strict.Like(t.Context(), "42", ann)
-		wantErr(t, err, store.ErrNotFound)
+		streamtest.WantErr(t, err, store.ErrNotFound)
 		_, err = d.Like(t.Context(), "42", ann)
-		must(t, err)
+		streamtest.Must(t, err)
 		_, err = strict.Like(t.Context(), "42", ann)
-		must(t, err)
+		streamtest.Must(t, err)
 	})
 
 	t.Run("NotesWhoLikes", func(t *testing.T) {
 		t.Parallel()
 		d := newDatabase(t)
 		_, err := d.Like(t.Context(), "42", bob)
-		must(t, err)
-		want(t, "the name", value[string](t, d, `select name from tidings.users where id = 'bob'`), "Bob")
+		streamtest.Must(t, err)
+		streamtest.Want(t, "the name", value[string](t, d, `select name from tidings.users where id = 'bob'`), "Bob")
 	})
 
 	t.Run("RefusesWhatIsNoID", func(t *testing.T) {
@@ -137,8 +138,8 @@ func TestLike(t *testing.T) {
 		t.Parallel()
 		d := newDatabase(t)
 		count, err := d.Unlike(t.Context(), "nobody", "ann")
-		must(t, err)
-		want(t, "the count", count, 0)
-		want(t, "the posts", value[int](t, d, `select count(*) from tidings.posts`), 0)
+		streamtest.Must(t, err)
+		streamtest.Want(t, "the count", count, 0)
+		streamtest.Want(t, "the posts", value[int](t, d, `select count(*) from tidings.posts`), 0)
 	})
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/tidings-live/tidings/store"
 	"github.com/tidings-live/tidings/stream"
+	"github.com/tidings-live/tidings/stream/streamtest"
 )
 
 // walk turns the pages of post 42 from the first to the last and returns the ids.
@@ -20,7 +21,7 @@ func walk(t *testing.T, d database, oldest bool, limit int) (ids []int64) {
 	q := store.ListQuery{PostID: "42", Oldest: oldest, Limit: limit}
 	for {
 		list, err := d.Comments(t.Context(), q)
-		must(t, err)
+		streamtest.Must(t, err)
 		for _, c := range list.Comments {
 			ids = append(ids, c.ID)
 		}
@@ -59,8 +60,8 @@ func TestComments_Pages(t *testing.T) {
 		descending := slices.Clone(ascending)
 		slices.Reverse(descending)
 		for _, limit := range []int{1, 2, 5, 23, 24, 25} {
-			want(t, fmt.Sprintf("oldest first by %d", limit), walk(t, d, true, limit), ascending)
-			want(t, fmt.Sprintf("newest first by %d", limit), walk(t, d, false, limit), descending)
+			streamtest.Want(t, fmt.Sprintf("oldest first by %d", limit), walk(t, d, true, limit), ascending)
+			streamtest.Want(t, fmt.Sprintf("newest first by %d", limit), walk(t, d, false, limit), descending)
 		}
 	})
 
@@ -102,8 +103,8 @@ func TestComments(t *testing.T) {
 		t.Parallel()
 		d := newDatabase(t)
 		list, err := d.Comments(t.Context(), store.ListQuery{PostID: "nobody", Viewer: "ann", Limit: 10})
-		must(t, err)
-		want(t, "the list", list, store.CommentList{Comments: []store.Comment{}, Cursor: stream.Cursor{Epoch: 1}})
+		streamtest.Must(t, err)
+		streamtest.Want(t, "the list", list, store.CommentList{Comments: []store.Comment{}, Cursor: stream.Cursor{Epoch: 1}})
 	})
 
 	t.Run("TellCountsAndTheViewersLike", func(t *testing.T) {
@@ -112,13 +113,13 @@ func TestComments(t *testing.T) {
 		root := d.comment(t, store.NewComment{PostID: "42", Author: ann, Body: "Hello"})
 		d.exec(t, `insert into tidings.likes (post_id, comment_id, user_id) values ('42', $1, 'cid')`, root.ID)
 		_, err := d.Like(t.Context(), "42", bob)
-		must(t, err)
+		streamtest.Must(t, err)
 		for viewer, liked := range map[string]bool{"bob": true, "ann": false, "cid": false, "": false} {
 			list, err := d.Comments(t.Context(), store.ListQuery{PostID: "42", Viewer: viewer, Limit: 10})
-			must(t, err)
-			want(t, viewer+" likes it", list.Liked, liked)
-			want(t, "the counts", list.Counts, store.Counts{Comments: 1, Likes: 1})
-			want(t, "the comment's likes", list.Comments[0].Likes, 1)
+			streamtest.Must(t, err)
+			streamtest.Want(t, viewer+" likes it", list.Liked, liked)
+			streamtest.Want(t, "the counts", list.Counts, store.Counts{Comments: 1, Likes: 1})
+			streamtest.Want(t, "the comment's likes", list.Comments[0].Likes, 1)
 		}
 	})
 
@@ -130,9 +131,9 @@ func TestComments(t *testing.T) {
 			select '42', 'ann', 'Hello', status
 			from unnest('{pending,rejected,spam,deleted,published}'::text[]) as status`)
 		list := d.list(t, "42")
-		want(t, "the comments", len(list.Comments), 1)
-		want(t, "the status", list.Comments[0].Status, store.StatusPublished)
-		want(t, "the count", list.Counts.Comments, 1)
+		streamtest.Want(t, "the comments", len(list.Comments), 1)
+		streamtest.Want(t, "the status", list.Comments[0].Status, store.StatusPublished)
+		streamtest.Want(t, "the count", list.Counts.Comments, 1)
 	})
 
 	t.Run("NameAnAuthorWhoIsNotNotedByTheID", func(t *testing.T) {
@@ -140,7 +141,7 @@ func TestComments(t *testing.T) {
 		d := newDatabase(t)
 		d.exec(t, `insert into tidings.comments (post_id, author_id, body) values ('42', 'auth0|5f', 'Hello')`)
 		d.exec(t, `delete from tidings.users`)
-		want(t, "the author", d.list(t, "42").Comments[0].Author, user("auth0|5f"))
+		streamtest.Want(t, "the author", d.list(t, "42").Comments[0].Author, user("auth0|5f"))
 	})
 
 	t.Run("SayWhenTheirQuestionIsAtFault", func(t *testing.T) {
@@ -253,13 +254,13 @@ func TestComments_CursorIsTheSnapshots(t *testing.T) {
 	var lists []snapshot
 	for writing.Load() > 0 {
 		s, err := takeSnapshot(t.Context(), d)
-		must(t, err)
+		streamtest.Must(t, err)
 		lists = append(lists, s)
 	}
 	writers.Wait()
 
 	last, err := takeSnapshot(t.Context(), d)
-	must(t, err)
+	streamtest.Must(t, err)
 	t.Logf("%d lists of up to %d comments", len(lists), len(last.ids))
 	rand.Shuffle(len(lists), func(i, j int) { lists[i], lists[j] = lists[j], lists[i] })
 	for _, s := range lists[:min(len(lists), 50)] {

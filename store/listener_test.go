@@ -15,6 +15,7 @@ import (
 	"github.com/tidings-live/tidings/store/localpg"
 	"github.com/tidings-live/tidings/store/storetest"
 	"github.com/tidings-live/tidings/stream/awareness"
+	"github.com/tidings-live/tidings/stream/streamtest"
 )
 
 // received records the calls of a listener.
@@ -52,7 +53,7 @@ func listen(t *testing.T, s *store.Store) (*store.Listener, *received) {
 // waitForWake waits for more wakes than there were.
 func (r *received) waitForWake(t *testing.T, than int64) {
 	t.Helper()
-	eventually(t, 20*time.Second, "the listener is woken", func() bool { return r.wakes.Load() > than })
+	streamtest.Eventually(t, "the listener is woken", func() bool { return r.wakes.Load() > than })
 }
 
 // probe asks for no longer than a moment.
@@ -65,7 +66,7 @@ func probe(t *testing.T, l *store.Listener) error {
 // waitForProof waits until the listener proves that it hears.
 func waitForProof(t *testing.T, l *store.Listener) {
 	t.Helper()
-	eventually(t, 20*time.Second, "the probe comes through", func() bool { return probe(t, l) == nil })
+	streamtest.Eventually(t, "the probe comes through", func() bool { return probe(t, l) == nil })
 }
 
 const killListeners = `
@@ -118,7 +119,7 @@ func TestListener(t *testing.T) {
 		if err := l.Probe(t.Context()); err == nil {
 			t.Error("it proves that it hears after it ran")
 		}
-		eventually(t, 20*time.Second, "no connection is left", func() bool { // Postgres takes a moment to see it
+		streamtest.Eventually(t, "no connection is left", func() bool { // Postgres takes a moment to see it
 			return value[int](t, d, `
 				select count(*)
 				from pg_stat_activity
@@ -131,21 +132,21 @@ func TestListener(t *testing.T) {
 		d := newDatabase(t)
 		l, _ := listen(t, d.Store)
 		conn, err := d.sql.Acquire(t.Context())
-		must(t, err)
+		streamtest.Must(t, err)
 		defer conn.Release()
 		_, err = conn.Exec(t.Context(), `listen tidings_probe`)
-		must(t, err)
+		streamtest.Must(t, err)
 		waitForProof(t, l)
 		start := time.Now()
 		for range 100 {
-			must(t, l.Probe(t.Context()))
+			streamtest.Must(t, l.Probe(t.Context()))
 		}
 		took := time.Since(start)
 		d.exec(t, `notify tidings_probe, 'end'`)
 		probes := 0
 		for {
 			n, err := conn.Conn().WaitForNotification(t.Context())
-			must(t, err)
+			streamtest.Must(t, err)
 			if n.Payload == "end" {
 				break
 			}
@@ -184,7 +185,7 @@ func TestListener_Deaf(t *testing.T) {
 	t.Run("ProvesByItselfThatItIsNot", func(t *testing.T) {
 		t.Parallel()
 		l, _ := listen(t, newDatabase(t).Store)
-		eventually(t, 30*time.Second, "a proof that nobody asked for", func() bool { return l.Stats().RoundTrip > 0 })
+		streamtest.Eventually(t, "a proof that nobody asked for", func() bool { return l.Stats().RoundTrip > 0 })
 	})
 
 	t.Run("ComesBackThoughTheWholeNetworkIs", func(t *testing.T) {
@@ -213,13 +214,13 @@ func TestSignal(t *testing.T) {
 		_, far := listen(t, open(t, d.dsn))
 		stopped := typing
 		stopped.Stop = true
-		must(t, d.Signal(t.Context(), typing))
-		must(t, d.Signal(t.Context(), stopped))
+		streamtest.Must(t, d.Signal(t.Context(), typing))
+		streamtest.Must(t, d.Signal(t.Context(), stopped))
 		for _, heard := range []*received{near, far} {
-			eventually(t, 20*time.Second, "both are heard", func() bool { return len(heard.allSignals()) == 2 })
-			want(t, "the signals", heard.allSignals(), []store.Signal{typing, stopped})
+			streamtest.Eventually(t, "both are heard", func() bool { return len(heard.allSignals()) == 2 })
+			streamtest.Want(t, "the signals", heard.allSignals(), []store.Signal{typing, stopped})
 		}
-		want(t, "the events", len(d.events(t, 0)), 0)
+		streamtest.Want(t, "the events", len(d.events(t, 0)), 0)
 	})
 
 	t.Run("IsIgnoredWhenMalformed", func(t *testing.T) {
@@ -234,10 +235,10 @@ func TestSignal(t *testing.T) {
 		for _, payload := range malformed {
 			d.exec(t, `select pg_notify('tidings_signal', $1)`, payload)
 		}
-		must(t, d.Signal(t.Context(), typing))
-		eventually(t, 20*time.Second, "the good one is heard", func() bool { return len(heard.allSignals()) > 0 })
-		want(t, "the signals", heard.allSignals(), []store.Signal{typing})
-		want(t, "the reports", strings.Count(report.String(), "malformed signal ignored"), len(malformed))
+		streamtest.Must(t, d.Signal(t.Context(), typing))
+		streamtest.Eventually(t, "the good one is heard", func() bool { return len(heard.allSignals()) > 0 })
+		streamtest.Want(t, "the signals", heard.allSignals(), []store.Signal{typing})
+		streamtest.Want(t, "the reports", strings.Count(report.String(), "malformed signal ignored"), len(malformed))
 	})
 }
 
@@ -263,13 +264,13 @@ func newServer(t *testing.T, edit ...func(*store.Config)) (database, *localpg.Se
 	t.Helper()
 	server := storetest.NewServer(t)
 	dsn := server.DSN("tidings")
-	must(t, migrations.Up(t.Context(), dsn, slog.New(slog.DiscardHandler)))
+	streamtest.Must(t, migrations.Up(t.Context(), dsn, slog.New(slog.DiscardHandler)))
 	return database{Store: open(t, dsn, edit...), dsn: dsn, sql: client(t, dsn)}, server
 }
 
 func (d database) restart(t *testing.T, server *localpg.Server) {
 	t.Helper()
-	must(t, server.Restart(t.Context()))
+	streamtest.Must(t, server.Restart(t.Context()))
 	d.sql.Reset() // the store finds out by itself
 }
 
@@ -281,13 +282,13 @@ func TestListener_SurvivesItsServer(t *testing.T) {
 	for way, end := range map[string]func(context.Context) error{"Crash": server.Crash, "Stop": server.Stop} {
 		waitForProof(t, l)
 		before := heard.wakes.Load()
-		must(t, end(t.Context()))
-		eventually(t, 20*time.Second, "the probe says that the server is away", func() bool { return probe(t, l) != nil })
+		streamtest.Must(t, end(t.Context()))
+		streamtest.Eventually(t, "the probe says that the server is away", func() bool { return probe(t, l) != nil })
 		d.restart(t, server)
 		heard.waitForWake(t, before)
 		waitForProof(t, l)
 		before = heard.wakes.Load()
-		eventually(t, 20*time.Second, "the writer is back after "+way, func() bool {
+		streamtest.Eventually(t, "the writer is back after "+way, func() bool {
 			return d.Publish(t.Context(), "post:1", "news", []byte(`{}`)) == nil
 		})
 		heard.waitForWake(t, before)
@@ -302,6 +303,6 @@ func TestListener_OutlivesTheTimeoutOfIdleSessions(t *testing.T) {
 	d.exec(t, `do $$ begin execute format('alter database %I set idle_session_timeout = 300', current_database()); end $$`)
 	l := d.NewListener(store.ListenerConfig{})
 	run(t, l.Run)
-	eventually(t, 30*time.Second, "it has proved that it hears", func() bool { return !l.Stats().LastProof.IsZero() })
-	want(t, "connections", l.Stats().Connects, 1)
+	streamtest.Eventually(t, "it has proved that it hears", func() bool { return !l.Stats().LastProof.IsZero() })
+	streamtest.Want(t, "connections", l.Stats().Connects, 1)
 }

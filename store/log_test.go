@@ -12,13 +12,14 @@ import (
 	"github.com/tidings-live/tidings/store"
 	"github.com/tidings-live/tidings/stream"
 	"github.com/tidings-live/tidings/stream/awareness"
+	"github.com/tidings-live/tidings/stream/streamtest"
 )
 
 // read reads once.
 func read(t *testing.T, d database, q stream.Query) stream.Batch {
 	t.Helper()
 	batch, err := d.Read(t.Context(), q)
-	must(t, err)
+	streamtest.Must(t, err)
 	return batch
 }
 
@@ -35,7 +36,7 @@ func publish(t *testing.T, d database, rounds int, topics ...string) {
 	t.Helper()
 	for range rounds {
 		for _, topic := range topics {
-			must(t, d.Publish(t.Context(), topic, "news", []byte(`{}`)))
+			streamtest.Must(t, d.Publish(t.Context(), topic, "news", []byte(`{}`)))
 		}
 	}
 }
@@ -46,7 +47,7 @@ func TestRead(t *testing.T) {
 	t.Run("IsEmptyAtFirst", func(t *testing.T) {
 		t.Parallel()
 		d := newDatabase(t)
-		want(t, "the batch", read(t, d, stream.Query{Limit: 10}),
+		streamtest.Want(t, "the batch", read(t, d, stream.Query{Limit: 10}),
 			stream.Batch{State: stream.State{Epochs: []stream.Epoch{{Number: 1}}}})
 	})
 
@@ -73,9 +74,9 @@ func TestRead(t *testing.T) {
 			{stream.Query{Topics: one, Limit: stream.Unlimited}, 3, 6},
 		} {
 			batch := read(t, d, test.q)
-			want(t, fmt.Sprintf("%+v: events", test.q), len(batch.Events), test.events)
-			want(t, fmt.Sprintf("%+v: through", test.q), batch.Through, test.through)
-			want(t, fmt.Sprintf("%+v: head", test.q), batch.State.Head, 6)
+			streamtest.Want(t, fmt.Sprintf("%+v: events", test.q), len(batch.Events), test.events)
+			streamtest.Want(t, fmt.Sprintf("%+v: through", test.q), batch.Through, test.through)
+			streamtest.Want(t, fmt.Sprintf("%+v: head", test.q), batch.State.Head, 6)
 		}
 	})
 
@@ -101,7 +102,7 @@ func TestRead(t *testing.T) {
 					got = append(got, batch.Events...)
 					q.After = batch.Through
 				}
-				want(t, fmt.Sprint(topics), texts(got), texts(filtered))
+				streamtest.Want(t, fmt.Sprint(topics), texts(got), texts(filtered))
 			}
 		}
 	})
@@ -111,7 +112,7 @@ func TestRead(t *testing.T) {
 		d := newDatabase(t)
 		publish(t, d, 2, "user:ann")
 		batch := read(t, d, stream.Query{Topics: parseTopics(t, "user:ann", "user:ann"), Limit: 10})
-		want(t, "the events", texts(batch.Events), []string{"1 user:ann news", "2 user:ann news"})
+		streamtest.Want(t, "the events", texts(batch.Events), []string{"1 user:ann news", "2 user:ann news"})
 	})
 
 	t.Run("TellsTheStateOfItsSnapshot", func(t *testing.T) {
@@ -143,12 +144,12 @@ func TestRead(t *testing.T) {
 		publish(t, d, 5, "post:1")
 		d.exec(t, `delete from tidings.events where position <= 2`)
 		batch := read(t, d, stream.Query{Limit: 10})
-		want(t, "the events", len(batch.Events), 3)
-		want(t, "the state", batch.State, stream.State{Head: 5, Floor: 2, Epochs: []stream.Epoch{{Number: 1}}})
+		streamtest.Want(t, "the events", len(batch.Events), 3)
+		streamtest.Want(t, "the state", batch.State, stream.State{Head: 5, Floor: 2, Epochs: []stream.Epoch{{Number: 1}}})
 		d.exec(t, `delete from tidings.events`)
 		batch = read(t, d, stream.Query{Limit: 10})
-		want(t, "through", batch.Through, 5)
-		want(t, "the state", batch.State, stream.State{Head: 5, Floor: 5, Epochs: []stream.Epoch{{Number: 1}}})
+		streamtest.Want(t, "through", batch.Through, 5)
+		streamtest.Want(t, "the state", batch.State, stream.State{Head: 5, Floor: 5, Epochs: []stream.Epoch{{Number: 1}}})
 	})
 
 	t.Run("GivesEachEventTheEpochThatWroteIt", func(t *testing.T) {
@@ -162,12 +163,12 @@ func TestRead(t *testing.T) {
 		for _, e := range d.events(t, 0) {
 			got = append(got, e.Cursor)
 		}
-		want(t, "the cursors", got, []stream.Cursor{{Epoch: 1, Position: 1}, {Epoch: 1, Position: 2}, {Epoch: second, Position: 3}})
-		want(t, "the head", d.head(t), stream.Cursor{Epoch: second, Position: 3})
+		streamtest.Want(t, "the cursors", got, []stream.Cursor{{Epoch: 1, Position: 1}, {Epoch: 1, Position: 2}, {Epoch: second, Position: 3}})
+		streamtest.Want(t, "the head", d.head(t), stream.Cursor{Epoch: second, Position: 3})
 		state := read(t, d, stream.Query{Limit: 1}).State
-		want(t, "the epochs", state.Epochs, []stream.Epoch{{Number: 1}, {Number: second, StartedAfter: 2}, {Number: third, StartedAfter: 3}})
+		streamtest.Want(t, "the epochs", state.Epochs, []stream.Epoch{{Number: 1}, {Number: second, StartedAfter: 2}, {Number: third, StartedAfter: 3}})
 		publish(t, d, 1, "post:1")
-		want(t, "the head", d.head(t), stream.Cursor{Epoch: third, Position: 4})
+		streamtest.Want(t, "the head", d.head(t), stream.Cursor{Epoch: third, Position: 4})
 	})
 
 	t.Run("SaysThatALogWithoutEpochsIsNone", func(t *testing.T) {
@@ -178,14 +179,14 @@ func TestRead(t *testing.T) {
 			t.Error("no error")
 		}
 		publish(t, d, 1, "post:1") // begins one
-		want(t, "the events", len(d.events(t, 0)), 1)
+		streamtest.Want(t, "the events", len(d.events(t, 0)), 1)
 	})
 
 	t.Run("MakesDataOneCompactLine", func(t *testing.T) {
 		t.Parallel()
 		d := newDatabase(t)
-		must(t, d.Publish(t.Context(), "post:1", "news", []byte("{ \"b\": [1, 2],\n\"a\": \"x\u2028 y\" }")))
-		want(t, "the data", d.events(t, 0)[0].Data.String(), `{"a":"x\u2028 y","b":[1,2]}`)
+		streamtest.Must(t, d.Publish(t.Context(), "post:1", "news", []byte("{ \"b\": [1, 2],\n\"a\": \"x\u2028 y\" }")))
+		streamtest.Want(t, "the data", d.events(t, 0)[0].Data.String(), `{"a":"x\u2028 y","b":[1,2]}`)
 	})
 }
 
@@ -205,12 +206,12 @@ func TestRead_SkipsAndReportsMalformedRows(t *testing.T) {
 	publish(t, d, 1, "post:1")
 
 	batch := read(t, d, stream.Query{Limit: 4})
-	want(t, "a page of good and bad", texts(batch.Events), []string{"1 post:1 news"})
-	want(t, "through", batch.Through, 4)
+	streamtest.Want(t, "a page of good and bad", texts(batch.Events), []string{"1 post:1 news"})
+	streamtest.Want(t, "through", batch.Through, 4)
 	batch = read(t, d, stream.Query{After: 4, Limit: 4})
-	want(t, "a page of bad ones", len(batch.Events), 0)
-	want(t, "through", batch.Through, 8)
-	want(t, "all pages", texts(d.events(t, 8, "post:1")), []string{"11 post:1 news"})
+	streamtest.Want(t, "a page of bad ones", len(batch.Events), 0)
+	streamtest.Want(t, "through", batch.Through, 8)
+	streamtest.Want(t, "all pages", texts(d.events(t, 8, "post:1")), []string{"11 post:1 news"})
 	for position := 2; position <= 10; position++ {
 		if !strings.Contains(report.String(), fmt.Sprintf(`"position":%d,`, position)) {
 			t.Errorf("position %d is not reported in\n%s", position, report.String())
@@ -235,7 +236,7 @@ func TestPublish(t *testing.T) {
 			err := d.Publish(t.Context(), e.topic, e.name, []byte(e.data))
 			wantInvalid(t, err, "")
 		}
-		want(t, "the events", len(d.events(t, 0)), 0)
+		streamtest.Want(t, "the events", len(d.events(t, 0)), 0)
 	})
 
 	t.Run("SaysWhyInWholeSentences", func(t *testing.T) {
@@ -254,11 +255,11 @@ func TestPublish(t *testing.T) {
 		d := newDatabase(t)
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		wantErr(t, d.Publish(ctx, "post:1", "news", []byte(`{}`)), context.Canceled)
-		must(t, d.Publish(t.Context(), "post:1", "news", []byte(`{"n":2}`)))
+		streamtest.WantErr(t, d.Publish(ctx, "post:1", "news", []byte(`{}`)), context.Canceled)
+		streamtest.Must(t, d.Publish(t.Context(), "post:1", "news", []byte(`{"n":2}`)))
 		events := d.events(t, 0)
-		want(t, "the events", texts(events), []string{"1 post:1 news"})
-		want(t, "the data", events[0].Data.String(), `{"n":2}`)
+		streamtest.Want(t, "the events", texts(events), []string{"1 post:1 news"})
+		streamtest.Want(t, "the data", events[0].Data.String(), `{"n":2}`)
 	})
 }
 
@@ -283,19 +284,19 @@ func TestRead_OfLargeEvents(t *testing.T) {
 		after, seen := int64(0), 0
 		for reads := 1; ; reads++ {
 			batch, err := d.Read(t.Context(), stream.Query{After: after, Topics: topics, Limit: 1000})
-			must(t, err)
+			streamtest.Must(t, err)
 			for _, e := range batch.Events {
 				if seen++; !strings.HasPrefix(e.Data.String(), fmt.Sprintf(`{"n":%d,`, seen)) {
 					t.Fatalf("event %d is %.20s", seen, e.Data.String())
 				}
 			}
 			if batch.Through == batch.State.Head {
-				want(t, "reads", reads, (n+fit-1)/fit)
+				streamtest.Want(t, "reads", reads, (n+fit-1)/fit)
 				break
 			}
-			want(t, "events of a read", len(batch.Events), fit)
+			streamtest.Want(t, "events of a read", len(batch.Events), fit)
 			after = batch.Through
 		}
-		want(t, "events", seen, n)
+		streamtest.Want(t, "events", seen, n)
 	}
 }

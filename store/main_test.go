@@ -4,15 +4,14 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"reflect"
 	"testing"
-	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/tidings-live/tidings/store"
 	"github.com/tidings-live/tidings/store/storetest"
 	"github.com/tidings-live/tidings/stream"
+	"github.com/tidings-live/tidings/stream/streamtest"
 )
 
 func TestMain(m *testing.M) { storetest.Main(m) }
@@ -39,7 +38,7 @@ func open(t *testing.T, dsn string, edit ...func(*store.Config)) *store.Store {
 		e(&cfg)
 	}
 	s, err := store.Open(t.Context(), cfg)
-	must(t, err)
+	streamtest.Must(t, err)
 	t.Cleanup(s.Close)
 	run(t, s.Run)
 	return s
@@ -49,7 +48,7 @@ func open(t *testing.T, dsn string, edit ...func(*store.Config)) *store.Store {
 func client(t *testing.T, dsn string) *pgxpool.Pool {
 	t.Helper()
 	pool, err := pgxpool.New(t.Context(), dsn)
-	must(t, err)
+	streamtest.Must(t, err)
 	t.Cleanup(pool.Close)
 	return pool
 }
@@ -62,14 +61,14 @@ func noAutoPosts(cfg *store.Config) { cfg.AutoPosts = false }
 func (d database) exec(t *testing.T, sql string, args ...any) {
 	t.Helper()
 	_, err := d.sql.Exec(t.Context(), sql, args...)
-	must(t, err)
+	streamtest.Must(t, err)
 }
 
 // comment publishes a comment.
 func (d database) comment(t *testing.T, c store.NewComment) store.Comment {
 	t.Helper()
 	created, err := d.CreateComment(t.Context(), c)
-	must(t, err)
+	streamtest.Must(t, err)
 	return created
 }
 
@@ -77,7 +76,7 @@ func (d database) comment(t *testing.T, c store.NewComment) store.Comment {
 func (d database) list(t *testing.T, post string) store.CommentList {
 	t.Helper()
 	list, err := d.Comments(t.Context(), store.ListQuery{PostID: post, Limit: 100_000})
-	must(t, err)
+	streamtest.Must(t, err)
 	return list
 }
 
@@ -87,7 +86,7 @@ func (d database) events(t *testing.T, after int64, topics ...string) (events []
 	query := stream.Query{After: after, Topics: parseTopics(t, topics...), Limit: 1000}
 	for {
 		batch, err := d.Read(t.Context(), query)
-		must(t, err)
+		streamtest.Must(t, err)
 		events = append(events, batch.Events...)
 		if batch.Through >= batch.State.Head {
 			return events
@@ -99,14 +98,14 @@ func (d database) events(t *testing.T, after int64, topics ...string) (events []
 func (d database) head(t *testing.T) stream.Cursor {
 	t.Helper()
 	batch, err := d.Read(t.Context(), stream.Query{Limit: 1})
-	must(t, err)
+	streamtest.Must(t, err)
 	return batch.State.HeadCursor()
 }
 
 // value runs a query that returns one value.
 func value[T any](t *testing.T, d database, sql string, args ...any) (v T) {
 	t.Helper()
-	must(t, d.sql.QueryRow(t.Context(), sql, args...).Scan(&v))
+	streamtest.Must(t, d.sql.QueryRow(t.Context(), sql, args...).Scan(&v))
 	return v
 }
 
@@ -114,7 +113,7 @@ func parseTopics(t *testing.T, texts ...string) (topics []stream.Topic) {
 	t.Helper()
 	for _, text := range texts {
 		topic, err := stream.ParseTopic(text)
-		must(t, err)
+		streamtest.Must(t, err)
 		topics = append(topics, topic)
 	}
 	return topics
@@ -133,29 +132,8 @@ func named(events []stream.Event, name string) (found []stream.Event) {
 // decode reads an event's data.
 func decode[T any](t *testing.T, e stream.Event) (v T) {
 	t.Helper()
-	must(t, json.Unmarshal([]byte(e.Data.String()), &v))
+	streamtest.Must(t, json.Unmarshal([]byte(e.Data.String()), &v))
 	return v
-}
-
-func must(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
-func want[T any](t *testing.T, what string, got, want T) {
-	t.Helper()
-	if !reflect.DeepEqual(got, want) {
-		t.Errorf("%s is %#v, want %#v", what, got, want)
-	}
-}
-
-func wantErr(t *testing.T, err, target error) {
-	t.Helper()
-	if !errors.Is(err, target) {
-		t.Errorf("got %v, want %v", err, target)
-	}
 }
 
 // wantInvalid wants an *InvalidError of the constraint, if one is named.
@@ -167,25 +145,10 @@ func wantInvalid(t *testing.T, err error, constraint string) {
 	}
 }
 
-// eventually waits for a condition.
-func eventually(t *testing.T, within time.Duration, what string, holds func() bool) {
-	t.Helper()
-	deadline := time.After(within)
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for !holds() {
-		select {
-		case <-deadline:
-			t.Fatalf("not within %v: %s", within, what)
-		case <-tick.C:
-		}
-	}
-}
-
 // waits waits until so many sessions of the database wait for a lock.
 func (d database) waits(t *testing.T, sessions int) {
 	t.Helper()
-	eventually(t, 20*time.Second, "sessions wait for a lock", func() bool {
+	streamtest.Eventually(t, "sessions wait for a lock", func() bool {
 		return value[bool](t, d, `
 			select count(*) = $1
 			from pg_stat_activity

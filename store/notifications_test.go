@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/tidings-live/tidings/store"
+	"github.com/tidings-live/tidings/stream/streamtest"
 )
 
 // annsPost is a database with post 42 of Ann's.
@@ -12,14 +13,14 @@ func annsPost(t *testing.T) database {
 	t.Helper()
 	d := newDatabase(t)
 	_, _, err := d.PutPost(t.Context(), store.PostUpdate{ID: "42", AuthorID: new("ann")})
-	must(t, err)
+	streamtest.Must(t, err)
 	return d
 }
 
 func notifications(t *testing.T, d database, q store.NotificationQuery) store.NotificationList {
 	t.Helper()
 	list, err := d.Notifications(t.Context(), q)
-	must(t, err)
+	streamtest.Must(t, err)
 	return list
 }
 
@@ -32,28 +33,28 @@ func TestNotifications(t *testing.T) {
 		root := d.comment(t, store.NewComment{PostID: "42", Author: bob, Body: "Hello"})
 		d.comment(t, store.NewComment{PostID: "42", Author: ann, Body: "Hello Bob", ParentID: &root.ID})
 		_, err := d.Like(t.Context(), "42", bob)
-		must(t, err)
+		streamtest.Must(t, err)
 		_, err = d.Like(t.Context(), "42", ann) // one's own post
-		must(t, err)
+		streamtest.Must(t, err)
 
 		anns := notifications(t, d, store.NotificationQuery{User: "ann", Limit: 10})
-		want(t, "Ann's unread", anns.Unread, 2)
+		streamtest.Want(t, "Ann's unread", anns.Unread, 2)
 		like, comment := anns.Notifications[0], anns.Notifications[1]
-		want(t, "the newest", like, store.Notification{
+		streamtest.Want(t, "the newest", like, store.Notification{
 			ID: like.ID, Kind: "like", PostID: "42", Actor: bob, CreatedAt: like.CreatedAt,
 		})
-		want(t, "the oldest", comment, store.Notification{
+		streamtest.Want(t, "the oldest", comment, store.Notification{
 			ID: comment.ID, Kind: "comment", PostID: "42", CommentID: &root.ID, Actor: bob, CreatedAt: comment.CreatedAt,
 		})
 		bobs := notifications(t, d, store.NotificationQuery{User: "bob", Limit: 10})
-		want(t, "Bob's unread", bobs.Unread, 1)
-		want(t, "Bob's kind", bobs.Notifications[0].Kind, "reply")
+		streamtest.Want(t, "Bob's unread", bobs.Unread, 1)
+		streamtest.Want(t, "Bob's kind", bobs.Notifications[0].Kind, "reply")
 	})
 
 	t.Run("AreEmptyForAStranger", func(t *testing.T) {
 		t.Parallel()
 		d := annsPost(t)
-		want(t, "the list", notifications(t, d, store.NotificationQuery{User: "bob", Limit: 10}),
+		streamtest.Want(t, "the list", notifications(t, d, store.NotificationQuery{User: "bob", Limit: 10}),
 			store.NotificationList{Notifications: []store.Notification{}, Cursor: d.head(t)})
 	})
 
@@ -80,7 +81,7 @@ func TestNotifications(t *testing.T) {
 					}
 					more, q.Before = list.More, got[len(got)-1]
 				}
-				want(t, fmt.Sprintf("pages of %d, unread %v", limit, unread), got, ids)
+				streamtest.Want(t, fmt.Sprintf("pages of %d, unread %v", limit, unread), got, ids)
 			}
 		}
 	})
@@ -92,10 +93,10 @@ func TestNotifications(t *testing.T) {
 		list := notifications(t, d, store.NotificationQuery{User: "ann", Limit: 10})
 		c := d.comment(t, store.NewComment{PostID: "42", Author: bob, Body: "After"})
 		events := d.events(t, list.Cursor.Position, "user:ann")
-		want(t, "the events", len(events), 1)
+		streamtest.Want(t, "the events", len(events), 1)
 		after := notifications(t, d, store.NotificationQuery{User: "ann", Limit: 1})
 		newest := after.Notifications[0]
-		want(t, "the event's data", decode[map[string]any](t, events[0]), map[string]any{
+		streamtest.Want(t, "the event's data", decode[map[string]any](t, events[0]), map[string]any{
 			"id": fmt.Sprint(newest.ID), "kind": "comment", "postId": "42", "commentId": fmt.Sprint(c.ID),
 			"actor":     map[string]any{"id": "bob", "name": "Bob", "avatarUrl": *bob.AvatarURL},
 			"createdAt": newest.CreatedAt.UTC().Format("2006-01-02T15:04:05.000000Z"),

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/tidings-live/tidings/store"
+	"github.com/tidings-live/tidings/stream/streamtest"
 )
 
 func TestPost(t *testing.T) {
@@ -21,12 +22,12 @@ func TestPost(t *testing.T) {
 			{ID: "42"},
 		} {
 			put, created, err := d.PutPost(t.Context(), u)
-			must(t, err)
-			want(t, "created", created, i == 0)
+			streamtest.Must(t, err)
+			streamtest.Want(t, "created", created, i == 0)
 			got, err := d.Post(t.Context(), "42")
-			must(t, err)
-			want(t, "the post", got, put)
-			want(t, "the post", got, store.Post{
+			streamtest.Must(t, err)
+			streamtest.Want(t, "the post", got, put)
+			streamtest.Want(t, "the post", got, store.Post{
 				ID: u.ID, Title: u.Title, URL: u.URL, AuthorID: u.AuthorID, Locked: u.Locked, CreatedAt: got.CreatedAt,
 			})
 		}
@@ -49,21 +50,21 @@ func TestPost(t *testing.T) {
 			})
 		}
 		puts.Wait()
-		want(t, "the number of creators", made.Load(), 1)
+		streamtest.Want(t, "the number of creators", made.Load(), 1)
 	})
 
 	t.Run("IsNotFoundBeforeItsFirstComment", func(t *testing.T) {
 		t.Parallel()
 		d := newDatabase(t)
 		_, err := d.Post(t.Context(), "42")
-		wantErr(t, err, store.ErrNotFound)
+		streamtest.WantErr(t, err, store.ErrNotFound)
 		d.comment(t, store.NewComment{PostID: "42", Author: ann, Body: "Hello"})
 		post, err := d.Post(t.Context(), "42")
-		must(t, err)
-		want(t, "the counts", post.Counts, store.Counts{Comments: 1})
+		streamtest.Must(t, err)
+		streamtest.Want(t, "the counts", post.Counts, store.Counts{Comments: 1})
 		_, created, err := d.PutPost(t.Context(), store.PostUpdate{ID: "42"})
-		must(t, err)
-		want(t, "created", created, false)
+		streamtest.Must(t, err)
+		streamtest.Want(t, "created", created, false)
 	})
 
 	t.Run("IsRefusedWhenInvalid", func(t *testing.T) {
@@ -89,7 +90,7 @@ func TestCounts(t *testing.T) {
 	d.comment(t, store.NewComment{PostID: "a", Author: ann, Body: "Hello"})
 	d.comment(t, store.NewComment{PostID: "a", Author: bob, Body: "Hello"})
 	_, err := d.Like(t.Context(), "b", ann)
-	must(t, err)
+	streamtest.Must(t, err)
 	for _, test := range []struct {
 		asked []string
 		want  map[string]store.Counts
@@ -98,7 +99,7 @@ func TestCounts(t *testing.T) {
 		{[]string{"a", "b", "nobody", "a", "a b"}, map[string]store.Counts{"a": {Comments: 2}, "b": {Likes: 1}, "nobody": {}, "a b": {}}},
 	} {
 		got, err := d.Counts(t.Context(), test.asked)
-		must(t, err)
-		want(t, "the counts", got, test.want)
+		streamtest.Must(t, err)
+		streamtest.Want(t, "the counts", got, test.want)
 	}
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/tidings-live/tidings/stream/streamtest"
 )
 
 // A proxy stands between a store and Postgres, and can lose what they say to each
@@ -30,15 +31,15 @@ type proxy struct {
 func newProxy(t *testing.T, dsn string) *proxy {
 	t.Helper()
 	cfg, err := pgx.ParseConfig(dsn)
-	must(t, err)
+	streamtest.Must(t, err)
 	p := &proxy{mute: make(chan struct{})}
 	p.upstream[0], p.upstream[1] = pgconn.NetworkAddress(cfg.Host, cfg.Port)
 	dir, err := os.MkdirTemp("", "proxy-")
-	must(t, err)
+	streamtest.Must(t, err)
 	p.listener, err = net.Listen("unix", filepath.Join(dir, fmt.Sprintf(".s.PGSQL.%d", cfg.Port)))
-	must(t, err)
+	streamtest.Must(t, err)
 	through, err := url.Parse(dsn)
-	must(t, err)
+	streamtest.Must(t, err)
 	query := through.Query()
 	query.Set("host", dir)
 	through.RawQuery = query.Encode()

@@ -8,11 +8,11 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 
 	"github.com/tidings-live/tidings/store"
+	"github.com/tidings-live/tidings/stream/streamtest"
 )
 
 // refuseSpam has the site refuse comments by a trigger of its own, which counts them.
@@ -113,10 +113,10 @@ func (d database) together(t *testing.T, deeds []deed, waiting int) []error {
 	for i, deed := range deeds {
 		doing.Go(func() { errs[i] = deed.do(t.Context(), d) })
 	}
-	eventually(t, 20*time.Second, "all wait for the next transaction", func() bool { return d.GroupStats().Waiting == len(deeds) })
+	streamtest.Eventually(t, "all wait for the next transaction", func() bool { return d.GroupStats().Waiting == len(deeds) })
 	release()
 	doing.Wait()
-	must(t, errs[len(deeds)])
+	streamtest.Must(t, errs[len(deeds)])
 	return errs[:len(deeds)]
 }
 
@@ -125,12 +125,12 @@ func (deed deed) check(t *testing.T, d database, err error) {
 	var invalid *store.InvalidError
 	switch {
 	case deed.refused == "":
-		must(t, err)
-		want(t, deed.traces, value[int64](t, d, deed.traces), 1)
+		streamtest.Must(t, err)
+		streamtest.Want(t, deed.traces, value[int64](t, d, deed.traces), 1)
 	case !errors.As(err, &invalid) || !strings.Contains(invalid.Detail, deed.refused):
 		t.Errorf("got %v, want an error about %q", err, deed.refused)
 	default:
-		want(t, deed.traces, value[int64](t, d, deed.traces), 0)
+		streamtest.Want(t, deed.traces, value[int64](t, d, deed.traces), 0)
 	}
 }
 
@@ -155,7 +155,7 @@ func TestRefusedGroup(t *testing.T) {
 			for i, err := range d.together(t, deeds, 0) {
 				deeds[i].check(t, d, err)
 			}
-			want(t, "repaired counts", value[int64](t, d, `select tidings.recount()`), 0)
+			streamtest.Want(t, "repaired counts", value[int64](t, d, `select tidings.recount()`), 0)
 		})
 	}
 
@@ -193,7 +193,7 @@ func TestWhatIsInDoubtIsWrittenApart(t *testing.T) {
 	for i, err := range d.together(t, deeds, 0) {
 		deeds[i].check(t, d, err)
 	}
-	want(t, "transactions", value[int64](t, d, `select count(distinct xmin::text) from tidings.comments`), 1)
+	streamtest.Want(t, "transactions", value[int64](t, d, `select count(distinct xmin::text) from tidings.comments`), 1)
 }
 
 // A trigger of the site has the last word, and its words reach the client.
@@ -273,12 +273,12 @@ func TestWhoIsRefusedIsWrittenApart(t *testing.T) {
 		for i, err := range d.together(t, deeds, 1) {
 			deeds[i].check(t, d, err)
 		}
-		want(t, "transactions", value[int64](t, d, `
+		streamtest.Want(t, "transactions", value[int64](t, d, `
 			select count(distinct xmin::text)
 			from tidings.comments
 			where author_id like 'good%'`), 1)
 		release()
-		must(t, <-waiting)
+		streamtest.Must(t, <-waiting)
 	})
 }
 
@@ -304,7 +304,7 @@ func TestKeptOut(t *testing.T) {
 			}
 		})
 	}
-	want(t, "the keys", value[int64](t, d, `select count(*) from tidings.idempotency`), 10)
+	streamtest.Want(t, "the keys", value[int64](t, d, `select count(*) from tidings.idempotency`), 10)
 }
 
 // What is answered is what stands in the table, also when the request is repeated.
@@ -327,14 +327,14 @@ func TestComment_AsTheSiteChangedIt(t *testing.T) {
 		for _, key := range keyOrNone {
 			c := store.NewComment{PostID: "42", Author: user(tt.author), Body: tt.body, IdempotencyKey: key}
 			created, err := d.CreateComment(t.Context(), c)
-			must(t, err)
-			want(t, "answer", []string{created.Body, created.Status}, []string{tt.stored, tt.status})
+			streamtest.Must(t, err)
+			streamtest.Want(t, "answer", []string{created.Body, created.Status}, []string{tt.stored, tt.status})
 			if key != "" {
 				again, err := d.CreateComment(t.Context(), c)
-				must(t, err)
-				want(t, "repeated", again, created)
+				streamtest.Must(t, err)
+				streamtest.Want(t, "repeated", again, created)
 			}
 		}
 	}
-	want(t, "comments", value[int64](t, d, `select count(*) from tidings.comments`), 4)
+	streamtest.Want(t, "comments", value[int64](t, d, `select count(*) from tidings.comments`), 4)
 }

@@ -2,9 +2,9 @@ package store_test
 
 import (
 	"testing"
-	"time"
 
 	"github.com/tidings-live/tidings/store"
+	"github.com/tidings-live/tidings/stream/streamtest"
 )
 
 func TestGroupStats(t *testing.T) {
@@ -13,9 +13,9 @@ func TestGroupStats(t *testing.T) {
 	d := newDatabase(t)
 	d.exec(t, `insert into tidings.posts (id) values ('42')`)
 	for _, err := range d.together(t, []deed{good(0), good(1), good(2), good(3)}, 0) {
-		must(t, err)
+		streamtest.Must(t, err)
 	}
-	want(t, "stats", d.GroupStats(), store.GroupStats{Transactions: 2, Writes: 5})
+	streamtest.Want(t, "stats", d.GroupStats(), store.GroupStats{Transactions: 2, Writes: 5})
 
 	release := d.hold(t, `select from tidings.posts where id = '42' for update`)
 	like := make(chan error, 1)
@@ -23,10 +23,10 @@ func TestGroupStats(t *testing.T) {
 		_, err := d.Like(t.Context(), "42", ann)
 		like <- err
 	}()
-	eventually(t, 20*time.Second, "the like waits apart", func() bool { return d.GroupStats().Apart == 1 })
+	streamtest.Eventually(t, "the like waits apart", func() bool { return d.GroupStats().Apart == 1 })
 	release()
-	must(t, <-like)
-	want(t, "stats", d.GroupStats(), store.GroupStats{Transactions: 2, Writes: 5, Apart: 1})
+	streamtest.Must(t, <-like)
+	streamtest.Want(t, "stats", d.GroupStats(), store.GroupStats{Transactions: 2, Writes: 5, Apart: 1})
 
-	want(t, "without group commit", newDatabase(t, noGroups).GroupStats(), store.GroupStats{})
+	streamtest.Want(t, "without group commit", newDatabase(t, noGroups).GroupStats(), store.GroupStats{})
 }

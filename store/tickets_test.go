@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/tidings-live/tidings/store"
+	"github.com/tidings-live/tidings/stream/streamtest"
 )
 
 var ticket = store.Ticket{Topics: []string{"post:42", "user:ann"}, Identity: []byte(`{"sub": "ann"}`)}
@@ -16,7 +17,7 @@ var ticket = store.Ticket{Topics: []string{"post:42", "user:ann"}, Identity: []b
 func saveTicket(t *testing.T, d database, secret string, lifetime time.Duration) time.Time {
 	t.Helper()
 	expires, err := d.SaveTicket(t.Context(), secret, ticket, lifetime)
-	must(t, err)
+	streamtest.Must(t, err)
 	return expires
 }
 
@@ -33,14 +34,14 @@ func TestTicket(t *testing.T) {
 		other := open(t, d.dsn) // another instance
 		for range 2 {
 			got, err := other.Ticket(t.Context(), "secret")
-			must(t, err)
-			want(t, "the ticket that stays", got, ticket)
+			streamtest.Must(t, err)
+			streamtest.Want(t, "the ticket that stays", got, ticket)
 		}
 		got, err := other.UseTicket(t.Context(), "secret")
-		must(t, err)
-		want(t, "the ticket", got, ticket)
+		streamtest.Must(t, err)
+		streamtest.Want(t, "the ticket", got, ticket)
 		_, err = other.Ticket(t.Context(), "secret")
-		wantErr(t, err, store.ErrTicket)
+		streamtest.WantErr(t, err, store.ErrTicket)
 	})
 
 	t.Run("IsForOneUse", func(t *testing.T) {
@@ -61,7 +62,7 @@ func TestTicket(t *testing.T) {
 			})
 		}
 		uses.Wait()
-		want(t, "the number of uses", won.Load(), 1)
+		streamtest.Want(t, "the number of uses", won.Load(), 1)
 	})
 
 	t.Run("ExpiresAndIsPurged", func(t *testing.T) {
@@ -72,14 +73,14 @@ func TestTicket(t *testing.T) {
 		saveTicket(t, d, "soon", time.Minute)
 		for _, secret := range []string{"now", "past", "never"} {
 			_, err := d.Ticket(t.Context(), secret)
-			wantErr(t, err, store.ErrTicket)
+			streamtest.WantErr(t, err, store.ErrTicket)
 			_, err = d.UseTicket(t.Context(), secret)
-			wantErr(t, err, store.ErrTicket)
+			streamtest.WantErr(t, err, store.ErrTicket)
 		}
 		saveTicket(t, d, "other", time.Minute)
-		want(t, "the tickets kept", value[int](t, d, `select count(*) from tidings.tickets`), 2)
+		streamtest.Want(t, "the tickets kept", value[int](t, d, `select count(*) from tidings.tickets`), 2)
 		_, err := d.UseTicket(t.Context(), "soon")
-		must(t, err)
+		streamtest.Must(t, err)
 	})
 
 	t.Run("IsKeptAsAHashAlone", func(t *testing.T) {
