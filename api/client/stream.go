@@ -112,7 +112,7 @@ func checkStream(resp *http.Response) error {
 //   - io.EOF itself, not wrapped, if the server ended the stream in order;
 //   - io.ErrUnexpectedEOF if the connection was cut; the incomplete event is dropped;
 //   - [ErrSilent] and [ErrBlockTooLarge];
-//   - net.ErrClosed after Close;
+//   - net.ErrClosed after Close, once the events that were read before are returned;
 //   - the context's error if the context ended.
 func (s *Stream) Next() (Event, error) {
 	ev, err := s.parser.next()

@@ -1,0 +1,263 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net"
+	"net/http"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tidings-live/tidings/api"
+	"github.com/tidings-live/tidings/api/client"
+	"github.com/tidings-live/tidings/stream/streamtest"
+)
+
+// A clientSite is a running server with clients of the users that clientCalls uses.
+type clientSite struct {
+	*server
+	ann, ben, service *client.Client
+}
+
+// clientCalls has one call of every method of the Go client. Each checks the answer
+// that the real server gives.
+var clientCalls = map[string]func(t *testing.T, ctx context.Context, s clientSite){
+	"As": func(t *testing.T, ctx context.Context, s clientSite) {
+		_, err := s.ann.As("").Notifications(ctx, client.NotificationOptions{})
+		wantProblem(t, err, http.StatusUnauthorized, "unauthenticated")
+	},
+	"CloseIdleConnections": func(t *testing.T, ctx context.Context, s clientSite) {
+		s.ann.CloseIdleConnections()
+		_, err := s.ann.Counts(ctx, "a")
+		streamtest.Must(t, err)
+	},
+	"PutPost": func(t *testing.T, ctx context.Context, s clientSite) {
+		put := putPost(t, ctx, s, "put post")
+		got, err := s.Post(ctx, put.ID)
+		streamtest.Must(t, err)
+		streamtest.Want(t, "the post", got, put)
+	},
+	"Post": func(t *testing.T, ctx context.Context, s clientSite) {
+		_, err := s.Post(ctx, "unknown")
+		wantProblem(t, err, http.StatusNotFound, "not_found")
+	},
+	"CreateComment": func(t *testing.T, ctx context.Context, s clientSite) {
+		post := putPost(t, ctx, s, "create comment")
+		in := client.NewComment{Body: "Hello", IdempotencyKey: "one"}
+		first, err := s.ben.CreateComment(ctx, post.ID, in)
+		streamtest.Must(t, err)
+		again, err := s.ben.CreateComment(ctx, post.ID, in)
+		streamtest.Must(t, err)
+		streamtest.Want(t, "the comment of the same key", again, first)
+		reply, err := s.ann.CreateComment(ctx, post.ID, client.NewComment{Body: "Hi", ParentID: &first.ID})
+		streamtest.Must(t, err)
+		streamtest.Want(t, "the parent", *reply.ParentID, first.ID)
+		streamtest.Want(t, "the author", *reply.Author, client.Author{ID: "ann", Name: "The ann"})
+	},
+	"Comments": func(t *testing.T, ctx context.Context, s clientSite) {
+		post := putPost(t, ctx, s, "comments")
+		one, two := comment(t, s.ann, post.ID, "one"), comment(t, s.ann, post.ID, "two")
+		first, err := s.Comments(ctx, post.ID, client.ListOptions{Sort: "oldest", Limit: 1})
+		streamtest.Must(t, err)
+		streamtest.Want(t, "the first page", first.Data, []client.Comment{one})
+		streamtest.Want(t, "the count", first.Post, client.PostCounts{CommentCount: 2})
+		second, err := s.Comments(ctx, post.ID, client.ListOptions{Sort: "oldest", Limit: 1, After: first.Page.Next})
+		streamtest.Must(t, err)
+		streamtest.Want(t, "the second page", second.Data, []client.Comment{two})
+		streamtest.Want(t, "its end", second.Page, client.PageInfo{})
+	},
+	"DeleteComment": func(t *testing.T, ctx context.Context, s clientSite) {
+		post := putPost(t, ctx, s, "delete comment")
+		created := comment(t, s.ann, post.ID, "not for long")
+		wantProblem(t, s.ben.DeleteComment(ctx, created.ID), http.StatusForbidden, "forbidden")
+		streamtest.Must(t, s.ann.DeleteComment(ctx, created.ID))
+		list, err := s.Comments(ctx, post.ID, client.ListOptions{})
+		streamtest.Must(t, err)
+		streamtest.Want(t, "the number of comments", len(list.Data), 0)
+	},
+	"LikePost": func(t *testing.T, ctx context.Context, s clientSite) {
+		post := putPost(t, ctx, s, "like post")
+		likes, err := s.ben.LikePost(ctx, post.ID)
+		streamtest.Must(t, err)
+		streamtest.Want(t, "the likes", likes, client.Likes{Count: 1, Liked: true})
+	},
+	"UnlikePost": func(t *testing.T, ctx context.Context, s clientSite) {
+		post := putPost(t, ctx, s, "unlike post")
+		_, err := s.ben.LikePost(ctx, post.ID)
+		streamtest.Must(t, err)
+		likes, err := s.ben.UnlikePost(ctx, post.ID)
+		streamtest.Must(t, err)
+		streamtest.Want(t, "the likes", likes, client.Likes{})
+	},
+	"Counts": func(t *testing.T, ctx context.Context, s clientSite) {
+		post := putPost(t, ctx, s, "counts")
+		comment(t, s.ben, post.ID, "one")
+		counts, err := s.Counts(ctx, post.ID, "unknown")
+		streamtest.Must(t, err)
+		streamtest.Want(t, "the counts", counts, map[string]client.Counts{post.ID: {Comments: 1}, "unknown": {}})
+	},
+	"Notifications": func(t *testing.T, ctx context.Context, s clientSite) {
+		post := putPost(t, ctx, s, "notifications")
+		created := comment(t, s.ben, post.ID, "for ann")
+		list, err := s.ann.Notifications(ctx, client.NotificationOptions{Unread: true, Limit: 1})
+		streamtest.Must(t, err)
+		streamtest.Want(t, "the number of notifications", len(list.Data), 1)
+		got := list.Data[0]
+		streamtest.Want(t, "the kind", got.Kind, "comment")
+		streamtest.Want(t, "the comment", *got.CommentID, created.ID)
+		streamtest.Want(t, "the actor", got.Actor, client.Author{ID: "ben", Name: "The ben"})
+	},
+	"Typing": func(t *testing.T, ctx context.Context, s clientSite) {
+		post := putPost(t, ctx, s, "typing")
+		reader, err := s.Stream(ctx, []string{"post:" + post.ID}, "")
+		streamtest.Must(t, err)
+		defer reader.Close()
+		nextNamed(t, reader, "stream.ready")
+		streamtest.Must(t, s.ben.Typing(ctx, post.ID))
+		state := decode[struct{ Count int }](t, nextNamed(t, reader, "typing"))
+		streamtest.Want(t, "the number of users who type", state.Count, 1)
+	},
+	"Publish": func(t *testing.T, ctx context.Context, s clientSite) {
+		streamtest.Must(t, s.service.Publish(ctx, "post:publish", "price.changed", json.RawMessage(`{"price":1}`)))
+		page, err := s.Poll(ctx, []string{"post:publish"}, "earliest", 0, 0)
+		streamtest.Must(t, err)
+		streamtest.Want(t, "the event", string(page.Events[0].Data), `{"price":1}`)
+		err = s.ann.Publish(ctx, "post:publish", "price.changed", 1)
+		wantProblem(t, err, http.StatusForbidden, "forbidden")
+	},
+	"Ticket": func(t *testing.T, ctx context.Context, s clientSite) {
+		topics := []string{"me"}
+		ticket, err := s.ann.Ticket(ctx, topics)
+		streamtest.Must(t, err)
+		open := func() (*client.Stream, error) {
+			return s.Stream(ctx, topics, "", client.WithParam("ticket", ticket.Ticket))
+		}
+		reader, err := open()
+		streamtest.Must(t, err)
+		defer reader.Close()
+		nextNamed(t, reader, "stream.ready")
+		_, err = open()
+		wantProblem(t, err, http.StatusUnauthorized, "invalid_ticket")
+	},
+	"Stream": func(t *testing.T, ctx context.Context, s clientSite) {
+		post := putPost(t, ctx, s, "stream")
+		reader, err := s.Stream(ctx, []string{"post:" + post.ID}, "earliest",
+			client.WithLastEventID(), client.WithSilenceLimit(patience), client.WithMaxBlock(1<<20))
+		streamtest.Must(t, err)
+		created := comment(t, s.ben, post.ID, "over a stream")
+		event := nextNamed(t, reader, "new-comment")
+		streamtest.Want(t, "the comment", decode[client.Comment](t, event), created)
+		streamtest.Want(t, "the cursor", reader.Cursor(), event.ID)
+		if reader.Retry() <= 0 {
+			t.Error("the stream has no reconnection time")
+		}
+		streamtest.Must(t, reader.Close())
+		for err = nil; err == nil; _, err = reader.Next() { // events that were read before come first
+		}
+		streamtest.WantErr(t, err, net.ErrClosed)
+	},
+	"Poll": func(t *testing.T, ctx context.Context, s clientSite) {
+		post := putPost(t, ctx, s, "poll")
+		created := comment(t, s.ben, post.ID, "over a poll")
+		page, err := s.Poll(ctx, []string{"post:" + post.ID}, "earliest", -1, 1)
+		streamtest.Must(t, err)
+		streamtest.Want(t, "the comment", decode[client.Comment](t, page.Events[0]), created)
+		streamtest.Want(t, "the cursor", page.Cursor, page.Events[0].ID)
+		streamtest.Want(t, "more", page.More, true) // the comment-count
+	},
+	"Follow": func(t *testing.T, ctx context.Context, s clientSite) {
+		follow(t, ctx, s, "follow", s.Follow)
+	},
+	"FollowPoll": func(t *testing.T, ctx context.Context, s clientSite) {
+		follow(t, ctx, s, "follow-poll", s.FollowPoll)
+	},
+}
+
+// Every method of the Go client works with the real server. A method without a call in
+// clientCalls fails the test.
+func TestEveryClientMethodWorksWithTheServer(t *testing.T) {
+	t.Parallel()
+	srv := newSite(t).start(t)
+	s := clientSite{srv, srv.as(t, "ann"), srv.as(t, "ben"), srv.as(t, "backend", "service")}
+	methods := reflect.TypeFor[*client.Client]()
+	for i := range methods.NumMethod() {
+		name := methods.Method(i).Name
+		call, ok := clientCalls[name]
+		if !ok {
+			t.Errorf("clientCalls has no call of %s", name)
+			continue
+		}
+		t.Run(name, func(t *testing.T) { call(t, patient(t), s) })
+	}
+}
+
+// The Location of a new comment is an address of that comment.
+func TestLocationOfACommentIsItsAddress(t *testing.T) {
+	t.Parallel()
+	srv := newSite(t).start(t)
+	send := func(method, url, body string) *http.Response {
+		r, err := http.NewRequestWithContext(patient(t), method, url, strings.NewReader(body))
+		streamtest.Must(t, err)
+		r.Header.Set("Authorization", "Bearer "+token(t, api.Identity{Subject: "ann", Expires: time.Now().Add(time.Hour)}))
+		r.Header.Set("Content-Type", "application/json")
+		answer, err := srv.http.Do(r)
+		streamtest.Must(t, err)
+		t.Cleanup(func() { answer.Body.Close() })
+		return answer
+	}
+	created := send(http.MethodPost, srv.url+"/v1/posts/a/comments", `{"body":"Hello"}`)
+	at, err := created.Location()
+	streamtest.Must(t, err)
+	streamtest.Want(t, "the status of DELETE", send(http.MethodDelete, at.String(), "").StatusCode, http.StatusNoContent)
+	list, err := srv.Comments(patient(t), "a", client.ListOptions{})
+	streamtest.Must(t, err)
+	streamtest.Want(t, "the number of comments", len(list.Data), 0)
+}
+
+// putPost creates a post of Ann's that belongs to one call.
+func putPost(t *testing.T, ctx context.Context, s clientSite, title string) client.Post {
+	t.Helper()
+	id := "/" + strings.ReplaceAll(title, " ", "-") + "/" // with slashes, to test the encoding of the path
+	put, err := s.service.PutPost(ctx, id, client.PostInput{Title: title, AuthorID: "ann"})
+	streamtest.Must(t, err)
+	streamtest.Want(t, "the id of the post", put.ID, id)
+	return put
+}
+
+// nextNamed skips events until one has the name.
+func nextNamed(t *testing.T, s *client.Stream, name string) client.Event {
+	t.Helper()
+	for {
+		event, err := s.Next()
+		streamtest.Must(t, err)
+		if event.Name == name {
+			return event
+		}
+	}
+}
+
+// A followFunc is Client.Follow or Client.FollowPoll.
+type followFunc func(ctx context.Context, topics []string, cursor string, fn func(client.Event) error, opts ...client.StreamOption) error
+
+// follow wants two comments in order, and then the error of the callback.
+func follow(t *testing.T, ctx context.Context, s clientSite, title string, call followFunc) {
+	t.Helper()
+	post := putPost(t, ctx, s, title)
+	want := []string{comment(t, s.ben, post.ID, "one").ID, comment(t, s.ben, post.ID, "two").ID}
+	var got []string
+	done := errors.New("done")
+	err := call(ctx, []string{"post:" + post.ID}, "earliest", func(ev client.Event) error {
+		if ev.Name == "new-comment" {
+			got = append(got, decode[client.Comment](t, ev).ID)
+		}
+		if len(got) == len(want) {
+			return done
+		}
+		return nil
+	}, client.WithRetryFunc(func(err error, _ time.Duration) { t.Errorf("retry after %v", err) }))
+	streamtest.WantErr(t, err, done)
+	streamtest.Want(t, "the comments", got, want)
+}
