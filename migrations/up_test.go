@@ -43,17 +43,19 @@ func TestUp_ManyAtOnceAllSucceed(t *testing.T) {
 	works(t, dsn)
 }
 
+// objects identifies each version of each object of the database.
+const objects = `
+	select string_agg(concat(classid, objid, c.xmin, p.xmin, t.xmin), ' ' order by classid, objid)
+	from pg_depend
+	left join pg_class c on c.oid = objid
+	left join pg_proc p on p.oid = objid
+	left join pg_trigger t on t.oid = objid
+	where objid >= 16384`
+
 func TestUp_AgainChangesNothing(t *testing.T) {
 	t.Parallel()
 
 	conn, dsn := database(t)
-	const objects = `
-		select string_agg(concat(classid, objid, c.xmin, p.xmin, t.xmin), ' ' order by classid, objid)
-		from pg_depend
-		left join pg_class c on c.oid = objid
-		left join pg_proc p on p.oid = objid
-		left join pg_trigger t on t.oid = objid
-		where objid >= 16384`
 	before := value[string](t, conn, objects)
 	if err := migrations.Up(t.Context(), dsn, silent); err != nil {
 		t.Fatal(err)
@@ -101,7 +103,9 @@ func TestUp_Refuses(t *testing.T) {
 		want    string
 	}{
 		"AnotherEncoding":     {latin, "the database has encoding LATIN1: UTF8 is needed"},
-		"ASchemaFromTomorrow": {tomorrow, "the schema has version 1000, this program knows"},
+		"ASchemaFromTomorrow": {tomorrow, "the schema needs a program that has migration 999, this one has 3 and older: run a newer tidings"},
+		"AnUnreleasedSchema":  {unreleased, "from before the first release, which cannot be upgraded"},
+		"AnEditedFile":        {edited, "0002_log.sql differs from the file that this database ran (0002_log.sql, SHA-256 x)"},
 		"ABadDSN":             {func(*testing.T, string) string { return "postgres://%" }, "parse DSN"},
 		"ARoleWithoutRights":  {stranger, "permission denied"},
 	} {
@@ -136,7 +140,18 @@ func latin(t *testing.T, dsn string) string {
 
 func tomorrow(t *testing.T, _ string) string {
 	conn, dsn := database(t)
-	exec(t, conn, `update tidings.schema_version set version = 1000`)
+	exec(t, conn, `insert into tidings.migrations (kind, number, name, sha256, oldest_program) values ('file', 1000, '1000_x.sql', 'x', 999)`)
+	return dsn
+}
+
+func unreleased(t *testing.T, dsn string) string {
+	exec(t, connect(t, dsn), `create schema tidings; create table tidings.schema_version (version int4 not null)`)
+	return dsn
+}
+
+func edited(t *testing.T, _ string) string {
+	conn, dsn := database(t)
+	exec(t, conn, `update tidings.migrations set sha256 = 'x' where kind = 'file' and number = 2`)
 	return dsn
 }
 
@@ -163,7 +178,7 @@ func TestUp_NeedsNoRightToCreateASchemaThatIsThere(t *testing.T) {
 		admin, _ := database(t)
 		server, dsn := role(t, admin)
 		exec(t, admin, `grant usage on schema tidings to `+server)
-		exec(t, admin, `grant select on tidings.schema_version to `+server)
+		exec(t, admin, `grant select on tidings.migrations to `+server)
 		if err := migrations.Up(t.Context(), dsn, silent); err != nil {
 			t.Fatal(err)
 		}
@@ -188,7 +203,7 @@ func TestUp_WaitsForALockThatSomebodyHolds(t *testing.T) {
 	t.Parallel()
 
 	holder, dsn := database(t)
-	exec(t, holder, `begin; lock table tidings.schema_version`)
+	exec(t, holder, `begin; lock table tidings.migrations`)
 	handler := warned{slog.DiscardHandler, new(sync.Once), make(chan struct{})}
 
 	t.Run("UntilItIsFree", func(t *testing.T) {
@@ -205,7 +220,7 @@ func TestUp_WaitsForALockThatSomebodyHolds(t *testing.T) {
 		}
 	})
 	t.Run("OrItsContextEnds", func(t *testing.T) {
-		exec(t, holder, `begin; lock table tidings.schema_version`)
+		exec(t, holder, `begin; lock table tidings.migrations`)
 		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 		defer cancel()
 		if err := migrations.Up(ctx, dsn, silent); err == nil {

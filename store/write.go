@@ -164,7 +164,7 @@ func leaveUncounted(writes []*write, err error) {
 // queueSettings makes settings for the rest of the transaction.
 //
 // Plans are kept for the life of the connection, as the triggers' are, and for the
-// same reasons (0002_log.sql): made once, and right for any size. So a join is a
+// same reasons (migrations/functions/flush.sql): made once, and right for any size. So a join is a
 // lookup by index for each of our few rows: one that hashes a table, or begins with
 // it, because it was empty then, would read all of it for every commit later.
 func queueSettings(batch *pgx.Batch, lockTimeout time.Duration) {

@@ -1,5 +1,3 @@
--- The same grammar for tidings.publish as 0007 has for the tables: a bounded repetition
--- is an automaton that is built anew for every call.
 create or replace function tidings.publish(topic text, name text, data jsonb) returns void
 language plpgsql security definer
 set search_path = pg_catalog, tidings, pg_temp

@@ -1,0 +1,50 @@
+package migrations
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// MinimumVersion is the oldest Postgres that has what the schema uses (UNIQUE NULLS NOT
+// DISTINCT and unlogged sequences), in the format of the setting server_version_num.
+const MinimumVersion = 150000
+
+// connect opens a session whose settings do not depend on those of the database, where
+// a setting could change the meaning of the SQL.
+func connect(ctx context.Context, dsn string) (*pgx.Conn, error) {
+	cfg, err := pgx.ParseConfig(dsn)
+	if err != nil {
+		return nil, fmt.Errorf("parse DSN: %w", err)
+	}
+	cfg.RuntimeParams["application_name"] = "tidings migrate"
+	cfg.RuntimeParams["client_encoding"] = "UTF8"
+	cfg.RuntimeParams["lock_timeout"] = lockTimeout.String()
+	// The search_path of the database may contain any schema, with any functions.
+	cfg.RuntimeParams["search_path"] = "pg_catalog"
+	// Postgres reads the strings of a CHECK once, with this setting, and keeps the result.
+	cfg.RuntimeParams["standard_conforming_strings"] = "on"
+	return pgx.ConnectConfig(ctx, cfg)
+}
+
+// checkServer returns an error if the server or the database cannot hold the schema.
+func checkServer(ctx context.Context, conn *pgx.Conn) error {
+	var version int
+	var encoding string
+	err := conn.QueryRow(ctx, `
+		select
+			current_setting('server_version_num')::int,
+			current_setting('server_encoding')`,
+	).Scan(&version, &encoding)
+	if err != nil {
+		return err
+	}
+	if version < MinimumVersion {
+		return fmt.Errorf("server has version %d: Postgres 15 or newer is needed", version/10000)
+	}
+	if encoding != "UTF8" {
+		return fmt.Errorf("the database has encoding %s: UTF8 is needed", encoding)
+	}
+	return nil
+}

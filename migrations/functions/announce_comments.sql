@@ -1,0 +1,52 @@
+create or replace function tidings.announce_comments(ids bigint[], post_ids text[], parent_ids bigint[]) returns void
+language plpgsql
+as $$
+begin
+    insert into tidings.pending
+        (topic, name, data, target, comments, recipient, kind, actor_id, post_id, comment_id)
+    select
+        'post:' || c.post_id, case when c.id is not null then 'new-comment' end,
+        case when c.id is not null then
+            tidings.comment_data(c::tidings.comments, u::tidings.users, own.likes, own.comments)
+        end,
+        'post:' || shown.post_id, 1,
+        nullif(case when c.parent_id is null then p.author_id else parent.author_id end, c.author_id),
+        case when c.parent_id is null then 'comment' else 'reply' end,
+        c.author_id, shown.post_id, shown.id
+    from unnest(ids, post_ids) as shown (id, post_id)
+    left join lateral (
+        select *
+        from tidings.comments
+        where comments.id = shown.id and comments.status = 'published'
+        offset 0
+    ) as c on true
+    left join lateral (select * from tidings.users where users.id = c.author_id offset 0) as u on true
+    left join lateral (select author_id from tidings.posts where posts.id = c.post_id offset 0) as p on true
+    left join lateral (select author_id from tidings.comments where comments.id = c.parent_id offset 0) as parent on true
+    left join lateral (
+        select comments, likes
+        from tidings.counts
+        where target = 'comment:' || c.id
+        order by position desc
+        limit 1
+    ) as own on true
+    order by shown.id;
+
+    insert into tidings.pending (target, comments, recipient, kind, actor_id, post_id, comment_id)
+    select
+        'comment:' || shown.parent_id, 1,
+        case when p.author_id not in (c.author_id, parent.author_id) then p.author_id end, 'comment',
+        c.author_id, shown.post_id, shown.id
+    from unnest(ids, post_ids, parent_ids) as shown (id, post_id, parent_id)
+    left join lateral (
+        select *
+        from tidings.comments
+        where comments.id = shown.id and comments.status = 'published'
+        offset 0
+    ) as c on true
+    left join lateral (select author_id from tidings.posts where posts.id = c.post_id offset 0) as p on true
+    left join lateral (select author_id from tidings.comments where comments.id = c.parent_id offset 0) as parent on true
+    where shown.parent_id is not null
+    order by shown.id;
+end
+$$;

@@ -1,0 +1,16 @@
+create or replace function tidings.comment_data(c tidings.comments, u tidings.users, likes bigint, replies bigint) returns jsonb
+language sql stable
+as $$
+    select jsonb_build_object(
+        'id', c.id::text,
+        'postId', c.post_id,
+        'parentId', c.parent_id::text,
+        'author', tidings.user_data(c.author_id, u.name, u.avatar_url),
+        'body', c.body,
+        'status', c.status,
+        'likeCount', coalesce(likes, 0),
+        'replyCount', coalesce(replies, 0),
+        'createdAt', tidings.rfc3339(c.created_at),
+        'editedAt', tidings.rfc3339(c.edited_at),
+        'version', c.version)
+$$;

@@ -1,0 +1,24 @@
+create or replace function tidings.comment_touched() returns trigger
+language plpgsql security definer
+set search_path = pg_catalog, tidings, pg_temp
+as $$
+begin
+    if (new.id, new.post_id, new.parent_id) is distinct from (old.id, old.post_id, old.parent_id) then
+        raise exception 'a comment keeps its id, post and parent'
+            using errcode = 'integrity_constraint_violation', hint = 'Delete it and insert another.';
+    end if;
+    if new.status = 'deleted' and old.status <> 'deleted' then
+        new.body := '';
+        new.deleted_at := clock_timestamp();
+    elsif new.body <> old.body then
+        new.edited_at := clock_timestamp();
+    end if;
+    if (new.body, new.status, new.author_id) is distinct from (old.body, old.status, old.author_id) then
+        new.version := old.version + 1;
+    end if;
+    return new;
+end
+$$;
+
+create or replace trigger touched before update on tidings.comments
+    for each row execute function tidings.comment_touched();

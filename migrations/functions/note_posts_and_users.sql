@@ -1,0 +1,37 @@
+create or replace function tidings.note_posts_and_users(post_ids text[], user_ids text[]) returns void
+language plpgsql
+as $$
+declare
+    posts_missing boolean;
+    users_missing boolean;
+begin
+    select
+        exists (
+            select from unnest(post_ids) as named (id)
+            where not exists (select from tidings.posts where posts.id = named.id offset 0)
+        ),
+        exists (
+            select from unnest(user_ids) as named (id)
+            where not exists (select from tidings.users where users.id = named.id offset 0)
+        )
+    into posts_missing, users_missing;
+
+    if posts_missing then
+        insert into tidings.posts (id)
+        select distinct named.id
+        from unnest(post_ids) as named (id)
+        where not exists (select from tidings.posts where posts.id = named.id offset 0)
+        order by named.id
+        on conflict do nothing;
+    end if;
+
+    if users_missing then
+        insert into tidings.users (id, name)
+        select distinct named.id, named.id
+        from unnest(user_ids) as named (id)
+        where not exists (select from tidings.users where users.id = named.id offset 0)
+        order by named.id
+        on conflict do nothing;
+    end if;
+end
+$$;

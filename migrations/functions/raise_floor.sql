@@ -1,0 +1,17 @@
+create or replace function tidings.raise_floor() returns trigger
+language plpgsql security definer
+set search_path = pg_catalog, tidings, pg_temp
+as $$
+begin
+    update tidings.floor
+    set position = gone.position
+    from (select max(position) as position from removed) as gone
+    where floor.position < gone.position;
+    return null;
+end
+$$;
+
+create or replace trigger raise_floor after delete on tidings.events
+    referencing old table as removed
+    for each statement execute function tidings.raise_floor();
+alter table tidings.events enable always trigger raise_floor;

@@ -1,0 +1,54 @@
+create or replace function tidings.recount() returns bigint
+language plpgsql security definer
+set search_path = pg_catalog, tidings, pg_temp
+as $$
+declare
+    repaired bigint;
+begin
+    lock table tidings.turn in exclusive mode;
+    if exists (select from tidings.pending where xact = pg_current_xact_id()) then
+        raise exception 'tidings.recount() must come first in its transaction'
+            using errcode = 'active_sql_transaction',
+                  hint = 'What the transaction has changed so far would be counted twice.';
+    end if;
+    insert into tidings.pending (target, post_id, comments, likes, unread)
+    select
+        target,
+        case -- null for a comment that is gone: it has no readers
+            when actual.post_id is not null then actual.post_id
+            when target like 'comment:%' then (
+                select c.post_id from tidings.comments c where c.id = substr(target, 9)::bigint
+            )
+            else substr(target, 6)
+        end,
+        coalesce(actual.comments, 0) - coalesce(noted.comments, 0),
+        coalesce(actual.likes, 0) - coalesce(noted.likes, 0),
+        coalesce(actual.unread, 0) - coalesce(noted.unread, 0)
+    from (
+        select target, min(post_id) as post_id, sum(comments) as comments, sum(likes) as likes, sum(unread) as unread
+        from (
+            select 'post:' || post_id as target, post_id, 1 as comments, 0 as likes, 0 as unread
+            from tidings.comments where status = 'published'
+            union all
+            select 'comment:' || parent_id, post_id, 1, 0, 0
+            from tidings.comments where status = 'published' and parent_id is not null
+            union all
+            select coalesce('comment:' || comment_id, 'post:' || post_id), post_id, 0, 1, 0
+            from tidings.likes
+            union all
+            select 'user:' || user_id, null, 0, 0, 1
+            from tidings.notifications where read_at is null
+        ) as fact
+        group by target
+    ) as actual
+    full join (
+        select distinct on (target) target, comments, likes, unread
+        from tidings.counts
+        order by target, position desc
+    ) as noted using (target)
+    where (coalesce(actual.comments, 0), coalesce(actual.likes, 0), coalesce(actual.unread, 0))
+        is distinct from (coalesce(noted.comments, 0), coalesce(noted.likes, 0), coalesce(noted.unread, 0));
+    get diagnostics repaired = row_count;
+    return repaired;
+end
+$$;

@@ -1,0 +1,21 @@
+create or replace function tidings.refuse_truncate() returns trigger
+language plpgsql
+set search_path = pg_catalog, tidings, pg_temp
+as $$
+begin
+    raise exception 'tidings.% cannot be truncated: its events and counts would be lost', tg_table_name
+        using errcode = 'feature_not_supported', hint = format('DELETE FROM tidings.%I instead.', tg_table_name);
+end
+$$;
+
+create or replace trigger no_truncate before truncate on tidings.users for each statement execute function tidings.refuse_truncate();
+create or replace trigger no_truncate before truncate on tidings.posts for each statement execute function tidings.refuse_truncate();
+create or replace trigger no_truncate before truncate on tidings.comments for each statement execute function tidings.refuse_truncate();
+create or replace trigger no_truncate before truncate on tidings.likes for each statement execute function tidings.refuse_truncate();
+create or replace trigger no_truncate before truncate on tidings.notifications for each statement execute function tidings.refuse_truncate();
+create or replace trigger no_truncate before truncate on tidings.counts for each statement execute function tidings.refuse_truncate();
+create or replace trigger no_truncate before truncate on tidings.events for each statement execute function tidings.refuse_truncate();
+create or replace trigger no_truncate before truncate on tidings.floor for each statement execute function tidings.refuse_truncate();
+create or replace trigger no_truncate before truncate on tidings.epochs for each statement execute function tidings.refuse_truncate();
+create or replace trigger no_truncate before truncate on tidings.pending for each statement execute function tidings.refuse_truncate();
+create or replace trigger no_truncate before truncate on tidings.commits for each statement execute function tidings.refuse_truncate();

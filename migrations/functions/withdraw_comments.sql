@@ -1,0 +1,19 @@
+create or replace function tidings.withdraw_comments(ids bigint[], post_ids text[], parent_ids bigint[]) returns void
+language plpgsql
+as $$
+begin
+    insert into tidings.pending (topic, name, data, target, comments, post_id)
+    select
+        'post:' || c.post_id, 'comment-deleted',
+        jsonb_build_object('id', c.id::text, 'postId', c.post_id, 'parentId', c.parent_id::text),
+        'post:' || c.post_id, -1, c.post_id
+    from unnest(ids, post_ids, parent_ids) as c (id, post_id, parent_id)
+    order by c.id;
+
+    insert into tidings.pending (target, comments, post_id)
+    select 'comment:' || c.parent_id, -count(*), c.post_id
+    from unnest(post_ids, parent_ids) as c (post_id, parent_id)
+    where c.parent_id is not null
+    group by c.parent_id, c.post_id;
+end
+$$;

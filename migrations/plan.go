@@ -1,0 +1,107 @@
+package migrations
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// installed is the content of tidings.migrations: what has run in a database.
+type installed struct {
+	files         map[int]record // numbered files
+	functions     record         // the newest version of the functions, number 0 if none
+	oldestProgram int            // the highest of all files
+	public        bool           // PUBLIC may execute one of our functions
+}
+
+// A record is a row of tidings.migrations.
+type record struct {
+	Kind          string // "file" or "functions"
+	Number        int    // of the file, or the version of the functions
+	Name          string
+	SHA256        string `db:"sha256"`
+	OldestProgram int
+}
+
+const (
+	kindFile      = "file"
+	kindFunctions = "functions"
+)
+
+// read returns what is installed.
+func read(ctx context.Context, conn *pgx.Conn) (installed, error) {
+	in := installed{files: map[int]record{}}
+	rows, _ := conn.Query(ctx, `
+		select kind, number, name, sha256, oldest_program
+		from tidings.migrations
+		order by number`)
+	records, err := pgx.CollectRows(rows, pgx.RowToStructByName[record])
+	if err != nil {
+		return in, err
+	}
+	for _, r := range records {
+		if r.Kind == kindFunctions {
+			in.functions = r
+			continue
+		}
+		in.files[r.Number] = r
+		in.oldestProgram = max(in.oldestProgram, r.OldestProgram)
+	}
+	in.public, err = isPublic(ctx, conn)
+	return in, err
+}
+
+// A step is one change to a database. It runs in a transaction.
+type step struct {
+	file      *file // the numbered file to run
+	functions bool  // or: apply the functions
+	revoke    bool  // or: take the functions from PUBLIC
+}
+
+// plan returns the next step that brings a database to release r, or nil if there is
+// none. It returns an error if r must not be used with the database.
+//
+//   - An installed numbered file that is also in r must have the same hash.
+//   - Numbered files that only the database has are newer than r. They are no obstacle,
+//     unless one of them excludes programs as old as r.
+//   - Functions replace older ones, and different ones of the same version: such are of
+//     two builds of a version that is not released yet.
+func plan(r release, in installed) (*step, error) {
+	if in.oldestProgram > r.newest() {
+		return nil, fmt.Errorf("the schema needs a program that has migration %d, this one has %d and older: run a newer tidings",
+			in.oldestProgram, r.newest())
+	}
+	var next *step
+	for i, f := range r.files {
+		done, ok := in.files[f.number]
+		switch {
+		case ok && done.SHA256 != f.sha256:
+			return nil, fmt.Errorf("%s differs from the file that this database ran (%s, SHA-256 %s): "+
+				"use the version of tidings that made the database, or a new database", f.name, done.Name, done.SHA256)
+		case !ok && next == nil:
+			next = &step{file: &r.files[i]}
+		}
+	}
+	if next != nil {
+		return next, nil
+	}
+	older := in.functions.Number < r.version
+	if older || in.functions.Number == r.version && in.functions.SHA256 != r.sha256 {
+		return &step{functions: true}, nil
+	}
+	if in.public {
+		return &step{revoke: true}, nil
+	}
+	return nil, nil
+}
+
+// newer reports whether a newer program has migrated the database.
+func newer(r release, in installed) bool {
+	for number := range in.files {
+		if number > r.newest() {
+			return true
+		}
+	}
+	return in.functions.Number > r.version
+}

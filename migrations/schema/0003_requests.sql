@@ -1,0 +1,29 @@
+-- What the API keeps of requests for a limited time.
+
+-- A ticket stands for a token in the URL of an EventSource. It can be used once, within a
+-- minute, on any instance. Only its hash is stored. Unlogged: after a crash, clients ask
+-- for a new ticket.
+create unlogged table tidings.tickets (
+    hash        bytea primary key,
+    topics      text[] not null,
+    identity    jsonb not null,
+    expires_at  timestamptz not null
+);
+create index tickets_by_expiry on tidings.tickets (expires_at);
+
+-- The answer to a comment's Idempotency-Key, kept for a day. The comment is what the
+-- request contains, so its id and time are enough to answer again.
+--   fingerprint: a hash of the request, so that the same key with another request is refused;
+--   body, status: set only where a trigger of the site has changed them. Null stands for the
+--   body as sent, and for 'published'.
+create table tidings.idempotency (
+    user_id      text not null,
+    key          text not null,
+    fingerprint  bytea not null,
+    comment_id   bigint not null,
+    created_at   timestamptz not null,
+    body         text,
+    status       text,
+    primary key (user_id, key)
+);
+create index idempotency_by_age on tidings.idempotency (created_at);
