@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/tidings-live/tidings/store"
+	"github.com/tidings-live/tidings/store/storetest"
 	"github.com/tidings-live/tidings/stream"
 	"github.com/tidings-live/tidings/stream/awareness"
 	"github.com/tidings-live/tidings/stream/streamtest"
@@ -251,12 +252,12 @@ func TestStore_BlackHole(t *testing.T) {
 	t.Run("EndsAReadThatHasNoDeadline", func(t *testing.T) {
 		t.Parallel()
 		d := newDatabase(t)
-		through := newProxy(t, d.dsn)
-		s := open(t, through.dsn)
+		p, through := storetest.Proxy(t, d.dsn)
+		s := open(t, through)
 		_, err := s.Read(t.Context(), stream.Query{Limit: 1})
 		streamtest.Must(t, err)
-		through.deafen()
-		defer through.cut()
+		p.Blackhole()
+		defer p.Cut() // so that the store can close its connections
 		_, err = s.Read(t.Context(), stream.Query{Limit: 1})
 		streamtest.WantErr(t, err, store.ErrUnavailable)
 		_, err = s.Read(t.Context(), stream.Query{Limit: 1})
@@ -266,11 +267,11 @@ func TestStore_BlackHole(t *testing.T) {
 	t.Run("IsNoticedBeforeAnIdleConnectionIsUsed", func(t *testing.T) {
 		t.Parallel()
 		d := newDatabase(t)
-		through := newProxy(t, d.dsn)
-		s := open(t, through.dsn)
+		p, through := storetest.Proxy(t, d.dsn)
+		s := open(t, through)
 		streamtest.Must(t, s.Ping(t.Context()))
-		through.deafen()
-		defer through.cut()
+		p.Blackhole()
+		defer p.Cut() // so that the store can close its connections
 		streamtest.Eventually(t, "the connection is idle", func() bool {
 			return value[bool](t, d, `
 				select bool_and(clock_timestamp() - state_change > interval '1.5 s')

@@ -164,11 +164,11 @@ func TestListener_Deaf(t *testing.T) {
 	t.Run("ComesBackByItself", func(t *testing.T) {
 		t.Parallel()
 		d := newDatabase(t)
-		through := newProxy(t, d.dsn)
-		s := open(t, d.dsn, func(cfg *store.Config) { cfg.ListenURL = through.dsn })
+		p, through := storetest.Proxy(t, d.dsn)
+		s := open(t, d.dsn, func(cfg *store.Config) { cfg.ListenURL = through })
 		l, heard := listen(t, s)
-		through.deafen()
-		defer through.cut()
+		p.Blackhole()
+		defer p.Cut() // so that the store can close its connections
 		before := heard.wakes.Load()
 		publish(t, d, 1, "post:1") // rings unheard
 		if err := probe(t, l); err == nil {
@@ -191,12 +191,12 @@ func TestListener_Deaf(t *testing.T) {
 	t.Run("ComesBackThoughTheWholeNetworkIs", func(t *testing.T) {
 		t.Parallel()
 		d := newDatabase(t)
-		through := newProxy(t, d.dsn)
-		s := open(t, through.dsn)
+		p, through := storetest.Proxy(t, d.dsn)
+		s := open(t, through)
 		l, heard := listen(t, s)
 		waitForProof(t, l)
-		through.deafen()
-		defer through.cut()
+		p.Blackhole()
+		defer p.Cut() // so that the store can close its connections
 		heard.waitForWake(t, heard.wakes.Load())
 		waitForProof(t, l)
 	})

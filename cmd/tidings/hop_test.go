@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/tidings-live/tidings/api/client"
+	"github.com/tidings-live/tidings/store/storetest"
 )
 
 // Readers that hop between instances and transports, one instance always behind the
@@ -18,10 +19,9 @@ func TestHoppingReaders(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	near := s.start(t)
-	far := s.start(t, func(i *instance) {
-		i.DatabaseURL = newProxy(t, s.dsn, 150*time.Millisecond).dsn
-		i.ListenURL = newProxy(t, s.dsn, 150*time.Millisecond).dsn
-	})
+	slow, through := storetest.Proxy(t, s.dsn)
+	slow.Delay(150 * time.Millisecond)
+	far := s.start(t, func(i *instance) { i.DatabaseURL, i.ListenURL = through, through })
 	topics := []string{"post:a", "post:b", "post:c"}
 
 	var readers, writers errgroup.Group

@@ -4,6 +4,8 @@ import (
 	"context"
 	"syscall"
 	"time"
+
+	"github.com/tidings-live/tidings/store/storetest/tcpproxy"
 )
 
 // findLimit is how long a fault looks for something to break.
@@ -66,30 +68,29 @@ func (t *tormentor) endListeners(ctx context.Context) (bool, error) {
 // deafenListener is a connection that a firewall has forgotten: it is open at both
 // ends, and nothing comes through.
 func (t *tormentor) deafenListener(ctx context.Context) (bool, error) {
-	return t.find(ctx, t.pick().back.sink), nil
+	return t.find(ctx, t.pick().back.Blackhole), nil
 }
 
 // cutClients is a network that breaks all connections to an instance.
 func (t *tormentor) cutClients(ctx context.Context) (bool, error) {
-	return t.find(ctx, t.pick().front.cut), nil
+	return t.find(ctx, t.pick().front.Cut), nil
 }
 
 // stallClients is a network that holds everything back for a while.
 func (t *tormentor) stallClients(ctx context.Context) (bool, error) {
 	front := t.pick().front
-	release := front.stall()
-	defer release()
+	defer front.Hold(tcpproxy.ToServer | tcpproxy.ToClient).Release()
 	pause(ctx, t.moment())
-	return len(front.current()) > 0, nil
+	return front.Open() > 0, nil
 }
 
 // slowClients is a network that can hardly carry what is to be read.
 func (t *tormentor) slowClients(ctx context.Context) (bool, error) {
 	front := t.pick().front
-	front.slow(2_000 + t.random.IntN(20_000))
-	defer front.slow(0)
+	front.Limit(2_000 + t.random.IntN(20_000))
+	defer front.Limit(0)
 	pause(ctx, t.moment())
-	return len(front.current()) > 0, nil
+	return front.Open() > 0, nil
 }
 
 // find tries until there was something to break.

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/tidings-live/tidings/store/localpg/child"
+	"github.com/tidings-live/tidings/store/storetest/tcpproxy"
 )
 
 const (
@@ -32,8 +33,8 @@ type instance struct {
 	program string
 	env     []string
 	log     string
-	front   *proxy
-	back    *proxy
+	front   *tcpproxy.Proxy
+	back    *tcpproxy.Proxy
 
 	mu      sync.Mutex     // guards what follows
 	address string         // where it listens at present: each life has another port
@@ -46,13 +47,13 @@ func (w *world) newInstance(ctx context.Context, number int) (_ *instance, err e
 		name: fmt.Sprintf("instance-%d", number), program: w.chaos.Program, env: w.env(),
 	}
 	i.log = filepath.Join(w.dir, i.name+".log")
-	if i.front, err = newProxy(ctx, i.dial); err != nil {
+	if i.front, err = tcpproxy.Listen(i.dial); err != nil {
 		return nil, err
 	}
-	if i.back, err = newProxy(ctx, w.dialPostgres); err != nil {
-		return nil, errors.Join(err, i.front.close())
+	if i.back, err = tcpproxy.Listen(w.dialPostgres); err != nil {
+		return nil, errors.Join(err, i.front.Close())
 	}
-	i.env = append(i.env, "TIDINGS_LISTEN_URL="+w.through(i.back.address()))
+	i.env = append(i.env, "TIDINGS_LISTEN_URL="+w.through(i.back.Addr()))
 	return i, nil
 }
 
@@ -67,7 +68,7 @@ func (i *instance) where() string {
 }
 
 // url is where clients reach it, in this life and the next.
-func (i *instance) url() string { return "http://" + i.front.address() }
+func (i *instance) url() string { return "http://" + i.front.Addr() }
 
 // start runs the process and returns when it is ready.
 func (i *instance) start(ctx context.Context) error {
@@ -140,7 +141,7 @@ func (i *instance) end(sig syscall.Signal) error {
 
 // close ends all of it.
 func (i *instance) close() error {
-	return errors.Join(i.end(syscall.SIGKILL), i.front.close(), i.back.close())
+	return errors.Join(i.end(syscall.SIGKILL), i.front.Close(), i.back.Close())
 }
 
 // process is the process that was started last, nil if none was.
