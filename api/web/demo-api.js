@@ -1,4 +1,4 @@
-// One user's requests to the HTTP API, and the shapes it answers with.
+// The requests of one user to the HTTP API, and the types of the answers.
 
 /**
  * @typedef {{id: string, name: string|null, avatarUrl?: string|null}} User
@@ -7,9 +7,9 @@
  * @property {string} id
  * @property {string} postId
  * @property {string|null} parentId
- * @property {User|null} author  null once the comment is deleted
+ * @property {User|null} author  null if the comment is deleted
  * @property {string} body
- * @property {string} status  "published", or "deleted" for a tombstone that has replies
+ * @property {string} status  "published", or "deleted" for a tombstone with replies
  * @property {string} createdAt
  * @property {string|null} editedAt
  * @property {number} version
@@ -18,7 +18,7 @@
  * @property {Comment[]} data
  * @property {{next: string|null, more: boolean}} page
  * @property {{commentCount: number, likeCount: number, liked: boolean}} post
- * @property {string} cursor  of the very snapshot the page was read from
+ * @property {string} cursor  of the database snapshot the page was read from
  *
  * @typedef {object} Notice
  * @property {string} id
@@ -32,10 +32,10 @@
  * @typedef {{post: string, users: DemoUser[], lines: {title: string, text: string}[]}} Config
  */
 
-/** A request that was answered with a problem, or not at all. The message is fit for people. */
+/** The error of a request that got a problem as answer, or no answer. Its message can be shown to users. */
 export class Problem extends Error {
   /**
-   * @param {string} code  the API's stable code; "unreachable" if there was no answer
+   * @param {string} code  the stable code of the API; "unreachable" if there was no answer
    * @param {string} detail
    */
   constructor(code, detail) {
@@ -45,11 +45,11 @@ export class Problem extends Error {
   }
 }
 
-// Long enough for a busy server, short enough that a dead connection isn't waited for.
+// In milliseconds. A busy server answers within this time; a dead connection never answers.
 const TIMEOUT = 10_000;
 
 /**
- * An absolute URL from a path under the page's own address.
+ * Returns the absolute URL of a path below the page's own address.
  * @param {string} path
  */
 export function urlOf(path) {
@@ -57,14 +57,14 @@ export function urlOf(path) {
 }
 
 /**
- * What the page starts from. It throws a Problem.
+ * Reads the page's configuration. It throws a Problem.
  * @returns {Promise<Config>}
  */
 export async function readConfig() {
   return contentOf(await ask('GET', 'demo/config', {}));
 }
 
-/** The API as one user sees it. */
+/** The API, called as one user. */
 export class Api {
   #id;
   #token;
@@ -76,9 +76,9 @@ export class Api {
   }
 
   /**
-   * Sends a request and returns the JSON of the answer, null for an empty one. It throws a
-   * Problem. A token that is no longer taken (a day has gone by, the server has a new key) is
-   * replaced from the configuration, once a request.
+   * Sends a request and returns the JSON of the answer, or null if the answer is empty. It
+   * throws a Problem. If the server answers 401, the token is read again from the configuration
+   * and the request is sent once more: a token of the demo ends after a day, and with a new key.
    * @param {string} method
    * @param {string} path
    * @param {object} [body]
@@ -106,7 +106,7 @@ async function ask(method, path, init) {
   try {
     return await fetch(urlOf(path), { method, signal: AbortSignal.timeout(TIMEOUT), ...init });
   } catch {
-    throw new Problem('unreachable', 'The server can’t be reached.');
+    throw new Problem('unreachable', 'The server cannot be reached.');
   }
 }
 
@@ -117,7 +117,7 @@ async function contentOf(answer) {
     throw new Problem(content?.code ?? `http_${answer.status}`,
       content?.detail || content?.title || `The server answered ${answer.status}.`);
   }
-  if (text && content === null) throw new Problem('unreachable', 'The answer was cut short.');
+  if (text && content === null) throw new Problem('unreachable', 'The answer is incomplete.');
   return content;
 }
 

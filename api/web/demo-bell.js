@@ -1,10 +1,11 @@
-// The bell: how many notifications are unread, and what they say.
+// The bell: the number of unread notifications, and a list of them.
 
 import { nameOf, part, showTime, stamp } from './demo-dom.js';
 
 /** @typedef {import('./demo-api.js').Notice} Notice */
 
-const MOST = 20;
+/** The largest number of notifications in the list. */
+const MAX_NOTICES = 20;
 
 /** The notifications of one user. */
 export class Bell {
@@ -33,23 +34,23 @@ export class Bell {
   }
 
   /**
-   * Shows a list that was read anew.
+   * Shows a list that was read from the API, in place of the current one.
    * @param {Notice[]} notices  newest first
    * @param {number} unread
    */
   reset(notices, unread) {
     this.#list.replaceChildren();
-    for (const notice of notices.slice(0, MOST).toReversed()) this.#insert(notice);
+    for (const notice of notices.slice(0, MAX_NOTICES).toReversed()) this.#insert(notice);
     this.#count(unread);
   }
 
   /**
-   * Adds what has just happened, with the unread count as it is now.
+   * Adds a new notification and shows the new unread count.
    * @param {Notice & {unread: number}} notice
    */
   ring(notice) {
     this.#insert(notice);
-    while (this.#list.childElementCount > MOST) this.#list.lastElementChild.remove();
+    while (this.#list.childElementCount > MAX_NOTICES) this.#list.lastElementChild.remove();
     this.#count(notice.unread);
     this.#details.classList.add('rung');
   }

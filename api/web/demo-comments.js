@@ -1,13 +1,14 @@
-// The list of comments: newest at the bottom, each comment once.
+// The list of comments, with the newest at the bottom.
 
 import { Follower, initialOf, nameOf, part, showTime, stamp } from './demo-dom.js';
 
 /** @typedef {import('./demo-api.js').Comment} Comment */
 
-// A pasted INSERT … SELECT may bring thousands: the page keeps the newest.
-const MOST = 200;
+// The largest number of comments on the page. One INSERT … SELECT can add thousands; the page
+// then keeps the newest.
+const MAX_COMMENTS = 200;
 
-/** The comments of one pane, as one user sees them. */
+/** The comments in the pane of one user. */
 export class CommentList {
   #me;
   #acts;
@@ -19,12 +20,12 @@ export class CommentList {
   #follower;
   /** @type {Map<string, {comment: Comment, item: HTMLElement}>} */
   #shown = new Map();
-  /** Deleted here, by id: an event that was already on its way must not bring one back. */
-  #gone = new Set();
+  /** The ids of deleted comments. A late event must not show such a comment again. */
+  #deleted = new Set();
 
   /**
    * @param {HTMLElement} pane
-   * @param {string} me  the id of the user whose pane it is
+   * @param {string} me  the id of the pane's user
    * @param {{reply: (comment: Comment) => void, remove: (comment: Comment) => void}} acts
    */
   constructor(pane, me, acts) {
@@ -40,13 +41,13 @@ export class CommentList {
   }
 
   /**
-   * Shows a list that was read anew, in place of what was there.
-   * @param {Comment[]} comments  newest first, as the API gives them
-   * @param {boolean} more  whether there are earlier ones
+   * Shows a list that was read from the API, in place of the current one.
+   * @param {Comment[]} comments  newest first, as the API returns them
+   * @param {boolean} more  true if there are earlier comments
    */
   reset(comments, more) {
     this.#shown.clear();
-    this.#gone.clear();
+    this.#deleted.clear();
     this.#list.replaceChildren();
     this.#earlier.hidden = !more;
     for (const comment of comments.toReversed()) this.#insert(comment);
@@ -55,15 +56,15 @@ export class CommentList {
   }
 
   /**
-   * Adds a comment, or updates the one that is there; an older version changes nothing.
+   * Adds a comment, or updates the shown one with the same id unless that one is newer.
    * @param {Comment} comment
-   * @returns {boolean} whether it is new here
+   * @returns {boolean} true if the comment was added
    */
   put(comment) {
-    if (this.#gone.has(comment.id)) return false;
-    const there = this.#shown.get(comment.id);
-    if (there) {
-      if (comment.version > there.comment.version) this.#fill(there.item, comment);
+    if (this.#deleted.has(comment.id)) return false;
+    const shown = this.#shown.get(comment.id);
+    if (shown) {
+      if (comment.version > shown.comment.version) this.#fill(shown.item, comment);
       return false;
     }
     const item = this.#insert(comment);
@@ -77,14 +78,14 @@ export class CommentList {
   }
 
   /**
-   * Takes a comment away, or leaves a tombstone if replies to it are shown.
+   * Removes a comment. If replies to it are shown, a tombstone stays.
    * @param {string} id
    */
   remove(id) {
-    const there = this.#shown.get(id);
-    this.#gone.add(id);
-    if (!there) return;
-    const { comment, item } = there;
+    const shown = this.#shown.get(id);
+    this.#deleted.add(id);
+    if (!shown) return;
+    const { comment, item } = shown;
     const focused = item.contains(document.activeElement);
     const replies = [...this.#shown.values()].filter((one) => one.comment.parentId === id);
     if (replies.length > 0) {
@@ -94,7 +95,7 @@ export class CommentList {
       this.#shown.delete(id);
       item.remove();
     }
-    // The button that had the focus is gone: without this a keyboard starts over at the top.
+    // The focused button was removed: without this, the Tab key starts at the top of the page.
     if (focused) this.#box.focus({ preventScroll: true });
     this.#empty.hidden = this.#shown.size > 0;
   }
@@ -142,7 +143,7 @@ export class CommentList {
     this.#mention(item, comment);
   }
 
-  /** What a reply answers, said in a line of its own: the list is in order of time, not of talk. */
+  /** Shows which comment a reply answers. The list is in order of time, so the two may be far apart. */
   #mention(item, comment) {
     const line = part(item, 'mention');
     line.hidden = comment.parentId === null;
@@ -154,7 +155,7 @@ export class CommentList {
   }
 
   #trim() {
-    while (this.#shown.size > MOST) {
+    while (this.#shown.size > MAX_COMMENTS) {
       const oldest = this.#list.firstElementChild;
       this.#shown.delete(oldest.dataset.commentId);
       oldest.remove();
@@ -163,7 +164,7 @@ export class CommentList {
   }
 }
 
-/** Ids are whole numbers as strings, and may be greater than a Number can hold. */
+/** Compares two ids. An id is an integer in a string and can be too large for a Number. */
 function isLater(a, b) {
   return BigInt(a) > BigInt(b);
 }

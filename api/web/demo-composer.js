@@ -1,11 +1,11 @@
-// The textarea, what it answers, and its Post button.
+// The form for a new comment or reply.
 
 import { nameOf, part } from './demo-dom.js';
 import { TypingSignal } from './demo-typing.js';
 
 /** @typedef {import('./demo-api.js').Comment} Comment */
 
-/** Where one user writes. */
+/** The form of one user. */
 export class Composer {
   #form;
   #body;
@@ -19,7 +19,7 @@ export class Composer {
 
   /**
    * @param {HTMLElement} pane
-   * @param {string} name  of the user who writes
+   * @param {string} name  the user's name
    * @param {object} acts
    * @param {(draft: {body: string, parentId?: string}) => Promise<void>} acts.send
    * @param {() => Promise<unknown>} acts.typing
@@ -38,7 +38,7 @@ export class Composer {
   }
 
   /**
-   * Makes the next comment a reply, or an ordinary one again.
+   * Sets the comment that the next post replies to; null makes the next post an ordinary comment.
    * @param {Comment|null} parent
    */
   replyTo(parent) {
@@ -50,7 +50,7 @@ export class Composer {
   }
 
   /**
-   * Shows what went wrong, beside the button; the next keystroke or post takes it away.
+   * Shows an error next to the button. The next keystroke or post removes it.
    * @param {string} text
    */
   say(text) {
@@ -99,7 +99,7 @@ export class Composer {
     }
   }
 
-  /** What was typed while the comment was on its way stays. */
+  /** Clears the form, unless the user has typed on since the comment was sent. */
   #sent(text, parent) {
     this.#signal.reset();
     if (this.#body.value === text) this.#body.value = '';

@@ -1,7 +1,7 @@
-// Small helpers for templates, text and time. Text always goes in as textContent.
+// Helpers for templates, text and time. Text is always inserted as textContent.
 
 /**
- * A fresh copy of the one element inside `<template id>`.
+ * Returns a new copy of the only element in `<template id>`.
  * @param {string} id
  * @returns {HTMLElement}
  */
@@ -11,7 +11,7 @@ export function stamp(id) {
 }
 
 /**
- * The element with this data-role under root. The page's own markup promises it is there.
+ * Returns the element below root with this data-role. The page's markup has one for every role.
  * @param {ParentNode} root
  * @param {string} role
  * @returns {any}
@@ -21,7 +21,7 @@ export function part(root, role) {
 }
 
 /**
- * What to call a user: someone first seen in an INSERT may have no name.
+ * Returns a user's name. A user that an INSERT created may have no name; the id is shown then.
  * @param {{id: string, name?: string|null}|null} user
  */
 export function nameOf(user) {
@@ -29,7 +29,7 @@ export function nameOf(user) {
 }
 
 /**
- * The letter for an avatar; whole code points, so that an emoji stays one.
+ * Returns the letter for an avatar. It takes a whole code point, so that an emoji is not cut.
  * @param {string} name
  */
 export function initialOf(name) {
@@ -37,7 +37,7 @@ export function initialOf(name) {
 }
 
 /**
- * Shows an RFC 3339 time as "2 min ago", to be kept true by refreshTimes.
+ * Shows an RFC 3339 time as "2 min ago". refreshTimes updates the text later.
  * @param {HTMLTimeElement} element
  * @param {string} time
  */
@@ -47,7 +47,7 @@ export function showTime(element, time) {
   element.textContent = ago(time);
 }
 
-/** Brings every relative time on the page up to date. */
+/** Updates every relative time on the page. */
 export function refreshTimes() {
   for (const element of document.querySelectorAll('time')) {
     const text = ago(element.dateTime);
@@ -56,17 +56,17 @@ export function refreshTimes() {
 }
 
 /**
- * Keeps the newest line of a scrolling box in view while its reader is at the bottom, and leaves
- * the box alone while they read further up.
+ * Keeps the newest line of a scrolling box in view while the box is scrolled to the bottom. It
+ * does not scroll the box while the user reads further up.
  */
 export class Follower {
   #box;
   #atBottom = true;
-  #asked = false;
+  #requested = false;
 
   /**
    * @param {HTMLElement} box
-   * @param {() => void} [onBottom] called when the reader gets to the bottom
+   * @param {() => void} [onBottom] called when the box is scrolled to the bottom
    */
   constructor(box, onBottom = () => {}) {
     this.#box = box;
@@ -76,22 +76,22 @@ export class Follower {
     }, { passive: true });
   }
 
-  /** Whether the newest line is in view. */
+  /** True if the newest line is in view. */
   get atBottom() {
     return this.#atBottom;
   }
 
-  /** Something was added. Measuring once a frame keeps a burst of thousands cheap. */
+  /** Called after a line was added. It scrolls once per frame, so that thousands of lines stay cheap. */
   follow() {
-    if (!this.#atBottom || this.#asked) return;
-    this.#asked = true;
+    if (!this.#atBottom || this.#requested) return;
+    this.#requested = true;
     requestAnimationFrame(() => {
-      this.#asked = false;
+      this.#requested = false;
       this.#box.scrollTop = this.#box.scrollHeight;
     });
   }
 
-  /** Goes to the newest line, wherever the reader is. */
+  /** Scrolls to the newest line. */
   jump() {
     this.#atBottom = true;
     this.follow();
@@ -100,7 +100,7 @@ export class Follower {
 
 /** @param {string} time */
 function ago(time) {
-  // A server's clock may be a little ahead of the browser's.
+  // The server's clock can be ahead of the browser's.
   const seconds = Math.max(0, (Date.now() - Date.parse(time)) / 1000);
   if (seconds < 10) return 'just now';
   if (seconds < 60) return `${Math.floor(seconds / 10) * 10} s ago`;

@@ -1,29 +1,29 @@
-// One user's stream: list, then listen, and resume after every cut.
+// One user's event stream: read the list, open the stream at its cursor, resume after every cut.
 
 import { urlOf } from './demo-api.js';
 
-/** An EventSource hears only the names it asks for. */
+/** The events to listen to. An EventSource has no way to listen to every name. */
 const NAMES = [
   'new-comment', 'comment-updated', 'comment-deleted', 'comment-count', 'like-update',
-  'notification', 'typing', 'presence', 'stream.ready', 'stream.gap', 'stream.checkpoint',
+  'notification', 'typing', 'stream.ready', 'stream.gap', 'stream.checkpoint',
   'stream.expiring', 'stream.bye', 'stream.ping',
-  'order.updated', // the event of our own that one of the page's lines publishes
+  'order.updated', // published by one of the page's lines for the terminal
 ];
 
-const FIRST_WAIT = 500; // ms; the first retry waits at most this long,
-const LONGEST_WAIT = 8_000; // each next one twice as long, up to this
+const FIRST_WAIT = 500; // ms; upper bound of the wait before the first retry, doubled for each further one
+const LONGEST_WAIT = 8_000; // ms; upper bound of the wait before any retry
 const READY_WITHIN = 10_000; // ms from opening a stream to its stream.ready
 
 /**
- * A connection that stays up from start() to stop().
+ * An event stream that reconnects from start() to stop().
  *
- * It reads the list first and opens the stream at the list's own cursor, so that nothing falls
- * between the two and nothing comes twice. From then on it remembers the id of the last event: a
- * cut, a goodbye or a silence ends in a new ticket and a stream opened at that cursor. Only after
- * a stream.gap is the list read again.
+ * A Feed first reads the list and opens the stream at the cursor of the list, so that no event is
+ * missed and none comes twice. It remembers the id of the last event. After an error, a
+ * stream.bye or a silence it takes a new ticket and opens a stream at that id. It reads the list
+ * again only after a stream.gap.
  *
- * The browser's own reconnect is never left to run: a ticket is good for one use, so it could
- * only be refused.
+ * The browser's own reconnect is not used: a ticket opens one stream, so the server would refuse
+ * the second request.
  */
 export class Feed {
   #api;
@@ -32,7 +32,7 @@ export class Feed {
   #onEvent;
   #onState;
   #on = false;
-  #attempt = 0; // a stale answer knows itself by it
+  #attempt = 0; // number of the current attempt: an answer to an earlier one is ignored
   #failures = 0;
   /** @type {string|null} */
   #cursor = null;
@@ -40,13 +40,13 @@ export class Feed {
   #source = null;
   #retryTimer = 0;
   #silenceTimer = 0;
-  #patience = READY_WITHIN;
+  #silenceLimit = READY_WITHIN; // ms
 
   /**
    * @param {object} options
    * @param {import('./demo-api.js').Api} options.api
    * @param {string[]} options.topics
-   * @param {() => Promise<string>} options.read  reads and shows the list, returns its cursor
+   * @param {() => Promise<string>} options.read  reads and shows the list, and returns its cursor
    * @param {(event: MessageEvent, data: any) => void} options.onEvent
    * @param {(state: 'connecting'|'live'|'gap'|'closed') => void} options.onState
    */
@@ -58,7 +58,7 @@ export class Feed {
     this.#onState = onState;
   }
 
-  /** Connects, and stays connected; does nothing if that is so already. */
+  /** Connects and reconnects until stop(). A second call does nothing. */
   start() {
     if (this.#on) return;
     this.#on = true;
@@ -66,15 +66,15 @@ export class Feed {
     this.#connect('connecting');
   }
 
-  /** Hangs up and remembers the cursor: start() goes on from there. */
+  /** Disconnects and keeps the cursor, at which start() continues. */
   stop() {
     this.#on = false;
-    this.#hangUp();
+    this.#disconnect();
     this.#onState('closed');
   }
 
   async #connect(state) {
-    this.#hangUp();
+    this.#disconnect();
     const attempt = this.#attempt;
     this.#onState(state);
     try {
@@ -101,8 +101,8 @@ export class Feed {
     for (const name of NAMES) {
       this.#source.addEventListener(name, (event) => this.#take(event));
     }
-    this.#patience = READY_WITHIN;
-    this.#awaitSign();
+    this.#silenceLimit = READY_WITHIN;
+    this.#watchSilence();
   }
 
   #take(event) {
@@ -112,7 +112,7 @@ export class Feed {
     switch (event.type) {
       case 'stream.ready':
         this.#failures = 0;
-        this.#patience = data.heartbeat * 2_500;
+        this.#silenceLimit = data.heartbeat * 2_500; // two and a half heartbeats
         this.#onState('live');
         break;
       case 'stream.gap':
@@ -123,25 +123,25 @@ export class Feed {
         this.#retry();
         return;
     }
-    this.#awaitSign();
+    this.#watchSilence();
   }
 
-  /** A dead peer sends no error, only silence; a ping would have broken it. */
-  #awaitSign() {
+  /** Reconnects if no event comes, not even a ping. A dead connection causes no error by itself. */
+  #watchSilence() {
     clearTimeout(this.#silenceTimer);
-    this.#silenceTimer = setTimeout(() => this.#retry(), this.#patience);
+    this.#silenceTimer = setTimeout(() => this.#retry(), this.#silenceLimit);
   }
 
-  /** Full jitter, so that the readers of a restarted server don't come back as one. */
+  /** Reconnects after a random wait, so that the readers of a restarted server do not return together. */
   #retry(state = 'connecting') {
-    this.#hangUp();
+    this.#disconnect();
     this.#onState(state);
     const longest = Math.min(LONGEST_WAIT, FIRST_WAIT * 2 ** this.#failures);
     this.#failures += 1;
     this.#retryTimer = setTimeout(() => this.#connect(state), Math.random() * longest);
   }
 
-  #hangUp() {
+  #disconnect() {
     this.#attempt += 1;
     clearTimeout(this.#retryTimer);
     clearTimeout(this.#silenceTimer);

@@ -1,4 +1,4 @@
-// One user's window on the post: what is read, and what each event changes.
+// The pane of one user: what it reads from the API, and what each event changes.
 
 import { Api } from './demo-api.js';
 import { Bell } from './demo-bell.js';
@@ -15,9 +15,9 @@ const STATES = {
   closed: { state: 'closed', text: 'disconnected' },
 };
 
-/** A pane. It works on its own, as if it were the only one in the browser. */
+/** The view of the post for one user. Panes share nothing with each other. */
 export class Pane {
-  /** The `<section>`, to be put on the page. */
+  /** The `<section>` that the caller puts on the page. */
   element = stamp('pane');
   #user;
   #api;
@@ -27,17 +27,17 @@ export class Pane {
   #typing;
   #bell;
   #feed;
-  #cutByHand = false;
+  #disconnectedByUser = false;
   #wasLive = false;
   #likeEvents = 0;
-  #unsaid = 0;
+  #unannounced = 0;
 
   /**
    * @param {object} options
    * @param {import('./demo-api.js').DemoUser} options.user
    * @param {string} options.post
-   * @param {string} options.about  a word on who the user is
-   * @param {(event: MessageEvent) => void} options.onEvent  hears every event, raw
+   * @param {string} options.about  the user's part in the demo, such as "wrote the post"
+   * @param {(event: MessageEvent) => void} options.onEvent  called with every event
    */
   constructor({ user, post, about, onEvent }) {
     this.#user = user;
@@ -68,12 +68,12 @@ export class Pane {
     this.#part('switch').addEventListener('click', () => this.#switch());
   }
 
-  /** Connects, unless its user has cut the connection by hand. */
+  /** Connects, unless the user has pressed Disconnect. */
   resume() {
-    if (!this.#cutByHand) this.#feed.start();
+    if (!this.#disconnectedByUser) this.#feed.start();
   }
 
-  /** Gives the connection back until resume(). */
+  /** Disconnects until resume(). */
   pause() {
     this.#feed.stop();
   }
@@ -94,8 +94,9 @@ export class Pane {
   }
 
   /**
-   * The comments come first, and the stream opens at their cursor: notifications read a moment
-   * later may come once more, which the bell knows by their id.
+   * Reads comments and notifications, and returns the cursor of the comments, at which the stream
+   * opens. A notification that was created between the two requests also comes as an event; the
+   * bell ignores the second one by its id.
    * @returns {Promise<string>}
    */
   async #read() {
@@ -152,8 +153,8 @@ export class Pane {
   }
 
   #switch() {
-    this.#cutByHand = this.#part('state').dataset.state !== 'closed';
-    if (this.#cutByHand) this.pause();
+    this.#disconnectedByUser = this.#part('state').dataset.state !== 'closed';
+    if (this.#disconnectedByUser) this.pause();
     else this.resume();
   }
 
@@ -166,7 +167,7 @@ export class Pane {
     }
   }
 
-  /** The answer's count holds only if no like-update came meanwhile: that one may be newer. */
+  /** The count of the answer is not shown if a like-update came meanwhile, because that may be newer. */
   async #toggleLike() {
     const liked = this.#part('like').getAttribute('aria-pressed') === 'true';
     const seen = this.#likeEvents;
@@ -195,15 +196,15 @@ export class Pane {
     this.#part('comment-noun').textContent = count === 1 ? 'comment' : 'comments';
   }
 
-  /** Says how many came, together: a burst is one announcement. */
+  /** Announces new comments to screen readers, at most once in 500 ms. */
   #announce() {
-    this.#unsaid += 1;
-    if (this.#unsaid > 1) return;
+    this.#unannounced += 1;
+    if (this.#unannounced > 1) return;
     const announcer = this.#part('announcer');
     announcer.textContent = '';
     setTimeout(() => {
-      announcer.textContent = `${this.#user.name}: ${this.#unsaid} new ${this.#unsaid === 1 ? 'comment' : 'comments'}`;
-      this.#unsaid = 0;
+      announcer.textContent = `${this.#user.name}: ${this.#unannounced} new ${this.#unannounced === 1 ? 'comment' : 'comments'}`;
+      this.#unannounced = 0;
     }, 500);
   }
 }

@@ -1,11 +1,11 @@
-// Who is typing: telling the others, and showing what they tell.
+// Typing: sends the user's own signal, and shows the users that are typing.
 
 import { nameOf } from './demo-dom.js';
 
-const AGAIN_AFTER = 2_500; // ms between two signals while someone types on
-const FORGET_AFTER = 7_000; // ms; the server forgets after 6 s and says so, unless the line is cut
+const SIGNAL_EVERY = 2_500; // ms between two signals of a user who keeps typing
+const FORGET_AFTER = 7_000; // ms; the server sends a new state after 6 s, unless the connection is cut
 
-/** Tells the server that a user types, at most once in 2.5 s. */
+/** Tells the server that the user is typing, at most once in 2.5 s. */
 export class TypingSignal {
   #send;
   #last = -Infinity;
@@ -16,16 +16,16 @@ export class TypingSignal {
   }
 
   /**
-   * To be called at every change of the text.
+   * Must be called at every change of the text.
    * @param {string} text
    */
   typed(text) {
-    if (text.trim() === '' || performance.now() - this.#last < AGAIN_AFTER) return;
+    if (text.trim() === '' || performance.now() - this.#last < SIGNAL_EVERY) return;
     this.#last = performance.now();
-    this.#send().catch(() => {}); // the next signal is as good as this one
+    this.#send().catch(() => {}); // the next signal replaces a lost one
   }
 
-  /** The text was sent: the first letter of the next one signals at once. */
+  /** Called when the text was sent. The first letter of the next text then signals at once. */
   reset() {
     this.#last = -Infinity;
   }
@@ -40,7 +40,7 @@ export class TypingLine {
 
   /**
    * @param {HTMLElement} element
-   * @param {string} me  the id of the user whose pane it is, never shown to themselves
+   * @param {string} me  the id of the pane's user, who is not shown
    */
   constructor(element, me) {
     this.#element = element;
@@ -56,7 +56,7 @@ export class TypingLine {
   }
 
   /**
-   * Takes one user off the line: their comment is there.
+   * Removes one user, whose comment has arrived.
    * @param {string} [id]
    */
   forget(id) {
@@ -66,7 +66,7 @@ export class TypingLine {
     this.#render();
   }
 
-  /** Nobody is typing, or nobody knows. */
+  /** Removes all users, because none is typing or the state is unknown. */
   clear() {
     clearTimeout(this.#timer);
     this.#state = { users: [], count: 0 };

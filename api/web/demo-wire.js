@@ -1,19 +1,20 @@
-// The wire: the raw events of both streams, one line each, as they come in.
+// The wire: the raw events of both streams, one line each.
 
 import { Follower, part, stamp } from './demo-dom.js';
 
-const MOST = 30;
+/** The largest number of lines. */
+const MAX_LINES = 30;
 
-/** Events that carry no id: the browser would show the one before. */
-const WITHOUT_ID = new Set(['typing', 'presence', 'stream.ping']);
+/** Events without an id. For these the browser reports the id of the event before. */
+const WITHOUT_ID = new Set(['typing', 'stream.ping']);
 
-/** The strip at the foot of the page. */
+/** The list of events at the bottom of the page. */
 export class Wire {
   #rows;
   #total;
   #follower;
   #count = 0;
-  /** A user's last ping, moved on rather than repeated: heartbeats would push the rest out. */
+  /** The line of each user's last ping. A new ping replaces it, so that pings do not push out other events. */
   #pings = new Map();
 
   /** @param {HTMLDetailsElement} strip */
@@ -25,7 +26,8 @@ export class Wire {
   }
 
   /**
-   * @param {{id: string, name: string}} user  whose stream it came over
+   * Adds a line for an event.
+   * @param {{id: string, name: string}} user  the user whose stream brought the event
    * @param {MessageEvent} event
    */
   add(user, event) {
@@ -42,7 +44,7 @@ export class Wire {
       this.#pings.set(user.id, row);
     }
     this.#rows.append(row);
-    while (this.#rows.childElementCount > MOST) this.#rows.firstElementChild.remove();
+    while (this.#rows.childElementCount > MAX_LINES) this.#rows.firstElementChild.remove();
     this.#count += 1;
     this.#total.textContent = String(this.#count);
     this.#follower.follow();
@@ -52,5 +54,5 @@ export class Wire {
 /** @param {string} name */
 function kindOf(name) {
   if (name.startsWith('stream.')) return 'control';
-  return WITHOUT_ID.has(name) ? 'passing' : 'fact';
+  return WITHOUT_ID.has(name) ? 'ephemeral' : 'durable';
 }

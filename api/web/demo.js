@@ -1,15 +1,16 @@
-// The demo page: two users side by side, the wire, and lines to paste into a terminal.
+// The demo page: the panes of two users, the raw events, and lines to paste into a terminal.
 
 import { readConfig } from './demo-api.js';
 import { part, refreshTimes, stamp } from './demo-dom.js';
 import { Pane } from './demo-pane.js';
 import { Wire } from './demo-wire.js';
 
-// Over HTTP/1.1 a browser keeps six connections to a server, and this page takes two: a tab
-// nobody looks at gives them back and goes on from its cursor when it is seen again.
+// Milliseconds after which a hidden tab disconnects. A browser opens at most six HTTP/1.1
+// connections to a server, and this page uses two. A tab that is shown again resumes from its
+// cursors.
 const HIDDEN_FOR = 15_000;
 
-const ABOUT = ['wrote the post', 'reads along'];
+const ABOUT = ['wrote the post', 'reads the post'];
 
 start();
 
@@ -31,7 +32,8 @@ async function start() {
 }
 
 /**
- * Asks until there is an answer: a newcomer may well have the page open before the server is up.
+ * Reads the configuration, and tries again until there is an answer: the page may be open before
+ * the server is up.
  * @returns {Promise<import('./demo-api.js').Config>}
  */
 async function configure() {
@@ -75,7 +77,7 @@ function showLines(lines) {
   }
 }
 
-/** The clipboard is closed to plain HTTP from another machine: then the line is selected instead. */
+/** Copies a line, or selects it: over plain HTTP from another machine a page may not use the clipboard. */
 async function copy(item) {
   const code = part(item, 'line-text');
   const button = part(item, 'copy');

@@ -1,22 +1,23 @@
-// Package web holds the files a browser gets from Tidings, embedded in the binary.
+// Package web embeds the files that a browser loads from Tidings.
 //
-// They are plain ES modules, a page and its style sheets: what stands here is what the browser
-// runs, with no build step between. They keep to a Content-Security-Policy without unsafe-*: no
-// inline script or style, and text from people reaches the page as text nodes only.
+// The files are ES modules, one HTML page and its style sheets. The browser runs them
+// as they are here: there is no build step. They work under a Content-Security-Policy
+// without unsafe-* sources: there is no inline script or style, and text of users
+// becomes text nodes only.
 //
-// The demo page (demo.html) is the first thing a newcomer sees: two signed-in users side by side,
-// looking at the same post.
+// The demo page (demo.html) shows the same post to two signed-in users, side by side:
 //
-//	demo.js           starts the page: configuration, two panes, the wire, the copy-paste lines
-//	demo-pane.js      one user's window: what is read, and what each event changes
-//	demo-feed.js      that user's stream: list, ticket, EventSource, resume, watchdog
-//	demo-api.js       that user's requests, and the shapes they answer with
+//	demo.js           starts the page: configuration, two panes, the wire, the lines to paste
+//	demo-pane.js      the pane of one user: what it reads, and what each event changes
+//	demo-feed.js      the user's event stream: list, ticket, EventSource, resume, silence limit
+//	demo-api.js       the user's requests, and the types of the answers
 //	demo-comments.js  the list of comments
-//	demo-composer.js  the textarea, its reply and its Post button
-//	demo-typing.js    who is typing: telling it and showing it
+//	demo-composer.js  the form for a new comment or reply
+//	demo-typing.js    the users that are typing
 //	demo-bell.js      the notifications
-//	demo-wire.js      the raw events as they come in
-//	demo-dom.js       small helpers for templates, text and time
+//	demo-wire.js      the raw events
+//	demo-dom.js       helpers for templates, text and time
 //
-// The package knows nothing of HTTP: package api decides the paths and the headers.
+// A test compares the event names in these files with stream.EventKinds. The paths
+// and headers of the files are set in package api.
 package web
