@@ -11,6 +11,9 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/tidings-live/tidings/api/auth"
+	"github.com/tidings-live/tidings/stream/streamtest"
 )
 
 // An edit changes a request before it is sent.
@@ -44,8 +47,8 @@ func token(t testing.TB, sub string, roles ...string) string {
 func tokenUntil(t testing.TB, expires time.Time, sub string, roles ...string) string {
 	t.Helper()
 	name := strings.ToUpper(sub[:1]) + sub[1:]
-	signed, err := SignToken(secret, Identity{Subject: sub, Name: name, Roles: roles, Expires: expires})
-	must(t, err)
+	signed, err := auth.SignToken(secret, auth.Identity{Subject: sub, Name: name, Roles: roles, Expires: expires})
+	streamtest.Must(t, err)
 	return signed
 }
 
@@ -60,7 +63,7 @@ type answer struct {
 func (r *rig) request(t testing.TB, method, path string, edits ...edit) *http.Request {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, r.scheme+"://"+r.addr+path, nil)
-	must(t, err)
+	streamtest.Must(t, err)
 	for _, e := range edits {
 		e(req)
 	}
@@ -73,13 +76,13 @@ func (r *rig) do(t testing.TB, method, path string, edits ...edit) answer {
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	res, err := r.client.Do(r.request(t, method, path, edits...).WithContext(ctx))
-	must(t, err)
+	streamtest.Must(t, err)
 	defer res.Body.Close()
 	if res.Header.Get("Content-Type") == "text/event-stream" {
 		return answer{res.StatusCode, res.Header, "(a stream)"}
 	}
 	body, err := io.ReadAll(res.Body)
-	must(t, err)
+	streamtest.Must(t, err)
 	return answer{res.StatusCode, res.Header, string(body)}
 }
 
@@ -91,10 +94,10 @@ func (a answer) wants(t testing.TB, status int, body string) {
 		t.Errorf("status is %d, want %d: %s", a.status, status, a.body)
 		return
 	}
-	want(t, "Content-Type", a.header.Get("Content-Type"), "application/json")
+	streamtest.Want(t, "Content-Type", a.header.Get("Content-Type"), "application/json")
 	var got, wanted any
-	must(t, json.Unmarshal([]byte(a.body), &got))
-	must(t, json.Unmarshal([]byte(body), &wanted))
+	streamtest.Must(t, json.Unmarshal([]byte(a.body), &got))
+	streamtest.Must(t, json.Unmarshal([]byte(body), &wanted))
 	if path := differ(got, wanted, "$"); path != "" {
 		t.Errorf("%s of\n%s\nis not as in\n%s", path, a.body, body)
 	}
@@ -143,17 +146,17 @@ func (a answer) isProblem(t testing.TB, status int, code string) Problem {
 		t.Errorf("got %d %q, want %d %s", a.status, a.body, status, code)
 		return p
 	}
-	want(t, "Content-Type", a.header.Get("Content-Type"), "application/problem+json")
-	want(t, "Cache-Control", a.header.Get("Cache-Control"), "no-store")
-	want(t, "X-Content-Type-Options", a.header.Get("X-Content-Type-Options"), "nosniff")
-	want(t, "status member", p.Status, status)
-	want(t, "type", p.Type, problemDocs+code)
+	streamtest.Want(t, "Content-Type", a.header.Get("Content-Type"), "application/problem+json")
+	streamtest.Want(t, "Cache-Control", a.header.Get("Cache-Control"), "no-store")
+	streamtest.Want(t, "X-Content-Type-Options", a.header.Get("X-Content-Type-Options"), "nosniff")
+	streamtest.Want(t, "status member", p.Status, status)
+	streamtest.Want(t, "type", p.Type, problemDocs+code)
 	if id := a.header.Get("X-Request-Id"); p.RequestID != id || id == "" || p.Title == "" || !strings.HasPrefix(p.Instance, "/") {
 		t.Errorf("requestId, title or instance is wrong: %s", a.body)
 	}
 	later := status == 429 || status == 503 || code == "idempotency_key_in_flight"
-	want(t, "Retry-After is there", a.header.Get("Retry-After") != "", later)
-	want(t, "WWW-Authenticate is there", a.header.Get("WWW-Authenticate") != "", status == 401)
+	streamtest.Want(t, "Retry-After is there", a.header.Get("Retry-After") != "", later)
+	streamtest.Want(t, "WWW-Authenticate is there", a.header.Get("WWW-Authenticate") != "", status == 401)
 	return p
 }
 

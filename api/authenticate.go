@@ -1,76 +1,78 @@
 package api
 
 import (
+	"errors"
 	"log/slog"
-	"net/http"
-	"strings"
+	"net/url"
 
 	"github.com/labstack/echo/v4"
+
+	"github.com/tidings-live/tidings/api/auth"
+	"github.com/tidings-live/tidings/store"
+	"github.com/tidings-live/tidings/stream/awareness"
 )
 
-// CookieName is the cookie that may carry the token.
-const CookieName = "tidings_token"
+// callKey is the only key that this package sets in an Echo context. Its value is a call.
+const callKey = "tidings"
 
-const identityKey = "identity"
-
-// identity is who asks, as authenticate found out.
-func identity(c echo.Context) Identity {
-	i, _ := c.Get(identityKey).(Identity)
-	return i
+// A call is what the authenticate middleware reads from a request, once for all that
+// follows.
+type call struct {
+	who   auth.Identity // the zero Identity for an anonymous request
+	query url.Values
 }
 
-// signedIn is who asks, or the problem that it is nobody.
-func signedIn(c echo.Context) (Identity, error) {
-	i := identity(c)
-	if i.anonymous() {
-		return i, problemAnonymous.with("this needs a token, as Authorization: Bearer or in the cookie " + CookieName)
+// identity returns the user that the request speaks for. It is the zero Identity on
+// routes without authentication.
+func identity(c echo.Context) auth.Identity {
+	found, _ := c.Get(callKey).(call)
+	return found.who
+}
+
+// query returns the parsed query. It is nil on routes without authentication.
+func query(c echo.Context) url.Values {
+	found, _ := c.Get(callKey).(call)
+	return found.query
+}
+
+// signedIn returns the user that the request speaks for, or the problem
+// unauthenticated.
+func signedIn(c echo.Context) (auth.Identity, error) {
+	who := identity(c)
+	if who.Anonymous() {
+		return who, problemAnonymous.with("this needs a token, as Authorization: Bearer or in the cookie " + auth.CookieName)
 	}
-	return i, nil
+	return who, nil
 }
 
-// authenticate reads the token, if there is one. A bad token is refused also where
-// none is needed: falling back to nobody would hide that it ended.
+// authenticate is the middleware of all /v1/ routes: it parses the query and verifies
+// the token, if there is one. It answers malformed for an unreadable query or a token in
+// the URL, invalid_token for an unusable token and forbidden_origin for a cookie of a
+// foreign page, also on routes that need no user.
 func (s *Server) authenticate(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		if _, err := query(c); err != nil { // a token in any URL is refused
-			return err
-		}
-		token, err := s.tokenOf(c.Request())
+		values, err := parseQuery(c.Request().URL.RawQuery)
 		if err != nil {
 			return err
 		}
-		if token != "" {
-			i, err := s.verifier.Verify(token)
-			if err != nil {
+		who, err := s.auth.Authenticate(c.Request())
+		if err != nil {
+			if errors.Is(err, auth.ErrToken) {
 				s.logger.LogAttrs(c.Request().Context(), slog.LevelDebug, "token refused", slog.Any("err", err))
-				return problemToken.with("it is malformed, expired, or not from this site")
 			}
-			c.Set(identityKey, i)
+			return err
 		}
+		c.Set(callKey, call{who, values})
 		return next(c)
 	}
 }
 
-// tokenOf finds the token: the header wins over the cookie, which any page of any
-// site sends along and which therefore counts only from pages that are allowed.
-func (s *Server) tokenOf(r *http.Request) (string, error) {
-	switch headers := r.Header.Values(echo.HeaderAuthorization); {
-	case len(headers) > 1:
-		return "", problemMalformed.with("more than one Authorization header")
-	case len(headers) == 1:
-		scheme, token, _ := strings.Cut(headers[0], " ")
-		token = strings.TrimSpace(token)
-		if !strings.EqualFold(scheme, "Bearer") || token == "" {
-			return "", problemToken.with("Authorization is not Bearer <token>")
-		}
-		return token, nil
-	}
-	cookie, err := r.Cookie(CookieName)
-	if err != nil || cookie.Value == "" {
-		return "", nil
-	}
-	if !s.origins.trustsCookie(r) {
-		return "", problemOrigin.with("a cookie counts only from an allowed Origin, or from a page of this origin (Sec-Fetch-Site: same-origin)")
-	}
-	return cookie.Value, nil
+// userOf returns the identity as the author of a write.
+func userOf(who auth.Identity) store.User {
+	return store.User{ID: who.Subject, Name: who.Name, AvatarURL: who.Picture}
+}
+
+// typistOf returns the identity as typing events show it.
+func typistOf(who auth.Identity) awareness.Typist {
+	return awareness.Typist{ID: who.Subject, Name: who.Name}
 }

@@ -6,20 +6,24 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/tidings-live/tidings/api/auth"
+	"github.com/tidings-live/tidings/api/auth/authtest"
+	"github.com/tidings-live/tidings/stream/streamtest"
 )
 
 // Whatever is wrong with a token, the answer is the same.
 func TestBadTokensAreAnsweredAlike(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, func(s *setup) {
-		s.tokens = TokenConfig{Secret: secret, PublicKey: publicPEM(t, keys().p256), Issuer: "https://site.example", Audience: "tidings"}
+		s.tokens = auth.Config{Secret: secret, PublicKey: authtest.PublicPEM(t, authtest.Keys().P256), Issuer: "https://site.example", Audience: "tidings"}
 	})
 
 	var first Problem
-	for name, token := range badTokens(t) {
+	for name, token := range authtest.BadTokens(t) {
 		got := r.do(t, "GET", "/v1/posts/a/comments", header("Authorization", "Bearer "+token))
 		p := got.isProblem(t, 401, "invalid_token")
-		want(t, "WWW-Authenticate", got.header.Get("WWW-Authenticate"), `Bearer error="invalid_token"`)
+		streamtest.Want(t, "WWW-Authenticate", got.header.Get("WWW-Authenticate"), `Bearer error="invalid_token"`)
 		p.RequestID = ""
 		if first.Code == "" {
 			first = p
@@ -45,7 +49,7 @@ func TestAuthorization(t *testing.T) {
 	const mine = "/v1/notifications"
 
 	for _, value := range []string{"Bearer " + ann, "bearer " + ann, "BEARER   " + ann} {
-		want(t, "status", r.do(t, "GET", mine, header("Authorization", value)).status, http.StatusOK)
+		streamtest.Want(t, "status", r.do(t, "GET", mine, header("Authorization", value)).status, http.StatusOK)
 	}
 	basic := "Basic " + base64.StdEncoding.EncodeToString([]byte("ann:secret"))
 	for _, value := range []string{basic, "Bearer", "Bearer ", "Bearer \u00a0", "", ann, "Bearer" + ann, "Bearer\t" + ann, "Bearer " + ann + " " + ann, "Bearer " + ann + ","} {
@@ -56,7 +60,7 @@ func TestAuthorization(t *testing.T) {
 	r.do(t, "GET", mine, header("Authorization", "Bearer "+ann, "Bearer "+ann)).isProblem(t, 400, "malformed")
 	got := r.do(t, "GET", mine)
 	got.isProblem(t, 401, "unauthenticated")
-	want(t, "WWW-Authenticate", got.header.Get("WWW-Authenticate"), "Bearer")
+	streamtest.Want(t, "WWW-Authenticate", got.header.Get("WWW-Authenticate"), "Bearer")
 
 	expired := header("Authorization", "Bearer "+tokenUntil(t, time.Now().Add(-time.Minute), "ann"))
 	for _, path := range both {
@@ -93,7 +97,7 @@ func TestWhoIsNeeded(t *testing.T) {
 		method, path, _ := strings.Cut(route, " ")
 		got := r.do(t, method, path)
 		if code == "" {
-			want(t, route, got.status, http.StatusOK)
+			streamtest.Want(t, route, got.status, http.StatusOK)
 			continue
 		}
 		status := map[string]int{"not_found": 404, "unauthenticated": 401}[code]
@@ -107,7 +111,7 @@ func TestWhoMayReadWhat(t *testing.T) {
 	r := newRig(t)
 	r.publish(t, "user:ann", "tick", `{}`)
 
-	ann, mod := as(t, "ann"), as(t, "mod", RoleModerator)
+	ann, mod := as(t, "ann"), as(t, "mod", auth.RoleModerator)
 	for _, c := range []struct {
 		topic string
 		who   edit
@@ -117,15 +121,15 @@ func TestWhoMayReadWhat(t *testing.T) {
 		{"user:Ann", ann, false}, {"user:ann2", ann, false}, {"user:an", ann, false}, {"user:me", ann, false},
 		{"user:ann/", ann, false}, {"user:user:ann", ann, false}, {"user:a%6En", ann, true}, // decoded once, then exact
 		{"site:moderation", ann, false}, {"site:moderation", mod, true},
-		{"site:moderation", as(t, "bot", RoleService), true}, {"site:moderation", as(t, "root", RoleAdmin), true},
+		{"site:moderation", as(t, "bot", auth.RoleService), true}, {"site:moderation", as(t, "root", auth.RoleAdmin), true},
 		{"site:moderation", as(t, "x", "Moderator"), false},
-		{"user:ann", mod, false}, {"user:ann", as(t, "root", RoleAdmin), false}, {"user:ann", as(t, "bot", RoleService), false},
+		{"user:ann", mod, false}, {"user:ann", as(t, "root", auth.RoleAdmin), false}, {"user:ann", as(t, "bot", auth.RoleService), false},
 		{"user:nobody-ever", ann, false},
 	} {
 		for _, path := range both {
 			query := path + "topic=" + c.topic + "&cursor=earliest"
 			if c.may {
-				want(t, "status of "+query, r.do(t, "HEAD", query, c.who).status, http.StatusOK)
+				streamtest.Want(t, "status of "+query, r.do(t, "HEAD", query, c.who).status, http.StatusOK)
 				continue
 			}
 			r.do(t, "GET", query, c.who).isProblem(t, 403, "forbidden")
@@ -134,7 +138,7 @@ func TestWhoMayReadWhat(t *testing.T) {
 	}
 	existing := r.do(t, "GET", "/v1/poll?topic=user:ann", as(t, "bob")).isProblem(t, 403, "forbidden")
 	missing := r.do(t, "GET", "/v1/poll?topic=user:zoe", as(t, "bob")).isProblem(t, 403, "forbidden")
-	want(t, "detail", missing.Detail, existing.Detail)
+	streamtest.Want(t, "detail", missing.Detail, existing.Detail)
 }
 
 func TestConfigRefusesWhatCannotBeMeant(t *testing.T) {

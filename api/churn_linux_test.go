@@ -5,6 +5,8 @@ import (
 	"net"
 	"runtime"
 	"testing"
+
+	"github.com/tidings-live/tidings/stream/streamtest"
 )
 
 // Readers who come and go leave nothing behind, however many they are.
@@ -13,13 +15,13 @@ func TestChurnLeavesNothingBehind(t *testing.T) {
 	churn := func(n int) (objects uint64, goroutines int) {
 		for range n {
 			conn, err := net.Dial("tcp", r.addr)
-			must(t, err)
+			streamtest.Must(t, err)
 			w := &wire{conn.(*net.TCPConn), t, bufio.NewReader(conn)}
 			w.ask("GET /v1/events?topic=room:1 HTTP/1.1")
 			w.head()
 			w.chunk()
-			must(t, w.SetLinger(0)) // without a word
-			must(t, w.Close())
+			streamtest.Must(t, w.SetLinger(0)) // without a word
+			streamtest.Must(t, w.Close())
 		}
 		r.idle(t)
 		var memory runtime.MemStats

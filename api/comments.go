@@ -9,6 +9,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"github.com/tidings-live/tidings/api/auth"
 	"github.com/tidings-live/tidings/store"
 	"github.com/tidings-live/tidings/stream"
 )
@@ -61,10 +62,7 @@ func (s *Server) listComments(c echo.Context) error {
 
 func listQuery(c echo.Context, post string) (sort string, q store.ListQuery, err error) {
 	q = store.ListQuery{PostID: post, Viewer: identity(c).Subject}
-	values, err := query(c)
-	if err != nil {
-		return "", q, err
-	}
+	values := query(c)
 	if sort, err = single(values, "sort"); err != nil {
 		return "", q, err
 	}
@@ -102,7 +100,7 @@ func (s *Server) createComment(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	written.PostID, written.Author = post.ID(), who.user()
+	written.PostID, written.Author = post.ID(), userOf(who)
 	if written.IdempotencyKey, err = idempotencyKey(c); err != nil {
 		return err
 	}
@@ -172,7 +170,7 @@ func (s *Server) deleteComment(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := s.store.DeleteComment(c.Request().Context(), id, who.Subject, who.is(RoleModerator, RoleAdmin)); err != nil {
+	if err := s.store.DeleteComment(c.Request().Context(), id, who.Subject, who.Is(auth.RoleModerator, auth.RoleAdmin)); err != nil {
 		return err
 	}
 	return c.NoContent(http.StatusNoContent)

@@ -8,6 +8,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/tidings-live/tidings/api/auth"
+	"github.com/tidings-live/tidings/stream/streamtest"
 )
 
 // write publishes a comment and returns its id.
@@ -35,11 +38,11 @@ func TestComments(t *testing.T) {
 
 	got := r.do(t, "POST", "/v1/posts/42/comments", as(t, "ann"), sends(`{"body":"Hello <b> \u2028","unknown":true}`))
 	got.wants(t, 201, commentText("1", "null", "ann", "Hello <b> \u2028", ""))
-	want(t, "Location", got.header.Get("Location"), "/v1/comments/1")
+	streamtest.Want(t, "Location", got.header.Get("Location"), "/v1/comments/1")
 	var created, heard any
-	must(t, json.Unmarshal([]byte(got.body), &created))
-	must(t, json.Unmarshal([]byte(s.event("new-comment").field("data")), &heard))
-	want(t, "event's comment", heard, created)
+	streamtest.Must(t, json.Unmarshal([]byte(got.body), &created))
+	streamtest.Must(t, json.Unmarshal([]byte(s.event("new-comment").field("data")), &heard))
+	streamtest.Want(t, "event's comment", heard, created)
 
 	r.do(t, "POST", "/v1/posts/42/comments", as(t, "bob"), sends(`{"body":"Hi","parentId":"1"}`)).
 		wants(t, 201, commentText("2", `"1"`, "bob", "Hi", ""))
@@ -53,7 +56,7 @@ func TestComments(t *testing.T) {
 	}
 	list := r.do(t, "GET", "/v1/posts/42/comments", as(t, "ann"))
 	list.wants(t, 200, page("true"))
-	want(t, "Cache-Control", list.header.Get("Cache-Control"), "private, no-cache")
+	streamtest.Want(t, "Cache-Control", list.header.Get("Cache-Control"), "private, no-cache")
 	r.do(t, "GET", "/v1/posts/42/comments").wants(t, 200, page("false"))
 	r.do(t, "GET", "/v1/posts/nobody/comments").wants(t, 200,
 		`{"data":[],"page":{"next":null,"more":false},"post":{"commentCount":0,"likeCount":0,"liked":false},"cursor":"*"}`)
@@ -67,14 +70,14 @@ func TestDeleteComment(t *testing.T) {
 
 	remove := func(id string, who edit) answer { return r.do(t, "DELETE", "/v1/comments/"+id, who) }
 	remove(root, as(t, "bob")).isProblem(t, 403, "forbidden")
-	remove(root, as(t, "bot", RoleService)).isProblem(t, 403, "forbidden")
-	want(t, "status", remove(root, as(t, "ann")).status, 204)
-	want(t, "status again", remove(root, as(t, "ann")).status, 204)
+	remove(root, as(t, "bot", auth.RoleService)).isProblem(t, 403, "forbidden")
+	streamtest.Want(t, "status", remove(root, as(t, "ann")).status, 204)
+	streamtest.Want(t, "status again", remove(root, as(t, "ann")).status, 204)
 	list := r.do(t, "GET", "/v1/posts/42/comments?sort=oldest")
 	list.wants(t, 200, `{"data":[{"id":"1","postId":"42","parentId":null,"author":null,"body":"","status":"deleted","likeCount":0,"replyCount":1,`+
 		`"createdAt":"*","editedAt":null,"version":2},`+commentText(reply, `"1"`, "bob", "reply", "")+
 		`],"page":{"next":null,"more":false},"post":{"commentCount":1,"likeCount":0,"liked":false},"cursor":"*"}`)
-	want(t, "status of a moderator's", remove(reply, as(t, "mod", RoleModerator)).status, 204)
+	streamtest.Want(t, "status of a moderator's", remove(reply, as(t, "mod", auth.RoleModerator)).status, 204)
 	for _, id := range []string{"99", "0", "-1", "x", "01", "+1", "1.0", "9223372036854775808", "%31%32", "1%2F2", "%00"} {
 		remove(id, as(t, "ann")).isProblem(t, 404, "not_found")
 	}
@@ -84,9 +87,9 @@ func TestLockedPostTakesNoComments(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 
-	r.do(t, "PUT", "/v1/posts/42", as(t, "bot", RoleService), sends(`{"locked":true}`))
+	r.do(t, "PUT", "/v1/posts/42", as(t, "bot", auth.RoleService), sends(`{"locked":true}`))
 	r.do(t, "POST", "/v1/posts/42/comments", as(t, "ann"), sends(`{"body":"x"}`)).isProblem(t, 409, "post_locked")
-	r.do(t, "PUT", "/v1/posts/42", as(t, "bot", RoleService), sends(`{"locked":false}`))
+	r.do(t, "PUT", "/v1/posts/42", as(t, "bot", auth.RoleService), sends(`{"locked":false}`))
 	r.write(t, "42", "ann", `{"body":"x"}`)
 }
 
@@ -100,11 +103,11 @@ func TestIdempotencyKey(t *testing.T) {
 		return r.do(t, "POST", "/v1/posts/42/comments", as(t, who), sends(body), header("Idempotency-Key", keys...))
 	}
 	first := send("ann", `{"body":"x"}`, "one")
-	want(t, "status", first.status, 201)
+	streamtest.Want(t, "status", first.status, 201)
 	for _, key := range []string{"one", `"one"`} {
 		again := send("ann", `{"body":"x"}`, key)
-		want(t, "answer", []string{again.body, again.header.Get("Location")}, []string{first.body, first.header.Get("Location")})
-		want(t, "status", again.status, 201)
+		streamtest.Want(t, "answer", []string{again.body, again.header.Get("Location")}, []string{first.body, first.header.Get("Location")})
+		streamtest.Want(t, "status", again.status, 201)
 	}
 	send("ann", `{"body":"y"}`, "one").isProblem(t, 422, "idempotency_key_reused")
 	for who, key := range map[string]string{"bob": "one", "ann": "two"} { // another user's key, another key
@@ -113,13 +116,13 @@ func TestIdempotencyKey(t *testing.T) {
 		}
 	}
 	var list struct{ Data []any }
-	must(t, json.Unmarshal([]byte(r.do(t, "GET", "/v1/posts/42/comments").body), &list))
-	want(t, "comments", len(list.Data), 3)
+	streamtest.Must(t, json.Unmarshal([]byte(r.do(t, "GET", "/v1/posts/42/comments").body), &list))
+	streamtest.Want(t, "comments", len(list.Data), 3)
 
 	for _, keys := range [][]string{{"a", "b"}, {"a", "a"}, {""}, {`""`}, {`"`}, {"a b"}, {"a\tb"}, {`a"b`}, {`a\b`}, {"é"}, {"\xff"}, {strings.Repeat("k", 256)}} {
 		send("ann", `{"body":"x"}`, keys...).isProblem(t, 400, "malformed")
 	}
-	want(t, "status of the longest key", send("ann", `{"body":"x"}`, strings.Repeat("k", 255)).status, 201)
+	streamtest.Want(t, "status of the longest key", send("ann", `{"body":"x"}`, strings.Repeat("k", 255)).status, 201)
 }
 
 func TestCommentPages(t *testing.T) {
@@ -138,8 +141,8 @@ func TestCommentPages(t *testing.T) {
 	get := func(query string) (p pageJSON) {
 		t.Helper()
 		got := r.do(t, "GET", "/v1/posts/42/comments?"+query)
-		want(t, "status", got.status, 200)
-		must(t, json.Unmarshal([]byte(got.body), &p))
+		streamtest.Want(t, "status", got.status, 200)
+		streamtest.Must(t, json.Unmarshal([]byte(got.body), &p))
 		return p
 	}
 	walk := func(sort string) (bodies []string) {
@@ -149,15 +152,15 @@ func TestCommentPages(t *testing.T) {
 			for _, c := range p.Data {
 				bodies = append(bodies, c.Body)
 			}
-			if want(t, "more", p.Page.More, p.Page.Next != nil); !p.Page.More {
+			if streamtest.Want(t, "more", p.Page.More, p.Page.Next != nil); !p.Page.More {
 				return bodies
 			}
 			query = "limit=2&sort=" + sort + "&after=" + *p.Page.Next
 		}
 	}
-	want(t, "oldest first", walk("oldest"), []string{"1", "2", "3", "4", "5"})
-	want(t, "newest first", walk("newest"), []string{"5", "4", "3", "2", "1"})
-	want(t, "newest by default", get("").Data[0].Body, "5")
+	streamtest.Want(t, "oldest first", walk("oldest"), []string{"1", "2", "3", "4", "5"})
+	streamtest.Want(t, "newest first", walk("newest"), []string{"5", "4", "3", "2", "1"})
+	streamtest.Want(t, "newest by default", get("").Data[0].Body, "5")
 
 	next := *get("limit=2&sort=oldest").Page.Next
 	if url.QueryEscape(next) != next {
@@ -177,7 +180,7 @@ func TestCommentPages(t *testing.T) {
 	for _, query := range bad {
 		r.do(t, "GET", "/v1/posts/42/comments?"+query).isProblem(t, 400, "malformed")
 	}
-	want(t, "page of 100", len(get("limit=100").Data), n)
+	streamtest.Want(t, "page of 100", len(get("limit=100").Data), n)
 }
 
 // A stream from a list's cursor misses nothing and repeats nothing.
@@ -188,7 +191,7 @@ func TestListThenListen(t *testing.T) {
 	for i := range 3 {
 		r.write(t, "42", "ann", `{"body":"before"}`)
 		var list struct{ Cursor string }
-		must(t, json.Unmarshal([]byte(r.do(t, "GET", "/v1/posts/42/comments").body), &list))
+		streamtest.Must(t, json.Unmarshal([]byte(r.do(t, "GET", "/v1/posts/42/comments").body), &list))
 		id := r.write(t, "42", "ann", `{"body":"after"}`)
 		s := r.follow(t, "topic=post:42&cursor="+list.Cursor)
 		s.event("stream.ready")
@@ -203,9 +206,9 @@ func TestListThenListen(t *testing.T) {
 	s.event("stream.ready")
 	for range 12 {
 		next, err := s.next()
-		must(t, err)
+		streamtest.Must(t, err)
 		names = append(names, next.field("event"))
 	}
 	slices.Sort(names)
-	want(t, "events of six comments", slices.Compact(names), []string{"comment-count", "new-comment"})
+	streamtest.Want(t, "events of six comments", slices.Compact(names), []string{"comment-count", "new-comment"})
 }

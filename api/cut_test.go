@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/tidings-live/tidings/stream/streamtest"
 )
 
 // However a reader leaves, its request ends and its subscription is gone.
@@ -20,10 +22,10 @@ func readerLeaves(t *testing.T, way func(*setup)) {
 
 	for name, leave := range map[string]func(w *wire) error{
 		"ByClosing":                func(w *wire) error { return w.Close() },
-		"ByReset":                  func(w *wire) error { must(w.t, w.SetLinger(0)); return w.Close() },
+		"ByReset":                  func(w *wire) error { streamtest.Must(w.t, w.SetLinger(0)); return w.Close() },
 		"ByClosingItsHalf":         func(w *wire) error { return w.CloseWrite() },
 		"AfterALatePipelinedByte":  func(w *wire) error { w.ask("G"); return w.Close() },
-		"AfterALatePipelinedReset": func(w *wire) error { w.ask("G"); must(w.t, w.SetLinger(0)); return w.Close() },
+		"AfterALatePipelinedReset": func(w *wire) error { w.ask("G"); streamtest.Must(w.t, w.SetLinger(0)); return w.Close() },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -32,7 +34,7 @@ func readerLeaves(t *testing.T, way func(*setup)) {
 			w.ask("GET /v1/events?topic=room:1&topic=room:2 HTTP/1.1")
 			w.head()
 			w.chunk()
-			must(t, leave(w))
+			streamtest.Must(t, leave(w))
 			r.idle(t)
 		})
 	}
@@ -46,7 +48,7 @@ func readerLeaves(t *testing.T, way func(*setup)) {
 			w.ask(fmt.Sprintf("GET /v1/events?topic=room:%d HTTP/1.1", i))
 			all = append(all, w)
 			if i%4 == 0 { // before the first byte
-				must(t, w.Close())
+				streamtest.Must(t, w.Close())
 			}
 		}
 		for i, w := range all {
@@ -63,7 +65,7 @@ func readerLeaves(t *testing.T, way func(*setup)) {
 		w := r.dial(t)
 		w.ask("GET /v1/poll?topic=room:1&cursor=" + r.head(t) + " HTTP/1.1")
 		r.waiting(t, 1)
-		must(t, w.Close())
+		streamtest.Must(t, w.Close())
 		r.idle(t)
 		if log := r.logs.String(); strings.Contains(log, "level=ERROR") {
 			t.Errorf("a reader who left is logged as an error: %s", log)
@@ -83,7 +85,7 @@ func aHalfClosedRequestIsNotSilentlyDone(t *testing.T, way func(*setup)) {
 	w := r.dial(t)
 	w.ask("GET /v1/poll?topic=room:1&cursor=" + r.head(t) + " HTTP/1.1")
 	r.waiting(t, 1)
-	must(t, w.CloseWrite())
+	streamtest.Must(t, w.CloseWrite())
 	if status, _ := w.head(); status != "HTTP/1.1 503 Service Unavailable" {
 		t.Errorf("status line is %q", status)
 	}
@@ -100,7 +102,7 @@ func stoppedReaderIsCut(t *testing.T, way func(*setup)) {
 	r := newRig(t, way, func(s *setup) { s.hub.Patience = limit })
 
 	stopped := r.dial(t)
-	must(t, stopped.SetReadBuffer(32<<10))
+	streamtest.Must(t, stopped.SetReadBuffer(32<<10))
 	stopped.ask("GET /v1/events?topic=room:1 HTTP/1.1")
 	stopped.head()
 	stopped.chunk()
@@ -139,15 +141,15 @@ func TestAcceptedSocketsAreTuned(t *testing.T) {
 	t.Parallel()
 
 	socket, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	must(t, err)
+	streamtest.Must(t, err)
 	defer socket.Close()
 	near, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", socket.Addr().String())
-	must(t, err)
+	streamtest.Must(t, err)
 	defer near.Close()
 	far, err := socket.Accept()
-	must(t, err)
+	streamtest.Must(t, err)
 	defer far.Close()
-	must(t, tune(far))
-	want(t, "user timeout", userTimeoutOf(t, far.(*net.TCPConn)), userTimeout)
-	must(t, tune(nil)) // what is no TCP is left alone
+	streamtest.Must(t, tune(far))
+	streamtest.Want(t, "user timeout", userTimeoutOf(t, far.(*net.TCPConn)), userTimeout)
+	streamtest.Must(t, tune(nil)) // what is no TCP is left alone
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"github.com/tidings-live/tidings/api/auth"
 	"github.com/tidings-live/tidings/api/web"
 )
 
@@ -16,7 +17,7 @@ import (
 type Demo struct {
 	Post   string
 	Secret string // signs the users' tokens
-	Users  []Identity
+	Users  []auth.Identity
 	// Lines are shown to be pasted into a terminal, for a page at a base address.
 	Lines func(base string) []DemoLine
 }
@@ -65,7 +66,7 @@ func (d *Demo) config(c echo.Context) error {
 	users := make([]demoUserJSON, len(d.Users))
 	for i, u := range d.Users {
 		u.Expires = time.Now().Add(demoTokenLifetime)
-		token, err := SignToken(d.Secret, u)
+		token, err := auth.SignToken(d.Secret, u)
 		if err != nil {
 			return fmt.Errorf("sign demo token: %w", err)
 		}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"github.com/tidings-live/tidings/api/auth"
 	"github.com/tidings-live/tidings/stream"
 )
 
@@ -57,10 +58,7 @@ func (s *Server) events(c echo.Context) error {
 // feedConfig is what the reader asked for. A ticket is used up: its stream cannot
 // simply be opened again, so it has no age and lasts as long as the token.
 func (s *Server) feedConfig(c echo.Context, r reading, style stream.Style, seat *seat) stream.FeedConfig {
-	cfg := stream.FeedConfig{Topics: r.topics, Start: r.start, Style: style, Heartbeat: s.heartbeat, MaxAge: s.maxAge}
-	if !r.who.anonymous() {
-		cfg.Expires = r.who.Expires
-	}
+	cfg := stream.FeedConfig{Topics: r.topics, Start: r.start, Style: style, Heartbeat: s.heartbeat, MaxAge: s.maxAge, Expires: r.who.End(auth.Reading)}
 	if r.ticket != "" {
 		cfg.MaxAge = 0
 	}

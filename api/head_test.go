@@ -7,6 +7,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/tidings-live/tidings/api/auth"
+	"github.com/tidings-live/tidings/stream/streamtest"
 )
 
 func TestStreamHead(t *testing.T) {
@@ -18,14 +21,14 @@ func TestStreamHead(t *testing.T) {
 		w := r.dial(t)
 		w.ask("GET /v1/events?topic=post:42 HTTP/1.1", "Accept: text/event-stream", "Accept-Encoding: gzip, br")
 		status, got := w.head()
-		want(t, "status line", status, "HTTP/1.1 200 OK")
+		streamtest.Want(t, "status line", status, "HTTP/1.1 200 OK")
 		for _, name := range []string{"Date", "X-Request-Id"} { // different each time
 			if got.Get(name) == "" {
 				t.Errorf("%s is missing", name)
 			}
 			got.Del(name)
 		}
-		want(t, "header", http.Header(got), http.Header{
+		streamtest.Want(t, "header", http.Header(got), http.Header{
 			"Content-Type":           {"text/event-stream"},
 			"Cache-Control":          {"no-store, no-transform"},
 			"X-Accel-Buffering":      {"no"},
@@ -39,9 +42,9 @@ func TestStreamHead(t *testing.T) {
 		w := r.dial(t)
 		w.ask("HEAD /v1/events?topic=post:42 HTTP/1.1", "Connection: close")
 		status, got := w.head()
-		want(t, "status line", status, "HTTP/1.1 200 OK")
-		want(t, "Content-Type", got.Get("Content-Type"), "text/event-stream")
-		want(t, "X-Accel-Buffering", got.Get("X-Accel-Buffering"), "no")
+		streamtest.Want(t, "status line", status, "HTTP/1.1 200 OK")
+		streamtest.Want(t, "Content-Type", got.Get("Content-Type"), "text/event-stream")
+		streamtest.Want(t, "X-Accel-Buffering", got.Get("X-Accel-Buffering"), "no")
 		w.closed()
 	})
 	t.Run("HTTP10IsClosedAtTheEnd", func(t *testing.T) {
@@ -50,12 +53,12 @@ func TestStreamHead(t *testing.T) {
 		w := short.dial(t)
 		w.ask("GET /v1/events?topic=post:42 HTTP/1.0")
 		status, got := w.head()
-		want(t, "status line", status, "HTTP/1.0 200 OK")
+		streamtest.Want(t, "status line", status, "HTTP/1.0 200 OK")
 		if got.Get("Transfer-Encoding")+got.Get("Content-Length") != "" {
 			t.Errorf("the body is framed: %v", got)
 		}
 		body, err := io.ReadAll(w.r)
-		must(t, err)
+		streamtest.Must(t, err)
 		if !regexp.MustCompile(`(?s)^retry: \d+\nevent: stream\.ready\n.*\n\n.*event: stream\.bye\n[^\x00]*\n\n$`).Match(body) {
 			t.Errorf("body is %q", body)
 		}
@@ -63,8 +66,8 @@ func TestStreamHead(t *testing.T) {
 	t.Run("PreflightIs204", func(t *testing.T) {
 		t.Parallel()
 		got := r.do(t, "OPTIONS", "/v1/events", header("Origin", page), header("Access-Control-Request-Method", "GET"))
-		want(t, "status", got.status, http.StatusNoContent)
-		want(t, "body", got.body, "")
+		streamtest.Want(t, "status", got.status, http.StatusNoContent)
+		streamtest.Want(t, "body", got.body, "")
 	})
 	t.Run("OtherMethodsAre405", func(t *testing.T) {
 		t.Parallel()
@@ -161,10 +164,10 @@ func TestReadTimeout(t *testing.T) {
 	t.Run("CutsABodyThatNeverComes", func(t *testing.T) {
 		for _, request := range []string{"POST /v1/publish", "POST /v1/nothing", "GET /v1/poll?topic=post:42&wait=0"} {
 			w := r.dial(t)
-			w.ask(request+" HTTP/1.1", "Content-Type: application/json", "Content-Length: 10", "Authorization: Bearer "+token(t, "bot", RoleService))
+			w.ask(request+" HTTP/1.1", "Content-Type: application/json", "Content-Length: 10", "Authorization: Bearer "+token(t, "bot", auth.RoleService))
 			w.head()
 			_, err := io.Copy(io.Discard, w.r)
-			must(t, err)
+			streamtest.Must(t, err)
 		}
 		r.idle(t)
 	})
@@ -173,8 +176,8 @@ func TestReadTimeout(t *testing.T) {
 		s.event("stream.ready")
 		for range 10 { // twice the limit
 			line, err := s.r.ReadString('\n')
-			must(t, err)
-			want(t, "line", line, ":\n")
+			streamtest.Must(t, err)
+			streamtest.Want(t, "line", line, ":\n")
 		}
 	})
 }

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/tidings-live/tidings/stream/streamtest"
 )
 
 func TestStreamEnds(t *testing.T) {
@@ -22,8 +24,8 @@ func streamEnds(t *testing.T, way func(*setup)) {
 		w.chunk()
 		retry, rest, _ := strings.Cut(strings.TrimPrefix(w.chunk(), "retry: "), "\n")
 		wantRetry(t, retry)
-		want(t, "stream.bye", rest, "event: stream.bye\ndata: {\"reason\":\"age\"}\nid: "+r.head(t)+"\n\n")
-		want(t, "last chunk", w.chunk(), "")
+		streamtest.Want(t, "stream.bye", rest, "event: stream.bye\ndata: {\"reason\":\"age\"}\nid: "+r.head(t)+"\n\n")
+		streamtest.Want(t, "last chunk", w.chunk(), "")
 		w.ask("GET /healthz HTTP/1.1") // the connection is as good as before
 		if status, _ := w.head(); status != "HTTP/1.1 200 OK" {
 			t.Errorf("the next request has %q", status)
@@ -36,7 +38,7 @@ func streamEnds(t *testing.T, way func(*setup)) {
 		expires := time.Now().Add(2 * time.Second)
 		s := r.follow(t, "topic=me", header("Authorization", "Bearer "+tokenUntil(t, expires, "ann")))
 		s.event("stream.ready")
-		want(t, "data", s.event("stream.bye").field("data"), `{"reason":"expired"}`)
+		streamtest.Want(t, "data", s.event("stream.bye").field("data"), `{"reason":"expired"}`)
 		s.ends()
 		if late := time.Since(expires); late > 5*time.Second { // a loaded machine
 			t.Errorf("the stream outlived its token by %v", late)
@@ -50,7 +52,7 @@ func streamEnds(t *testing.T, way func(*setup)) {
 		r.Drain()
 		r.hub.Close()
 		bye := s.event("stream.bye")
-		want(t, "data", bye.field("data"), `{"reason":"shutdown"}`)
+		streamtest.Want(t, "data", bye.field("data"), `{"reason":"shutdown"}`)
 		wantRetry(t, bye.field("retry"))
 		s.ends()
 		r.do(t, "GET", "/v1/events?topic=room:1").isProblem(t, 503, "unavailable")
@@ -65,7 +67,7 @@ func streamEnds(t *testing.T, way func(*setup)) {
 		if data := expiring.field("data"); data != `{"seconds":30}` && data != `{"seconds":29}` {
 			t.Errorf("data is %s", data)
 		}
-		want(t, "fields", expiring.fields(), "event data id")
+		streamtest.Want(t, "fields", expiring.fields(), "event data id")
 	})
 }
 
@@ -83,12 +85,12 @@ func nothingIsWrittenPastTheToken(t *testing.T, way func(*setup)) {
 	head := r.head(t)
 	expires := time.Now().Add(2 * time.Second).Truncate(time.Second)
 	w := r.dial(t)
-	must(t, w.SetReadBuffer(32<<10))
+	streamtest.Must(t, w.SetReadBuffer(32<<10))
 	w.ask("GET /v1/events?topic=me&cursor="+start+" HTTP/1.1", "Connection: close", "Authorization: Bearer "+tokenUntil(t, expires, "ann"))
 	w.head()
 	<-time.After(time.Until(expires) + 50*time.Millisecond) // the token ends while the reader sleeps
 	rest, err := io.ReadAll(w.r)
-	must(t, err)
+	streamtest.Must(t, err)
 	if strings.Contains(string(rest), "id: "+head+"\n") || !strings.Contains(string(rest), `{"reason":"expired"}`) {
 		t.Errorf("after the token's end came %d bytes to %q", len(rest), rest[len(rest)-200:])
 	}

@@ -12,6 +12,8 @@ import (
 	"time"
 	"unsafe"
 
+	"github.com/tidings-live/tidings/stream/streamtest"
+
 	"golang.org/x/time/rate"
 )
 
@@ -36,11 +38,11 @@ func (r *rig) wantRefusal(t *testing.T, why refusal, status int, code, query str
 		p := r.do(t, "GET", path+query, edits...)
 		p.isProblem(t, status, code)
 		seconds, err := strconv.Atoi(p.header.Get("Retry-After"))
-		must(t, err)
+		streamtest.Must(t, err)
 		if seconds < 5 || seconds > 17 {
 			t.Errorf("Retry-After is %d", seconds)
 		}
-		want(t, "refusals for "+string(why), r.refused(t, why)-before, i+1)
+		streamtest.Want(t, "refusals for "+string(why), r.refused(t, why)-before, i+1)
 	}
 }
 
@@ -59,7 +61,7 @@ func leavesTicket(t *testing.T, limits Limits) {
 		t.Errorf("status %d: %s", later.status, later.body)
 	}
 	first.leave()
-	eventually(t, "the seat is free", func() bool { return r.limits.seats() == 0 })
+	streamtest.Eventually(t, "the seat is free", func() bool { return r.limits.seats() == 0 })
 	r.follow(t, "topic=me&ticket="+ticket, native).event("stream.ready")
 }
 
@@ -74,12 +76,12 @@ func TestLimits(t *testing.T) {
 		polled := make(chan answer, 1)
 		cursor := r.head(t)
 		go func() { polled <- r.do(t, "GET", "/v1/poll?topic=post:1&wait=50&cursor="+cursor) }()
-		eventually(t, "two seats are taken", func() bool { return r.limits.seats() == 2 })
+		streamtest.Eventually(t, "two seats are taken", func() bool { return r.limits.seats() == 2 })
 		r.wantRefusal(t, refusedFull, 503, "unavailable", "topic=post:1")
 		r.publish(t, "post:1", "x", `1`)
 		first.event("x")
-		want(t, "poll", (<-polled).status, 200)
-		eventually(t, "the poll's seat is free", func() bool { return r.limits.seats() == 1 })
+		streamtest.Want(t, "poll", (<-polled).status, 200)
+		streamtest.Eventually(t, "the poll's seat is free", func() bool { return r.limits.seats() == 1 })
 		r.follow(t, "topic=post:1").event("stream.ready")
 	})
 
@@ -97,7 +99,7 @@ func TestLimits(t *testing.T) {
 		r.follow(t, "topic=me", as(t, "bob")).event("stream.ready")
 		r.follow(t, "topic=post:1").event("stream.ready")
 		ann.leave()
-		eventually(t, "ann's seat is free", func() bool { return r.limits.seats() == 2 })
+		streamtest.Eventually(t, "ann's seat is free", func() bool { return r.limits.seats() == 2 })
 		r.follow(t, "topic=me", as(t, "ann")).event("stream.ready")
 	})
 
@@ -127,9 +129,9 @@ func TestLimits(t *testing.T) {
 		})
 		r.follow(t, "topic=post:1").event("stream.ready")
 		r.do(t, "GET", "/v1/events?topic=post:1").isProblem(t, 503, "unavailable")
-		want(t, "refusals", r.refused(t, refusedStarts), 1)
-		want(t, "poll", r.do(t, "GET", "/v1/poll?topic=post:1").status, 200)
-		eventually(t, "the refused took no seat", func() bool { return r.limits.seats() == 1 })
+		streamtest.Want(t, "refusals", r.refused(t, refusedStarts), 1)
+		streamtest.Want(t, "poll", r.do(t, "GET", "/v1/poll?topic=post:1").status, 200)
+		streamtest.Eventually(t, "the refused took no seat", func() bool { return r.limits.seats() == 1 })
 	})
 
 	t.Run("OfReplaysSparesThoseWhoAreNearTheHead", func(t *testing.T) {
@@ -162,10 +164,10 @@ func TestLimits(t *testing.T) {
 		t.Parallel()
 		r := newRig(t, limited(Limits{NoRates: true}))
 		for range typingBurst + 5 {
-			want(t, "typing", r.do(t, "POST", "/v1/posts/1/typing", as(t, "ann")).status, 204)
+			streamtest.Want(t, "typing", r.do(t, "POST", "/v1/posts/1/typing", as(t, "ann")).status, 204)
 		}
 		for range replaysBurstOfUser + 5 {
-			want(t, "poll", r.do(t, "GET", "/v1/poll?wait=0&topic=me&cursor=earliest", as(t, "ann")).status, 200)
+			streamtest.Want(t, "poll", r.do(t, "GET", "/v1/poll?wait=0&topic=me&cursor=earliest", as(t, "ann")).status, 200)
 		}
 	})
 
@@ -174,9 +176,9 @@ func TestLimits(t *testing.T) {
 		r := newRig(t, func(s *setup) {
 			s.before = func(s *Server) { s.typingRate = newRates(1e-9, 1) }
 		})
-		want(t, "typing", r.do(t, "POST", "/v1/posts/1/typing", as(t, "ann")).status, 204)
+		streamtest.Want(t, "typing", r.do(t, "POST", "/v1/posts/1/typing", as(t, "ann")).status, 204)
 		r.do(t, "POST", "/v1/posts/1/typing", as(t, "ann")).isProblem(t, 429, "rate_limited")
-		want(t, "refusals", r.refused(t, refusedTyping), 1)
+		streamtest.Want(t, "refusals", r.refused(t, refusedTyping), 1)
 	})
 
 	t.Run("OfADrainingServer", func(t *testing.T) {
@@ -195,12 +197,12 @@ func TestSoftRefusal(t *testing.T) {
 
 	t.Run("TellsAnEventSourceWhenToComeBack", func(t *testing.T) {
 		res, err := r.client.Do(r.request(t, "GET", "/v1/events?topic=post:1", native))
-		must(t, err)
+		streamtest.Must(t, err)
 		defer res.Body.Close()
 		body, err := io.ReadAll(res.Body)
-		must(t, err)
-		want(t, "status", res.StatusCode, http.StatusOK)
-		want(t, "Content-Type", res.Header.Get("Content-Type"), "text/event-stream")
+		streamtest.Must(t, err)
+		streamtest.Want(t, "status", res.StatusCode, http.StatusOK)
+		streamtest.Want(t, "Content-Type", res.Header.Get("Content-Type"), "text/event-stream")
 		found := regexp.MustCompile(`^retry: (\d+)\n\n$`).FindSubmatch(body)
 		if found == nil {
 			t.Fatalf("body is %q", body)
@@ -224,22 +226,22 @@ func TestSeat(t *testing.T) {
 
 	t.Run("LeavesOnce", func(t *testing.T) {
 		l, err := newLimits(Limits{})
-		must(t, err)
+		streamtest.Must(t, err)
 		first, _ := l.take(address, "ann")
 		second, _ := l.take(address, "ann")
 		first.leave()
 		first.leave()
-		want(t, "seats", l.seats(), 1)
-		want(t, "of the user", l.byUser["ann"], 1)
+		streamtest.Want(t, "seats", l.seats(), 1)
+		streamtest.Want(t, "of the user", l.byUser["ann"], 1)
 		second.leave()
-		want(t, "addresses and users remembered", len(l.byAddress)+len(l.byUser), 0)
+		streamtest.Want(t, "addresses and users remembered", len(l.byAddress)+len(l.byUser), 0)
 	})
 	t.Run("ByDefaultIsNotCountedForLoopback", func(t *testing.T) {
 		l, err := newLimits(Limits{})
-		must(t, err)
+		streamtest.Must(t, err)
 		for i := range defaultPerAddress + 1 {
 			_, local := l.take(netip.MustParseAddr("127.0.0.1"), "")
-			want(t, "loopback's", local, refusal(""))
+			streamtest.Want(t, "loopback's", local, refusal(""))
 			if _, why := l.take(address, ""); (why == refusedAddress) != (i == defaultPerAddress) {
 				t.Fatalf("seat %d of an address: %q", i, why)
 			}
@@ -266,7 +268,7 @@ func TestSeat(t *testing.T) {
 func (r *rig) scrape(t testing.TB) map[string]float64 {
 	t.Helper()
 	a := r.do(t, "GET", "/metrics")
-	want(t, "status", a.status, 200)
+	streamtest.Want(t, "status", a.status, 200)
 	values := make(map[string]float64)
 	for _, family := range parseMetrics(t, strings.NewReader(a.body)) {
 		for _, m := range family.Metric {

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/tidings-live/tidings/stream/streamtest"
+
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
@@ -15,7 +17,7 @@ func parseMetrics(t testing.TB, text io.Reader) map[string]*dto.MetricFamily {
 	t.Helper()
 	parser := expfmt.NewTextParser(model.LegacyValidation)
 	families, err := parser.TextToMetricFamilies(text)
-	must(t, err)
+	streamtest.Must(t, err)
 	return families
 }
 
@@ -32,7 +34,7 @@ func TestMetrics_OfDelivery(t *testing.T) {
 	r.publish(t, "room:1", "tick", `1`)
 	one.event("tick")
 	two.event("tick")
-	eventually(t, "the worker has told", func() bool { return r.scrape(t)["tidings_stream_deliveries_total"] == 2 })
+	streamtest.Eventually(t, "the worker has told", func() bool { return r.scrape(t)["tidings_stream_deliveries_total"] == 2 })
 	got := r.scrape(t)
 	for series, value := range map[string]float64{
 		"tidings_readers{transport=sse}":              2,
@@ -48,20 +50,20 @@ func TestMetrics_OfDelivery(t *testing.T) {
 		"tidings_streams_ended_total{reason=left}":    0,
 		"tidings_streams_ended_total{reason=stalled}": 0,
 	} {
-		want(t, series, got[series], value)
+		streamtest.Want(t, series, got[series], value)
 	}
 	for _, series := range []string{"tidings_log_lag_seconds", "tidings_log_head_position", "tidings_stream_writes_total", "tidings_stream_written_bytes_total"} {
-		want(t, series+" is above nothing", got[series] > 0, true)
+		streamtest.Want(t, series+" is above nothing", got[series] > 0, true)
 	}
 	r.publish(t, "room:2", "tick", `1`)
 	<-waiting
 	one.leave()
-	eventually(t, "it left", func() bool { return r.scrape(t)["tidings_streams_ended_total{reason=left}"] == 1 })
+	streamtest.Eventually(t, "it left", func() bool { return r.scrape(t)["tidings_streams_ended_total{reason=left}"] == 1 })
 
-	want(t, "floor", r.scrape(t)["tidings_log_floor_position"], 0.0)
+	streamtest.Want(t, "floor", r.scrape(t)["tidings_log_floor_position"], 0.0)
 	r.exec(t, `delete from tidings.events where position = 1`)
 	r.publish(t, "room:1", "tick", `1`)
-	eventually(t, "the floor rises", func() bool { return r.scrape(t)["tidings_log_floor_position"] == 1 })
+	streamtest.Eventually(t, "the floor rises", func() bool { return r.scrape(t)["tidings_log_floor_position"] == 1 })
 }
 
 // Whoever leaves before the answer is no fault of the server's.
@@ -71,17 +73,17 @@ func TestMetrics_OfClientsThatLeave(t *testing.T) {
 	w := r.dial(t)
 	w.ask("GET /v1/poll?topic=room:1&cursor=" + r.head(t) + " HTTP/1.1")
 	r.waiting(t, 1)
-	must(t, w.Close())
+	streamtest.Must(t, w.Close())
 	const series = "tidings_http_requests_total{method=GET,route=/v1/poll,status="
-	eventually(t, "it is counted", func() bool { return r.scrape(t)[series+"left}"] == 1 })
-	want(t, "errors", r.scrape(t)[series+"5xx}"], 0.0)
+	streamtest.Eventually(t, "it is counted", func() bool { return r.scrape(t)[series+"left}"] == 1 })
+	streamtest.Want(t, "errors", r.scrape(t)[series+"5xx}"], 0.0)
 }
 
 func TestMetrics(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, func(s *setup) { s.store.GroupCommit = true })
 	before := r.scrape(t)
-	want(t, "comment", r.do(t, "POST", "/v1/posts/secret-post/comments", as(t, "secret-ann"), sends(`{"body":"hi"}`)).status, 201)
+	streamtest.Want(t, "comment", r.do(t, "POST", "/v1/posts/secret-post/comments", as(t, "secret-ann"), sends(`{"body":"hi"}`)).status, 201)
 	r.do(t, "GET", "/made-up/path")
 	r.do(t, "GET", "/made-up%2Fpath")
 	r.do(t, "BREW", "/v1/counts")
@@ -96,17 +98,17 @@ func TestMetrics(t *testing.T) {
 		"tidings_group_commit_writes_total":       1,
 		"tidings_group_commit_apart_total":        0,
 	} {
-		want(t, series, after[series]-before[series], rise)
+		streamtest.Want(t, series, after[series]-before[series], rise)
 	}
-	want(t, "listener", after["tidings_listener_connected"], 1.0)
+	streamtest.Want(t, "listener", after["tidings_listener_connected"], 1.0)
 	for _, name := range []string{
 		"tidings_pool_max_connections", "tidings_listener_last_proof_timestamp_seconds", "tidings_listener_round_trip_seconds",
 		"tidings_listener_connects_total", "go_goroutines", "process_open_fds",
 	} {
-		want(t, name+" is above nothing", after[name] > 0, true)
+		streamtest.Want(t, name+" is above nothing", after[name] > 0, true)
 	}
 	_, there := after["tidings_notify_queue_usage_ratio"]
-	want(t, "NOTIFY queue is there", there, true)
+	streamtest.Want(t, "NOTIFY queue is there", there, true)
 	for series := range after {
 		if strings.Contains(series, "secret") || strings.Contains(series, "made-up") || strings.Contains(series, "BREW") {
 			t.Errorf("a client chose a label: %s", series)

@@ -6,6 +6,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"github.com/tidings-live/tidings/api/auth"
 	"github.com/tidings-live/tidings/store"
 	"github.com/tidings-live/tidings/stream"
 )
@@ -49,12 +50,9 @@ func (s *Server) listNotifications(c echo.Context) error {
 	return c.JSON(http.StatusOK, answer)
 }
 
-func notificationQuery(c echo.Context, who Identity) (q store.NotificationQuery, err error) {
+func notificationQuery(c echo.Context, who auth.Identity) (q store.NotificationQuery, err error) {
 	q.User = who.Subject
-	values, err := query(c)
-	if err != nil {
-		return q, err
-	}
+	values := query(c)
 	if q.Unread, err = flag(values, "unread"); err != nil {
 		return q, err
 	}

@@ -4,6 +4,9 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	"github.com/tidings-live/tidings/api/auth"
+	"github.com/tidings-live/tidings/stream/streamtest"
 )
 
 // foreign are origins that look like an allowed one, and aren't.
@@ -14,7 +17,7 @@ var foreign = []string{
 	"file://", "*", "https://*", "app.example", "//app.example", "https://" + strings.Repeat("a", 10<<10) + ".example",
 }
 
-func cookie(value string) edit { return header("Cookie", CookieName+"="+value) }
+func cookie(value string) edit { return header("Cookie", auth.CookieName+"="+value) }
 func origin(value string) edit { return header("Origin", value) }
 func site(value string) edit   { return header("Sec-Fetch-Site", value) }
 
@@ -25,10 +28,10 @@ func (a answer) wantCORS(t *testing.T, origin string) {
 	if origin != "" {
 		credentials = "true"
 	}
-	want(t, "Access-Control-Allow-Origin", a.header.Get("Access-Control-Allow-Origin"), origin)
-	want(t, "Access-Control-Allow-Credentials", a.header.Get("Access-Control-Allow-Credentials"), credentials)
-	want(t, "Access-Control-Expose-Headers is there", a.header.Get("Access-Control-Expose-Headers") != "", origin != "")
-	want(t, "Vary", strings.Join(a.header.Values("Vary"), ","), "Origin")
+	streamtest.Want(t, "Access-Control-Allow-Origin", a.header.Get("Access-Control-Allow-Origin"), origin)
+	streamtest.Want(t, "Access-Control-Allow-Credentials", a.header.Get("Access-Control-Allow-Credentials"), credentials)
+	streamtest.Want(t, "Access-Control-Expose-Headers is there", a.header.Get("Access-Control-Expose-Headers") != "", origin != "")
+	streamtest.Want(t, "Vary", strings.Join(a.header.Values("Vary"), ","), "Origin")
 }
 
 func TestOrigins(t *testing.T) {
@@ -42,7 +45,7 @@ func TestOrigins(t *testing.T) {
 			"/v1/posts/a/comments": 200, "/v1/posts/a": 404, "/v1/nothing": 404, "/v1/notifications": 401, "/v1/poll": 400,
 		} {
 			got := r.do(t, "GET", path, origin(page))
-			want(t, "status", got.status, status)
+			streamtest.Want(t, "status", got.status, status)
 			got.wantCORS(t, page)
 		}
 		got := r.do(t, "PATCH", "/v1/posts/a", origin(page))
@@ -54,13 +57,13 @@ func TestOrigins(t *testing.T) {
 	t.Run("NoneNeedsNothing", func(t *testing.T) {
 		t.Parallel()
 		got := r.do(t, "GET", "/v1/posts/a/comments", as(t, "ann"))
-		want(t, "status", got.status, 200)
+		streamtest.Want(t, "status", got.status, 200)
 		got.wantCORS(t, "")
 	})
 	t.Run("OurOwnPageIsLetIn", func(t *testing.T) {
 		t.Parallel()
 		got := r.do(t, "POST", "/v1/posts/a/typing", as(t, "ann"), origin(own))
-		want(t, "status", got.status, http.StatusNoContent)
+		streamtest.Want(t, "status", got.status, http.StatusNoContent)
 		got.wantCORS(t, "")
 	})
 	t.Run("OthersAreTurnedAwayBeforeAnythingIsOpened", func(t *testing.T) {
@@ -88,9 +91,9 @@ func TestPreflight(t *testing.T) {
 
 	for _, path := range []string{"/v1/events", "/v1/poll", "/v1/posts/a/comments", "/v1/nothing"} {
 		got := ask(path, page)
-		want(t, "status", got.status, http.StatusNoContent)
+		streamtest.Want(t, "status", got.status, http.StatusNoContent)
 		got.wantCORS(t, page)
-		want(t, "Max-Age", got.header.Get("Access-Control-Max-Age"), "600")
+		streamtest.Want(t, "Max-Age", got.header.Get("Access-Control-Max-Age"), "600")
 		for _, name := range []string{"Authorization", "Last-Event-ID", "Cache-Control", "Prefer", "Content-Type"} {
 			if !strings.Contains(got.header.Get("Access-Control-Allow-Headers"), name) {
 				t.Errorf("Allow-Headers lacks %s", name)
@@ -102,7 +105,7 @@ func TestPreflight(t *testing.T) {
 	}
 	for _, from := range foreign {
 		got := ask("/v1/events", from)
-		want(t, "status", got.status, http.StatusNoContent)
+		streamtest.Want(t, "status", got.status, http.StatusNoContent)
 		for name := range got.header {
 			if strings.HasPrefix(name, "Access-Control-") {
 				t.Errorf("preflight of %.40s has %s", from, name)
@@ -123,7 +126,7 @@ func TestCookie(t *testing.T) {
 			{origin(page)}, {origin(page), site("cross-site")}, {origin(page), site("same-site")},
 			{site("same-origin")}, {site("same-origin"), origin(own)},
 		} {
-			want(t, "status", r.do(t, "GET", mine, append(edits, cookie(ann))...).status, 200)
+			streamtest.Want(t, "status", r.do(t, "GET", mine, append(edits, cookie(ann))...).status, 200)
 			s := r.follow(t, "topic=me", append(edits, cookie(ann))...)
 			s.event("stream.ready")
 		}
@@ -150,21 +153,21 @@ func TestCookie(t *testing.T) {
 		t.Parallel()
 		for _, from := range foreign { // those are turned away earlier, too
 			req := r.request(t, "GET", mine, origin(from), site("same-origin"))
-			want(t, "trust in "+from[:min(40, len(from))], r.origins.trustsCookie(req), false)
+			streamtest.Want(t, "trust in "+from[:min(40, len(from))], r.auth.Origins.TrustsCookie(req), false)
 		}
 	})
 	t.Run("IsNotEnoughForAForm", func(t *testing.T) { // X36
 		t.Parallel()
 		form := header("Content-Type", "application/x-www-form-urlencoded")
-		bot := cookie(token(t, "bot", RoleService))
+		bot := cookie(token(t, "bot", auth.RoleService))
 		r.do(t, "POST", "/v1/publish", form, bot).isProblem(t, 403, "forbidden_origin")
 		r.do(t, "POST", "/v1/publish", form, bot, origin("https://evil.example")).isProblem(t, 403, "forbidden_origin")
 		r.do(t, "POST", "/v1/publish", header("Content-Type", "text/plain"), bot, origin(page)).isProblem(t, 415, "unsupported_media_type")
 	})
 	t.Run("GivesWayToTheHeader", func(t *testing.T) {
 		t.Parallel()
-		want(t, "status", r.do(t, "GET", mine, as(t, "ann"), cookie("rubbish")).status, 200)
-		want(t, "status", r.do(t, "GET", "/v1/events?topic=user:ann", as(t, "bob"), cookie(ann), origin(page)).status, 403)
+		streamtest.Want(t, "status", r.do(t, "GET", mine, as(t, "ann"), cookie("rubbish")).status, 200)
+		streamtest.Want(t, "status", r.do(t, "GET", "/v1/events?topic=user:ann", as(t, "bob"), cookie(ann), origin(page)).status, 403)
 		r.do(t, "GET", mine, header("Authorization", "Bearer rubbish"), cookie(ann), origin(page)).isProblem(t, 401, "invalid_token")
 	})
 	t.Run("IsVerified", func(t *testing.T) {

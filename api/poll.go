@@ -17,6 +17,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"github.com/tidings-live/tidings/api/auth"
 	"github.com/tidings-live/tidings/stream"
 )
 
@@ -81,10 +82,10 @@ func (s *Server) poll(c echo.Context) error {
 }
 
 // deadline is when a wait is over: nothing is read past the token's end.
-func deadline(wait time.Duration, who Identity) time.Time {
+func deadline(wait time.Duration, who auth.Identity) time.Time {
 	at := time.Now().Add(wait)
-	if !who.anonymous() && who.Expires.Before(at) {
-		return who.Expires
+	if end := who.End(auth.Reading); !end.IsZero() && end.Before(at) {
+		return end
 	}
 	return at
 }

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tidings-live/tidings/stream/streamtest"
+
 	"github.com/tidings-live/tidings/stream"
 )
 
@@ -36,7 +38,7 @@ func (r *rig) poll(t testing.TB, query string, edits ...edit) polled {
 		"Content-Type": "application/json", "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", "Vary": "Origin",
 		"Next-Cursor": p.Cursor, "Content-Length": strconv.Itoa(len(p.body)),
 	} {
-		want(t, name, p.header.Get(name), value)
+		streamtest.Want(t, name, p.header.Get(name), value)
 	}
 	return p
 }
@@ -90,40 +92,40 @@ func poll(t *testing.T, way func(*setup)) {
 		w := r.dial(t)
 		w.ask("HEAD /v1/poll?topic=room:9&wait=55&cursor=" + end + " HTTP/1.1")
 		_, head := w.head()
-		want(t, "Next-Cursor", head.Get("Next-Cursor"), end)
+		streamtest.Want(t, "Next-Cursor", head.Get("Next-Cursor"), end)
 		w.ask("GET /healthz HTTP/1.1")
 		status, _ := w.head() // no body came before
-		want(t, "status line", status, "HTTP/1.1 200 OK")
+		streamtest.Want(t, "status line", status, "HTTP/1.1 200 OK")
 	})
 	t.Run("IsExact", func(t *testing.T) {
 		t.Parallel()
 		got := r.poll(t, "topic=room:1&topic=room:2&cursor="+start)
-		want(t, "body", got.body, `{"events":[{"id":"`+one+`","event":"tick","topic":"room:1","data":{"n":1}},`+
+		streamtest.Want(t, "body", got.body, `{"events":[{"id":"`+one+`","event":"tick","topic":"room:1","data":{"n":1}},`+
 			`{"id":"`+two+`","event":"tick","topic":"room:2","data":2},`+
 			`{"id":"`+end+`","event":"tick","topic":"room:1","data":3}],"cursor":"`+end+`","more":false}`+"\n")
 		again := r.poll(t, "topic=room:1&topic=room:2&cursor=earliest")
-		want(t, "body from earliest", again.body, got.body)
+		streamtest.Want(t, "body from earliest", again.body, got.body)
 	})
 	t.Run("LimitLeavesMore", func(t *testing.T) {
 		t.Parallel()
 		got := r.poll(t, "topic=room:1&topic=room:2&limit=2&cursor="+start)
-		want(t, "events, cursor, more", []any{len(got.Events), got.Cursor, got.More}, []any{2, two, true})
+		streamtest.Want(t, "events, cursor, more", []any{len(got.Events), got.Cursor, got.More}, []any{2, two, true})
 		got = r.poll(t, "topic=room:1&topic=room:2&limit=2&cursor="+got.Cursor)
-		want(t, "events, cursor, more", []any{len(got.Events), got.Cursor, got.More}, []any{1, end, false})
+		streamtest.Want(t, "events, cursor, more", []any{len(got.Events), got.Cursor, got.More}, []any{1, end, false})
 	})
 	t.Run("CursorPassesOtherTopics", func(t *testing.T) {
 		t.Parallel()
 		got := r.poll(t, "topic=room:2&cursor="+start)
-		want(t, "events, cursor", []any{len(got.Events), got.Cursor}, []any{1, end})
+		streamtest.Want(t, "events, cursor", []any{len(got.Events), got.Cursor}, []any{1, end})
 		got = r.poll(t, "topic=room:3&wait=0&cursor="+start)
-		want(t, "events, cursor", []any{len(got.Events), got.Cursor}, []any{0, end})
+		streamtest.Want(t, "events, cursor", []any{len(got.Events), got.Cursor}, []any{0, end})
 	})
 	t.Run("TimeoutIsEmptyAndNoLower", func(t *testing.T) {
 		t.Parallel()
 		for _, wait := range []string{"0", "1"} {
 			begun := time.Now()
 			got := r.poll(t, "topic=room:3&wait="+wait+"&cursor="+end)
-			want(t, "events, cursor, more", []any{len(got.Events), got.Cursor, got.More}, []any{0, end, false})
+			streamtest.Want(t, "events, cursor, more", []any{len(got.Events), got.Cursor, got.More}, []any{0, end, false})
 			if took := time.Since(begun); wait == "1" && took < 800*time.Millisecond {
 				t.Errorf("it waited %v", took)
 			}
@@ -134,8 +136,8 @@ func poll(t *testing.T, way func(*setup)) {
 		w := r.dial(t)
 		w.ask("GET /v1/poll?topic=room:1 HTTP/1.0")
 		status, got := w.head()
-		want(t, "status line", status, "HTTP/1.0 200 OK")
-		want(t, "Transfer-Encoding", got.Get("Transfer-Encoding"), "")
+		streamtest.Want(t, "status line", status, "HTTP/1.0 200 OK")
+		streamtest.Want(t, "Transfer-Encoding", got.Get("Transfer-Encoding"), "")
 	})
 }
 
@@ -152,14 +154,14 @@ func pollWakes(t *testing.T, way func(*setup)) {
 	r.publish(t, "room:2", "tick", `0`)
 	r.publish(t, "room:1", "tick", `1`)
 	got := <-waiting
-	want(t, "status", got.status, 200)
+	streamtest.Want(t, "status", got.status, 200)
 	if len(got.Events) != 1 || string(got.Events[0].Data) != "1" || *got.Events[0].ID != r.head(t) || got.Cursor != r.head(t) {
 		t.Errorf("%+v", got)
 	}
 	// The same cursor, the same events: nothing was used up.
 	again := r.poll(t, "topic=room:1&cursor="+start)
-	want(t, "cursor", again.Cursor, got.Cursor)
-	want(t, "events", len(again.Events), 1)
+	streamtest.Want(t, "cursor", again.Cursor, got.Cursor)
+	streamtest.Want(t, "events", len(again.Events), 1)
 }
 
 // Ephemeral events are in a poll only when they happen while it waits.
@@ -179,7 +181,7 @@ func pollTellsOfTyping(t *testing.T, way func(*setup)) {
 		t.Errorf("%+v", got)
 	}
 	late := r.poll(t, "topic=post:42&wait=0&cursor="+start)
-	want(t, "events afterwards", len(late.Events), 0)
+	streamtest.Want(t, "events afterwards", len(late.Events), 0)
 }
 
 func TestPollIsBounded(t *testing.T) {
@@ -207,7 +209,7 @@ func pollIsBounded(t *testing.T, way func(*setup)) {
 		}
 		cursor, more = got.Cursor, got.More
 	}
-	want(t, "events", seen, n)
+	streamtest.Want(t, "events", seen, n)
 }
 
 // An answer is never cut where it has no cursor: what was cut off would be lost.
@@ -216,29 +218,29 @@ func TestPollIsCutOnlyAtACursor(t *testing.T) {
 	r := newRig(t)
 
 	topic, err := stream.ParseTopic("room:1")
-	must(t, err)
+	streamtest.Must(t, err)
 	large, err := stream.NewData([]byte(`"` + strings.Repeat("x", mostPollBytes) + `"`))
-	must(t, err)
+	streamtest.Must(t, err)
 	start := r.head(t)
 	begin, err := stream.ParseStart(start)
-	must(t, err)
+	streamtest.Must(t, err)
 	sub, err := r.hub.Subscribe([]stream.Topic{topic}, begin)
-	must(t, err)
+	streamtest.Must(t, err)
 	defer sub.Close()
 	_, err = sub.Take(t.Context(), 1) // live from here
-	must(t, err)
+	streamtest.Must(t, err)
 	for range 3 {
 		r.publish(t, "room:1", "tick", `1`)
 	}
 	end := r.head(t)
 	frames, err := sub.Take(t.Context(), 100)
-	must(t, err)
+	streamtest.Must(t, err)
 	frames = append([]*stream.Frame{stream.NewFrame(stream.Event{Topic: topic, Name: stream.TypingName, Data: large})}, frames...)
 
 	rec := newRecorder()
-	must(t, answerPoll(r.echo.NewContext(&http.Request{Method: "GET"}, rec), frames, nil, sub))
+	streamtest.Must(t, answerPoll(r.echo.NewContext(&http.Request{Method: "GET"}, rec), frames, nil, sub))
 	var got polled
-	must(t, json.Unmarshal(rec.Body.Bytes(), &got))
+	streamtest.Must(t, json.Unmarshal(rec.Body.Bytes(), &got))
 	if len(got.Events) != 2 || !got.More || got.Cursor != *got.Events[1].ID || got.Cursor == end {
 		t.Errorf("%d events, more %v, cursor %s of %s", len(got.Events), got.More, got.Cursor, end)
 	}
@@ -259,11 +261,11 @@ func pollGap(t *testing.T, way func(*setup)) {
 	r.exec(t, `delete from tidings.events where position <= (select max(position) - 1 from tidings.events)`)
 
 	p := r.do(t, "GET", "/v1/poll?topic=room:1&cursor="+start).isProblem(t, 410, "cursor_gone")
-	want(t, "reason, from, resumed", []string{string(p.Reason), p.From, p.Resumed}, []string{"expired", start, end})
+	streamtest.Want(t, "reason, from, resumed", []string{string(p.Reason), p.From, p.Resumed}, []string{"expired", start, end})
 	p = r.do(t, "GET", "/v1/poll?topic=room:1&cursor=1-999999").isProblem(t, 410, "cursor_gone")
-	want(t, "reason, from, resumed", []string{string(p.Reason), p.From, p.Resumed}, []string{"restored", "1-999999", end})
+	streamtest.Want(t, "reason, from, resumed", []string{string(p.Reason), p.From, p.Resumed}, []string{"restored", "1-999999", end})
 	p = r.do(t, "GET", "/v1/poll?topic=room:1&cursor=9-1").isProblem(t, 410, "cursor_gone")
-	want(t, "reason", p.Reason, stream.GapRestored)
-	want(t, "events from earliest", len(r.poll(t, "topic=room:1&cursor=earliest").Events), 1)
-	want(t, "cursor from resumed", r.poll(t, "topic=room:1&wait=0&cursor="+end).Cursor, end)
+	streamtest.Want(t, "reason", p.Reason, stream.GapRestored)
+	streamtest.Want(t, "events from earliest", len(r.poll(t, "topic=room:1&cursor=earliest").Events), 1)
+	streamtest.Want(t, "cursor from resumed", r.poll(t, "topic=room:1&wait=0&cursor="+end).Cursor, end)
 }

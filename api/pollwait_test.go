@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/tidings-live/tidings/stream/streamtest"
 )
 
 func newRecorder() *httptest.ResponseRecorder { return httptest.NewRecorder() }
@@ -22,7 +24,7 @@ func TestPollParameters(t *testing.T) {
 		r.do(t, "GET", "/v1/poll?topic=room:1&limit="+value).isProblem(t, 400, "malformed")
 	}
 	for _, query := range []string{"wait=0", "wait=55", "wait=56", "wait=1000000", "limit=1", "limit=1000"} { // all answer at once: from now
-		want(t, "events", len(r.poll(t, "topic=room:1&"+query).Events), 0)
+		streamtest.Want(t, "events", len(r.poll(t, "topic=room:1&"+query).Events), 0)
 	}
 }
 
@@ -58,12 +60,12 @@ func TestPollWait(t *testing.T) {
 		req.Header["Prefer"] = c.prefer
 		rec := newRecorder()
 		ctx := r.echo.NewContext(req, rec)
-		values, err := query(ctx)
-		must(t, err)
+		values, err := parseQuery(req.URL.RawQuery)
+		streamtest.Must(t, err)
 		seen := map[time.Duration]bool{}
 		for range 5 {
 			wait, err := pollWait(ctx, reading{values: values})
-			must(t, err)
+			streamtest.Must(t, err)
 			most := c.seconds * time.Second
 			if wait > most || wait < most-most/10 {
 				t.Errorf("%q %q waits %v, want 90 to 100 %% of %v", c.query, c.prefer, wait, most)
@@ -73,7 +75,7 @@ func TestPollWait(t *testing.T) {
 		if c.seconds > 0 && len(seen) == 1 {
 			t.Errorf("%q %q always waits %v", c.query, c.prefer, seen)
 		}
-		want(t, "Preference-Applied", rec.Header().Get("Preference-Applied"), c.applied)
+		streamtest.Want(t, "Preference-Applied", rec.Header().Get("Preference-Applied"), c.applied)
 	}
 }
 
@@ -88,7 +90,7 @@ func pollEndsWithItsToken(t *testing.T, way func(*setup)) {
 
 	expires := time.Now().Add(2 * time.Second)
 	got := r.poll(t, "topic=me&cursor="+r.head(t), header("Authorization", "Bearer "+tokenUntil(t, expires, "ann")))
-	want(t, "events", len(got.Events), 0)
+	streamtest.Want(t, "events", len(got.Events), 0)
 	if late := time.Since(expires); late > 5*time.Second { // a loaded machine; the wait is 25 s
 		t.Errorf("it answered %v after the token's end", late)
 	}
@@ -111,14 +113,14 @@ func pollWhileDraining(t *testing.T, way func(*setup)) {
 	r.Drain()
 	r.hub.Close()
 	got := <-waiting
-	want(t, "status", got.status, http.StatusOK)
-	want(t, "events and cursor", []any{len(got.Events), got.Cursor}, []any{0, start})
+	streamtest.Want(t, "status", got.status, http.StatusOK)
+	streamtest.Want(t, "events and cursor", []any{len(got.Events), got.Cursor}, []any{0, start})
 	status, head := w.head()
-	want(t, "status line", status, "HTTP/1.1 200 OK")
-	want(t, "Connection", head.Get("Connection"), "close")
+	streamtest.Want(t, "status line", status, "HTTP/1.1 200 OK")
+	streamtest.Want(t, "Connection", head.Get("Connection"), "close")
 	rest := make([]byte, len(`{"events":[],`))
 	_, err := w.r.Read(rest)
-	must(t, err)
+	streamtest.Must(t, err)
 	if !strings.HasPrefix(string(rest), `{"events":[]`) {
 		t.Errorf("body begins with %q", rest)
 	}

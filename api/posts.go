@@ -6,6 +6,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"github.com/tidings-live/tidings/api/auth"
 	"github.com/tidings-live/tidings/store"
 	"github.com/tidings-live/tidings/stream"
 )
@@ -43,7 +44,7 @@ func (s *Server) putPost(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	if !who.is(RoleService, RoleAdmin) {
+	if !who.Is(auth.RoleService, auth.RoleAdmin) {
 		return problemForbidden.with("this needs the role service or admin")
 	}
 	topic, err := postTopic(c)
@@ -77,18 +78,18 @@ type likeJSON struct {
 }
 
 func (s *Server) likePost(c echo.Context) error {
-	return s.setLike(c, true, func(ctx context.Context, post string, who Identity) (int64, error) {
-		return s.store.Like(ctx, post, who.user())
+	return s.setLike(c, true, func(ctx context.Context, post string, who auth.Identity) (int64, error) {
+		return s.store.Like(ctx, post, userOf(who))
 	})
 }
 
 func (s *Server) unlikePost(c echo.Context) error {
-	return s.setLike(c, false, func(ctx context.Context, post string, who Identity) (int64, error) {
+	return s.setLike(c, false, func(ctx context.Context, post string, who auth.Identity) (int64, error) {
 		return s.store.Unlike(ctx, post, who.Subject)
 	})
 }
 
-func (s *Server) setLike(c echo.Context, liked bool, set func(context.Context, string, Identity) (int64, error)) error {
+func (s *Server) setLike(c echo.Context, liked bool, set func(context.Context, string, auth.Identity) (int64, error)) error {
 	who, err := signedIn(c)
 	if err != nil {
 		return err
@@ -110,11 +111,7 @@ type countsJSON struct {
 }
 
 func (s *Server) counts(c echo.Context) error {
-	values, err := query(c)
-	if err != nil {
-		return err
-	}
-	posts := values["post"]
+	posts := query(c)["post"]
 	if len(posts) == 0 || len(posts) > maxCounts {
 		return problemMalformed.with("name 1 to 100 posts, each as post=")
 	}

@@ -6,13 +6,16 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/tidings-live/tidings/api/auth"
+	"github.com/tidings-live/tidings/stream/streamtest"
+
 	"github.com/tidings-live/tidings/store"
 )
 
 func TestPosts(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	bot := as(t, "bot", RoleService)
+	bot := as(t, "bot", auth.RoleService)
 	const full = `{"title":"A title","url":"https://example.org/a","authorId":"eve","locked":true}`
 
 	t.Run("PutCreatesThenReplaces", func(t *testing.T) {
@@ -20,14 +23,14 @@ func TestPosts(t *testing.T) {
 		r.do(t, "GET", "/v1/posts/put").isProblem(t, 404, "not_found")
 		const created = `{"id":"put","title":"A title","url":"https://example.org/a","authorId":"eve","locked":true,"commentCount":0,"likeCount":0,"createdAt":"*"}`
 		r.do(t, "PUT", "/v1/posts/put", bot, sends(full)).wants(t, 201, created)
-		r.do(t, "PUT", "/v1/posts/put", as(t, "root", RoleAdmin), sends(full)).wants(t, 200, created)
+		r.do(t, "PUT", "/v1/posts/put", as(t, "root", auth.RoleAdmin), sends(full)).wants(t, 200, created)
 		r.do(t, "GET", "/v1/posts/put").wants(t, 200, created)
 		const emptied = `{"id":"put","title":null,"url":null,"authorId":null,"locked":false,"commentCount":0,"likeCount":0,"createdAt":"*"}`
 		r.do(t, "PUT", "/v1/posts/put", bot, sends(`{}`)).wants(t, 200, emptied)
 	})
 	t.Run("PutNeedsARole", func(t *testing.T) {
 		t.Parallel()
-		for _, roles := range [][]string{nil, {RoleModerator}, {"Service"}, {"services"}} {
+		for _, roles := range [][]string{nil, {auth.RoleModerator}, {"Service"}, {"services"}} {
 			r.do(t, "PUT", "/v1/posts/mine", as(t, "ann", roles...), sends(full)).isProblem(t, 403, "forbidden")
 		}
 		r.do(t, "PUT", "/v1/posts/mine", sends(full)).isProblem(t, 401, "unauthenticated")
@@ -95,7 +98,7 @@ func TestCounts(t *testing.T) {
 		}
 		return "/v1/counts?" + query.String()
 	}
-	want(t, "status of 100", r.do(t, "GET", many(100)).status, http.StatusOK)
+	streamtest.Want(t, "status of 100", r.do(t, "GET", many(100)).status, http.StatusOK)
 	r.do(t, "GET", many(101)).isProblem(t, 400, "malformed")
 	r.do(t, "GET", many(0)).isProblem(t, 400, "malformed")
 	r.do(t, "GET", "/v1/counts?post=42;post=43").isProblem(t, 400, "malformed")
@@ -110,14 +113,14 @@ func TestHealth(t *testing.T) {
 
 	r.do(t, "GET", "/healthz").wants(t, 200, `{"status":"ok"}`)
 	got := r.do(t, "GET", "/readyz")
-	want(t, "status", got.status, 200)
+	streamtest.Want(t, "status", got.status, 200)
 	for _, member := range []string{`"status":"ready"`, `"connected":true`, `"lastProof":"`, `"lagMs":`, `"notifyQueue":0`} {
-		want(t, member+" is told", strings.Contains(got.body, member), true)
+		streamtest.Want(t, member+" is told", strings.Contains(got.body, member), true)
 	}
-	want(t, "Cache-Control", got.header.Get("Cache-Control"), "no-store")
-	want(t, "status of HEAD", r.do(t, "HEAD", "/healthz").status, 200)
+	streamtest.Want(t, "Cache-Control", got.header.Get("Cache-Control"), "no-store")
+	streamtest.Want(t, "status of HEAD", r.do(t, "HEAD", "/healthz").status, 200)
 	r.Drain()
 	p := r.do(t, "GET", "/readyz").isProblem(t, 503, "unavailable")
-	want(t, "detail", p.Detail, "server is stopping")
+	streamtest.Want(t, "detail", p.Detail, "server is stopping")
 	r.do(t, "GET", "/healthz").wants(t, 200, `{"status":"ok"}`)
 }

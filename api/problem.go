@@ -12,6 +12,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"github.com/tidings-live/tidings/api/auth"
 	"github.com/tidings-live/tidings/store"
 	"github.com/tidings-live/tidings/stream"
 )
@@ -110,6 +111,7 @@ func problemOf(err error) *Problem {
 	var large *http.MaxBytesError
 	var invalid *store.InvalidError
 	var gap *stream.GapError
+	var refused *auth.Error
 	switch {
 	case errors.As(err, &problem):
 		return problem
@@ -117,6 +119,8 @@ func problemOf(err error) *Problem {
 		p := problemGone.with("re-read what you show, then go on from resumed")
 		p.Reason, p.From, p.Resumed = gap.Reason, gap.From.String(), gap.Resumed.String()
 		return p
+	case errors.As(err, &refused):
+		return problemOfCredential(refused)
 	case errors.As(err, &large):
 		return problemTooLarge.with("at most " + strconv.FormatInt(large.Limit, 10) + " bytes")
 	case errors.As(err, &invalid) && invalid.Constraint != "":
@@ -135,6 +139,18 @@ func problemOf(err error) *Problem {
 		}
 	}
 	return problemInternal.with("")
+}
+
+// problemOfCredential returns the problem for a credential that was refused.
+func problemOfCredential(err *auth.Error) *Problem {
+	switch err.Kind {
+	case auth.ErrMalformed:
+		return problemMalformed.with(err.Detail)
+	case auth.ErrOrigin:
+		return problemOrigin.with(err.Detail)
+	default:
+		return problemToken.with(err.Detail)
+	}
 }
 
 // problemOfStatus is for what the router says.

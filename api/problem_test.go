@@ -12,6 +12,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tidings-live/tidings/api/auth"
+	"github.com/tidings-live/tidings/stream/streamtest"
+
 	"github.com/labstack/echo/v4"
 
 	"github.com/tidings-live/tidings/migrations"
@@ -28,7 +31,7 @@ func TestEveryErrorIsAProblem(t *testing.T) {
 			s.echo.GET("/v1/failure", func(echo.Context) error { return errors.New("secret of the house") })
 		}
 	})
-	ann, bot := as(t, "ann"), as(t, "bot", RoleService)
+	ann, bot := as(t, "ann"), as(t, "bot", auth.RoleService)
 
 	t.Run("OfTheRouter", func(t *testing.T) {
 		t.Parallel()
@@ -65,7 +68,7 @@ func TestEveryErrorIsAProblem(t *testing.T) {
 				isProblem(t, 415, "unsupported_media_type")
 		}
 		got := r.do(t, "POST", "/v1/posts/a/comments", ann, sends(`{"body":"x"}`+"\n "), header("Content-Type", "Application/JSON; charset=utf-8"))
-		want(t, "status", got.status, http.StatusCreated)
+		streamtest.Want(t, "status", got.status, http.StatusCreated)
 	})
 	t.Run("OfASize", func(t *testing.T) {
 		t.Parallel()
@@ -75,7 +78,7 @@ func TestEveryErrorIsAProblem(t *testing.T) {
 			return sends(strings.Repeat(" ", (n-len(body))/2) + body + strings.Repeat(" ", (n-len(body)+1)/2))
 		}
 		chunked := func(r *http.Request) { r.ContentLength, r.Body = -1, io.NopCloser(r.Body) }
-		want(t, "status at the limit", r.do(t, "POST", "/v1/posts/a/comments", ann, padded(limit)).status, http.StatusCreated)
+		streamtest.Want(t, "status at the limit", r.do(t, "POST", "/v1/posts/a/comments", ann, padded(limit)).status, http.StatusCreated)
 		r.do(t, "POST", "/v1/posts/a/comments", ann, padded(limit+1)).isProblem(t, 413, "too_large")
 		r.do(t, "POST", "/v1/posts/a/comments", ann, padded(limit+1), chunked).isProblem(t, 413, "too_large")
 		r.do(t, "POST", "/v1/posts/a/comments", ann, sends(`{"body":"`+strings.Repeat("x", limit)+`"}`)).isProblem(t, 413, "too_large")
@@ -105,8 +108,8 @@ func TestEveryErrorIsAProblem(t *testing.T) {
 		w := r.dial(t)
 		w.ask("HEAD /v1/posts/nothing HTTP/1.1", "Connection: close")
 		status, got := w.head()
-		want(t, "status line", status, "HTTP/1.1 404 Not Found")
-		want(t, "Content-Type", got.Get("Content-Type"), "application/problem+json")
+		streamtest.Want(t, "status line", status, "HTTP/1.1 404 Not Found")
+		streamtest.Want(t, "Content-Type", got.Get("Content-Type"), "application/problem+json")
 		w.closed()
 	})
 	t.Run("OfAValueThatTheSchemaRefuses", func(t *testing.T) {
@@ -117,7 +120,7 @@ func TestEveryErrorIsAProblem(t *testing.T) {
 			`{"authorId":"no id"}`:                         "it breaks the rule posts_author_grammar",
 		} {
 			p := r.do(t, "PUT", "/v1/posts/a", bot, sends(body)).isProblem(t, 422, "invalid")
-			want(t, "detail", p.Detail, detail)
+			streamtest.Want(t, "detail", p.Detail, detail)
 		}
 	})
 }
@@ -127,15 +130,15 @@ func TestDatabaseIsDown(t *testing.T) {
 	t.Parallel()
 	server := storetest.NewServer(t)
 	dsn := server.DSN("tidings")
-	must(t, migrations.Up(t.Context(), dsn, (&logs{}).logger()))
+	streamtest.Must(t, migrations.Up(t.Context(), dsn, (&logs{}).logger()))
 	r := newRig(t, func(s *setup) { s.url = dsn })
 	ann := as(t, "ann")
 	cursor := r.head(t)
 	open := r.follow(t, "topic=post:a&cursor="+cursor)
 	open.event("stream.ready")
-	must(t, server.Crash(t.Context()))
+	streamtest.Must(t, server.Crash(t.Context()))
 
-	eventually(t, "it is noticed", func() bool { return r.do(t, "GET", "/readyz").status == 503 })
+	streamtest.Eventually(t, "it is noticed", func() bool { return r.do(t, "GET", "/readyz").status == 503 })
 	for _, route := range []string{
 		"GET /readyz", "GET /v1/posts/a", "GET /v1/posts/a/comments", "GET /v1/counts?post=a", "GET /v1/notifications",
 		"PUT /v1/posts/a/like", "DELETE /v1/posts/a/like", "DELETE /v1/comments/1", "POST /v1/posts/a/typing", "GET /v1/events?topic=post:a&ticket=x",
@@ -146,19 +149,19 @@ func TestDatabaseIsDown(t *testing.T) {
 	}
 	r.do(t, "POST", "/v1/posts/a/comments", ann, sends(`{"body":"x"}`)).isProblem(t, 503, "unavailable")
 	r.do(t, "POST", "/v1/ticket", ann, sends(`{"topics":["post:a"]}`)).isProblem(t, 503, "unavailable")
-	r.do(t, "POST", "/v1/publish", as(t, "bot", RoleService), sends(`{"topic":"post:a","event":"x","data":1}`)).isProblem(t, 503, "unavailable")
+	r.do(t, "POST", "/v1/publish", as(t, "bot", auth.RoleService), sends(`{"topic":"post:a","event":"x","data":1}`)).isProblem(t, 503, "unavailable")
 	r.queue.mu.Lock()
 	r.queue.asked = time.Time{} // nothing is remembered
 	r.queue.mu.Unlock()
 	if full, there := r.scrape(t)["tidings_notify_queue_usage_ratio"]; there {
 		t.Errorf("the NOTIFY queue of no database is %v full", full)
 	}
-	want(t, "status of healthz", r.do(t, "GET", "/healthz").status, 200)
+	streamtest.Want(t, "status of healthz", r.do(t, "GET", "/healthz").status, 200)
 	r.follow(t, "topic=post:a&cursor="+cursor).event("stream.ready") // what is in memory is still told
 
-	must(t, server.Restart(t.Context()))
-	eventually(t, "it is back", func() bool { return r.do(t, "GET", "/readyz").status == 200 })
-	want(t, "status", r.do(t, "POST", "/v1/posts/a/comments", ann, sends(`{"body":"x"}`)).status, 201)
+	streamtest.Must(t, server.Restart(t.Context()))
+	streamtest.Eventually(t, "it is back", func() bool { return r.do(t, "GET", "/readyz").status == 200 })
+	streamtest.Want(t, "status", r.do(t, "POST", "/v1/posts/a/comments", ann, sends(`{"body":"x"}`)).status, 201)
 	open.event("new-comment") // on the stream that was open all along
 }
 
@@ -168,7 +171,7 @@ func TestProblemsAreDocumented(t *testing.T) {
 
 	found := func(file, pattern string) []string {
 		text, err := os.ReadFile(file)
-		must(t, err)
+		streamtest.Must(t, err)
 		var all []string
 		for _, match := range regexp.MustCompile(pattern).FindAllStringSubmatch(string(text), -1) {
 			all = append(all, match[1])
@@ -179,11 +182,11 @@ func TestProblemsAreDocumented(t *testing.T) {
 	if len(codes) < 20 {
 		t.Fatalf("only %d codes were found", len(codes))
 	}
-	want(t, "sections of docs/problems.md", found("../docs/problems.md", `(?m)^## (.+)$`), codes)
+	streamtest.Want(t, "sections of docs/problems.md", found("../docs/problems.md", `(?m)^## (.+)$`), codes)
 	for _, k := range known {
 		if !slices.Contains(codes, k.problem.Code) {
 			t.Errorf("%v has the unknown code %s", k.err, k.problem.Code)
 		}
-		want(t, "code of a wrapped error", problemOf(fmt.Errorf("act: %w", k.err)).Code, k.problem.Code)
+		streamtest.Want(t, "code of a wrapped error", problemOf(fmt.Errorf("act: %w", k.err)).Code, k.problem.Code)
 	}
 }

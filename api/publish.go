@@ -6,6 +6,8 @@ import (
 	"net/http"
 
 	"github.com/labstack/echo/v4"
+
+	"github.com/tidings-live/tidings/api/auth"
 )
 
 // Publisher is what the handler of publish needs of the store.
@@ -20,7 +22,7 @@ func (s *Server) publish(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	if !who.is(RoleService) {
+	if !who.Is(auth.RoleService) {
 		return problemForbidden.with("this needs the role service")
 	}
 	var in struct {

@@ -5,6 +5,8 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+
+	"github.com/tidings-live/tidings/stream/streamtest"
 )
 
 // both are the transports: what one refuses, the other refuses alike.
@@ -141,16 +143,16 @@ func TestLastEventID(t *testing.T) {
 		return s.event("stream.ready").field("id")
 	}
 	id := func(values ...string) edit { return header("Last-Event-ID", values...) }
-	want(t, "header", first("", id(start)), start)
-	want(t, "header over cursor", first("cursor="+end, id(start)), start)
-	want(t, "header over alias", first("lastEventId="+end, id(start)), start)
-	want(t, "empty header is none", first("cursor="+start, id("")), start)
-	want(t, "cursor over alias", first("cursor="+start+"&last_event_id="+end), start)
-	want(t, "alias", first("last_event_id="+start), start)
-	want(t, "other alias", first("lastEventId="+start), start)
-	want(t, "empty cursor is none", first("cursor=&last_event_id="+start), start)
-	want(t, "nothing is now", first(""), end)
-	want(t, "now", first("cursor=now"), end)
+	streamtest.Want(t, "header", first("", id(start)), start)
+	streamtest.Want(t, "header over cursor", first("cursor="+end, id(start)), start)
+	streamtest.Want(t, "header over alias", first("lastEventId="+end, id(start)), start)
+	streamtest.Want(t, "empty header is none", first("cursor="+start, id("")), start)
+	streamtest.Want(t, "cursor over alias", first("cursor="+start+"&last_event_id="+end), start)
+	streamtest.Want(t, "alias", first("last_event_id="+start), start)
+	streamtest.Want(t, "other alias", first("lastEventId="+start), start)
+	streamtest.Want(t, "empty cursor is none", first("cursor=&last_event_id="+start), start)
+	streamtest.Want(t, "nothing is now", first(""), end)
+	streamtest.Want(t, "now", first("cursor=now"), end)
 
 	for _, path := range both {
 		query := path + "topic=room:1&cursor=" + start
@@ -159,7 +161,7 @@ func TestLastEventID(t *testing.T) {
 		r.do(t, "GET", query, id("\xff")).isProblem(t, 400, "invalid_cursor")
 		r.do(t, "GET", query, id("é")).isProblem(t, 400, "invalid_cursor")
 		p := r.do(t, "GET", query, id(strings.Repeat("1", 257))).isProblem(t, 400, "invalid_cursor")
-		want(t, "detail", p.Detail, "it has more than 256 bytes")
+		streamtest.Want(t, "detail", p.Detail, "it has more than 256 bytes")
 		got := r.do(t, "GET", query, id("<script>"))
 		got.isProblem(t, 400, "invalid_cursor")
 		if strings.Contains(got.body, "script") {
@@ -185,7 +187,7 @@ func TestNothingIsReflectedUnescaped(t *testing.T) {
 		}
 	}
 	p := r.do(t, "GET", "/v1/posts/a%2Fb%3F").isProblem(t, 400, "invalid_id")
-	want(t, "instance", p.Instance, "/v1/posts/a%2Fb%3F") // a URI reference, not what it decodes to
+	streamtest.Want(t, "instance", p.Instance, "/v1/posts/a%2Fb%3F") // a URI reference, not what it decodes to
 }
 
 // An id that a client chose for its request would be written to the logs.

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/tidings-live/tidings/stream/streamtest"
 )
 
 // patience bounds how long a test waits for bytes.
@@ -73,7 +75,7 @@ func (b *blocks) next() (block, error) {
 func (b *blocks) event(name string) block {
 	b.t.Helper()
 	next, err := b.next()
-	must(b.t, err)
+	streamtest.Must(b.t, err)
 	if got := next.field("event"); got != name {
 		b.t.Fatalf("event is %q, want %q: %q", got, name, next)
 	}
@@ -124,9 +126,9 @@ type wire struct {
 func (r *rig) dial(t testing.TB) *wire {
 	t.Helper()
 	conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", r.addr)
-	must(t, err)
+	streamtest.Must(t, err)
 	t.Cleanup(func() { conn.Close() })
-	must(t, conn.SetDeadline(time.Now().Add(patience)))
+	streamtest.Must(t, conn.SetDeadline(time.Now().Add(patience)))
 	return &wire{conn.(*net.TCPConn), t, bufio.NewReader(conn)}
 }
 
@@ -134,7 +136,7 @@ func (r *rig) dial(t testing.TB) *wire {
 func (w *wire) ask(line string, headers ...string) {
 	w.t.Helper()
 	_, err := io.WriteString(w, line+"\r\nHost: tidings.example\r\n"+strings.Join(append(headers, "", ""), "\r\n"))
-	must(w.t, err)
+	streamtest.Must(w.t, err)
 }
 
 // head reads the status line and the header.
@@ -142,9 +144,9 @@ func (w *wire) head() (status string, header textproto.MIMEHeader) {
 	w.t.Helper()
 	tp := textproto.NewReader(w.r)
 	status, err := tp.ReadLine()
-	must(w.t, err)
+	streamtest.Must(w.t, err)
 	header, err = tp.ReadMIMEHeader()
-	must(w.t, err)
+	streamtest.Must(w.t, err)
 	return status, header
 }
 
@@ -152,12 +154,12 @@ func (w *wire) head() (status string, header textproto.MIMEHeader) {
 func (w *wire) chunk() string {
 	w.t.Helper()
 	size, err := w.r.ReadString('\n')
-	must(w.t, err)
+	streamtest.Must(w.t, err)
 	n, err := strconv.ParseUint(strings.TrimSuffix(size, "\r\n"), 16, 32)
-	must(w.t, err)
+	streamtest.Must(w.t, err)
 	data := make([]byte, n+2)
 	_, err = io.ReadFull(w.r, data)
-	must(w.t, err)
+	streamtest.Must(w.t, err)
 	return string(data[:n])
 }
 

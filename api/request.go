@@ -21,10 +21,10 @@ const (
 	maxPageSize  = 100
 )
 
-// query parses the query strictly. The convenient way drops what it cannot read,
-// and "no topics" must never come to mean "all".
-func query(c echo.Context) (url.Values, error) {
-	raw := c.Request().URL.RawQuery
+// parseQuery parses a raw query of at most 8 KiB, and returns the problem malformed if
+// any part of it cannot be read: [url.URL.Query] would drop such a pair silently. A
+// query with a token is refused too, because URLs are logged.
+func parseQuery(raw string) (url.Values, error) {
 	if len(raw) > maxURLBytes {
 		return nil, problemMalformed.with(fmt.Sprintf("the query has more than %d bytes", maxURLBytes))
 	}

@@ -11,6 +11,8 @@ import (
 	"os"
 	"testing"
 	"time"
+
+	"github.com/tidings-live/tidings/stream/streamtest"
 )
 
 // back has a poll answered over a connection, which is idle then and the HTTP server's again.
@@ -29,21 +31,21 @@ func (r *rig) back(t *testing.T) *wire {
 func (w *wire) answer(status int) *http.Response {
 	w.t.Helper()
 	res, err := http.ReadResponse(w.r, nil)
-	must(w.t, err)
+	streamtest.Must(w.t, err)
 	_, err = io.Copy(io.Discard, res.Body)
-	must(w.t, err)
-	want(w.t, "status", res.StatusCode, status)
+	streamtest.Must(w.t, err)
+	streamtest.Want(w.t, "status", res.StatusCode, status)
 	return res
 }
 
 // silentFor wants a connection to stay open and silent for as long.
 func (w *wire) silentFor(d time.Duration) {
 	w.t.Helper()
-	must(w.t, w.SetReadDeadline(time.Now().Add(d)))
+	streamtest.Must(w.t, w.SetReadDeadline(time.Now().Add(d)))
 	if _, err := w.r.Peek(1); !errors.Is(err, os.ErrDeadlineExceeded) {
 		w.t.Fatalf("got %v, want silence", err)
 	}
-	must(w.t, w.SetReadDeadline(time.Now().Add(patience)))
+	streamtest.Must(w.t, w.SetReadDeadline(time.Now().Add(patience)))
 }
 
 func timeouts(header, idle time.Duration) func(*setup) {
@@ -73,7 +75,7 @@ func TestReturnedConnection(t *testing.T) {
 		r := newRig(t, timeouts(100*time.Millisecond, time.Hour))
 		w := r.back(t)
 		_, err := io.WriteString(w, "GET /health")
-		must(t, err)
+		streamtest.Must(t, err)
 		w.answer(http.StatusBadRequest)
 		w.closed()
 	})
@@ -84,7 +86,7 @@ func TestReturnedConnection(t *testing.T) {
 		w := r.back(t)
 		ctx, cancel := context.WithTimeout(t.Context(), 4*time.Second) // a new connection would have 5 s
 		defer cancel()
-		must(t, server.Shutdown(ctx))
+		streamtest.Must(t, server.Shutdown(ctx))
 		w.closed()
 	})
 	t.Run("ServesWhatCameWhileThePollWaited", func(t *testing.T) {
@@ -95,7 +97,7 @@ func TestReturnedConnection(t *testing.T) {
 		r.waiting(t, 1)
 		w.ask("GET /nowhere HTTP/1.1")
 		r.publish(t, "room:1", "tick", `1`)
-		want(t, "closes", w.answer(http.StatusOK).Close, false)
+		streamtest.Want(t, "closes", w.answer(http.StatusOK).Close, false)
 		w.answer(http.StatusNotFound)
 	})
 }
@@ -108,7 +110,7 @@ func TestPollOverTLSThatIsNotAlone(t *testing.T) {
 	conn := tls.Client(r.dial(t), &tls.Config{InsecureSkipVerify: true}) //nolint:gosec // of the test's own making
 	ask := func(line string) {
 		_, err := io.WriteString(conn, line+" HTTP/1.1\r\nHost: x\r\n\r\n")
-		must(t, err)
+		streamtest.Must(t, err)
 	}
 	ask("GET /v1/poll?topic=room:1&cursor=" + r.head(t))
 	r.waiting(t, 1)
@@ -116,10 +118,10 @@ func TestPollOverTLSThatIsNotAlone(t *testing.T) {
 	r.publish(t, "room:1", "tick", `1`)
 	in := bufio.NewReader(conn)
 	res, err := http.ReadResponse(in, nil)
-	must(t, err)
+	streamtest.Must(t, err)
 	_, err = io.Copy(io.Discard, res.Body)
-	must(t, err)
-	want(t, "closes", res.Close, true)
+	streamtest.Must(t, err)
+	streamtest.Want(t, "closes", res.Close, true)
 	if _, err := in.ReadByte(); !errors.Is(err, io.EOF) && !errors.Is(err, net.ErrClosed) {
 		t.Errorf("got %v, want the end", err)
 	}

@@ -5,12 +5,14 @@ import (
 	"errors"
 	"net"
 	"net/http"
-	"reflect"
 	"runtime/pprof"
-	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/tidings-live/tidings/api/auth"
+	"github.com/tidings-live/tidings/api/auth/authtest"
+	"github.com/tidings-live/tidings/stream/streamtest"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
@@ -21,7 +23,7 @@ import (
 )
 
 // secret signs the tokens of tests.
-var secret = strings.Repeat("s", 32)
+var secret = authtest.Secret
 
 // page is the origin that a rig allows.
 const page = "https://app.example"
@@ -45,7 +47,7 @@ type setup struct {
 	api    Config
 	hub    stream.HubConfig
 	store  store.Config
-	tokens TokenConfig
+	tokens auth.Config
 	before func(s *Server) // the first request
 	http   func(s *http.Server)
 	listen func(net.Listener) net.Listener
@@ -58,7 +60,7 @@ func newRig(t *testing.T, edits ...func(*setup)) *rig {
 	set := setup{
 		api:    Config{AllowedOrigins: []string{page}, PublicKinds: []string{"room"}},
 		store:  store.Config{AutoPosts: true},
-		tokens: TokenConfig{Secret: secret},
+		tokens: auth.Config{Secret: secret},
 		before: func(*Server) {},
 		http:   func(*http.Server) {},
 		listen: func(l net.Listener) net.Listener { return l },
@@ -79,7 +81,7 @@ func newRig(t *testing.T, edits ...func(*setup)) *rig {
 		r.client.Transport = set.client
 	}
 	r.serve(t, set)
-	eventually(t, "ready", func() bool { return r.do(t, "GET", "/readyz").status == http.StatusOK })
+	streamtest.Eventually(t, "ready", func() bool { return r.do(t, "GET", "/readyz").status == http.StatusOK })
 	return r
 }
 
@@ -101,23 +103,23 @@ func (r *rig) build(t *testing.T, set setup) {
 	t.Helper()
 	var err error
 	r.sql, err = pgxpool.New(t.Context(), set.url)
-	must(t, err)
+	streamtest.Must(t, err)
 	t.Cleanup(r.sql.Close)
 
 	set.store.URL = set.url
 	db, err := store.Open(t.Context(), set.store)
-	must(t, err)
+	streamtest.Must(t, err)
 	t.Cleanup(db.Close)
 	hub := stream.NewHub(db, set.hub)
 	typing := awareness.NewTyping(hub)
 	listener := db.NewListener(store.ListenerConfig{Wake: hub.Wake, Signal: func(s store.Signal) { receive(typing, s) }})
-	verifier, err := NewVerifier(set.tokens)
-	must(t, err)
+	verifier, err := auth.NewVerifier(set.tokens)
+	streamtest.Must(t, err)
 
 	set.api.Store, set.api.Hub, set.api.Typing, set.api.Prober, set.api.Verifier = db, hub, typing, listener, verifier
 	set.api.Logger = r.logs.logger()
 	r.Server, err = New(set.api)
-	must(t, err)
+	streamtest.Must(t, err)
 	set.before(r.Server)
 	run(t, db.Run)
 	run(t, hub.Run)
@@ -129,7 +131,7 @@ func (r *rig) build(t *testing.T, set setup) {
 func (r *rig) serve(t *testing.T, set setup) {
 	t.Helper()
 	socket, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	must(t, err)
+	streamtest.Must(t, err)
 	r.addr = socket.Addr().String()
 	counted := http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		r.busy.Add(1)
@@ -139,7 +141,7 @@ func (r *rig) serve(t *testing.T, set setup) {
 	srv := NewHTTPServer(counted, r.logs.logger())
 	if set.inGoroutines {
 		srv.ConnContext = func(ctx context.Context, conn net.Conn) context.Context {
-			must(t, tune(conn))
+			streamtest.Must(t, tune(conn))
 			return ctx // and does not tell the handlers
 		}
 	}
@@ -186,30 +188,30 @@ func run(t *testing.T, what func(ctx context.Context) error) {
 func (r *rig) publish(t *testing.T, topic, name, data string) {
 	t.Helper()
 	_, err := r.sql.Exec(t.Context(), `select tidings.publish($1, $2, $3)`, topic, name, data)
-	must(t, err)
+	streamtest.Must(t, err)
 }
 
 // exec runs SQL.
 func (r *rig) exec(t *testing.T, sql string, args ...any) {
 	t.Helper()
 	_, err := r.sql.Exec(t.Context(), sql, args...)
-	must(t, err)
+	streamtest.Must(t, err)
 }
 
 // head is the cursor of the log's end, once the hub has read up to it.
 func (r *rig) head(t *testing.T) string {
 	t.Helper()
 	batch, err := r.store.(*store.Store).Read(t.Context(), stream.Query{Limit: 1})
-	must(t, err)
+	streamtest.Must(t, err)
 	head := batch.State.HeadCursor()
-	eventually(t, "the hub reads "+head.String(), func() bool { return r.hub.Head() == head })
+	streamtest.Eventually(t, "the hub reads "+head.String(), func() bool { return r.hub.Head() == head })
 	return head.String()
 }
 
 // idle waits until nothing is answered and nobody reads.
 func (r *rig) idle(t *testing.T) {
 	t.Helper()
-	eventually(t, "no request left", func() bool { return r.busy.Load() == 0 })
+	streamtest.Eventually(t, "no request left", func() bool { return r.busy.Load() == 0 })
 	r.reading(t, 0)
 	r.waiting(t, 0)
 }
@@ -217,40 +219,11 @@ func (r *rig) idle(t *testing.T) {
 // reading waits until so many streams are open.
 func (r *rig) reading(t *testing.T, n int64) {
 	t.Helper()
-	eventually(t, "streams are open", func() bool { return r.hub.Stats().Readers[stream.SSE] == n })
+	streamtest.Eventually(t, "streams are open", func() bool { return r.hub.Stats().Readers[stream.SSE] == n })
 }
 
 // waiting waits until so many polls wait.
 func (r *rig) waiting(t *testing.T, n int64) {
 	t.Helper()
-	eventually(t, "polls wait", func() bool { return r.hub.Stats().Readers[stream.Poll] == n })
-}
-
-func must(t testing.TB, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
-func want[T any](t testing.TB, what string, got, want T) {
-	t.Helper()
-	if !reflect.DeepEqual(got, want) {
-		t.Errorf("%s is %#v, want %#v", what, got, want)
-	}
-}
-
-// eventually waits for a condition.
-func eventually(t testing.TB, what string, holds func() bool) {
-	t.Helper()
-	deadline := time.After(20 * time.Second)
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for !holds() {
-		select {
-		case <-deadline:
-			t.Fatalf("never: %s", what)
-		case <-tick.C:
-		}
-	}
+	streamtest.Eventually(t, "polls wait", func() bool { return r.hub.Stats().Readers[stream.Poll] == n })
 }

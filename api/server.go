@@ -12,6 +12,7 @@ import (
 	"github.com/labstack/echo/v4"
 	"github.com/labstack/echo/v4/middleware"
 
+	"github.com/tidings-live/tidings/api/auth"
 	"github.com/tidings-live/tidings/stream"
 	"github.com/tidings-live/tidings/stream/awareness"
 )
@@ -23,7 +24,7 @@ type Store interface {
 	Likes
 	Notifications
 	Publisher
-	Tickets
+	auth.TicketStore
 	Signaller
 	Pinger
 	Gauges
@@ -35,7 +36,7 @@ type Config struct {
 	Hub      *stream.Hub
 	Typing   *awareness.Typing
 	Prober   Prober
-	Verifier *Verifier
+	Verifier *auth.Verifier
 
 	AllowedOrigins []string      // exact, scheme://host[:port]
 	PublicKinds    []string      // kinds of topics that anyone may read, besides post
@@ -52,8 +53,8 @@ type Server struct {
 	hub         *stream.Hub
 	typing      *awareness.Typing
 	prober      Prober
-	verifier    *Verifier
-	origins     origins
+	auth        auth.Authenticator
+	tickets     auth.Tickets
 	publicKinds []string
 	heartbeat   time.Duration
 	maxAge      time.Duration
@@ -70,7 +71,7 @@ type Server struct {
 
 // New makes a server. It refuses origins and kinds that cannot be meant.
 func New(cfg Config) (*Server, error) {
-	allowed, err := parseOrigins(cfg.AllowedOrigins)
+	allowed, err := auth.ParseOrigins(cfg.AllowedOrigins)
 	if err != nil {
 		return nil, err
 	}
@@ -80,9 +81,10 @@ func New(cfg Config) (*Server, error) {
 		}
 	}
 	s := &Server{
-		store: cfg.Store, hub: cfg.Hub, typing: cfg.Typing, prober: cfg.Prober, verifier: cfg.Verifier,
-		origins: allowed, publicKinds: cfg.PublicKinds,
-		heartbeat: cfg.Heartbeat, maxAge: cfg.MaxAge,
+		store: cfg.Store, hub: cfg.Hub, typing: cfg.Typing, prober: cfg.Prober,
+		auth: auth.Authenticator{Verifier: cfg.Verifier, Origins: allowed}, tickets: auth.Tickets{Store: cfg.Store},
+		publicKinds: cfg.PublicKinds,
+		heartbeat:   cfg.Heartbeat, maxAge: cfg.MaxAge,
 		metrics: newMetrics(),
 		logger:  cfg.Logger,
 		returns: newReturns(),

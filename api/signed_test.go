@@ -6,6 +6,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/tidings-live/tidings/api/auth"
+	"github.com/tidings-live/tidings/stream/streamtest"
 )
 
 func TestTyping(t *testing.T) {
@@ -16,18 +19,18 @@ func TestTyping(t *testing.T) {
 
 	press := func(who string) answer { return r.do(t, "POST", "/v1/posts/42/typing", as(t, who)) }
 	got := press("ann")
-	want(t, "status", got.status, 204)
-	want(t, "body", got.body, "")
+	streamtest.Want(t, "status", got.status, 204)
+	streamtest.Want(t, "body", got.body, "")
 	typing := s.event("typing")
-	want(t, "data", typing.field("data"), `{"postId":"42","users":[{"id":"ann","name":"Ann"}],"count":1}`)
-	want(t, "fields", typing.fields(), "event topic data") // no id: it moves no cursor
+	streamtest.Want(t, "data", typing.field("data"), `{"postId":"42","users":[{"id":"ann","name":"Ann"}],"count":1}`)
+	streamtest.Want(t, "fields", typing.fields(), "event topic data") // no id: it moves no cursor
 
 	r.write(t, "42", "ann", `{"body":"done"}`)
 	for {
 		next, err := s.next()
-		must(t, err)
+		streamtest.Must(t, err)
 		if next.field("event") == "typing" {
-			want(t, "data", next.field("data"), `{"postId":"42","users":[],"count":0}`)
+			streamtest.Want(t, "data", next.field("data"), `{"postId":"42","users":[],"count":0}`)
 			break
 		}
 	}
@@ -38,14 +41,14 @@ func TestTyping(t *testing.T) {
 		}
 	}
 	limited.isProblem(t, 429, "rate_limited")
-	want(t, "status of another user", press("bob").status, 204)
+	streamtest.Want(t, "status of another user", press("bob").status, 204)
 }
 
 func TestRates(t *testing.T) {
 	t.Parallel()
 	r := newRates(0.001, 2)
 
-	want(t, "burst", []bool{r.allow("a"), r.allow("a"), r.allow("a"), r.allow("b")}, []bool{true, true, false, true})
+	streamtest.Want(t, "burst", []bool{r.allow("a"), r.allow("a"), r.allow("a"), r.allow("b")}, []bool{true, true, false, true})
 	for i := range rateKeys {
 		r.allow(fmt.Sprint(i))
 	}
@@ -61,19 +64,19 @@ func TestRates(t *testing.T) {
 func TestPublish(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	bot := as(t, "bot", RoleService)
+	bot := as(t, "bot", auth.RoleService)
 	s := r.follow(t, "topic=room:1")
 	s.event("stream.ready")
 
 	publish := func(who edit, body string) answer { return r.do(t, "POST", "/v1/publish", who, sends(body)) }
 	got := publish(bot, `{"topic":"room:1","event":"order.updated","data":{"n":1,"s":"\u2028"}}`)
-	want(t, "status", got.status, 204)
+	streamtest.Want(t, "status", got.status, 204)
 	order := s.event("order.updated")
-	want(t, "data", order.field("data"), `{"n":1,"s":"\u2028"}`)
-	want(t, "id", order.field("id"), r.head(t))
-	want(t, "status of null", publish(bot, `{"topic":"room:1","event":"a","data":null}`).status, 204)
+	streamtest.Want(t, "data", order.field("data"), `{"n":1,"s":"\u2028"}`)
+	streamtest.Want(t, "id", order.field("id"), r.head(t))
+	streamtest.Want(t, "status of null", publish(bot, `{"topic":"room:1","event":"a","data":null}`).status, 204)
 
-	for _, roles := range [][]string{nil, {RoleModerator}, {RoleAdmin}} {
+	for _, roles := range [][]string{nil, {auth.RoleModerator}, {auth.RoleAdmin}} {
 		publish(as(t, "ann", roles...), `{"topic":"room:1","event":"a","data":1}`).isProblem(t, 403, "forbidden")
 	}
 	for _, name := range []string{
@@ -91,13 +94,13 @@ func TestPublish(t *testing.T) {
 	} {
 		publish(bot, body).isProblem(t, 422, "invalid")
 	}
-	want(t, "status at the limit", publish(bot, `{"topic":"room:1","event":"a","data":"`+strings.Repeat("x", 58_998)+`"}`).status, 204)
+	streamtest.Want(t, "status at the limit", publish(bot, `{"topic":"room:1","event":"a","data":"`+strings.Repeat("x", 58_998)+`"}`).status, 204)
 }
 
 func TestNotifications(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	r.do(t, "PUT", "/v1/posts/42", as(t, "bot", RoleService), sends(`{"authorId":"ann"}`))
+	r.do(t, "PUT", "/v1/posts/42", as(t, "bot", auth.RoleService), sends(`{"authorId":"ann"}`))
 	s := r.follow(t, "topic=me", as(t, "ann"))
 	s.event("stream.ready")
 	ids := []string{r.write(t, "42", "bob", `{"body":"1"}`), r.write(t, "42", "bob", `{"body":"2"}`), r.write(t, "42", "eve", `{"body":"3"}`)}
@@ -107,7 +110,7 @@ func TestNotifications(t *testing.T) {
 			id, ids[id-1], who, strings.ToUpper(who[:1])+who[1:], read)
 	}
 	notification := s.event("notification")
-	want(t, "topic", notification.field("topic"), "user:ann")
+	streamtest.Want(t, "topic", notification.field("topic"), "user:ann")
 	if data := notification.field("data"); !strings.Contains(data, `"unread":1`) || !strings.Contains(data, `"kind":"comment"`) {
 		t.Errorf("data is %s", data)
 	}
@@ -116,7 +119,7 @@ func TestNotifications(t *testing.T) {
 	all := one(3, "eve", "null") + "," + one(2, "bob", "null") + "," + one(1, "bob", "null")
 	got := list("ann", "")
 	got.wants(t, 200, `{"data":[`+all+`],"page":{"next":null,"more":false},"unread":3,"cursor":"`+r.head(t)+`"}`)
-	want(t, "Cache-Control", got.header.Get("Cache-Control"), "no-store")
+	streamtest.Want(t, "Cache-Control", got.header.Get("Cache-Control"), "no-store")
 	list("ann", "limit=1").wants(t, 200, `{"data":[`+one(3, "eve", "null")+`],"page":{"next":"3","more":true},"unread":3,"cursor":"*"}`)
 	list("ann", "limit=1&after=2").wants(t, 200, `{"data":[`+one(1, "bob", "null")+`],"page":{"next":null,"more":false},"unread":3,"cursor":"*"}`)
 	const none = `{"data":[],"page":{"next":null,"more":false},"unread":0,"cursor":"*"}`
@@ -137,12 +140,12 @@ func (r *rig) ticket(t *testing.T, who edit, topics string) string {
 	t.Helper()
 	got := r.do(t, "POST", "/v1/ticket", who, sends(`{"topics":`+topics+`}`))
 	got.wants(t, 201, `{"ticket":"*","expiresAt":"*"}`)
-	want(t, "Cache-Control", got.header.Get("Cache-Control"), "no-store")
+	streamtest.Want(t, "Cache-Control", got.header.Get("Cache-Control"), "no-store")
 	var made struct {
 		Ticket    string
 		ExpiresAt time.Time
 	}
-	must(t, json.Unmarshal([]byte(got.body), &made))
+	streamtest.Must(t, json.Unmarshal([]byte(got.body), &made))
 	if left := time.Until(made.ExpiresAt); left > time.Minute+time.Second {
 		t.Errorf("ticket waits %v", left)
 	}
@@ -155,7 +158,7 @@ func TestTickets(t *testing.T) {
 	ann := as(t, "ann")
 
 	ticket := r.ticket(t, ann, `["me","post:42"]`)
-	want(t, "status of HEAD", r.do(t, "HEAD", "/v1/events?topic=user:ann&ticket="+ticket).status, 200) // and it is not used up
+	streamtest.Want(t, "status of HEAD", r.do(t, "HEAD", "/v1/events?topic=user:ann&ticket="+ticket).status, 200) // and it is not used up
 	s := r.follow(t, "topic=user:ann&ticket="+ticket)
 	if data := s.event("stream.ready").field("data"); !strings.Contains(data, `"maxAge":0}`) {
 		t.Errorf("stream.ready is %s", data) // it lasts as long as the token
@@ -178,9 +181,9 @@ func TestTickets(t *testing.T) {
 	for range 8 {
 		got[<-statuses]++
 	}
-	want(t, "statuses", got, map[int]int{200: 1, 401: 7})
+	streamtest.Want(t, "statuses", got, map[int]int{200: 1, 401: 7})
 	s.leave()
-	eventually(t, "the seats are free", func() bool { return r.limits.seats() == 0 })
+	streamtest.Eventually(t, "the seats are free", func() bool { return r.limits.seats() == 0 })
 
 	for _, topics := range []string{"topic=post:43", "topic=me&topic=post:43", "topic=user:bob"} { // also what is public
 		other := r.ticket(t, ann, `["me"]`)
@@ -193,13 +196,13 @@ func TestTickets(t *testing.T) {
 	r.do(t, "POST", "/v1/ticket", sends(`{"topics":["post:42"]}`)).isProblem(t, 401, "unauthenticated")
 
 	// The roles of the token go with it, and its end.
-	want(t, "status", r.do(t, "HEAD", "/v1/events?topic=site:a&ticket="+r.ticket(t, as(t, "mod", RoleModerator), `["site:a"]`)).status, 200)
+	streamtest.Want(t, "status", r.do(t, "HEAD", "/v1/events?topic=site:a&ticket="+r.ticket(t, as(t, "mod", auth.RoleModerator), `["site:a"]`)).status, 200)
 	expires := time.Now().Add(4 * time.Second)
 	until := header("Authorization", "Bearer "+tokenUntil(t, expires, "ann"))
 	used, unused := r.ticket(t, until, `["me"]`), r.ticket(t, until, `["me"]`)
 	s = r.follow(t, "topic=me&ticket="+used)
 	s.event("stream.ready")
-	want(t, "data", s.event("stream.bye").field("data"), `{"reason":"expired"}`)
+	streamtest.Want(t, "data", s.event("stream.bye").field("data"), `{"reason":"expired"}`)
 	s.ends()
 	r.do(t, "GET", "/v1/events?topic=me&ticket="+unused).isProblem(t, 401, "invalid_ticket")
 	if log := r.logs.String(); strings.Contains(log, ticket) || strings.Contains(log, used) {

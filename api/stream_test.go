@@ -8,6 +8,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/tidings-live/tidings/api/auth"
+	"github.com/tidings-live/tidings/stream/streamtest"
 )
 
 func TestStreamBytes(t *testing.T) {
@@ -29,9 +32,9 @@ func streamBytes(t *testing.T, way func(*setup)) {
 		ready := w.chunk()
 		retry, rest, _ := strings.Cut(strings.TrimPrefix(ready, "retry: "), "\n")
 		wantRetry(t, retry)
-		want(t, "stream.ready", rest, "event: stream.ready\n"+
+		streamtest.Want(t, "stream.ready", rest, "event: stream.ready\n"+
 			`data: {"cursor":"`+start+`","heartbeat":15,"maxAge":600}`+"\nid: "+start+"\n\n")
-		want(t, "event", w.chunk(), "event: tick\ntopic: room:1\ndata: {\"n\":1}\nid: "+end+"\n\n")
+		streamtest.Want(t, "event", w.chunk(), "event: tick\ntopic: room:1\ndata: {\"n\":1}\nid: "+end+"\n\n")
 	})
 	t.Run("ReadyWaitsForNothing", func(t *testing.T) {
 		t.Parallel()
@@ -42,14 +45,14 @@ func streamBytes(t *testing.T, way func(*setup)) {
 		}
 		locked.head(t)
 		conn, err := locked.sql.Acquire(t.Context())
-		must(t, err)
+		streamtest.Must(t, err)
 		defer conn.Release()
 		_, err = conn.Exec(t.Context(), `begin; lock table tidings.floor`) // holds up every read of the log
-		must(t, err)
+		streamtest.Must(t, err)
 		s := locked.follow(t, "topic=room:1&cursor="+from)
 		s.event("stream.ready")
 		_, err = conn.Exec(t.Context(), `commit`)
-		must(t, err)
+		streamtest.Must(t, err)
 		s.event("tick")
 	})
 	t.Run("EnvelopeHoldsTheTopic", func(t *testing.T) {
@@ -57,8 +60,8 @@ func streamBytes(t *testing.T, way func(*setup)) {
 		s := r.follow(t, "topic=room:1&envelope=1&cursor="+start)
 		s.event("stream.ready")
 		tick := s.event("tick")
-		want(t, "data", tick.field("data"), `{"topic":"room:1","data":{"n":1}}`)
-		want(t, "fields", tick.fields(), "event topic data id")
+		streamtest.Want(t, "data", tick.field("data"), `{"topic":"room:1","data":{"n":1}}`)
+		streamtest.Want(t, "fields", tick.fields(), "event topic data id")
 	})
 	t.Run("PaddingIsOneComment", func(t *testing.T) {
 		t.Parallel()
@@ -73,15 +76,15 @@ func streamBytes(t *testing.T, way func(*setup)) {
 		t.Parallel()
 		s := r.follow(t, "topic=room:1&cursor=earliest")
 		s.event("stream.ready")
-		want(t, "id", s.event("tick").field("id"), end)
+		streamtest.Want(t, "id", s.event("tick").field("id"), end)
 	})
 	t.Run("AGapIsTold", func(t *testing.T) {
 		t.Parallel()
 		s := r.follow(t, "topic=room:1&cursor=7-1")
-		want(t, "id", s.event("stream.ready").field("id"), "7-1")
+		streamtest.Want(t, "id", s.event("stream.ready").field("id"), "7-1")
 		gap := s.event("stream.gap")
-		want(t, "data", gap.field("data"), `{"reason":"restored","from":"7-1","resumed":"`+end+`"}`)
-		want(t, "id", gap.field("id"), end)
+		streamtest.Want(t, "data", gap.field("data"), `{"reason":"restored","from":"7-1","resumed":"`+end+`"}`)
+		streamtest.Want(t, "id", gap.field("id"), end)
 	})
 }
 
@@ -125,7 +128,7 @@ func heartbeats(t *testing.T, way func(*setup)) {
 		w.head()
 		w.chunk() // stream.ready
 		for range 5 {
-			want(t, "chunk", w.chunk(), ":\n")
+			streamtest.Want(t, "chunk", w.chunk(), ":\n")
 		}
 	})
 	t.Run("IsAnEventOnRequest", func(t *testing.T) {
@@ -133,9 +136,9 @@ func heartbeats(t *testing.T, way func(*setup)) {
 		s := r.follow(t, "topic=room:1&heartbeat=event")
 		s.event("stream.ready")
 		for range 3 {
-			want(t, "ping", s.event("stream.ping"), block{"event: stream.ping", "data: {}"})
+			streamtest.Want(t, "ping", s.event("stream.ping"), block{"event: stream.ping", "data: {}"})
 		}
-		want(t, "comments", s.comments, 0)
+		streamtest.Want(t, "comments", s.comments, 0)
 	})
 	t.Run("StandsBetweenBlocks", func(t *testing.T) {
 		t.Parallel()
@@ -143,7 +146,7 @@ func heartbeats(t *testing.T, way func(*setup)) {
 		s.event("stream.ready")
 		for i := range 20 {
 			r.publish(t, "room:beats", "tick", fmt.Sprintf(`{"n":%d}`, i))
-			want(t, "data", s.event("tick").field("data"), fmt.Sprintf(`{"n":%d}`, i))
+			streamtest.Want(t, "data", s.event("tick").field("data"), fmt.Sprintf(`{"n":%d}`, i))
 		}
 	})
 }
@@ -172,11 +175,11 @@ func checkpointMovesAQuietCursor(t *testing.T, way func(*setup)) {
 	r.publish(t, "room:busy", "tick", `{}`)
 	head := r.head(t)
 	s := r.follow(t, "topic=room:quiet&cursor="+start)
-	want(t, "id of stream.ready", s.event("stream.ready").field("id"), start)
+	streamtest.Want(t, "id of stream.ready", s.event("stream.ready").field("id"), start)
 	checkpoint := s.event("stream.checkpoint") // soon after the replay of nothing
-	want(t, "data", checkpoint.field("data"), `{"cursor":"`+head+`"}`)
-	want(t, "fields", checkpoint.fields(), "event data id")
-	want(t, "id", checkpoint.field("id"), head)
+	streamtest.Want(t, "data", checkpoint.field("data"), `{"cursor":"`+head+`"}`)
+	streamtest.Want(t, "fields", checkpoint.fields(), "event data id")
+	streamtest.Want(t, "id", checkpoint.field("id"), head)
 	if head == start {
 		t.Errorf("the head is still %s", start)
 	}
@@ -199,8 +202,8 @@ func streamHasOneOrder(t *testing.T, way func(*setup)) {
 	r.exec(t, `select tidings.publish('room:' || i % 3, 'tick', to_jsonb(i)) from generate_series(201, $1) i`, n)
 	for i := 1; i <= n; i++ {
 		tick := s.event("tick")
-		want(t, "data", tick.field("data"), strconv.Itoa(i))
-		want(t, "topic", tick.field("topic"), fmt.Sprintf("room:%d", i%3))
+		streamtest.Want(t, "data", tick.field("data"), strconv.Itoa(i))
+		streamtest.Want(t, "topic", tick.field("topic"), fmt.Sprintf("room:%d", i%3))
 	}
 }
 
@@ -243,13 +246,13 @@ func streamInjection(t *testing.T, way func(*setup)) {
 		"\n\nevent: stream.bye\ndata: x\n\n", "\r", "\r\n", "a\n", "", "\u2028\u2029\u0085\v\f\ufeff", `"}` + "\nid: 9-9",
 	} {
 		text, err := json.Marshal(payload)
-		must(t, err)
-		r.do(t, "POST", "/v1/publish", as(t, "bot", RoleService), sends(`{"topic":"room:1","event":"tick","data":`+string(text)+`}`))
+		streamtest.Must(t, err)
+		r.do(t, "POST", "/v1/publish", as(t, "bot", auth.RoleService), sends(`{"topic":"room:1","event":"tick","data":`+string(text)+`}`))
 		tick := s.event("tick")
-		want(t, "fields", tick.fields(), "event topic data id")
+		streamtest.Want(t, "fields", tick.fields(), "event topic data id")
 		var got string
-		must(t, json.Unmarshal([]byte(tick.field("data")), &got))
-		want(t, "payload", got, payload)
+		streamtest.Must(t, json.Unmarshal([]byte(tick.field("data")), &got))
+		streamtest.Want(t, "payload", got, payload)
 	}
 	lines := bufio.NewScanner(strings.NewReader(r.logs.String()))
 	for lines.Scan() {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"github.com/tidings-live/tidings/api/auth"
 	"github.com/tidings-live/tidings/stream"
 )
 
@@ -21,7 +22,7 @@ const maxReaderBody = 1 << 10
 type reading struct {
 	topics []stream.Topic
 	start  stream.Start
-	who    Identity
+	who    auth.Identity
 	ticket string // by which who is known; "" for a token, or nobody
 	values url.Values
 }
@@ -32,10 +33,7 @@ func (s *Server) reading(c echo.Context) (reading, error) {
 	if _, err := io.Copy(io.Discard, http.MaxBytesReader(c.Response().Writer, c.Request().Body, maxReaderBody)); err != nil {
 		return reading{}, problemMalformed.with("a body came that did not end, or was not wanted")
 	}
-	values, err := query(c)
-	if err != nil {
-		return reading{}, err
-	}
+	values := query(c)
 	r := reading{who: identity(c), values: values}
 	var granted []string
 	secret, err := single(values, "ticket")
@@ -50,7 +48,7 @@ func (s *Server) reading(c echo.Context) (reading, error) {
 			return reading{}, err
 		}
 		r.ticket = secret
-		if r.who, granted, err = s.showTicket(c.Request(), secret); err != nil {
+		if r.who, granted, err = s.tickets.Show(c.Request().Context(), secret); err != nil {
 			return reading{}, err
 		}
 	}

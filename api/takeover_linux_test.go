@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/tidings-live/tidings/stream/streamtest"
 )
 
 // Who waits costs a connection and no goroutine, and is freed whole.
@@ -31,7 +33,7 @@ func TestReadersCostNoGoroutine(t *testing.T) {
 	}
 	r.reading(t, each)
 	r.waiting(t, each)
-	eventually(t, "no handler left", func() bool { return r.busy.Load() == 0 && runtime.NumGoroutine() < before+each/4 })
+	streamtest.Eventually(t, "no handler left", func() bool { return r.busy.Load() == 0 && runtime.NumGoroutine() < before+each/4 })
 	for _, w := range all {
 		w.Close()
 	}
@@ -50,22 +52,22 @@ func TestConnectionsComeBack(t *testing.T) {
 		r.waiting(t, 1)
 		r.publish(t, "room:1", "tick", strconv.Itoa(i))
 		status, head := w.head()
-		want(t, "status line", status, "HTTP/1.1 200 OK")
+		streamtest.Want(t, "status line", status, "HTTP/1.1 200 OK")
 		for name, value := range map[string]string{
 			"Content-Type": "application/json", "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", "Vary": "Origin", "Connection": "",
 		} {
-			want(t, name, head.Get(name), value)
+			streamtest.Want(t, name, head.Get(name), value)
 		}
 		if _, err := time.Parse(time.RFC1123, head.Get("Date")); err != nil || head.Get("X-Request-Id") == "" {
 			t.Errorf("Date is %q, X-Request-Id %q", head.Get("Date"), head.Get("X-Request-Id"))
 		}
 		size, err := strconv.Atoi(head.Get("Content-Length"))
-		must(t, err)
+		streamtest.Must(t, err)
 		body := make([]byte, size)
 		_, err = io.ReadFull(w.r, body)
-		must(t, err)
+		streamtest.Must(t, err)
 		cursor = head.Get("Next-Cursor")
-		want(t, "body", string(body), fmt.Sprintf(`{"events":[{"id":"%s","event":"tick","topic":"room:1","data":%d}],"cursor":"%s","more":false}`+"\n", cursor, i, cursor))
+		streamtest.Want(t, "body", string(body), fmt.Sprintf(`{"events":[{"id":"%s","event":"tick","topic":"room:1","data":%d}],"cursor":"%s","more":false}`+"\n", cursor, i, cursor))
 	}
 	w.ask("GET /v1/events?topic=room:1 HTTP/1.1")
 	w.head()
@@ -131,17 +133,17 @@ func TestReaderWithABodyThatLeaves(t *testing.T) {
 		whole := r.dial(t)
 		whole.ask("GET "+path+" HTTP/1.1", "Content-Length: 2")
 		io.WriteString(whole, "{}")
-		eventually(t, "it has a seat", func() bool { return r.limits.seats() == 1 })
-		must(t, whole.Close())
+		streamtest.Eventually(t, "it has a seat", func() bool { return r.limits.seats() == 1 })
+		streamtest.Must(t, whole.Close())
 		r.idle(t)
 
 		promised := r.dial(t)
 		promised.ask("GET "+path+" HTTP/1.1", "Content-Length: 5", "Expect: 100-continue")
-		must(t, promised.Close())
+		streamtest.Must(t, promised.Close())
 		r.idle(t)
-		want(t, "seats", r.limits.seats(), 0)
+		streamtest.Want(t, "seats", r.limits.seats(), 0)
 	}
 	large := strings.Repeat("x", maxReaderBody+1)
 	r.do(t, "GET", "/v1/poll?topic=room:1", sends(large)).isProblem(t, 400, "malformed")
-	want(t, "status", r.do(t, "GET", "/v1/poll?topic=room:1", sends(large[1:])).status, 200)
+	streamtest.Want(t, "status", r.do(t, "GET", "/v1/poll?topic=room:1", sends(large[1:])).status, 200)
 }

@@ -18,6 +18,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tidings-live/tidings/stream/streamtest"
+
 	"golang.org/x/net/http2"
 	"golang.org/x/net/http2/hpack"
 
@@ -28,19 +30,19 @@ import (
 func writePair(t *testing.T, dir string, serial int64, modified time.Time) (cert, key string) {
 	t.Helper()
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	must(t, err)
+	streamtest.Must(t, err)
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(serial), NotAfter: time.Now().Add(time.Hour),
 		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, &private.PublicKey, private)
-	must(t, err)
+	streamtest.Must(t, err)
 	pkcs8, err := x509.MarshalPKCS8PrivateKey(private)
-	must(t, err)
+	streamtest.Must(t, err)
 	cert, key = filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
 	for name, block := range map[string]*pem.Block{cert: {Type: "CERTIFICATE", Bytes: der}, key: {Type: "PRIVATE KEY", Bytes: pkcs8}} {
-		must(t, os.WriteFile(name, pem.EncodeToMemory(block), 0o600))
-		must(t, os.Chtimes(name, modified, modified))
+		streamtest.Must(t, os.WriteFile(name, pem.EncodeToMemory(block), 0o600))
+		streamtest.Must(t, os.Chtimes(name, modified, modified))
 	}
 	return cert, key
 }
@@ -57,7 +59,7 @@ func speaking(t *testing.T, secure bool, set func(*http.Protocols)) func(*setup)
 		}
 		cert, key := writePair(t, t.TempDir(), 1, time.Now())
 		certificate, err := LoadCertificate(cert, key, slog.New(slog.DiscardHandler))
-		must(t, err)
+		streamtest.Must(t, err)
 		s.scheme = "https"
 		s.listen = func(l net.Listener) net.Listener { return tls.NewListener(stream.Gate(l), certificate.TLSConfig()) }
 		s.client.TLSClientConfig = &tls.Config{InsecureSkipVerify: true} //nolint:gosec // of the test's own making
@@ -92,20 +94,20 @@ func TestProtocols(t *testing.T) {
 				}
 			})
 			res, err := r.client.Do(r.request(t, "GET", "/healthz"))
-			must(t, err)
+			streamtest.Must(t, err)
 			res.Body.Close()
-			want(t, "protocol", res.Proto, c.proto)
+			streamtest.Want(t, "protocol", res.Proto, c.proto)
 
 			f := r.follow(t, "topic=post:1")
 			f.event("stream.ready")
 			cursor := r.head(t)
 			r.publish(t, "post:1", "x", `1`)
 			f.event("x")
-			want(t, "poll", r.do(t, "GET", "/v1/poll?topic=post:1&cursor="+cursor).status, 200)
+			streamtest.Want(t, "poll", r.do(t, "GET", "/v1/poll?topic=post:1&cursor="+cursor).status, 200)
 			// It comes long after the patience with one write: the deadline was taken away.
 			r.publish(t, "post:2", "elsewhere", `2`)
 			f.event("stream.checkpoint")
-			want(t, "user timeout of the connection below", <-timeouts, userTimeout)
+			streamtest.Want(t, "user timeout of the connection below", <-timeouts, userTimeout)
 			f.leave()
 			r.idle(t)
 		})
@@ -117,9 +119,9 @@ func (r *rig) h2(t *testing.T, settings ...http2.Setting) (*http2.Framer, *wire)
 	t.Helper()
 	w := r.dial(t)
 	_, err := io.WriteString(w, http2.ClientPreface)
-	must(t, err)
+	streamtest.Must(t, err)
 	framer := http2.NewFramer(w, w.r)
-	must(t, framer.WriteSettings(settings...))
+	streamtest.Must(t, framer.WriteSettings(settings...))
 	return framer, w
 }
 
@@ -130,19 +132,19 @@ func TestHTTP2_FreesAReaderWhoseWindowIsShut(t *testing.T) {
 	var block writer
 	encoder := hpack.NewEncoder(&block)
 	for _, f := range [][2]string{{":method", "GET"}, {":scheme", "http"}, {":authority", "tidings.example"}, {":path", "/v1/events?topic=post:1"}} {
-		must(t, encoder.WriteField(hpack.HeaderField{Name: f[0], Value: f[1]}))
+		streamtest.Must(t, encoder.WriteField(hpack.HeaderField{Name: f[0], Value: f[1]}))
 	}
-	must(t, framer.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, BlockFragment: block, EndHeaders: true, EndStream: true}))
+	streamtest.Must(t, framer.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, BlockFragment: block, EndHeaders: true, EndStream: true}))
 	for {
 		frame, err := framer.ReadFrame() // the deadline is the wire's
-		must(t, err)
+		streamtest.Must(t, err)
 		if reset, ok := frame.(*http2.RSTStreamFrame); ok {
-			want(t, "stream", reset.StreamID, uint32(1))
+			streamtest.Want(t, "stream", reset.StreamID, uint32(1))
 			break
 		}
 	}
 	r.idle(t)
-	want(t, "seats", r.limits.seats(), 0)
+	streamtest.Want(t, "seats", r.limits.seats(), 0)
 }
 
 func TestHTTP2_DropsASilentPeer(t *testing.T) {
@@ -157,20 +159,20 @@ func TestHTTP2_DropsASilentPeer(t *testing.T) {
 	for {
 		frame, err := framer.ReadFrame()
 		if err != nil {
-			want(t, "an error of the network's deadline", os.IsTimeout(err), false)
+			streamtest.Want(t, "an error of the network's deadline", os.IsTimeout(err), false)
 			break
 		}
 		if _, ok := frame.(*http2.PingFrame); ok {
 			pinged = true
 		}
 	}
-	want(t, "pinged before", pinged, true)
+	streamtest.Want(t, "pinged before", pinged, true)
 }
 
 func TestNewHTTPServer_BoundsHTTP2(t *testing.T) {
 	t.Parallel()
 	srv := NewHTTPServer(http.NotFoundHandler(), slog.New(slog.DiscardHandler))
-	want(t, "HTTP/2", *srv.HTTP2, http.HTTP2Config{
+	streamtest.Want(t, "HTTP/2", *srv.HTTP2, http.HTTP2Config{
 		MaxConcurrentStreams: 250, SendPingTimeout: 15 * time.Second, PingTimeout: 15 * time.Second, WriteByteTimeout: 30 * time.Second,
 	})
 }
@@ -185,23 +187,23 @@ func TestCertificate(t *testing.T) {
 	dir, now := t.TempDir(), time.Now()
 	cert, key := writePair(t, dir, 1, now.Add(-time.Hour))
 	c, err := LoadCertificate(cert, key, slog.New(slog.DiscardHandler))
-	must(t, err)
+	streamtest.Must(t, err)
 	serial := func(at time.Time) int64 {
 		pair, err := x509.ParseCertificate(c.current(at).Certificate[0])
-		must(t, err)
+		streamtest.Must(t, err)
 		return pair.SerialNumber.Int64()
 	}
-	want(t, "at first", serial(now), int64(1))
+	streamtest.Want(t, "at first", serial(now), int64(1))
 
 	writePair(t, dir, 2, now)
-	want(t, "within a second", serial(c.looked.Add(time.Millisecond)), int64(1))
-	want(t, "after it", serial(now.Add(2*time.Second)), int64(2))
+	streamtest.Want(t, "within a second", serial(c.looked.Add(time.Millisecond)), int64(1))
+	streamtest.Want(t, "after it", serial(now.Add(2*time.Second)), int64(2))
 
-	must(t, os.WriteFile(cert, []byte("half a"), 0o600))
-	want(t, "while the file is half written", serial(now.Add(4*time.Second)), int64(2))
+	streamtest.Must(t, os.WriteFile(cert, []byte("half a"), 0o600))
+	streamtest.Want(t, "while the file is half written", serial(now.Add(4*time.Second)), int64(2))
 	writePair(t, dir, 3, now.Add(time.Minute))
-	want(t, "when it is whole", serial(now.Add(6*time.Second)), int64(3))
+	streamtest.Want(t, "when it is whole", serial(now.Add(6*time.Second)), int64(3))
 
 	_, err = LoadCertificate(filepath.Join(dir, "none"), key, slog.New(slog.DiscardHandler))
-	want(t, "a missing file is an error", err != nil, true)
+	streamtest.Want(t, "a missing file is an error", err != nil, true)
 }

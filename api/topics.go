@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/tidings-live/tidings/api/auth"
 	"github.com/tidings-live/tidings/stream"
 )
 
@@ -20,7 +21,7 @@ const (
 
 // readable parses the topics that somebody asks for, once each, and decides whether
 // all of them may be read.
-func (s *Server) readable(asked []string, who Identity) ([]stream.Topic, error) {
+func (s *Server) readable(asked []string, who auth.Identity) ([]stream.Topic, error) {
 	if len(asked) == 0 || len(asked) > maxTopics {
 		return nil, problemTopic.with(fmt.Sprintf("name 1 to %d topics, each as topic=", maxTopics))
 	}
@@ -37,9 +38,9 @@ func (s *Server) readable(asked []string, who Identity) ([]stream.Topic, error) 
 	return topics, nil
 }
 
-func (s *Server) topic(text string, who Identity) (stream.Topic, error) {
+func (s *Server) topic(text string, who auth.Identity) (stream.Topic, error) {
 	if text == myTopic {
-		if who.anonymous() {
+		if who.Anonymous() {
 			return stream.Topic{}, problemAnonymous.with("me is whoever signed in")
 		}
 		return stream.NewTopic(kindUser, who.Subject)
@@ -53,17 +54,17 @@ func (s *Server) topic(text string, who Identity) (stream.Topic, error) {
 
 // mayRead says who may read a topic. A topic that nobody writes to is answered like
 // any other, so that the answer tells nothing of what exists.
-func (s *Server) mayRead(topic stream.Topic, who Identity) error {
+func (s *Server) mayRead(topic stream.Topic, who auth.Identity) error {
 	switch kind := topic.Kind(); {
 	case kind == kindPost || slices.Contains(s.publicKinds, kind):
 		return nil
 	case kind != kindUser && kind != kindSite:
 		return problemTopic.with("there is no kind " + kind + " here: TIDINGS_PUBLIC_KINDS adds some")
-	case who.anonymous():
+	case who.Anonymous():
 		return problemAnonymous.with(kind + " topics are private")
 	case kind == kindUser && topic.ID() != who.Subject:
 		return problemForbidden.with("the topic is another user's")
-	case kind == kindSite && !who.is(RoleModerator, RoleAdmin, RoleService):
+	case kind == kindSite && !who.Is(auth.RoleModerator, auth.RoleAdmin, auth.RoleService):
 		return problemForbidden.with("site topics need the role moderator, admin or service")
 	}
 	return nil

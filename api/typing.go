@@ -7,6 +7,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"github.com/tidings-live/tidings/api/auth"
 	"github.com/tidings-live/tidings/store"
 	"github.com/tidings-live/tidings/stream"
 )
@@ -35,7 +36,7 @@ func (s *Server) postTyping(c echo.Context) error {
 	if !s.typingRate.allow(who.Subject) {
 		return s.refuse(refusedTyping)
 	}
-	if err := s.store.Signal(c.Request().Context(), store.Signal{Topic: post, User: who.typist()}); err != nil {
+	if err := s.store.Signal(c.Request().Context(), store.Signal{Topic: post, User: typistOf(who)}); err != nil {
 		return err
 	}
 	return c.NoContent(http.StatusNoContent)
@@ -43,11 +44,11 @@ func (s *Server) postTyping(c echo.Context) error {
 
 // stopTyping tells that the comment was sent. It is a courtesy: the comment stands
 // whether or not this arrives.
-func (s *Server) stopTyping(ctx context.Context, post stream.Topic, who Identity) {
+func (s *Server) stopTyping(ctx context.Context, post stream.Topic, who auth.Identity) {
 	if !s.typing.Types(post, who.Subject) {
 		return
 	}
-	if err := s.store.Signal(ctx, store.Signal{Topic: post, User: who.typist(), Stop: true}); err != nil {
+	if err := s.store.Signal(ctx, store.Signal{Topic: post, User: typistOf(who), Stop: true}); err != nil {
 		s.logger.LogAttrs(ctx, slog.LevelDebug, "typing not stopped", slog.Any("err", err))
 	}
 }

@@ -7,6 +7,8 @@ import (
 	"net/http/httptest"
 	"testing"
 	"time"
+
+	"github.com/tidings-live/tidings/stream/streamtest"
 )
 
 // errGone is what a connection says whose client vanished.
@@ -37,8 +39,8 @@ func TestStreamWriter(t *testing.T) {
 
 	w := &fragile{ResponseWriter: newRecorder(), flushes: 1}
 	out := newStreamWriter(w, time.Second)
-	must(t, out.write([]byte("a")))
-	want(t, "deadline set, deadline cleared", w.deadlines, []bool{true, false})
+	streamtest.Must(t, out.write([]byte("a")))
+	streamtest.Want(t, "deadline set, deadline cleared", w.deadlines, []bool{true, false})
 	if err := out.write([]byte("b")); !errors.Is(err, errGone) {
 		t.Errorf("a flush that failed returns %v", err)
 	}

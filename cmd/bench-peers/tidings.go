@@ -7,7 +7,7 @@ import (
 	"os"
 	"time"
 
-	"github.com/tidings-live/tidings/api"
+	"github.com/tidings-live/tidings/api/auth"
 	"github.com/tidings-live/tidings/api/client"
 	"github.com/tidings-live/tidings/cmd/internal/bench"
 )
@@ -29,8 +29,8 @@ func (t tidings) about(ctx context.Context) string {
 func (t tidings) visit(ctx context.Context, readers, topics int, fn func(site) error) error {
 	return bench.WithOwn(ctx, t.program, os.Environ(), readers, os.Stderr, func(s bench.Server) error {
 		*t.machine = s.Machine
-		token, err := api.SignToken(s.Secret, api.Identity{
-			Subject: "publisher", Roles: []string{api.RoleService}, Expires: time.Now().Add(time.Hour),
+		token, err := auth.SignToken(s.Secret, auth.Identity{
+			Subject: "publisher", Roles: []string{auth.RoleService}, Expires: time.Now().Add(time.Hour),
 		})
 		if err != nil {
 			return err

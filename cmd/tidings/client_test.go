@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/tidings-live/tidings/api"
+	"github.com/tidings-live/tidings/api/auth"
 	"github.com/tidings-live/tidings/api/client"
 	"github.com/tidings-live/tidings/stream/streamtest"
 )
@@ -201,7 +201,7 @@ func TestLocationOfACommentIsItsAddress(t *testing.T) {
 	send := func(method, url, body string) *http.Response {
 		r, err := http.NewRequestWithContext(patient(t), method, url, strings.NewReader(body))
 		streamtest.Must(t, err)
-		r.Header.Set("Authorization", "Bearer "+token(t, api.Identity{Subject: "ann", Expires: time.Now().Add(time.Hour)}))
+		r.Header.Set("Authorization", "Bearer "+token(t, auth.Identity{Subject: "ann", Expires: time.Now().Add(time.Hour)}))
 		r.Header.Set("Content-Type", "application/json")
 		answer, err := srv.http.Do(r)
 		streamtest.Must(t, err)

@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/tidings-live/tidings/api"
+	"github.com/tidings-live/tidings/api/auth"
 	"github.com/tidings-live/tidings/api/client"
 	"github.com/tidings-live/tidings/store/storetest"
 )
@@ -78,7 +78,7 @@ func TestExecute(t *testing.T) {
 
 func TestToken(t *testing.T) {
 	t.Parallel()
-	verifier, err := api.NewVerifier(api.TokenConfig{Secret: testSecret})
+	verifier, err := auth.NewVerifier(auth.Config{Secret: testSecret})
 	must(t, err)
 
 	t.Run("SaysAllThatWasAsked", func(t *testing.T) {
@@ -92,7 +92,7 @@ func TestToken(t *testing.T) {
 			t.Errorf("the token lasts %v", left)
 		}
 		who.Expires = time.Time{}
-		want(t, "the identity", who, api.Identity{
+		want(t, "the identity", who, auth.Identity{
 			Subject: "auth0|5f", Name: "Ann", Picture: new("https://example.org/ann.png"), Roles: []string{"moderator", "service"},
 		})
 	})
@@ -169,7 +169,7 @@ func TestTail(t *testing.T) {
 		t.Run("ReadsPrivateTopicsWithATokenBy"+name, func(t *testing.T) {
 			t.Parallel()
 			s.exec(t, `select tidings.publish('user:ann', 'private', '{}')`)
-			mine := token(t, api.Identity{Subject: "ann", Expires: time.Now().Add(time.Hour)})
+			mine := token(t, auth.Identity{Subject: "ann", Expires: time.Now().Add(time.Hour)})
 			tail(t, args("--token", mine, "--cursor", "earliest", "me")...).await(t, regexp.MustCompile(`private +user:ann +\{\}\n`))
 			command(t, args("tail", "me")...).wants(t, 1, "401 unauthenticated")
 			command(t, args("tail", "nonsense")...).wants(t, 1, "400 invalid_topic")

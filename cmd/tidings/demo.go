@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/tidings-live/tidings/api"
+	"github.com/tidings-live/tidings/api/auth"
 )
 
 const demoPost = "demo"
@@ -18,7 +19,7 @@ func newDemo(secret, psql, token string) *api.Demo {
 	return &api.Demo{
 		Post:   demoPost,
 		Secret: secret,
-		Users:  []api.Identity{{Subject: "ann", Name: "Ann"}, {Subject: "ben", Name: "Ben"}},
+		Users:  []auth.Identity{{Subject: "ann", Name: "Ann"}, {Subject: "ben", Name: "Ben"}},
 		Lines:  func(base string) []api.DemoLine { return demoLines(base, psql, token) },
 	}
 }

@@ -12,7 +12,7 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 
-	"github.com/tidings-live/tidings/api"
+	"github.com/tidings-live/tidings/api/auth"
 	"github.com/tidings-live/tidings/api/client"
 )
 
@@ -154,7 +154,7 @@ func TestReadingEndsWithTheToken(t *testing.T) {
 	s := newSite(t)
 	srv := s.start(t)
 	until := func(left time.Duration, user string) *client.Client {
-		return srv.As(token(t, api.Identity{Subject: user, Expires: time.Now().Add(left)}))
+		return srv.As(token(t, auth.Identity{Subject: user, Expires: time.Now().Add(left)}))
 	}
 
 	t.Run("WithAWarningWhenThereIsTime", func(t *testing.T) {
@@ -243,7 +243,7 @@ func TestTickets(t *testing.T) {
 	})
 
 	t.Run("EndWithTheTokenAndNotByAge", func(t *testing.T) {
-		brief := one.As(token(t, api.Identity{Subject: "ann", Expires: time.Now().Add(4 * time.Second)}))
+		brief := one.As(token(t, auth.Identity{Subject: "ann", Expires: time.Now().Add(4 * time.Second)}))
 		x := listen(t, two.Client, "now", []string{"me"}, take(t, brief, "me"))
 		want(t, "bye", string(x.await(t, "bye", named("stream.bye")).Data), `{"reason":"expired"}`)
 		wantEnd(t, x)

@@ -16,7 +16,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/tidings-live/tidings/api"
+	"github.com/tidings-live/tidings/api/auth"
 	"github.com/tidings-live/tidings/api/client"
 	"github.com/tidings-live/tidings/store/storetest"
 )
@@ -160,7 +160,7 @@ func signed(t *testing.T, dir, user string) string {
 	t.Helper()
 	secret, err := devSecret(dir)
 	must(t, err)
-	made, err := api.SignToken(secret, api.Identity{Subject: user, Expires: time.Now().Add(time.Hour)})
+	made, err := auth.SignToken(secret, auth.Identity{Subject: user, Expires: time.Now().Add(time.Hour)})
 	must(t, err)
 	return made
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"github.com/tidings-live/tidings/api"
+	"github.com/tidings-live/tidings/api/auth"
 	"github.com/tidings-live/tidings/api/client"
 	"github.com/tidings-live/tidings/store/storetest"
 )
@@ -155,12 +155,12 @@ func inBackground(t *testing.T, what func(context.Context) error) task {
 // as is the server as a user calls it.
 func (s *server) as(t *testing.T, user string, roles ...string) *client.Client {
 	t.Helper()
-	return s.As(token(t, api.Identity{Subject: user, Name: "The " + user, Roles: roles, Expires: time.Now().Add(time.Hour)}))
+	return s.As(token(t, auth.Identity{Subject: user, Name: "The " + user, Roles: roles, Expires: time.Now().Add(time.Hour)}))
 }
 
-func token(t *testing.T, who api.Identity) string {
+func token(t *testing.T, who auth.Identity) string {
 	t.Helper()
-	signed, err := api.SignToken(testSecret, who)
+	signed, err := auth.SignToken(testSecret, who)
 	must(t, err)
 	return signed
 }

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/tidings-live/tidings/api"
+	"github.com/tidings-live/tidings/api/auth"
 	"github.com/tidings-live/tidings/store"
 	"github.com/tidings-live/tidings/stream"
 	"github.com/tidings-live/tidings/stream/awareness"
@@ -45,7 +46,7 @@ func (i instance) retention() store.Retention {
 
 // build wires the parts together. Nothing runs yet.
 func (i instance) build(ctx context.Context) (*parts, error) {
-	verifier, err := api.NewVerifier(api.TokenConfig{
+	verifier, err := auth.NewVerifier(auth.Config{
 		Secret: i.secret, PublicKey: i.JWTPublicKey, Issuer: i.JWTIssuer, Audience: i.JWTAudience,
 	})
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/tidings-live/tidings/api"
+	"github.com/tidings-live/tidings/api/auth"
 	"github.com/tidings-live/tidings/migrations"
 )
 
@@ -36,7 +37,7 @@ func (c *serveCommand) Run(ctx context.Context, io streams) error {
 	}
 	var demo *api.Demo
 	if c.Demo {
-		token, err := api.SignToken(c.JWTSecret, api.Identity{Subject: "cat", Name: "Cat", Expires: time.Now().Add(24 * time.Hour)})
+		token, err := auth.SignToken(c.JWTSecret, auth.Identity{Subject: "cat", Name: "Cat", Expires: time.Now().Add(24 * time.Hour)})
 		if err != nil {
 			return err
 		}

@@ -7,7 +7,7 @@ import (
 	"os"
 	"time"
 
-	"github.com/tidings-live/tidings/api"
+	"github.com/tidings-live/tidings/api/auth"
 	"github.com/tidings-live/tidings/stream"
 )
 
@@ -38,11 +38,11 @@ func (c *tokenCommand) Run(io streams) error {
 		}
 		c.Secret = string(secret)
 	}
-	who := api.Identity{Subject: c.Sub, Name: c.Name, Roles: c.Role, Expires: time.Now().Add(c.TTL)}
+	who := auth.Identity{Subject: c.Sub, Name: c.Name, Roles: c.Role, Expires: time.Now().Add(c.TTL)}
 	if c.Picture != "" {
 		who.Picture = &c.Picture
 	}
-	token, err := api.SignToken(c.Secret, who)
+	token, err := auth.SignToken(c.Secret, who)
 	if err != nil {
 		return err
 	}

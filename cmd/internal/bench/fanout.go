@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/tidings-live/tidings/api"
+	"github.com/tidings-live/tidings/api/auth"
 	"github.com/tidings-live/tidings/api/client"
 )
 
@@ -57,7 +57,7 @@ type Delivery struct {
 }
 
 func (c Config) fanout(ctx context.Context, t *target, report *Report) error {
-	writers, err := t.writers(c.Publishers, api.RoleService)
+	writers, err := t.writers(c.Publishers, auth.RoleService)
 	if err != nil {
 		return err
 	}

@@ -7,7 +7,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/tidings-live/tidings/api"
+	"github.com/tidings-live/tidings/api/auth"
 )
 
 const (
@@ -37,7 +37,7 @@ func (c Config) storm(ctx context.Context, t *target, report *Report) error {
 		posts[i] = t.post("storm", i)
 		topics[i] = "post:" + posts[i]
 	}
-	writers, err := t.writers(len(posts), api.RoleService)
+	writers, err := t.writers(len(posts), auth.RoleService)
 	if err != nil {
 		return err
 	}

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/tidings-live/tidings/api"
+	"github.com/tidings-live/tidings/api/auth"
 	"github.com/tidings-live/tidings/api/client"
 )
 
@@ -53,7 +53,7 @@ func (t *target) post(what string, i int) string {
 }
 
 func (t *target) token(sub string, roles ...string) (string, error) {
-	return api.SignToken(t.secret, api.Identity{
+	return auth.SignToken(t.secret, auth.Identity{
 		Subject: "bench-" + t.run + "-" + sub, Name: "Bench " + sub, Roles: roles, Expires: time.Now().Add(tokenTTL),
 	})
 }

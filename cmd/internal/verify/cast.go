@@ -6,7 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/tidings-live/tidings/api"
+	"github.com/tidings-live/tidings/api/auth"
 )
 
 // A cast names the users, posts and topics of a run, which are nobody else's.
@@ -46,7 +46,7 @@ func (c cast) token(user string, roles ...string) (string, error) {
 	if !c.private() {
 		return "", nil
 	}
-	return api.SignToken(c.secret, api.Identity{Subject: user, Name: "Verify " + user, Roles: roles, Expires: time.Now().Add(c.ttl)})
+	return auth.SignToken(c.secret, auth.Identity{Subject: user, Name: "Verify " + user, Roles: roles, Expires: time.Now().Add(c.ttl)})
 }
 
 // topics are all of the run that somebody reads.

@@ -9,7 +9,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"github.com/tidings-live/tidings/api"
+	"github.com/tidings-live/tidings/api/auth"
 	"github.com/tidings-live/tidings/api/client"
 )
 
@@ -142,7 +142,7 @@ func (r *run) prepare(ctx context.Context) error {
 	if !r.cast.private() {
 		return nil
 	}
-	token, err := r.cast.token("verify-"+r.cast.run+"-site", api.RoleService)
+	token, err := r.cast.token("verify-"+r.cast.run+"-site", auth.RoleService)
 	if err != nil {
 		return err
 	}

@@ -1,4 +1,4 @@
-package api
+package auth
 
 import (
 	"errors"
@@ -14,21 +14,22 @@ import (
 )
 
 const (
-	maxNameRunes  = 200
-	maxPictureLen = 2000
-	guestPrefix   = "guest:" // of user ids that Tidings will give itself
+	maxNameRunes    = 200
+	maxPictureBytes = 2000
+	guestPrefix     = "guest:" // reserved for user ids that Tidings itself will give
 )
 
-// latest is the last second that a claim may name, in the year 9999. A token whose
-// times are in milliseconds would never end, and larger numbers wrap around.
-const latest = 253402300799
+// maxSeconds is the last second of the year 9999, the largest time that a claim may
+// have. It refuses tokens with times in milliseconds, which would never expire, and
+// numbers that overflow.
+const maxSeconds = 253402300799
 
-// identityOf reads the claims of a token that was verified. They are found by their
-// exact names (RFC 7519 section 4); of another type than they should be, they make
-// the token bad.
+// identityOf reads the claims of a token whose signature was verified. Names of claims
+// are compared exactly (RFC 7519 section 4). A claim of the wrong type is an error; an
+// unusable name or picture is not, because both are decoration.
 func identityOf(found jwt.MapClaims) (Identity, error) {
 	for _, name := range []string{"exp", "nbf", "iat"} {
-		if seconds, _ := found[name].(float64); seconds > latest {
+		if seconds, _ := found[name].(float64); seconds > maxSeconds {
 			return Identity{}, fmt.Errorf("%s is after the year 9999", name)
 		}
 	}
@@ -58,7 +59,7 @@ func identityOf(found jwt.MapClaims) (Identity, error) {
 	}, nil
 }
 
-// textClaim is a string claim, "" when it is absent or null.
+// textClaim returns a string claim, "" if it is absent or null.
 func textClaim(found jwt.MapClaims, name string) (string, error) {
 	text, ok := found[name].(string)
 	if !ok && found[name] != nil {
@@ -67,6 +68,7 @@ func textClaim(found jwt.MapClaims, name string) (string, error) {
 	return text, nil
 }
 
+// rolesClaim returns the roles claim, an array of strings; nil if it is absent or null.
 func rolesClaim(found jwt.MapClaims) (roles []string, err error) {
 	list, ok := found["roles"].([]any)
 	if !ok && found["roles"] != nil {
@@ -82,8 +84,8 @@ func rolesClaim(found jwt.MapClaims) (roles []string, err error) {
 	return roles, nil
 }
 
-// displayName is the name without control characters, shortened; the id when
-// nothing is left.
+// displayName returns the name without control and format characters, cut to 200
+// characters. If nothing remains, it returns the id.
 func displayName(name, id string) string {
 	name = strings.TrimSpace(strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) || unicode.Is(unicode.Cf, r) || r == utf8.RuneError {
@@ -100,14 +102,15 @@ func displayName(name, id string) string {
 	return name
 }
 
-// pictureURL is an absolute http(s) URL, else none. It is measured as it will be
-// stored: what is not ASCII grows threefold.
+// pictureURL returns s if it is an absolute http or https URL of at most 2,000 bytes,
+// else nil. The length is that of the escaped form, which is what is stored: escaping
+// makes a byte that is not ASCII three times as long.
 func pictureURL(s string) *string {
 	u, err := url.Parse(s)
 	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
 		return nil
 	}
-	if s = u.String(); len(s) > maxPictureLen {
+	if s = u.String(); len(s) > maxPictureBytes {
 		return nil
 	}
 	return &s

@@ -4,6 +4,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tidings-live/tidings/stream/streamtest"
+
 	"golang.org/x/time/rate"
 
 	"github.com/tidings-live/tidings/stream"
@@ -54,7 +56,7 @@ func TestTicket_OutlivesARefusal(t *testing.T) {
 					t.Errorf("status %d of a poll: %s", a.status, a.body)
 				}
 			}
-			eventually(t, "the refused took no seat", func() bool { return r.limits.seats() == 0 })
+			streamtest.Eventually(t, "the refused took no seat", func() bool { return r.limits.seats() == 0 })
 			relent()
 			r.follow(t, query, native).event("stream.ready")
 			r.do(t, "GET", "/v1/events?"+query, native).isProblem(t, 401, "invalid_ticket") // once
@@ -83,6 +85,6 @@ func TestTicket_IsForOneOfManyStreams(t *testing.T) {
 	for range 8 {
 		got[<-statuses]++
 	}
-	want(t, "statuses", got, map[int]int{200: 1, 401: 7})
-	eventually(t, "one seat is taken", func() bool { return r.limits.seats() == 1 })
+	streamtest.Want(t, "statuses", got, map[int]int{200: 1, 401: 7})
+	streamtest.Eventually(t, "one seat is taken", func() bool { return r.limits.seats() == 1 })
 }

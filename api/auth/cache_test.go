@@ -1,4 +1,4 @@
-package api
+package auth
 
 import (
 	"crypto/sha256"
@@ -10,7 +10,7 @@ import (
 
 const verifierSecret = "a-secret-of-thirty-two-bytes-or-more"
 
-func newTestVerifier(t *testing.T, cfg TokenConfig) *Verifier {
+func newTestVerifier(t *testing.T, cfg Config) *Verifier {
 	t.Helper()
 	v, err := NewVerifier(cfg)
 	if err != nil {
@@ -33,7 +33,7 @@ func TestVerifier_Remembers(t *testing.T) {
 
 	t.Run("TheSameIdentity", func(t *testing.T) {
 		t.Parallel()
-		v := newTestVerifier(t, TokenConfig{Secret: verifierSecret})
+		v := newTestVerifier(t, Config{Secret: verifierSecret})
 		token := signFor(t, "ann", time.Minute)
 		first, err := v.Verify(token)
 		if err != nil {
@@ -49,7 +49,7 @@ func TestVerifier_Remembers(t *testing.T) {
 	t.Run("NoTokenPastItsEnd", func(t *testing.T) {
 		t.Parallel()
 		synctest.Test(t, func(t *testing.T) {
-			v := newTestVerifier(t, TokenConfig{Secret: verifierSecret})
+			v := newTestVerifier(t, Config{Secret: verifierSecret})
 			token := signFor(t, "ann", time.Minute)
 			for range 2 {
 				if _, err := v.Verify(token); err != nil {
@@ -69,7 +69,7 @@ func TestVerifier_Remembers(t *testing.T) {
 
 	t.Run("NoOtherToken", func(t *testing.T) {
 		t.Parallel()
-		v := newTestVerifier(t, TokenConfig{Secret: verifierSecret})
+		v := newTestVerifier(t, Config{Secret: verifierSecret})
 		token := signFor(t, "ann", time.Minute)
 		if _, err := v.Verify(token); err != nil {
 			t.Fatal(err)
@@ -85,7 +85,7 @@ func TestVerifier_Remembers(t *testing.T) {
 
 	t.Run("NothingThatWasRefused", func(t *testing.T) {
 		t.Parallel()
-		v := newTestVerifier(t, TokenConfig{Secret: verifierSecret, Issuer: "somebody else"})
+		v := newTestVerifier(t, Config{Secret: verifierSecret, Issuer: "somebody else"})
 		token := signFor(t, "ann", time.Minute)
 		for range 2 {
 			if _, err := v.Verify(token); err == nil {
@@ -96,17 +96,17 @@ func TestVerifier_Remembers(t *testing.T) {
 
 	t.Run("SoManyAndNoMore", func(t *testing.T) {
 		t.Parallel()
-		var v verified
+		var c cache
 		who := Identity{Subject: "ann", Expires: time.Now().Add(time.Hour)}
 		often := sha256.Sum256([]byte("often"))
-		v.add(often, who)
-		for i := range 5 * verifiedMost {
-			v.add(sha256.Sum256(fmt.Append(nil, i)), who)
-			if _, ok := v.get(often, time.Now()); !ok {
+		c.add(often, who)
+		for i := range 5 * generationSize {
+			c.add(sha256.Sum256(fmt.Append(nil, i)), who)
+			if _, ok := c.get(often, time.Now()); !ok {
 				t.Fatalf("one that is asked for all the time is forgotten after %d", i)
 			}
 		}
-		if n := len(v.young) + len(v.old); n > 2*verifiedMost {
+		if n := len(c.young) + len(c.old); n > 2*generationSize {
 			t.Errorf("%d are remembered", n)
 		}
 	})

@@ -1,0 +1,65 @@
+package api
+
+import (
+	"net/http"
+	"slices"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/tidings-live/tidings/stream"
+)
+
+// createTicket answers POST /v1/ticket, body {"topics": […]}, with 201 and a ticket. The
+// ticket opens one stream of these topics, as this user, on any instance, within a
+// minute. The user must be allowed to read each topic; else it answers like /v1/events.
+func (s *Server) createTicket(c echo.Context) error {
+	who, err := signedIn(c)
+	if err != nil {
+		return err
+	}
+	var in struct {
+		Topics []string `json:"topics"`
+	}
+	if err := decode(c, &in); err != nil {
+		return err
+	}
+	topics, err := s.readable(in.Topics, who)
+	if err != nil {
+		return err
+	}
+	secret, expires, err := s.tickets.Issue(c.Request().Context(), who, texts(topics))
+	if err != nil {
+		return err
+	}
+	c.Response().Header().Set(echo.HeaderCacheControl, "no-store")
+	return c.JSON(http.StatusCreated, map[string]string{"ticket": secret, "expiresAt": timestamp(expires)})
+}
+
+// useTicket consumes the ticket of a reader, if it has one. It must be the last check
+// before the reader is admitted: a reader that is told to come back later needs its
+// ticket again. It returns [store.ErrTicket] if another request used the ticket first.
+// HEAD opens no stream and leaves the ticket usable.
+func (s *Server) useTicket(c echo.Context, r reading) error {
+	if r.ticket == "" || c.Request().Method == http.MethodHead {
+		return nil
+	}
+	return s.tickets.Use(c.Request().Context(), r.ticket)
+}
+
+// within returns the problem forbidden if a topic is not among those that a ticket grants.
+func within(topics []stream.Topic, granted []string) error {
+	for _, t := range topics {
+		if !slices.Contains(granted, t.String()) {
+			return problemForbidden.with("the ticket is for other topics")
+		}
+	}
+	return nil
+}
+
+func texts(topics []stream.Topic) []string {
+	out := make([]string, len(topics))
+	for i, t := range topics {
+		out[i] = t.String()
+	}
+	return out
+}
