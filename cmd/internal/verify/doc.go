@@ -1,35 +1,72 @@
-// Package verify finds out whether servers keep the promises of delivery: it reads
-// and writes as many clients at once, and then compares what each reader saw with
-// what writers were promised and, where the database is at hand, with the log itself.
+// Package verify checks whether Tidings servers keep the promises of delivery. It
+// writes and reads as many clients at once, and compares what each reader got with
+// what the writers were answered and with the log.
 //
-// # Who is who
+// # What is written
 //
-//   - writers write over HTTP and SQL, and enter in the [ledger] what they were
-//     answered: acknowledged, refused, taken back, or never answered;
-//   - readers read on from their cursors, a while here by stream, a while there by
-//     long-poll, and note all they see in a [trail];
-//   - the [recorder] reads the log as it grows, before retention can remove it;
-//   - the [court] holds the trails against the [truth], a [judge] for each reader,
-//     while the run goes on: what was judged is forgotten, but for some bytes a write;
-//   - with Chaos, a [world] of our own, three instances and a Postgres, is broken and
-//     mended by seeded faults all the while.
+// HTTP writers (writer_http.go) create and delete comments, like and unlike posts,
+// publish events and send typing signals. If the database is given, SQL writers
+// (writer_sql.go) write comments and events in transactions with savepoints, and roll
+// some of them back. Each comment and each published event carries the number of its
+// write. The [writeLog] holds the outcome of each number: acknowledged, refused, rolled
+// back, or unanswered.
 //
-// # What counts as wrong
+// # What is read
 //
-// The truth is the log: what the recorder read or, without a database, all that any
-// reader saw. A reader who began at one cursor and ended at another must have had
-// each event of its topics between them, in order, once, except where the server
-// announced a gap. Of a comment-count or like-update, which are latest-only, an
-// older one may be left out in favour of a newer one that arrives. At the end a
-// closing event goes to each topic, so that "never arrived" means something.
+// Each [reader] has a few topics and hops: it reads for a while from one server over
+// one transport, a stream or a long-poll, disconnects, and resumes from its cursor at
+// another. It records the events, cursors and announced gaps in its [trace]. An
+// [unauthorizedReader] tries to open other users' private topics all the time.
 //
-// A write without an answer may or may not have happened; never twice. One that was
-// refused or rolled back must not have. Likes and deletes that were acknowledged, and the
-// counts, are held against the tables at the end, where the database is at hand: see
-// [claims].
+// # What is the reference
 //
-// Latency is told and not judged; typing signals, which may be lost, are not looked at.
-// What a run wrote stays: its posts and users are named verify-….
+// The reference is the [logCopy]: the events that the log holds for the topics of this
+// run. If the database is given, the [recorder] copies the log while the run goes on,
+// before retention can remove anything. Without the database, the checker builds the
+// copy at the end as the union of all events that any reader got.
 //
-// The package reads over the wire alone, through api/client.
+// # How the checker decides
+//
+// The [checker] compares the traces with the log copy, every 300 ms if it has the
+// database and once at the end without. It keeps one [readerCheck] for each reader. A
+// reader that went from one cursor to another must have got each event of its topics
+// between the two, in order and once, unless the server announced a gap. A
+// comment-count or like-update may be missing if a later event with the same topic,
+// name and target arrived. At the end of the run an event named verify.end goes to each
+// topic, and every reader reads up to it, so everything before it must have arrived.
+//
+// The kinds of faults are the fields of [Faults]:
+//
+//   - Lost: an acknowledged write is not in the log copy; an event lies before the
+//     reader's cursor or before verify.end and did not arrive; the last count or
+//     acknowledged like or delete differs from the tables; a row of the log is gone
+//     though it is newer than the retention floor.
+//   - Duplicated: a reader got an event twice, or the log has a write twice, even one
+//     that was not answered.
+//   - Reordered: an event arrived after a later one, a cursor or an epoch went back, or
+//     a row appeared in the log below a position that had been read.
+//   - Leaked: a reader got an event of a topic that it had not asked for or that was
+//     addressed to another topic, or an unauthorized reader got access.
+//   - SilentGaps: a cursor advanced past events that did not arrive, and no gap was
+//     announced. Each advance counts once, and each of its events counts as lost.
+//   - Invented: an event differs from the log copy or is not in it, or a write that was
+//     refused or rolled back is in the log.
+//   - NeedlessGaps: a gap was announced though the log still had everything after the
+//     reader's cursor. This is checked only with the database.
+//   - Cut: a stream that kept reading during a burst was ended. Only with Chaos.
+//   - Unfinished: a reader did not read up to verify.end within Config.Settle.
+//
+// A write without an answer may or may not have happened. Likes, unlikes and deletes
+// carry no number, so their acknowledged state is compared with the tables at the end
+// ([acknowledgedState]), which needs the database. Typing signals may be lost and are
+// checked for leaks only. Latency is reported and never a fault.
+//
+// # Fault injection
+//
+// With Chaos, package cluster runs three instances and a Postgres, and the [injector]
+// breaks and repairs them during the run: inject.go has the table of fault kinds. The
+// seed decides what is drawn, so a run can be repeated with the same choices.
+//
+// Everything that a run wrote stays in the database: the ids of its posts and users
+// begin with "verify-".
 package verify

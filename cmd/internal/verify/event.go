@@ -7,30 +7,59 @@ import (
 	"strings"
 )
 
-// The names of what our writers publish. A burst ends with its last event; a closing
-// event tells a reader that its topic has ended.
+// The names of the events that writers publish.
 const (
-	nameNote  = "verify.note"
-	nameBurst = "verify.burst"
-	nameLast  = "verify.burst-end"
-	nameEnd   = "verify.end"
+	nameNote     = "verify.note"
+	nameBurst    = "verify.burst"     // each event of a burst
+	nameBurstEnd = "verify.burst-end" // follows the last event of a burst
+	nameEnd      = "verify.end"       // the last event of a topic that readers wait for
 )
 
-// A fact is what one event says, as far as two sights of it can be compared. It is
-// made alike from what a reader got and from a row of the log.
-type fact struct {
-	topic  string
-	name   string
-	latest bool   // only the newest of its key counts
-	key    uint64 // of latest: topic, name and what is counted
-	digest uint64 // of all that identifies the event
-	n      int64  // the write that caused it; 0 for what follows from writes
-	count  int64  // of latest
-	astray bool   // its writer addressed it to another topic
+// An eventRule says how events with one name are checked.
+type eventRule uint8
+
+const (
+	everyEvent   eventRule = iota + 1 // each one must arrive
+	latestOnly                        // may be left out if a later one with the same topic, name and target arrives
+	liveOnly                          // not in the log: may be lost, is checked for leaks only
+	controlEvent                      // describes the stream itself: see reader.take
+)
+
+// rules has all event names that Tidings gives. A test compares them with
+// stream.EventKinds: a new name needs a rule here and, if its data identifies the
+// event by other members than the existing ones, more members in payload. Events with
+// other names, which tidings.publish allows, follow everyEvent.
+var rules = map[string]eventRule{
+	"new-comment":       everyEvent,
+	"comment-updated":   everyEvent,
+	"comment-deleted":   everyEvent,
+	"comment-count":     latestOnly,
+	"like-update":       latestOnly,
+	"notification":      everyEvent,
+	"typing":            liveOnly,
+	"stream.ready":      controlEvent,
+	"stream.gap":        controlEvent,
+	"stream.checkpoint": controlEvent,
+	"stream.expiring":   controlEvent,
+	"stream.bye":        controlEvent,
+	"stream.ping":       controlEvent,
 }
 
-// said are the members of the data of all kinds of events that we look at.
-type said struct {
+// A summary is the part of an event that is compared. It is the same for an event that
+// a reader got and for the row of the log that the event came from.
+type summary struct {
+	topic     string
+	name      string
+	latest    bool   // may be left out: see latestOnly
+	key       uint64 // of latest-only events: hash of topic, name and target
+	digest    uint64 // hash of everything that is compared
+	n         int64  // number of the write that caused it; 0: not a numbered write
+	count     int64  // of latest-only events
+	misrouted bool   // the writer addressed it to another topic
+}
+
+// payload has the members of the data of all kinds of events that are compared.
+type payload struct {
 	N         int64   `json:"n"`
 	To        string  `json:"to"`
 	ID        string  `json:"id"`
@@ -44,26 +73,27 @@ type said struct {
 	ParentID  *string `json:"parentId"`
 	Status    string  `json:"status"`
 	CreatedAt string  `json:"createdAt"`
-	Author    person  `json:"author"`
-	Actor     person  `json:"actor"`
+	Author    user    `json:"author"`
+	Actor     user    `json:"actor"`
 }
 
-type person struct {
+type user struct {
 	ID string `json:"id"`
 }
 
-// note is the data of what we publish.
+// note is the data of the events that writers publish.
 type note struct {
-	N  int64  `json:"n"`
-	To string `json:"to"`
+	N  int64  `json:"n"`  // number of the write
+	To string `json:"to"` // the topic it is published to
 }
 
 const bodyPrefix = "verify "
 
-// body is the text of the comment that is write n.
+// body is the text of the comment of write n.
 func body(n int64) string { return bodyPrefix + strconv.FormatInt(n, 10) + " and so on" }
 
-// bodyNumber is the write that a comment's text names, 0 when it names none.
+// bodyNumber is the number of the write whose comment has this text. It returns 0 for
+// other texts.
 func bodyNumber(text string) int64 {
 	rest, ok := strings.CutPrefix(text, bodyPrefix)
 	if !ok {
@@ -77,12 +107,12 @@ func bodyNumber(text string) int64 {
 	return n
 }
 
-var seed = maphash.MakeSeed()
+var hashSeed = maphash.MakeSeed()
 
-// hash is of the parts in turn, and of where each ends.
+// hash is a hash of the parts and of their boundaries.
 func hash(parts ...string) uint64 {
 	var h maphash.Hash
-	h.SetSeed(seed)
+	h.SetSeed(hashSeed)
 	for _, p := range parts {
 		h.WriteString(p) // never fails
 		h.WriteByte(0)
@@ -90,34 +120,35 @@ func hash(parts ...string) uint64 {
 	return h.Sum64()
 }
 
-// factOf reads an event. Data that is not what the name promises makes a fact that
-// equals no other.
-func factOf(topic, name string, data []byte) fact {
-	var s said
-	if err := json.Unmarshal(data, &s); err != nil {
-		return fact{topic: topic, name: name, digest: hash("unreadable", string(data))}
+// summarize makes the summary of an event. Data that is no JSON object with the
+// expected types makes a summary that differs from that of any readable event.
+func summarize(topic, name string, data []byte) summary {
+	var p payload
+	if err := json.Unmarshal(data, &p); err != nil {
+		return summary{topic: topic, name: name, digest: hash("unreadable", string(data))}
 	}
-	f := fact{topic: topic, name: name, count: s.Count, n: s.N}
+	s := summary{topic: topic, name: name, count: p.Count, n: p.N}
 	comment := ""
-	if s.CommentID != nil {
-		comment = *s.CommentID
+	if p.CommentID != nil {
+		comment = *p.CommentID
 	}
-	switch name {
-	case "comment-count", "like-update":
-		f.latest, f.key = true, hash(topic, name, comment)
-	case "new-comment":
-		f.n = bodyNumber(s.Body)
+	if rules[name] == latestOnly {
+		s.latest, s.key = true, hash(topic, name, comment)
 	}
-	f.astray = s.To != "" && s.To != topic
+	if name == "new-comment" {
+		s.n = bodyNumber(p.Body)
+	}
+	s.misrouted = p.To != "" && p.To != topic
 	parent := ""
-	if s.ParentID != nil {
-		parent = *s.ParentID
+	if p.ParentID != nil {
+		parent = *p.ParentID
 	}
-	f.digest = hash(topic, name, s.ID, s.PostID, comment, parent, s.Body, s.Kind, s.To, s.Status, s.CreatedAt, s.Author.ID, s.Actor.ID,
-		numbers(f.n, s.Count, s.Unread, s.Version))
-	return f
+	s.digest = hash(topic, name, p.ID, p.PostID, comment, parent, p.Body, p.Kind, p.To, p.Status, p.CreatedAt, p.Author.ID, p.Actor.ID,
+		numbers(s.n, p.Count, p.Unread, p.Version))
+	return s
 }
 
+// numbers writes integers as text for hash.
 func numbers(all ...int64) string {
 	b := make([]byte, 0, 48)
 	for _, n := range all {

@@ -13,48 +13,50 @@ import (
 )
 
 const (
-	// recordBatch is how many rows are read at once.
+	// recordBatch is the most rows of one read.
 	recordBatch = 5000
-	// recordLimit bounds one read.
+	// recordLimit bounds the time of one read.
 	recordLimit = 10 * time.Second
 )
 
-// errBlind: what happened to the log took the truth with it.
-var errBlind = errors.New("the log lost events before they were recorded: nothing can be said about this run")
+// errIncomplete means that the log lost events before the recorder had read them. The
+// log copy cannot be completed, so the run has no result.
+var errIncomplete = errors.New("the log lost events before they were copied: this run has no result")
 
-// A recorder reads the log as it grows. It belongs to one goroutine, but for
+// A recorder copies the log while it grows, from the position that the log had when
+// the recorder was made. It belongs to the goroutine of the checker, except for
 // recorded.
 type recorder struct {
-	pool   *pgxpool.Pool
-	topics []string
-	truth  *truth
-	ledger *ledger
-	tally  *tally
+	pool     *pgxpool.Pool
+	topics   []string
+	log      *logCopy
+	writes   *writeLog
+	findings *findings
 
-	began     int64   // the head when it began
-	floor     int64   // as of the last read
-	positions []int64 // all rows of the topics that it has seen
-	through   atomic.Int64
+	began     int64        // head of the log when the recorder was made
+	floor     int64        // retention had removed positions up to this one at the last read
+	positions []int64      // of all copied rows, ascending
+	through   atomic.Int64 // all rows up to this position were copied
 }
 
-// newRecorder begins at the head of the log.
-func newRecorder(ctx context.Context, pool *pgxpool.Pool, topics []string, t *truth, l *ledger, sum *tally) (*recorder, error) {
-	r := &recorder{pool: pool, topics: topics, truth: t, ledger: l, tally: sum}
+func newRecorder(ctx context.Context, pool *pgxpool.Pool, topics []string, log *logCopy, w *writeLog, f *findings) (*recorder, error) {
+	r := &recorder{pool: pool, topics: topics, log: log, writes: w, findings: f}
 	if err := pool.QueryRow(ctx, `select tidings.head()`).Scan(&r.began); err != nil {
 		return nil, fmt.Errorf("find head of log: %w", err)
 	}
 	r.through.Store(r.began)
-	t.through = r.began
+	log.through = r.began
 	return r, nil
 }
 
-// recorded is the position up to which all rows were read.
+// recorded is the position up to which all rows were copied. It may be called from any
+// goroutine.
 func (r *recorder) recorded() int64 { return r.through.Load() }
 
-// A page is what one read of the log gave, from one snapshot.
+// A logPage is the result of one read of the log, from one snapshot.
 type logPage struct {
 	rows    []logRow
-	through int64
+	through int64 // rows has all rows up to this position
 	head    int64
 	floor   int64
 }
@@ -65,20 +67,22 @@ type logRow struct {
 	data        []byte
 }
 
-// catchUp reads up to the head.
+// catchUp copies all rows up to the current head. It returns errIncomplete if rows
+// that were not copied yet are gone, and other errors if the database cannot be read
+// now.
 func (r *recorder) catchUp(ctx context.Context) error {
 	for {
-		page, err := r.read(ctx, r.truth.through)
+		page, err := r.read(ctx, r.log.through)
 		if err != nil {
 			return err
 		}
-		if page.head < r.truth.through || page.floor > r.truth.through {
-			return errBlind
+		if page.head < r.log.through || page.floor > r.log.through {
+			return errIncomplete
 		}
 		for _, row := range page.rows {
-			r.enter(row)
+			r.copyRow(row)
 		}
-		r.floor, r.truth.through = page.floor, page.through
+		r.floor, r.log.through = page.floor, page.through
 		r.through.Store(page.through)
 		if page.through == page.head {
 			return nil
@@ -86,19 +90,21 @@ func (r *recorder) catchUp(ctx context.Context) error {
 	}
 }
 
-// enter adds a row of our topics to the truth.
-func (r *recorder) enter(row logRow) {
+// copyRow adds a row to the log copy if its topic is one of this run.
+func (r *recorder) copyRow(row logRow) {
 	if !slices.Contains(r.topics, row.topic) {
 		return
 	}
-	f := factOf(row.topic, row.name, row.data)
-	r.truth.add(row.position, f)
+	e := summarize(row.topic, row.name, row.data)
+	r.log.add(row.position, e)
 	r.positions = append(r.positions, row.position)
-	if r.ledger.logged(f.n) {
-		r.tally.count(duplicated, 1, "log: write %d is there twice, again at %d", f.n, row.position)
+	if r.writes.found(e.n) {
+		r.findings.add(duplicated, 1, "log: write %d is in the log twice, again at %d", e.n, row.position)
 	}
 }
 
+// read reads the rows above a position, together with the head and the floor of the
+// same snapshot.
 func (r *recorder) read(ctx context.Context, after int64) (page logPage, err error) {
 	ctx, cancel := context.WithTimeout(ctx, recordLimit)
 	defer cancel()
@@ -131,31 +137,32 @@ func (r *recorder) read(ctx context.Context, after int64) (page logPage, err err
 	return page, nil
 }
 
-// recheck reads once more what is left of the log, all at once. A row that was not
-// there when its turn was, appeared behind the readers' backs; one that was there
-// and is not any more, was lost after it had been seen.
+// recheck reads the positions of all rows of the log a second time, when nothing is
+// written any more. A row that was not there at the first read appeared below a
+// position that readers had passed. A row that was there and is gone, although it is
+// above the floor, was lost after it had been read.
 func (r *recorder) recheck(ctx context.Context) error {
 	var floor int64
 	if err := r.pool.QueryRow(ctx, `select position from tidings.floor`).Scan(&floor); err != nil {
-		return fmt.Errorf("read floor again: %w", err)
+		return fmt.Errorf("read floor of log again: %w", err)
 	}
 	rows, _ := r.pool.Query(ctx, `
 		select position
 		from tidings.events
 		where topic = any($1) and position > $2 and position <= $3
-		order by position`, r.topics, max(floor, r.began), r.truth.through)
+		order by position`, r.topics, max(floor, r.began), r.log.through)
 	left, err := pgx.CollectRows(rows, pgx.RowTo[int64])
 	if err != nil {
 		return fmt.Errorf("read log again: %w", err)
 	}
 	late, gone := r.compare(left, floor)
-	r.tally.count(reordered, late, "log: %d rows appeared before others that had been read", late)
-	r.tally.count(lost, gone, "log: %d rows are gone that had been read", gone)
+	r.findings.add(reordered, late, "log: %d rows appeared below a position that had been read", late)
+	r.findings.add(lost, gone, "log: %d rows that had been read are gone", gone)
 	return nil
 }
 
-// compare counts the rows left that were not seen, and those seen that are not left
-// though they are above the floor.
+// compare counts the rows that are left and were not copied, and those that were
+// copied and are not left although they are above the floor. left is ascending.
 func (r *recorder) compare(left []int64, floor int64) (late, gone int64) {
 	for _, position := range left {
 		if _, seen := slices.BinarySearch(r.positions, position); !seen {

@@ -8,12 +8,12 @@ import (
 	"time"
 )
 
-// A Report is what a run found.
+// A Report is the result of a run.
 type Report struct {
 	Began    time.Time `json:"began"`
 	Seconds  float64   `json:"seconds"`
 	Seed     uint64    `json:"seed"`
-	Run      string    `json:"run"` // part of the names of all posts and users of this run
+	Run      string    `json:"run"` // part of the ids of all posts and users of this run
 	Servers  int       `json:"servers"`
 	Readers  int       `json:"readers"`
 	Writers  int       `json:"writers"`
@@ -28,33 +28,55 @@ type Report struct {
 	Hops     int64     `json:"hops"` // of readers, between servers and transports
 	Streams  int64     `json:"streams"`
 	Polls    int64     `json:"polls"`
-	Intruded int64     `json:"intrudersTurnedAway"`
+	Intruded int64     `json:"intrudersTurnedAway"` // refused reads of other users' topics
 
 	Faults
 	AnnouncedGaps int64   `json:"announcedGaps"`
 	Latency       Latency `json:"latency"`
 
-	Injected map[string]int64 `json:"injected,omitempty"` // faults, by kind
-	Problems map[string]int   `json:"connectionProblems,omitempty"`
-	Notes    []string         `json:"notes,omitempty"` // the first faults, one by one
-	Logs     string           `json:"logs,omitempty"`  // where to read on, after a bad run of our own servers
+	Injected map[string]int64 `json:"injected,omitempty"`           // number of injected faults by kind
+	Problems map[string]int   `json:"connectionProblems,omitempty"` // how often each error happened
+	Notes    []string         `json:"notes,omitempty"`              // describe the first faults
+	Logs     string           `json:"logs,omitempty"`               // folder of a cluster that had faults
 }
 
-// Print writes the report for people.
+// report makes the report of a run that was checked.
+func (r *run) report() *Report {
+	outcomes := r.writes.outcomes()
+	faults, notes := r.findings.sum()
+	rep := &Report{
+		Began: r.began.UTC(), Seconds: time.Since(r.began).Seconds(), Seed: r.cfg.Seed, Run: r.participants.run,
+		Servers: len(r.servers), Readers: r.cfg.Readers, Writers: r.cfg.Writers,
+		WithLog: r.checker.recorder != nil, LogRows: r.checker.log.rows, Private: r.participants.private(),
+		Writes: outcomes[acknowledged], Unknown: outcomes[unanswered], Refused: outcomes[refused], Undone: outcomes[rolledBack],
+		Hops: r.progress.hops.Load(), Streams: r.progress.streams.Load(), Polls: r.progress.polls.Load(),
+		Faults: faults, Notes: notes, Latency: r.checker.times.latency(), Problems: r.progress.problemCounts(),
+	}
+	rep.Arrived, rep.AnnouncedGaps = r.checker.delivered()
+	if r.unauthorized != nil {
+		rep.Intruded = r.unauthorized.refusals
+	}
+	if r.injector != nil {
+		rep.Injected = r.injector.injected()
+	}
+	return rep
+}
+
+// Print writes the report as a table.
 func (r *Report) Print(w io.Writer) {
 	p := func(format string, args ...any) { fmt.Fprintf(w, format+"\n", args...) }
-	truth := "what all readers saw"
+	reference := "all events that any reader got"
 	if r.WithLog {
-		truth = fmt.Sprintf("the log (%d events)", r.LogRows)
+		reference = fmt.Sprintf("the log (%d events)", r.LogRows)
 	}
-	p("%d readers and %d writers at %d servers for %.0f s, seed %d, compared with %s", r.Readers, r.Writers, r.Servers, r.Seconds, r.Seed, truth)
+	p("%d readers and %d writers at %d servers for %.0f s, seed %d, compared with %s", r.Readers, r.Writers, r.Servers, r.Seconds, r.Seed, reference)
 	p("")
 	for _, line := range []struct {
 		name  string
 		count int64
 	}{
 		{"acknowledged writes", r.Writes}, {"  unanswered", r.Unknown}, {"  refused", r.Refused}, {"  rolled back", r.Undone},
-		{"deliveries", r.Arrived}, {"hops of readers", r.Hops}, {"intruders turned away", r.Intruded},
+		{"deliveries", r.Arrived}, {"hops of readers", r.Hops}, {"unauthorized refused", r.Intruded},
 		{"", -1},
 		{"lost", r.Lost}, {"duplicated", r.Duplicated}, {"reordered", r.Reordered}, {"leaked", r.Leaked},
 		{"silent gaps", r.SilentGaps}, {"invented", r.Invented}, {"needless gaps", r.NeedlessGaps},
@@ -74,13 +96,13 @@ func (r *Report) Print(w io.Writer) {
 
 func (r *Report) printLists(p func(string, ...any)) {
 	if len(r.Injected) > 0 {
-		p("\nfaults injected")
+		p("\ninjected faults")
 	}
 	for _, kind := range slices.Sorted(maps.Keys(r.Injected)) {
 		p("  %-24s %10d", kind, r.Injected[kind])
 	}
 	if len(r.Problems) > 0 {
-		p("\nproblems that clients met, and got over")
+		p("\nerrors after which clients tried again")
 	}
 	for _, text := range slices.Sorted(maps.Keys(r.Problems)) {
 		p("  %7d× %.120s", r.Problems[text], text)

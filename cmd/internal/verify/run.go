@@ -11,19 +11,12 @@ import (
 
 	"github.com/tidings-live/tidings/api/auth"
 	"github.com/tidings-live/tidings/api/client"
+	"github.com/tidings-live/tidings/cmd/internal/verify/cluster"
 )
 
-const (
-	// sayEvery is how often progress is told.
-	sayEvery = 2 * time.Second
-	// closeEvery is how often the topics are closed until every reader has seen it.
-	closeEvery = 2 * time.Second
-	// untilEvery is how often Config.Until is called.
-	untilEvery = 20 * time.Millisecond
-)
-
-// Run verifies, and returns what it found. An error means that it could not be found
-// out; a report with faults is none.
+// Run verifies the servers of cfg and returns what it found. An error means that there
+// is no result, for example because a server was not reachable or ctx ended. A report
+// with faults is no error.
 func Run(ctx context.Context, cfg Config) (*Report, error) {
 	cfg = cfg.withDefaults()
 	if err := cfg.validate(); err != nil {
@@ -32,227 +25,170 @@ func Run(ctx context.Context, cfg Config) (*Report, error) {
 	if cfg.Chaos == nil {
 		return verify(ctx, cfg, nil)
 	}
-	w, err := newWorld(ctx, &cfg)
+	c, err := cluster.Start(ctx, cluster.Config{
+		Program: cfg.Chaos.Program, Env: cfg.Chaos.Env, Dir: cfg.Chaos.Dir, Progress: cfg.Progress,
+	})
 	if err != nil {
 		return nil, err
 	}
-	report, err := verify(ctx, cfg, w)
+	for _, i := range c.Instances() {
+		cfg.URLs = append(cfg.URLs, i.URL())
+	}
+	cfg.DatabaseURL, cfg.Secret = c.DSN(), c.Secret()
+	cfg.Silence = 6 * cluster.Heartbeat
+	report, err := verify(ctx, cfg, c)
 	good := err == nil && !report.Any()
 	if !good && report != nil {
-		report.Logs = w.dir
+		report.Logs = c.Dir()
 	}
-	return report, errors.Join(err, w.close(good || ctx.Err() != nil)) // who interrupts wants nothing left
+	interrupted := ctx.Err() != nil
+	return report, errors.Join(err, c.Close(good || interrupted))
 }
 
-// A run is one verification under way.
+// A run is one verification. Its phases are: start the readers (verify), write and
+// inject faults (writing.go), publish verify.end until all readers have got it
+// (closing.go), and check what is left (check).
 type run struct {
-	cfg     Config
-	began   time.Time
-	cast    cast
-	ledger  *ledger
-	tally   *tally
-	court   *court
-	doors   []*client.Client
-	pool    *pgxpool.Pool // nil without a database
-	fleet   *fleet
-	live    *counters
-	intrude *intruder // nil when nothing is private
-	world   *world    // nil without chaos
-	service []*client.Client
-	claims  []*claims
+	cfg          Config
+	began        time.Time
+	participants participants
+	writes       *writeLog
+	findings     *findings
+	progress     *progress
+	checker      *checker
+	readers      *readerPool
+	servers      []*client.Client    // without a token
+	service      []*client.Client    // as the site's backend; nil without a secret
+	pool         *pgxpool.Pool       // nil without a database
+	unauthorized *unauthorizedReader // nil without a secret
+	injector     *injector           // nil without Chaos
+	acknowledged []*acknowledgedState
 }
 
-func verify(ctx context.Context, cfg Config, w *world) (*Report, error) {
-	r, err := newRun(ctx, cfg, w)
+func verify(ctx context.Context, cfg Config, c *cluster.Cluster) (*Report, error) {
+	r, err := newRun(ctx, cfg)
 	if err != nil {
 		return nil, err
 	}
 	defer r.close()
-	reading, stop := context.WithCancel(ctx)
-	defer stop()
-	if err := r.fleet.start(reading); err != nil {
-		stop()
-		r.fleet.running.Wait()
+	if c != nil {
+		r.injector = newInjector(c, r)
+	}
+	reading, stopReading := context.WithCancel(ctx)
+	defer stopReading()
+	if err := r.readers.start(reading); err != nil {
+		stopReading()
+		r.readers.wait()
 		return nil, fmt.Errorf("start readers: %w", err)
 	}
-	var sitting sync.WaitGroup
-	var verdict error
-	hearing, adjourn := context.WithCancel(ctx)
-	defer adjourn()
-	sitting.Go(func() { verdict = r.court.run(hearing) })
-	sitting.Go(func() { r.progress(hearing) })
-	err = r.write(ctx)
-	r.end(ctx)
-	stop()
-	r.fleet.running.Wait()
-	adjourn()
-	sitting.Wait()
-	if err := errors.Join(err, verdict, ctx.Err()); err != nil {
+	var background sync.WaitGroup
+	var checkErr error
+	checking, stopChecking := context.WithCancel(ctx)
+	defer stopChecking()
+	background.Go(func() { checkErr = r.checker.run(checking) })
+	background.Go(func() { r.showProgress(checking) })
+	writeErr := r.write(ctx)
+	r.publishEnds(ctx)
+	stopReading()
+	r.readers.wait()
+	stopChecking()
+	background.Wait()
+	if err := errors.Join(writeErr, checkErr, ctx.Err()); err != nil {
 		return nil, err
 	}
-	if err := r.judge(ctx); err != nil {
+	if err := r.check(ctx); err != nil {
 		return nil, err
 	}
 	return r.report(), nil
 }
 
-func newRun(ctx context.Context, cfg Config, w *world) (_ *run, err error) {
+func newRun(ctx context.Context, cfg Config) (_ *run, err error) {
 	r := &run{
-		cfg: cfg, began: time.Now(), cast: newCast(cfg.Secret, cfg.Duration+cfg.Settle+time.Hour, cfg.Readers),
-		ledger: newLedger(), tally: &tally{}, live: newCounters(), world: w,
+		cfg: cfg, began: time.Now(), participants: newParticipants(cfg.Secret, cfg.Duration+cfg.Settle+time.Hour, cfg.Readers),
+		writes: newWriteLog(), findings: &findings{}, progress: newProgress(),
 	}
 	defer func() {
 		if err != nil {
 			r.close()
 		}
 	}()
-	r.court = newCourt(r.ledger, r.tally)
+	r.checker = newChecker(r.writes, r.findings)
 	for _, url := range cfg.URLs {
-		door, err := client.New(url)
+		server, err := client.New(url)
 		if err != nil {
 			return nil, err
 		}
-		r.doors = append(r.doors, door)
+		r.servers = append(r.servers, server)
 	}
-	if err := r.open(ctx); err != nil {
+	if err := r.connect(ctx); err != nil {
 		return nil, err
 	}
 	if err := r.prepare(ctx); err != nil {
 		return nil, fmt.Errorf("prepare posts: %w", err)
 	}
-	r.fleet, err = newFleet(cfg, r.cast, r.court, r.doors, r.live)
+	r.readers, err = newReaderPool(cfg, r.participants, r.checker, r.servers, r.progress)
 	return r, err
 }
 
-// open connects to the database, if there is one.
-func (r *run) open(ctx context.Context) (err error) {
+// connect connects to the database, if one is configured, and begins to copy the log.
+func (r *run) connect(ctx context.Context) (err error) {
 	if r.cfg.DatabaseURL == "" {
 		return nil
 	}
 	if r.pool, err = pgxpool.New(ctx, r.cfg.DatabaseURL); err != nil {
 		return fmt.Errorf("open database: %w", err)
 	}
-	r.court.recorder, err = newRecorder(ctx, r.pool, r.cast.topics(), r.court.truth, r.ledger, r.tally)
+	r.checker.recorder, err = newRecorder(ctx, r.pool, r.participants.topics(), r.checker.log, r.writes, r.findings)
 	return err
 }
 
-// prepare makes the posts, so that their owners are notified, and the clients and
-// the intruder that need tokens.
+// prepare creates the posts, whose authors get notifications, and the unauthorized
+// reader. Without a secret there are no tokens for that, and it does nothing.
 func (r *run) prepare(ctx context.Context) error {
-	if !r.cast.private() {
+	p := r.participants
+	if !p.private() {
 		return nil
 	}
-	token, err := r.cast.token("verify-"+r.cast.run+"-site", auth.RoleService)
+	token, err := p.token("verify-"+p.run+"-site", auth.RoleService)
 	if err != nil {
 		return err
 	}
-	r.service = as(r.doors, token)
-	for i, post := range r.cast.posts {
-		if _, err := r.service[0].PutPost(ctx, post, client.PostInput{AuthorID: r.cast.owner(i)}); err != nil {
+	r.service = asUser(r.servers, token)
+	for i, post := range p.posts {
+		if _, err := r.service[0].PutPost(ctx, post, client.PostInput{AuthorID: p.author(i)}); err != nil {
 			return err
 		}
 	}
-	ways, err := r.cast.ways(r.doors)
+	forbidden, err := p.forbidden(r.servers)
 	if err != nil {
 		return err
 	}
-	r.intrude = &intruder{cast: r.cast, ways: ways, random: r.cfg.random("intruder", 0), tally: r.tally, live: r.live}
+	r.unauthorized = &unauthorizedReader{
+		participants: p, forbidden: forbidden, random: r.cfg.random("unauthorized", 0), findings: r.findings, progress: r.progress,
+	}
 	return nil
 }
 
 func (r *run) close() {
-	for _, d := range r.doors {
-		d.CloseIdleConnections()
+	for _, s := range r.servers {
+		s.CloseIdleConnections()
 	}
 	if r.pool != nil {
 		r.pool.Close()
 	}
 }
 
-// write has everyone write, and everything broken, for as long as is configured.
-func (r *run) write(ctx context.Context) error {
-	writing, stop := context.WithTimeout(ctx, r.cfg.Duration)
-	defer stop()
-	var all sync.WaitGroup
-	all.Go(func() { r.stopWhenEnough(writing, stop) })
-	for i := range r.cfg.Writers {
-		act, err := r.writer(i)
-		if err != nil {
-			stop()
-			all.Wait()
-			return err
-		}
-		all.Go(func() { act(writing) })
+// check checks everything that is left, when all readers and writers have stopped.
+func (r *run) check(ctx context.Context) error {
+	r.checkFinished()
+	if err := r.checker.finish(ctx); err != nil {
+		return err
 	}
-	if r.intrude != nil {
-		all.Go(func() { r.intrude.run(writing) })
+	if err := r.checkCounts(ctx); err != nil {
+		return fmt.Errorf("compare counts: %w", err)
 	}
-	var err error
-	if r.world != nil {
-		all.Go(func() {
-			if err = r.world.torment(writing, ctx, r); err != nil {
-				stop() // a server that does not come back ends the run
-			}
-		})
+	if err := r.checkTables(ctx); err != nil {
+		return fmt.Errorf("compare tables: %w", err)
 	}
-	all.Wait()
-	return err
-}
-
-// stopWhenEnough calls stop as soon as Config.Until returns true.
-func (r *run) stopWhenEnough(ctx context.Context, stop func()) {
-	for r.cfg.Until != nil && ctx.Err() == nil {
-		if r.cfg.Until(r.activity()) {
-			stop()
-			return
-		}
-		pause(ctx, untilEvery)
-	}
-}
-
-func (r *run) activity() Activity {
-	a := Activity{Writes: r.live.writes.Load(), Events: r.live.events.Load()}
-	if r.world != nil {
-		a.Injected = r.world.injected()
-	}
-	return a
-}
-
-// writer is writer i: with a database every third writes SQL, without tokens all.
-func (r *run) writer(i int) (func(context.Context), error) {
-	random := r.cfg.random("writer", i)
-	if r.pool != nil && (i%3 == 2 || !r.cast.private()) {
-		w := &sqlWriter{cast: r.cast, ledger: r.ledger, pool: r.pool, random: random, pace: r.cfg.Pace, live: r.live}
-		return w.run, nil
-	}
-	user := fmt.Sprintf("verify-%s-writer-%d", r.cast.run, i)
-	token, err := r.cast.token(user)
-	if err != nil {
-		return nil, err
-	}
-	w := &writer{
-		cast: r.cast, ledger: r.ledger, doors: as(r.doors, token), service: r.service,
-		random: random, pace: r.cfg.Pace, live: r.live, claims: newClaims(user),
-	}
-	r.claims = append(r.claims, w.claims)
-	return w.run, nil
-}
-
-func (r *run) progress(ctx context.Context) {
-	tick := time.NewTicker(sayEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-		faults, _ := r.tally.sum()
-		chaos := ""
-		if r.world != nil {
-			chaos = " · " + r.world.say()
-		}
-		fmt.Fprintf(r.cfg.Progress, "verify: %3.0f s · %d writes · %d events read · %d hops · %d gaps announced · wrong so far: %s%s\n",
-			time.Since(r.began).Seconds(), r.live.writes.Load(), r.live.events.Load(), r.live.hops.Load(), r.live.gaps.Load(), faults.brief(), chaos)
-	}
+	return nil
 }

@@ -13,18 +13,18 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// A sqlWriter writes in transactions of its own: several rows, savepoints, and
-// rollbacks among them.
+// A sqlWriter writes rows in transactions of one to five writes, some of them in
+// savepoints that are rolled back. It rolls back one of five transactions.
 type sqlWriter struct {
-	cast   cast
-	ledger *ledger
-	pool   *pgxpool.Pool
-	random *rand.Rand
-	pace   time.Duration
-	live   *counters
+	participants participants
+	writes       *writeLog
+	pool         *pgxpool.Pool
+	random       *rand.Rand
+	pace         time.Duration // average pause between transactions
+	progress     *progress
 }
 
-// run writes until ctx ends; the transaction that is under way then is finished.
+// run writes until ctx ends, and ends the last transaction.
 func (w *sqlWriter) run(ctx context.Context) {
 	for ctx.Err() == nil {
 		w.write(context.WithoutCancel(ctx))
@@ -32,32 +32,33 @@ func (w *sqlWriter) run(ctx context.Context) {
 	}
 }
 
-// write is one transaction.
+// write makes one transaction.
 func (w *sqlWriter) write(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, answerLimit)
 	defer cancel()
-	t := &transaction{cast: w.cast, ledger: w.ledger, random: w.random}
+	t := &transaction{participants: w.participants, writes: w.writes, random: w.random}
 	err := t.begin(ctx, w.pool)
 	for range 1 + w.random.IntN(5) {
 		if err == nil {
-			err = t.some(ctx)
+			err = t.write(ctx)
 		}
-		w.live.writes.Add(1)
+		w.progress.writes.Add(1)
 	}
 	if err = t.end(ctx, err == nil && w.random.IntN(5) > 0, err); err != nil {
-		w.live.problem(err)
+		w.progress.problem(err)
 	}
 }
 
-// A transaction enters in the ledger what its end makes of what was written in it.
+// A transaction adds its writes to the write log and, when it ends, records their
+// outcomes.
 type transaction struct {
-	cast   cast
-	ledger *ledger
-	random *rand.Rand
+	participants participants
+	writes       *writeLog
+	random       *rand.Rand
 
-	tx   pgx.Tx
-	kept []int64 // writes that a commit makes true
-	gone []int64 // writes that a savepoint took back
+	tx     pgx.Tx
+	kept   []int64 // writes that have the outcome of the transaction
+	undone []int64 // writes in savepoints that were rolled back
 }
 
 func (t *transaction) begin(ctx context.Context, pool *pgxpool.Pool) (err error) {
@@ -68,69 +69,71 @@ func (t *transaction) begin(ctx context.Context, pool *pgxpool.Pool) (err error)
 	return nil
 }
 
-// some writes a comment or an event, at times within a savepoint that is rolled back.
-func (t *transaction) some(ctx context.Context) error {
+// write writes a comment or an event, in one of six calls in a savepoint that it rolls
+// back.
+func (t *transaction) write(ctx context.Context) error {
 	if t.random.IntN(6) > 0 {
-		n, err := t.one(ctx, t.tx)
+		n, err := t.insert(ctx, t.tx)
 		t.kept = append(t.kept, n)
 		return err
 	}
-	inner, err := t.tx.Begin(ctx)
+	savepoint, err := t.tx.Begin(ctx)
 	if err != nil {
 		return err
 	}
-	n, err := t.one(ctx, inner)
-	t.gone = append(t.gone, n)
-	return errors.Join(err, inner.Rollback(ctx))
+	n, err := t.insert(ctx, savepoint)
+	t.undone = append(t.undone, n)
+	return errors.Join(err, savepoint.Rollback(ctx))
 }
 
-func (t *transaction) one(ctx context.Context, tx pgx.Tx) (n int64, err error) {
-	n = t.ledger.begin()
+func (t *transaction) insert(ctx context.Context, tx pgx.Tx) (n int64, err error) {
+	n = t.writes.add()
 	if t.random.IntN(3) == 0 {
-		topics := t.cast.topics()
+		topics := t.participants.topics()
 		err = publish(ctx, tx, topics[t.random.IntN(len(topics))], nameNote, n)
 		return n, err
 	}
 	_, err = tx.Exec(ctx, `
 		insert into tidings.comments (post_id, author_id, body)
 		values ($1, $2, $3)`,
-		t.cast.posts[t.random.IntN(len(t.cast.posts))], "verify-"+t.cast.run+"-sql", body(n))
+		t.participants.posts[t.random.IntN(len(t.participants.posts))], "verify-"+t.participants.run+"-sql", body(n))
 	return n, err
 }
 
-// end commits or rolls back. An error so far, or before COMMIT was sent, means that
-// nothing was written; one in answer to COMMIT means so when Postgres itself
-// refused, else nobody knows.
+// end commits or rolls back and records the outcomes. err is the error so far: after
+// an error commit must be false, and nothing was written because COMMIT was not sent.
 func (t *transaction) end(ctx context.Context, commit bool, err error) error {
-	made := takenBack
+	result := rolledBack
 	switch {
 	case t.tx == nil:
 	case !commit:
-		_ = t.tx.Rollback(ctx) // without COMMIT it cannot have happened
+		_ = t.tx.Rollback(ctx) // without COMMIT, an error here changes nothing
 	default:
 		err = t.tx.Commit(ctx)
-		made = commitFate(err)
+		result = commitOutcome(err)
 	}
-	t.ledger.answered(made, t.kept...)
-	t.ledger.answered(takenBack, t.gone...)
+	t.writes.record(result, t.kept...)
+	t.writes.record(rolledBack, t.undone...)
 	if err != nil {
 		return fmt.Errorf("transaction: %w", err)
 	}
 	return nil
 }
 
-func commitFate(err error) fate {
+// commitOutcome is the outcome of a COMMIT. If Postgres itself refused, the
+// transaction was rolled back. After any other error it may have been committed.
+func commitOutcome(err error) outcome {
 	var refusal *pgconn.PgError
 	switch {
 	case err == nil:
 		return acknowledged
 	case errors.As(err, &refusal) && refusal.SeverityUnlocalized == "ERROR", errors.Is(err, pgx.ErrTxCommitRollback):
-		return takenBack
+		return rolledBack
 	}
 	return unanswered
 }
 
-// publish puts a write into a topic by SQL.
+// publish publishes an event with the number of the write, by SQL.
 func publish(ctx context.Context, db interface {
 	Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error)
 }, topic, name string, n int64) error {

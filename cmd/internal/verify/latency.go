@@ -5,17 +5,28 @@ import (
 	"time"
 )
 
-// growth is the width of a bucket: percentiles are right to two percent.
+// growth is the ratio of a bucket's upper and lower bound. It makes percentiles exact
+// to two percent.
 const growth = 1.02
 
-// A histogram holds any number of durations. It belongs to one goroutine.
+// A Latency is the time from the answer to a writer until a reader had the event, in
+// milliseconds. An event that arrived before the answer counts as 0.
+type Latency struct {
+	Count int64   `json:"count"`
+	P50   float64 `json:"p50Ms"`
+	P99   float64 `json:"p99Ms"`
+	Max   float64 `json:"maxMs"`
+}
+
+// A histogram counts durations in buckets, in a constant amount of memory. It belongs
+// to one goroutine.
 type histogram struct {
 	buckets []int64
 	count   int64
-	max     int64
+	max     int64 // nanoseconds
 }
 
-// add takes nanoseconds.
+// add adds a duration in nanoseconds.
 func (h *histogram) add(d int64) {
 	i := int(math.Log(float64(max(d, 1))) / math.Log(growth))
 	if i >= len(h.buckets) {
@@ -26,7 +37,8 @@ func (h *histogram) add(d int64) {
 	h.max = max(h.max, d)
 }
 
-// percentile is the upper end of the bucket that so many of all lie in or below.
+// percentile returns the upper bound of the bucket that contains the p-th percentile,
+// for p up to 100. It returns 0 if the histogram is empty.
 func (h *histogram) percentile(p float64) time.Duration {
 	rank := int64(math.Ceil(p / 100 * float64(h.count)))
 	for i, n := range h.buckets {
@@ -35,15 +47,6 @@ func (h *histogram) percentile(p float64) time.Duration {
 		}
 	}
 	return 0
-}
-
-// A Latency is how long it took from the answer to a writer until readers had the
-// event, in milliseconds. What came before the answer counts as 0.
-type Latency struct {
-	Count int64   `json:"count"`
-	P50   float64 `json:"p50Ms"`
-	P99   float64 `json:"p99Ms"`
-	Max   float64 `json:"maxMs"`
 }
 
 func (h *histogram) latency() Latency {

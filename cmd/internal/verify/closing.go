@@ -1,0 +1,66 @@
+package verify
+
+import (
+	"context"
+	"time"
+)
+
+const (
+	// endEvery is the time between two verify.end events of a topic.
+	endEvery = 2 * time.Second
+	// endRetry is the time until a verify.end that was not acknowledged is published
+	// again.
+	endRetry = 200 * time.Millisecond
+)
+
+// publishEnds publishes verify.end to each topic, again and again until each reader
+// has got one of each of its topics or Config.Settle is over.
+func (r *run) publishEnds(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, r.cfg.Settle)
+	defer cancel()
+	for {
+		for _, topic := range r.participants.topics() {
+			r.publishEnd(ctx, topic)
+		}
+		select {
+		case <-r.readers.done:
+			return
+		case <-ctx.Done():
+			return
+		case <-time.After(endEvery):
+		}
+	}
+}
+
+// publishEnd publishes verify.end to one topic until one is acknowledged.
+func (r *run) publishEnd(ctx context.Context, topic string) {
+	for ctx.Err() == nil {
+		n := r.writes.add()
+		err := r.tryPublishEnd(ctx, topic, n)
+		if err == nil {
+			r.writes.record(acknowledged, n)
+			return
+		}
+		r.progress.problem(err)
+		pause(ctx, endRetry)
+	}
+}
+
+func (r *run) tryPublishEnd(ctx context.Context, topic string, n int64) error {
+	ctx, cancel := context.WithTimeout(ctx, answerLimit)
+	defer cancel()
+	if r.service != nil {
+		return r.service[int(n)%len(r.service)].Publish(ctx, topic, nameEnd, note{n, topic})
+	}
+	return publish(ctx, r.pool, topic, nameEnd, n)
+}
+
+// checkFinished reports the readers that did not get verify.end of all their topics. It
+// is called when all readers have stopped. The checker reports the events they miss.
+func (r *run) checkFinished() {
+	for _, reader := range r.readers.readers {
+		if !reader.finished() {
+			r.findings.add(unfinished, 1, "%s reached the end of %d of its %d topics within %v", reader.name, len(reader.ended), len(reader.topics), r.cfg.Settle)
+		}
+	}
+}

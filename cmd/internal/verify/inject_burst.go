@@ -1,0 +1,169 @@
+package verify
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/tidings-live/tidings/api/client"
+	"github.com/tidings-live/tidings/cmd/internal/verify/cluster"
+)
+
+// burstLimit bounds the time of a burst, until each stream that keeps reading has got
+// all of it.
+const burstLimit = 2 * time.Minute
+
+// burst publishes Chaos.Burst events to one topic, in 1, 7 or 100 transactions. A
+// stream that keeps reading must get all of them: a server may end only streams whose
+// readers do not read.
+func (i *injector) burst(context.Context) (bool, error) {
+	ctx, cancel := context.WithTimeout(i.whole, burstLimit)
+	defer cancel()
+	posts := i.run.participants.posts
+	topic := "post:" + posts[i.random.IntN(len(posts))]
+	parts := []int{1, 7, 100}[i.random.IntN(3)]
+	readers, err := i.openBurstReaders(ctx, topic)
+	if err != nil {
+		cancel()
+		for _, r := range readers {
+			<-r.done
+		}
+		i.failed("open streams for a burst", err)
+		return false, nil
+	}
+	written, err := i.publishBurst(ctx, topic, parts)
+	if err != nil {
+		cancel()
+		i.failed("burst", err)
+	}
+	for _, r := range readers {
+		<-r.done
+		if err == nil {
+			i.checkBurst(r, written)
+		}
+		i.run.progress.events.Add(int64(r.got))
+	}
+	return err == nil, nil
+}
+
+// publishBurst returns the number of events it published, without the last one, which
+// ends the burst.
+func (i *injector) publishBurst(ctx context.Context, topic string, parts int) (written int, err error) {
+	size := max(i.chaos.Burst/parts, 1)
+	for range parts {
+		if err := i.publishMany(ctx, []string{topic}, nameBurst, size); err != nil {
+			return written, err
+		}
+		written += size
+	}
+	return written, i.publishMany(ctx, []string{topic}, nameBurstEnd, 1)
+}
+
+// checkBurst reports a stream that did not get each event of a burst once.
+func (i *injector) checkBurst(r *burstReader, written int) {
+	if r.err != nil || r.got < written {
+		i.run.findings.add(cut, 1, "%s: a stream that kept reading got %d events of a burst of %d: %v", r.instance, r.got, written, r.err)
+	}
+	if r.got > written {
+		i.run.findings.add(duplicated, int64(r.got-written), "%s: a stream got %d events of a burst of %d", r.instance, r.got, written)
+	}
+}
+
+// A burstReader reads one topic from one instance during a burst, as fast as it can.
+type burstReader struct {
+	instance string
+	server   *client.Client // past the proxy, which other faults may have slowed down
+	topic    string
+	cursor   string
+
+	done chan struct{} // closed when the fields below are final
+	got  int           // events of the burst
+	err  error
+}
+
+// openBurstReaders starts two readers at each instance and returns when all of them
+// have their first cursor. If one of them fails, it returns the readers that it
+// started and the error.
+func (i *injector) openBurstReaders(ctx context.Context, topic string) ([]*burstReader, error) {
+	const each = 2
+	var all []*burstReader
+	var started sync.WaitGroup
+	errs := make(chan error, each*cluster.Size)
+	for _, instance := range i.cluster.Instances() {
+		for range each {
+			server, err := client.New("http://" + instance.Address())
+			if err != nil {
+				return all, err
+			}
+			r := &burstReader{instance: instance.Name, server: server, topic: topic, done: make(chan struct{})}
+			all = append(all, r)
+			started.Add(1)
+			go r.run(ctx, sync.OnceFunc(started.Done), errs)
+		}
+	}
+	started.Wait()
+	select {
+	case err := <-errs:
+		return all, err
+	default:
+		return all, nil
+	}
+}
+
+// run reads up to the end of the burst. It opens a new stream if the server ended one
+// because of its age; any other end is an error. It calls started when it has its first
+// cursor or cannot get one, and sends the error of the latter to failed.
+func (r *burstReader) run(ctx context.Context, started func(), failed chan<- error) {
+	defer close(r.done)
+	defer r.server.CloseIdleConnections()
+	for {
+		last, err := r.stream(ctx, started)
+		if err == nil && last {
+			return
+		}
+		if err != nil {
+			r.err = err
+			if r.cursor == "" {
+				failed <- err
+			}
+			started()
+			return
+		}
+	}
+}
+
+// stream reads one stream. last tells whether it got the end of the burst.
+func (r *burstReader) stream(ctx context.Context, started func()) (last bool, err error) {
+	s, err := r.server.Stream(ctx, []string{r.topic}, r.cursor)
+	if err != nil {
+		return false, err
+	}
+	defer s.Close()
+	aged := false
+	for {
+		e, err := s.Next()
+		if err == io.EOF && aged {
+			return false, nil
+		}
+		if err != nil {
+			return false, err
+		}
+		r.cursor = s.Cursor()
+		started()
+		switch e.Name {
+		case nameBurst:
+			r.got++
+		case nameBurstEnd:
+			return true, nil
+		case "stream.bye":
+			var bye struct{ Reason string }
+			if json.Unmarshal(e.Data, &bye) != nil || bye.Reason != "age" {
+				return false, fmt.Errorf("bye: %s", e.Data)
+			}
+			aged = true
+		}
+	}
+}

@@ -1,0 +1,86 @@
+package verify
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+)
+
+// untilEvery is the time between two calls of Config.Until.
+const untilEvery = 20 * time.Millisecond
+
+// write runs the writers, the unauthorized reader and the injector until Duration is
+// over or Config.Until returns true, and returns when all of them have ended. An error
+// means that a server did not come back after a fault.
+func (r *run) write(ctx context.Context) error {
+	writing, stop := context.WithTimeout(ctx, r.cfg.Duration)
+	defer stop()
+	var all sync.WaitGroup
+	all.Go(func() { r.stopWhenEnough(writing, stop) })
+	for i := range r.cfg.Writers {
+		writer, err := r.writer(i)
+		if err != nil {
+			stop()
+			all.Wait()
+			return err
+		}
+		all.Go(func() { writer(writing) })
+	}
+	if r.unauthorized != nil {
+		all.Go(func() { r.unauthorized.run(writing) })
+	}
+	var err error
+	if r.injector != nil {
+		all.Go(func() {
+			if err = r.injector.inject(writing, ctx); err != nil {
+				stop()
+			}
+		})
+	}
+	all.Wait()
+	return err
+}
+
+// stopWhenEnough calls stop as soon as Config.Until returns true.
+func (r *run) stopWhenEnough(ctx context.Context, stop func()) {
+	for r.cfg.Until != nil && ctx.Err() == nil {
+		if r.cfg.Until(r.activity()) {
+			stop()
+			return
+		}
+		pause(ctx, untilEvery)
+	}
+}
+
+func (r *run) activity() Activity {
+	a := Activity{Writes: r.progress.writes.Load(), Events: r.progress.events.Load()}
+	if r.injector != nil {
+		a.Injected = r.injector.injected()
+	}
+	return a
+}
+
+// writer makes writer i and returns its run method. With a database every third writer
+// writes SQL. Without a secret all of them do.
+func (r *run) writer(i int) (func(context.Context), error) {
+	random := r.cfg.random("writer", i)
+	if r.pool != nil && (i%3 == 2 || !r.participants.private()) {
+		w := &sqlWriter{
+			participants: r.participants, writes: r.writes, pool: r.pool,
+			random: random, pace: r.cfg.Pace, progress: r.progress,
+		}
+		return w.run, nil
+	}
+	user := fmt.Sprintf("verify-%s-writer-%d", r.participants.run, i)
+	token, err := r.participants.token(user)
+	if err != nil {
+		return nil, err
+	}
+	w := &httpWriter{
+		participants: r.participants, writes: r.writes, servers: asUser(r.servers, token), service: r.service,
+		random: random, pace: r.cfg.Pace, progress: r.progress, acknowledged: newAcknowledgedState(user),
+	}
+	r.acknowledged = append(r.acknowledged, w.acknowledged)
+	return w.run, nil
+}
