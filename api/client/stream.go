@@ -27,7 +27,7 @@ var (
 // goroutine at a time. Close may be called from any goroutine.
 type Stream struct {
 	body   io.Closer
-	parser *parser
+	events *eventReader
 	watch  *watch
 	learn  bool
 	opened string // the cursor the stream was opened with
@@ -92,7 +92,7 @@ func (s *Stream) open(c *Client, k call, maxBlock int) error {
 		return err
 	}
 	s.body, s.watch.r = resp.Body, resp.Body
-	s.parser = newParser(s.watch, maxBlock)
+	s.events = newEventReader(s.watch, maxBlock)
 	return nil
 }
 
@@ -115,7 +115,7 @@ func checkStream(resp *http.Response) error {
 //   - net.ErrClosed after Close, once the events that were read before are returned;
 //   - the context's error if the context ended.
 func (s *Stream) Next() (Event, error) {
-	ev, err := s.parser.next()
+	ev, err := s.events.next()
 	if err == io.EOF {
 		return Event{}, err
 	}
@@ -139,7 +139,7 @@ func (s *Stream) cause(err error) error {
 		return why
 	case why != nil:
 		return s.ctx.Err()
-	case s.parser == nil, err == io.ErrUnexpectedEOF:
+	case s.events == nil, err == io.ErrUnexpectedEOF:
 		return err
 	}
 	return fmt.Errorf("%w: %w", io.ErrUnexpectedEOF, err)
@@ -148,15 +148,15 @@ func (s *Stream) cause(err error) error {
 // Cursor returns the last id of the stream, at which the next stream can start. Before
 // the first id it is the cursor the stream was opened with.
 func (s *Stream) Cursor() string {
-	if s.parser.sawID {
-		return s.parser.lastID
+	if id, ok := s.events.in.LastID(); ok {
+		return string(id)
 	}
 	return s.opened
 }
 
 // Retry returns the newest reconnection time that the server sent on this stream; 0 if
 // it sent none.
-func (s *Stream) Retry() time.Duration { return s.parser.retry }
+func (s *Stream) Retry() time.Duration { return s.events.in.Retry() }
 
 // Close ends the stream. A call of Next that waits returns net.ErrClosed.
 func (s *Stream) Close() error {

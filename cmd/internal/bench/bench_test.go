@@ -4,14 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"io"
 	"math/rand/v2"
 	"net/url"
 	"os"
 	"slices"
 	"strings"
 	"testing"
-	"testing/iotest"
 	"time"
 )
 
@@ -159,7 +157,7 @@ func TestFleet_ReportsAReaderThatMissesAndDoubles(t *testing.T) {
 // listening is a reader that was not run.
 func listening() *reader {
 	return &reader{
-		event: "bench.message", now: func() time.Duration { return 3000 }, crowd: &crowd{}, began: func(error) {},
+		counted: "bench.message", now: func() time.Duration { return 3000 }, crowd: &crowd{}, began: func(error) {},
 	}
 }
 
@@ -171,14 +169,9 @@ func TestReader_ReadsAStream(t *testing.T) {
 		"event: presence\ntopic: post:a\ndata: {\"text\":\"bench-mark 1 1000 \"}\n\n:\n" +
 		"event: bench.message\ntopic: post:a\ndata: {\"text\":\"bench-mark 1 1000 \"}\nid: 1-7\n\n" +
 		"event: bench.message\ntopic: post:a\ndata: {\"text\":\"bench-mark 2 1000 \"}\nid: 1-8\n"
-	for name, in := range map[string]io.Reader{
-		"whole": strings.NewReader(text), "bytes": iotest.OneByteReader(strings.NewReader(text)),
-	} {
+	for name, size := range map[string]int{"whole": len(text), "bytes": 1} {
 		r := listening()
-		b := block{reader: r}
-		if err := b.read(in); !errors.Is(err, io.EOF) {
-			t.Error(err)
-		}
+		must(t, inPieces(newEventFeeder(r), text, size))
 		want(t, name+": times ready", r.crowd.readied.Load(), 1)
 		want(t, name+": cursor", string(r.cursor), "1-7")
 		sight := r.tally.finish([]int{0, 1}, 2)
@@ -190,7 +183,7 @@ func TestReader_ReadsAStream(t *testing.T) {
 func TestReader_ReadsAPage(t *testing.T) {
 	t.Parallel()
 	r := listening()
-	r.event = "new-comment"
+	r.counted = "new-comment"
 	must(t, r.page(strings.NewReader(`{"events":[
 		{"id":"1-5","event":"new-comment","topic":"post:a","data":{"body":"bench-mark 0 1000 "}},
 		{"event":"presence","topic":"post:a","data":{}},

@@ -22,7 +22,7 @@ var (
 type dechunker struct {
 	left int    // bytes of this chunk's data
 	line []byte // the beginning of a size line, or of the line end after the data
-	next func(data []byte)
+	body feeder // of the data; its replies are dropped
 }
 
 const longestSize = 64 // of a size line, extensions included
@@ -31,7 +31,9 @@ func (d *dechunker) feed(piece []byte) ([]byte, error) {
 	for len(piece) > 0 {
 		if d.left > 0 {
 			n := min(d.left, len(piece))
-			d.next(piece[:n])
+			if _, err := d.body.feed(piece[:n]); err != nil {
+				return nil, err
+			}
 			d.left -= n
 			piece = piece[n:]
 			continue

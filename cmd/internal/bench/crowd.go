@@ -43,7 +43,7 @@ func Gather(ctx context.Context, s Stream, readers int, progress io.Writer) (*Cr
 	all := make([]*reader, readers)
 	for i := range all {
 		path := i % len(s.Paths)
-		all[i] = &reader{dialect: s.dialect(path), post: path, topic: s.Paths[path], event: s.Event}
+		all[i] = &reader{dialect: s.dialect(path), post: path, topic: s.Paths[path], counted: s.Event}
 	}
 	fleet, err := t.gather(ctx, all)
 	if err != nil {

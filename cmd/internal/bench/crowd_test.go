@@ -78,7 +78,7 @@ func crowdOf(t *testing.T, s *source, secure bool) *Crowd {
 	}
 	readers := make([]*reader, 20)
 	for i := range readers {
-		readers[i] = &reader{dialect: eventSource{"/"}, event: eventName}
+		readers[i] = &reader{dialect: eventSource{"/"}, counted: eventName}
 	}
 	fleet, err := target.gather(t.Context(), readers)
 	must(t, err)

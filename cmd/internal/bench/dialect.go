@@ -56,11 +56,11 @@ func (r *reader) query() url.Values {
 
 // bodyOf reads the answer's body as an event stream.
 func bodyOf(answer *http.Response, r *reader) feeder {
-	b := &block{reader: r}
+	body := newEventFeeder(r)
 	if slices.Contains(answer.TransferEncoding, "chunked") {
-		return &dechunker{next: b.feed}
+		return &dechunker{body: body}
 	}
-	return plainBody{b}
+	return body
 }
 
 // get is a request as bare as it can be. The cursor goes into a Last-Event-ID.

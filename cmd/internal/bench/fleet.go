@@ -56,7 +56,7 @@ func (t *target) muster(spec fleetSpec) ([]*reader, error) {
 			return nil, err
 		}
 		post := i % len(spec.posts)
-		readers[i] = &reader{dialect: how, post: post, topic: "post:" + spec.posts[post], event: spec.event, token: token}
+		readers[i] = &reader{dialect: how, post: post, topic: "post:" + spec.posts[post], counted: spec.event, token: token}
 	}
 	return readers, nil
 }

@@ -18,7 +18,7 @@ type reader struct {
 	dialect dialect
 	post    int // index of it
 	topic   string
-	event   string
+	counted string // name of the events that are counted
 	token   string
 	now     func() time.Duration
 	crowd   *crowd
@@ -171,7 +171,7 @@ func (r *reader) page(body io.Reader) error {
 		return err
 	}
 	for _, e := range page.Events {
-		if m, ok := findMark(e.Data); ok && e.Event == r.event {
+		if m, ok := findMark(e.Data); ok && e.Event == r.counted {
 			r.take(m, []byte(e.ID))
 		}
 	}

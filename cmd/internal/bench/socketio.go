@@ -24,6 +24,9 @@ func (s socketIO) open(r *reader, conn *wireConn) (feeder, error) {
 	return &socketFeeder{reader: r}, nil
 }
 
+// longestStart is how many bytes of a payload are looked at: a mark is near its beginning.
+const longestStart = 2 << 10
+
 // A socketFeeder reads the frames of a WebSocket (RFC 6455, 5.2) as a server writes
 // them, and the packets in them.
 type socketFeeder struct {
@@ -101,7 +104,7 @@ func (f *socketFeeder) frame(first byte, payload []byte) error {
 // event takes one: nothing numbers them, so their order is not judged.
 func (f *socketFeeder) event(arguments []byte) {
 	name, data, _ := bytes.Cut(arguments, []byte{','})
-	if m, ok := findMark(data); ok && string(name) == `"`+f.reader.event+`"` {
+	if m, ok := findMark(data); ok && string(name) == `"`+f.reader.counted+`"` {
 		f.seen++
 		f.reader.take(m, strconv.AppendInt([]byte("1-"), f.seen, 10))
 	}

@@ -5,7 +5,9 @@ import (
 	"io"
 	"strings"
 	"testing"
-	"testing/iotest"
+
+	"github.com/tidings-live/tidings/api/client/sse"
+	"github.com/tidings-live/tidings/stream/streamtest"
 )
 
 // inPieces feeds it pieces of so many bytes.
@@ -23,7 +25,7 @@ func TestDechunker_TakesTheCodingOff(t *testing.T) {
 	const coded = "5\r\nevent\r\n18;name=value\r\n: a\ndata: b\n\r\n\r\nid: 1-2\n\r\n0\r\n\r\n"
 	for size := 1; size <= len(coded); size++ {
 		var got strings.Builder
-		d := &dechunker{next: func(data []byte) { got.Write(data) }}
+		d := &dechunker{body: writerFeeder{&got}}
 		if err := inPieces(d, coded, size); !errors.Is(err, errEnded) {
 			t.Errorf("in pieces of %d: it ends with %v", size, err)
 		}
@@ -34,7 +36,7 @@ func TestDechunker_TakesTheCodingOff(t *testing.T) {
 func TestDechunker_RefusesWhatIsNoChunk(t *testing.T) {
 	t.Parallel()
 	for _, coded := range []string{"x\r\n", "-1\r\n", "123456789abc\r\n", strings.Repeat("0", 2*longestSize)} {
-		d := &dechunker{next: func([]byte) {}}
+		d := &dechunker{body: writerFeeder{io.Discard}}
 		if err := inPieces(d, coded, 7); !errors.Is(err, errChunk) {
 			t.Errorf("%q: %v", coded, err)
 		}
@@ -47,7 +49,7 @@ func FuzzDechunker(f *testing.F) {
 	f.Fuzz(func(t *testing.T, coded string, size int) {
 		read := func(size int) (string, error) {
 			var got strings.Builder
-			d := &dechunker{next: func(data []byte) { got.Write(data) }}
+			d := &dechunker{body: writerFeeder{&got}}
 			err := inPieces(d, coded, size)
 			return got.String(), err
 		}
@@ -59,16 +61,18 @@ func FuzzDechunker(f *testing.F) {
 	})
 }
 
-func TestBlock_ForgetsTheRestOfALongLine(t *testing.T) {
+func TestEventFeeder_RefusesLargeEvents(t *testing.T) {
 	t.Parallel()
 	r := listening()
-	b := block{reader: r}
-	text := "event: bench.message\ndata: {\"text\":\"bench-mark 0 1000 " + strings.Repeat("x", 1<<20) + "\"}\nid: 1-5\n\n"
-	if err := b.read(iotest.HalfReader(strings.NewReader(text))); !errors.Is(err, io.EOF) {
-		t.Error(err)
-	}
-	want(t, "events", r.tally.count(), 1)
-	if cap(b.start) > 2*longestStart {
-		t.Errorf("it keeps %d bytes", cap(b.start))
-	}
+	text := "event: bench.message\ndata: {\"text\":\"bench-mark 0 1000 " + strings.Repeat("x", maxEvent) + "\"}\nid: 1-5\n\n"
+	streamtest.WantErr(t, inPieces(newEventFeeder(r), text, 4<<10), sse.ErrTooLarge)
+	want(t, "events", r.tally.count(), 0)
+}
+
+// A writerFeeder writes the bytes that it is fed.
+type writerFeeder struct{ to io.Writer }
+
+func (f writerFeeder) feed(piece []byte) ([]byte, error) {
+	_, err := f.to.Write(piece)
+	return nil, err
 }

@@ -1,4 +1,4 @@
-package client
+package sse
 
 import (
 	"fmt"
@@ -33,11 +33,11 @@ func BenchmarkParser(b *testing.B) {
 	for _, size := range []int{200, 4 << 10, 64 << 10} {
 		b.Run(fmt.Sprintf("%dBytes", size), func(b *testing.B) {
 			text := frames(10, size)
-			p := newParser(&endless{text: text}, DefaultMaxBlock)
+			p := NewReader(&endless{text: text}, defaultMax)
 			b.SetBytes(int64(len(text) / 10))
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, err := p.next(); err != nil {
+				if _, err := p.Next(); err != nil {
 					b.Fatal(err)
 				}
 			}
@@ -50,24 +50,24 @@ func BenchmarkHeartbeats(b *testing.B) {
 	b.ReportAllocs()
 	b.SetBytes(int64(len(text)))
 	r := strings.NewReader(text)
-	p := newParser(r, DefaultMaxBlock)
+	p := NewReader(r, defaultMax)
 	for b.Loop() {
 		r.Reset(text)
-		p.lines.err = nil
-		if _, err := p.next(); err != io.EOF {
+		p.err = nil
+		if _, err := p.Next(); err != io.EOF {
 			b.Fatal(err)
 		}
 	}
 }
 
-func TestParserAllocatesTheEventAlone(t *testing.T) {
-	p := newParser(&endless{text: frames(10, 200)}, DefaultMaxBlock)
+func TestParser_AllocatesNothing(t *testing.T) {
+	p := NewReader(&endless{text: frames(10, 200)}, defaultMax)
 	allocs := testing.AllocsPerRun(1000, func() {
-		if _, err := p.next(); err != nil {
+		if _, err := p.Next(); err != nil {
 			t.Fatal(err)
 		}
 	})
-	if allocs > 2 { // the data and the id
+	if allocs > 0 {
 		t.Errorf("%v allocations an event", allocs)
 	}
 }

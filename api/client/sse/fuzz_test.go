@@ -1,4 +1,4 @@
-package client
+package sse
 
 import (
 	"bytes"
@@ -18,11 +18,11 @@ func FuzzParser(f *testing.F) {
 	f.Add([]byte("\xef\xbb\xbfretry: 5\r\nevent:x\rtopic: post:1\ndata: {}\nid: 1-2\n\n"), uint8(1))
 	f.Fuzz(func(t *testing.T, in []byte, size uint8) {
 		want := byTheStandard(in)
-		expect(t, "whole", parse(bytes.NewReader(in), DefaultMaxBlock), want)
-		expect(t, "in pieces", parse(pieces(in, size), DefaultMaxBlock), want)
-		expect(t, "byte by byte", parse(iotest.OneByteReader(bytes.NewReader(in)), DefaultMaxBlock), want)
+		expect(t, "whole", parse(bytes.NewReader(in), defaultMax), want)
+		expect(t, "in pieces", parse(pieces(in, size), defaultMax), want)
+		expect(t, "byte by byte", parse(iotest.OneByteReader(bytes.NewReader(in)), defaultMax), want)
 		for _, ev := range want.events {
-			if strings.ContainsAny(ev.ID+ev.Name+ev.Topic, "\r\n") {
+			if strings.ContainsAny(ev.id+ev.name+ev.topic, "\r\n") {
 				t.Errorf("a line end in %+v", ev)
 			}
 		}
@@ -109,12 +109,8 @@ func (o *outcome) end(block map[string]string, data []string) {
 	if data == nil {
 		return
 	}
-	name := block["event"]
-	if name == "" {
-		name = "message"
-	}
-	ev := named(block["id"], name, block["topic"], strings.Join(data, "\n"))
-	ev.Retry = milliseconds(block["retry"])
+	ev := named(block["id"], block["event"], block["topic"], strings.Join(data, "\n"))
+	ev.retry = milliseconds(block["retry"])
 	o.events = append(o.events, ev)
 }
 
