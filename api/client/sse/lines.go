@@ -9,6 +9,7 @@ var byteOrderMark = []byte("\xef\xbb\xbf")
 // an LF that may follow.
 type lineCutter struct {
 	in      []byte // bytes that are not cut yet; the caller's
+	hasCR   bool   // in may hold a CR
 	partial []byte // beginning of a line whose end was not in an earlier in
 	length  int    // bytes of the line, those that partial leaves out included
 	whole   bool   // next has returned the line
@@ -17,15 +18,26 @@ type lineCutter struct {
 	afterCR bool   // the last line ended in CR: an LF that follows belongs to it
 }
 
+// feed sets the bytes to cut. Most servers write no CR: looking for one here, once, is
+// cheaper than in each line.
+func (l *lineCutter) feed(in []byte) {
+	l.in, l.hasCR = in, bytes.IndexByte(in, '\r') >= 0
+}
+
 // next returns the next line without its end, valid until the next call. It returns
 // false if in is used up and the line has not ended. Of a comment that arrives in
 // pieces it returns the colon only.
 func (l *lineCutter) next() (line []byte, ok bool) {
 	if l.whole {
-		l.partial, l.length, l.whole = reusable(l.partial), 0, false
+		l.length, l.whole = 0, false
+		if len(l.partial) > 0 {
+			l.partial = reusable(l.partial)
+		}
 	}
-	l.skip()
-	end := lineEnd(l.in)
+	if !l.begun || l.afterCR {
+		l.skip()
+	}
+	end := l.lineEnd()
 	if end < 0 {
 		l.keep(l.in)
 		l.in = nil
@@ -33,12 +45,13 @@ func (l *lineCutter) next() (line []byte, ok bool) {
 	}
 	line = l.in[:end]
 	l.afterCR, l.in = l.in[end] == '\r', l.in[end+1:]
-	if l.length > 0 {
-		l.keep(line)
-		line = l.partial
+	l.whole = true
+	if l.length == 0 {
+		l.length = len(line)
+		return line, true
 	}
-	l.length, l.whole = max(l.length, len(line)), true
-	return line, true
+	l.keep(line)
+	return l.partial, true
 }
 
 // skip drops bytes that belong to no line: the byte order mark, and an LF after a CR.
@@ -78,10 +91,13 @@ func (l *lineCutter) unfinished() bool {
 	return l.length > 0 && !l.whole || l.mark > 0 && !l.begun
 }
 
-// lineEnd returns the index of the first CR or LF, or -1. Two scans by IndexByte are
-// faster than one by the byte, and the second is no longer than the line.
-func lineEnd(b []byte) int {
+// lineEnd returns the index of the first CR or LF of in, or -1.
+func (l *lineCutter) lineEnd() int {
+	b := l.in
 	lf := bytes.IndexByte(b, '\n')
+	if !l.hasCR {
+		return lf
+	}
 	if lf >= 0 {
 		b = b[:lf]
 	}

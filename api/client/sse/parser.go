@@ -64,7 +64,7 @@ func NewParser(max int) *Parser { return &Parser{max: max} }
 
 // Feed gives the parser the next bytes of the stream. The caller must not change piece
 // before Next has returned false, nor call Feed again before that.
-func (p *Parser) Feed(piece []byte) { p.lines.in = piece }
+func (p *Parser) Feed(piece []byte) { p.lines.feed(piece) }
 
 // Next returns the next event that is complete in the bytes so far. It returns false if
 // more bytes are needed, and if the parser has failed: see Err. A block without data is
@@ -112,9 +112,12 @@ func (p *Parser) Retry() time.Duration { return p.retry }
 
 // line parses one line that is not empty: a comment or a field.
 func (p *Parser) line(line []byte) {
-	field, value, _ := bytes.Cut(line, []byte{':'})
-	if len(field) == 0 {
+	field, value := line, line[len(line):]
+	switch colon := bytes.IndexByte(line, ':'); {
+	case colon == 0:
 		return
+	case colon > 0:
+		field, value = line[:colon], line[colon+1:]
 	}
 	if len(value) > 0 && value[0] == ' ' {
 		value = value[1:]
