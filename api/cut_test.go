@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -121,6 +122,7 @@ func stoppedReaderIsCut(t *testing.T, way func(*setup)) {
 		}
 	}
 	r.reading(t, 3) // while the others are still there
+	streamtest.Want(t, "streams that have ended as stalled", r.scrape(t)["tidings_streams_ended_total{reason=stalled}"], 1.0)
 	if !strings.Contains(r.logs.String(), "why=") {
 		t.Error("the cut is not logged")
 	}
@@ -134,6 +136,22 @@ func stoppedReaderIsCut(t *testing.T, way func(*setup)) {
 		other.leave()
 	}
 	r.idle(t)
+}
+
+// HTTP/2 reports only that the stream is closed, and it is counted as stalled all the same.
+func TestStoppedReaderOverHTTP2IsCountedAsStalled(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, speaking(t, false, func(p *http.Protocols) { p.SetUnencryptedHTTP2(true) }),
+		func(s *setup) { s.hub.Patience = 200 * time.Millisecond })
+	res, err := r.client.Do(r.request(t, "GET", "/v1/events?topic=room:1"))
+	streamtest.Must(t, err)
+	defer res.Body.Close()
+	r.reading(t, 1)
+	const n = 200 // events of 50,000 bytes: more than the client's windows take
+	r.exec(t, `select tidings.publish('room:1', 'large', to_jsonb(repeat('x', 50000))) from generate_series(1, $1)`, n)
+	streamtest.Eventually(t, "the stream has ended as stalled", func() bool {
+		return r.scrape(t)["tidings_streams_ended_total{reason=stalled}"] == 1
+	})
 }
 
 // A dead peer is found by the kernel, whatever the heartbeats do.

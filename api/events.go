@@ -91,7 +91,10 @@ func (s *Server) stream(c echo.Context, feed *stream.Feed) error {
 	if chunked {
 		header.Set("Transfer-Encoding", "chunked")
 	}
-	if err := feed.TakeOver(conn, answerHead(c.Request(), http.StatusOK, header), chunked, alone); err != nil {
+	err = feed.TakeOver(conn, stream.Takeover{
+		Head: answerHead(c.Request().ProtoMinor, http.StatusOK, header), Chunked: chunked, Keep: alone,
+	})
+	if err != nil {
 		feed.Close()
 		return errors.Join(fmt.Errorf("take stream over: %w", err), conn.Close())
 	}

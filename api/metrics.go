@@ -56,28 +56,45 @@ func newMetrics() *metrics {
 
 func (m *metrics) refused(why refusal) { m.refusals.WithLabelValues(string(why)).Inc() }
 
-// observe counts a request once it is answered. An unknown path or method has one
-// name for all, or clients would make labels up.
+// laterKey is where the context of a request notes that it is answered later.
+const laterKey = "answered later"
+
+// countLater leaves the counting of a request to whoever answers it after the handler has
+// returned, by [metrics.answered].
+func countLater(c echo.Context) { c.Set(laterKey, true) }
+
+// observe counts a request when its handler has returned. An unknown path or method has
+// one name for all, or clients would make labels up.
 func (m *metrics) observe(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		began := time.Now()
 		err := next(c)
+		if c.Get(laterKey) != nil {
+			return err
+		}
 		status := c.Response().Status
 		if err != nil && !c.Response().Committed {
 			status = problemOf(err).Status
 		}
-		class := strconv.Itoa(status/100) + "xx"
-		if errors.Is(err, context.Canceled) && c.Request().Context().Err() != nil {
-			class = "left" // before its answer: no fault of the server
-		}
+		left := errors.Is(err, context.Canceled) && c.Request().Context().Err() != nil
 		route, method := c.Path(), c.Request().Method
 		if !m.routes[route] || status == http.StatusMethodNotAllowed {
 			route, method = "other", "other"
 		}
-		m.requests.WithLabelValues(route, method, class).Inc()
+		m.answered(route, method, status, left)
 		if route != eventsPath && route != pollPath {
 			m.duration.WithLabelValues(route).Observe(time.Since(began).Seconds())
 		}
 		return err
 	}
+}
+
+// answered counts an answer. left is for a client that left before its answer, which is
+// no fault of the server.
+func (m *metrics) answered(route, method string, status int, left bool) {
+	class := strconv.Itoa(status/100) + "xx"
+	if left {
+		class = "left"
+	}
+	m.requests.WithLabelValues(route, method, class).Inc()
 }

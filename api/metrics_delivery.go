@@ -70,7 +70,7 @@ func (d deliveryMetrics) Collect(metrics chan<- prometheus.Metric) {
 	for _, end := range []stream.End{
 		stream.EndLeft, stream.EndAge, stream.EndExpired, stream.EndShutdown, stream.EndSlow, stream.EndStalled,
 	} {
-		metrics <- prometheus.MustNewConstMetric(endedDesc, prometheus.CounterValue, float64(stats.Ended[end]), string(end))
+		metrics <- prometheus.MustNewConstMetric(endedDesc, prometheus.CounterValue, float64(stats.Ended[stream.Ended{Transport: stream.SSE, End: end}]), string(end))
 	}
 	metrics <- latencyMetric(stats.Latency)
 }

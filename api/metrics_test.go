@@ -66,17 +66,30 @@ func TestMetrics_OfDelivery(t *testing.T) {
 	streamtest.Eventually(t, "the floor rises", func() bool { return r.scrape(t)["tidings_log_floor_position"] == 1 })
 }
 
-// Whoever leaves before the answer is no fault of the server's.
-func TestMetrics_OfClientsThatLeave(t *testing.T) {
+// A poll that waits is counted when it is answered, by the status of its answer. A client
+// that leaves before is no error of the server.
+func TestMetricsOfPollsThatWait(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, func(s *setup) { s.inGoroutines = true })
+	inEveryWay(t, metricsOfPollsThatWait)
+}
+
+func metricsOfPollsThatWait(t *testing.T, way func(*setup)) {
+	r := newRig(t, way)
+	const series = "tidings_http_requests_total{method=GET,route=/v1/poll,status="
+	waiting := r.later(t, "topic=room:1&cursor="+r.head(t))
+	streamtest.Want(t, "answers while the poll waits", r.scrape(t)[series+"2xx}"], 0.0)
+	r.publish(t, "room:1", "tick", `1`)
+	<-waiting
+	streamtest.Eventually(t, "the answer is counted", func() bool { return r.scrape(t)[series+"2xx}"] == 1 })
+
 	w := r.dial(t)
 	w.ask("GET /v1/poll?topic=room:1&cursor=" + r.head(t) + " HTTP/1.1")
 	r.waiting(t, 1)
 	streamtest.Must(t, w.Close())
-	const series = "tidings_http_requests_total{method=GET,route=/v1/poll,status="
-	streamtest.Eventually(t, "it is counted", func() bool { return r.scrape(t)[series+"left}"] == 1 })
-	streamtest.Want(t, "errors", r.scrape(t)[series+"5xx}"], 0.0)
+	streamtest.Eventually(t, "the client that left is counted", func() bool { return r.scrape(t)[series+"left}"] == 1 })
+	got := r.scrape(t)
+	streamtest.Want(t, "errors", got[series+"5xx}"], 0.0)
+	streamtest.Want(t, "writes to streams", got["tidings_stream_writes_total"], 0.0)
 }
 
 func TestMetrics(t *testing.T) {

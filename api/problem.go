@@ -166,23 +166,13 @@ func problemOfStatus(status int) *Problem {
 	return problemInternal.with("")
 }
 
-// handleError is the only place where an error becomes a response. A response that
-// has begun stays as it is. A client that seems gone is answered, too: it may have
-// closed its own half alone, and silence would read as 200.
-func (s *Server) handleError(err error, c echo.Context) {
-	if c.Response().Committed {
-		return
-	}
+// problemReply is the answer for an error. It is pure but for Retry-After.
+func problemReply(err error, line requestLine) reply {
 	p := *problemOf(err)
 	p.Type = problemDocs + p.Code
-	p.Instance = c.Request().URL.EscapedPath()
-	p.RequestID = c.Response().Header().Get(echo.HeaderXRequestID)
-	if p.Status >= 500 && p.Status != http.StatusServiceUnavailable && !errors.Is(err, errPanicked) {
-		s.logger.LogAttrs(c.Request().Context(), slog.LevelError, "request failed",
-			slog.String("request_id", p.RequestID), slog.String("method", c.Request().Method),
-			slog.String("path", p.Instance), slog.Any("err", err))
-	}
-	header := c.Response().Header()
+	p.Instance = line.path
+	p.RequestID = line.id
+	header := http.Header{}
 	header.Set(echo.HeaderContentType, "application/problem+json")
 	header.Set(echo.HeaderCacheControl, "no-store")
 	if p.challenge != "" {
@@ -191,11 +181,39 @@ func (s *Server) handleError(err error, c echo.Context) {
 	if p.retryAfter > 0 { // spread, so that those turned away don't come back as one
 		header.Set("Retry-After", strconv.Itoa(int(p.retryAfter.Seconds())+rand.IntN(3)))
 	}
-	c.Response().WriteHeader(p.Status)
-	if c.Request().Method == http.MethodHead {
+	body, err := json.Marshal(&p)
+	if err != nil { // a struct of strings always encodes
+		body = nil
+	}
+	return reply{status: p.Status, header: header, body: append(body, '\n')}
+}
+
+// logFailure logs an error for which the server is to blame.
+func (s *Server) logFailure(err error, line requestLine) {
+	status := problemOf(err).Status
+	if status < 500 || status == http.StatusServiceUnavailable || errors.Is(err, errPanicked) {
 		return
 	}
-	if err := json.NewEncoder(c.Response()).Encode(&p); err != nil {
+	s.logger.LogAttrs(context.Background(), slog.LevelError, "request failed",
+		slog.String("request_id", line.id), slog.String("method", line.method),
+		slog.String("path", line.path), slog.Any("err", err))
+}
+
+// handleError turns the error of a handler into a response. A response that has begun
+// stays as it is. A client that seems gone is answered, too: it may have closed only its
+// own half, and silence would read as 200.
+func (s *Server) handleError(err error, c echo.Context) {
+	if c.Response().Committed {
+		return
+	}
+	line := lineOf(c)
+	s.logFailure(err, line)
+	answer := problemReply(err, line)
+	answer.writeHead(c.Response())
+	if line.method == http.MethodHead {
+		return
+	}
+	if _, err := c.Response().Write(answer.body); err != nil {
 		s.logger.LogAttrs(c.Request().Context(), slog.LevelDebug, "client left", slog.Any("err", err))
 	}
 }

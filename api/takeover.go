@@ -49,9 +49,9 @@ func takeOver(c echo.Context) (conn net.Conn, alone bool, err error) {
 
 // answerHead is the status line and the header of an answer over a connection that was
 // taken over, as net/http would write them.
-func answerHead(r *http.Request, status int, header http.Header) []byte {
+func answerHead(minor int, status int, header http.Header) []byte {
 	var b bytes.Buffer
-	fmt.Fprintf(&b, "HTTP/1.%d %d %s\r\n", min(1, r.ProtoMinor), status, http.StatusText(status))
+	fmt.Fprintf(&b, "HTTP/1.%d %d %s\r\n", min(1, minor), status, http.StatusText(status))
 	header = header.Clone()
 	header.Set("Date", time.Now().UTC().Format(http.TimeFormat))
 	_ = header.Write(&b) // a buffer takes everything

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"os"
 	"time"
 )
 
@@ -22,17 +23,32 @@ func newStreamWriter(w http.ResponseWriter, patience time.Duration) *streamWrite
 
 // write sends the bytes under a deadline, and takes it away again: HTTP/2 would
 // reset an idle stream when it passes.
+//
+// The error is [os.ErrDeadlineExceeded] if the deadline has passed: HTTP/2 then reports
+// only that the stream is closed.
 func (s *streamWriter) write(b []byte) error {
-	if err := s.deadline(time.Now().Add(s.patience)); err != nil {
+	by := time.Now().Add(s.patience)
+	if err := s.deadline(by); err != nil {
 		return err
 	}
+	err := s.writeAndFlush(b)
+	switch {
+	case err != nil && !time.Now().Before(by):
+		return errors.Join(err, os.ErrDeadlineExceeded)
+	case err != nil:
+		return err
+	}
+	return s.deadline(time.Time{})
+}
+
+func (s *streamWriter) writeAndFlush(b []byte) error {
 	if _, err := s.w.Write(b); err != nil {
 		return fmt.Errorf("write to stream: %w", err)
 	}
 	if err := s.ctl.Flush(); err != nil {
 		return fmt.Errorf("flush stream: %w", err)
 	}
-	return s.deadline(time.Time{})
+	return nil
 }
 
 func (s *streamWriter) deadline(t time.Time) error {

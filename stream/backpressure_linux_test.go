@@ -10,6 +10,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/tidings-live/tidings/stream/streamtest"
 )
 
 // A padded log makes the data of each event so large.
@@ -76,11 +78,11 @@ func trickle(t *testing.T, times int) (c *client, want []string) {
 	log.append(post42, post42)
 	h.Wake()
 	unsent := func() int64 { return h.Stats().Unsent }
-	eventually(t, "the socket is full", func() bool { return unsent() > 0 })
+	streamtest.Eventually(t, "the socket is full", func() bool { return unsent() > 0 })
 	for range times {
 		clock.pass(patience * 9 / 10)
 		before := unsent()
-		eventually(t, "the socket takes some", func() bool {
+		streamtest.Eventually(t, "the socket takes some", func() bool {
 			if _, err := io.ReadFull(c.lines, make([]byte, 1000)); err != nil {
 				t.Fatal(err)
 			}
@@ -122,7 +124,7 @@ func TestBackPressure(t *testing.T) {
 		if end := <-stopped.ended; end != EndStalled {
 			t.Errorf("ended with %q", end)
 		}
-		eventually(t, "nothing is counted as unsent", func() bool { return h.Stats().Unsent == 0 })
+		streamtest.Eventually(t, "nothing is counted as unsent", func() bool { return h.Stats().Unsent == 0 })
 	})
 	t.Run("WhoReadsIsNotCutByABurst", func(t *testing.T) {
 		t.Parallel()
@@ -157,7 +159,7 @@ func TestBackPressure(t *testing.T) {
 		c := attachTo(t, h, FeedConfig{Topics: topics}, near, far)
 		log.append(slices.Repeat([]Topic{post42}, 300)...)
 		h.Wake()
-		eventually(t, "bytes wait for the socket", func() bool { return h.Stats().Unsent > 0 })
+		streamtest.Eventually(t, "bytes wait for the socket", func() bool { return h.Stats().Unsent > 0 })
 		if got, want := c.all(300, "x"), texts(log.want(0, post42)); !slices.Equal(got, want) {
 			t.Error("got something else")
 		}
@@ -195,9 +197,9 @@ func TestBackPressure(t *testing.T) {
 			log.append(slices.Repeat([]Topic{post42}, 100)...)
 			h.Wake()
 			head := log.want(0, post42)
-			eventually(t, "read", func() bool { return h.Head() == head[len(head)-1] })
+			streamtest.Eventually(t, "read", func() bool { return h.Head() == head[len(head)-1] })
 		}
-		eventually(t, "behind", func() bool { return h.Stats().Behind == 1 })
+		streamtest.Eventually(t, "behind", func() bool { return h.Stats().Behind == 1 })
 		l := h.shards[0]
 		l.mu.Lock()
 		defer l.mu.Unlock()

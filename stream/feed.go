@@ -41,17 +41,16 @@ type FeedConfig struct {
 	Heartbeat time.Duration // of a quiet stream
 	MaxAge    time.Duration // it ends at 80–100 % of it; 0: it has no age
 	Expires   time.Time     // of the token; zero: never
-	// Ended is called once, when the feed is over; with the connection that was taken
-	// over, when it is as good as before. It must not block.
+	// Ended is called once when a feed that was begun is over, with the connection that
+	// was taken over if it can be used again. It is called by a worker and must not block.
 	Ended func(end End, conn net.Conn)
 }
 
-// A Feed is one event stream (HTML standard 9.2), from stream.ready to stream.bye: a
-// subscription and what is to be said besides its events. It is written by the hub,
-// once the connection was given to it (TakeOver), or by a goroutine of its own (Run).
+// A Feed is one event stream (HTML standard 9.2), from stream.ready to stream.bye: the
+// events of a subscription, and heartbeats, checkpoints and warnings between them. It
+// must be given to TakeOver or Run, or be closed.
 type Feed struct {
-	sub  Subscription
-	wire wire   // of TakeOver
+	driver
 	told Cursor // the last id that was written
 
 	// When things are due by the hub's clock; 0: never.
@@ -61,21 +60,18 @@ type Feed struct {
 	expires    time.Duration
 	age        time.Duration
 	readable   time.Duration // the log is to be tried again
-	armed      time.Duration // the wheel is set
 
 	heartbeat time.Duration
 	maxAge    time.Duration
 	style     Style
-	begun     bool
-	slow      bool
-	ending    End // the last byte is on its way
-	ended     func(End, net.Conn)
+	begun     bool // stream.ready was written
 }
 
 // Open begins a feed, which must be given to TakeOver or Run, or closed. It returns
 // ErrClosed or ErrNotReady.
 func (h *Hub) Open(cfg FeedConfig) (*Feed, error) {
-	f := &Feed{style: cfg.Style, ended: cfg.Ended, heartbeat: cfg.Heartbeat, maxAge: cfg.MaxAge}
+	f := &Feed{style: cfg.Style, heartbeat: cfg.Heartbeat, maxAge: cfg.MaxAge}
+	f.composer, f.ended = f, cfg.Ended
 	f.sub.transport = SSE
 	if err := h.join(&f.sub, cfg.Topics, cfg.Start); err != nil {
 		return nil, err
@@ -95,47 +91,60 @@ func (h *Hub) Open(cfg FeedConfig) (*Feed, error) {
 	return f, nil
 }
 
-// Close ends a feed that was given to nobody, because TakeOver failed or was not called.
-func (f *Feed) Close() { f.finish(EndLeft, nil) }
+// Close ends a feed that was given neither to TakeOver nor to Run. It may be called more
+// than once.
+func (f *Feed) Close() { f.close(EndLeft, nil) }
 
-// A pen writes feeds, one after the other.
-type pen struct {
-	now    time.Duration // by the hub's clock
-	date   time.Time     // the same by the system's
-	bytes  []byte        // what is to be written
-	frames []*Frame
-	count  tally
+// A Takeover says how a stream goes over a connection that was taken over.
+type Takeover struct {
+	// Head is written first, as it is: the status line and the header.
+	Head []byte
+	// Chunked sends the stream in chunks (RFC 9112 section 7.1). Otherwise the stream
+	// ends with the connection.
+	Chunked bool
+	// Keep gives the connection to Ended after an orderly end. It needs Chunked.
+	Keep bool
 }
 
-func (p *pen) tick(h *Hub) { p.now, p.date = h.now(), time.Now() }
-
-// A verdict is what comes after a part of a feed.
-type verdict struct {
-	more bool // there is more to write at once
-	end  End  // it is over, once this was written
+// TakeOver has the hub write the feed to a connection that nothing else uses any more:
+// an idle reader then costs no goroutine and no buffer. It returns ErrNotSupported
+// unless [CanTakeOver] reports true, ErrClosed when the hub stops, or the error of a
+// system call. On an error the connection is unchanged, and the feed must be closed.
+func (f *Feed) TakeOver(c net.Conn, t Takeover) error {
+	f.head, f.chunked, f.keep = t.Head, t.Chunked, t.Keep && t.Chunked
+	return f.takeOver(c)
 }
 
-// compose appends what is to be written now, a part of it at most.
-func (f *Feed) compose(p *pen) verdict {
-	start := len(p.bytes)
+// Run writes the feed in the caller's goroutine until the feed is over, ctx ends, or a
+// write fails, whose error Run returns. Each write is of whole blocks and may block. An
+// error of write that is [os.ErrDeadlineExceeded] is counted as EndStalled.
+func (f *Feed) Run(ctx context.Context, write func([]byte) error) error { return f.run(ctx, write) }
+
+// compose implements [composer].
+func (f *Feed) compose(o *output, left bool) step {
+	if left {
+		return step{end: EndLeft}
+	}
+	start := len(o.bytes)
 	if !f.begun {
-		f.ready(p)
+		f.ready(o)
 	}
-	if end := f.over(p.now); end != "" {
-		return f.bye(p, end)
+	if end := f.over(o.now); end != "" {
+		return f.bye(o, end)
 	}
-	if past(f.warning, p.now) {
+	if past(f.warning, o.now) {
 		f.warning = 0
-		p.bytes = append(p.bytes, Expiring(f.told, f.expires-p.now)...)
+		o.bytes = append(o.bytes, Expiring(f.told, f.expires-o.now)...)
 	}
-	v := f.events(p)
-	if v.end == "" && !v.more {
-		f.quiet(p, len(p.bytes) > start)
+	s := f.events(o)
+	if s.end == "" && !s.more {
+		f.quiet(o, len(o.bytes) > start)
 	}
-	if len(p.bytes) > start {
-		f.beat = p.now + f.heartbeat - rand.N(max(1, f.heartbeat/10))
+	if len(o.bytes) > start {
+		f.beat = o.now + f.heartbeat - rand.N(max(1, f.heartbeat/10))
 	}
-	return v
+	s.due = f.next()
+	return s
 }
 
 func past(due, now time.Duration) bool { return due > 0 && now >= due }
@@ -153,13 +162,13 @@ func (f *Feed) over(now time.Duration) End {
 	return ""
 }
 
-func (f *Feed) ready(p *pen) {
+func (f *Feed) ready(o *output) {
 	f.begun = true
 	f.told = f.sub.Cursor()
 	if f.style.Padded {
-		p.bytes = append(p.bytes, padding...)
+		o.bytes = append(o.bytes, padding...)
 	}
-	p.bytes = append(p.bytes, Ready(f.told, f.heartbeat, f.maxAge, randomRetry(retryMost))...)
+	o.bytes = append(o.bytes, Ready(f.told, f.heartbeat, f.maxAge, randomRetry(retryMost))...)
 }
 
 var padding = func() []byte {
@@ -171,74 +180,75 @@ var padding = func() []byte {
 	return b
 }()
 
-func (f *Feed) bye(p *pen, end End) verdict {
+func (f *Feed) bye(o *output, end End) step {
 	most := retryMost
 	if end == EndShutdown {
+		f.keep = false
 		most = max(most, retryLeast+f.sub.shard.hub.window())
 	}
-	p.bytes = append(p.bytes, Bye(f.told, ByeReason(end), randomRetry(most))...)
-	return verdict{end: end}
+	o.bytes = append(o.bytes, Bye(f.told, end, randomRetry(most))...)
+	return step{end: end}
 }
 
 func randomRetry(most time.Duration) time.Duration { return retryLeast + rand.N(most-retryLeast) }
 
 // events appends what there is of events.
-func (f *Feed) events(p *pen) verdict {
-	frames, next, err := f.sub.take(p.frames[:0], chunkFrames, partBytes)
-	p.frames = frames
+func (f *Feed) events(o *output) step {
+	frames, next, err := f.sub.take(o.frames[:0], chunkFrames, partBytes)
+	o.frames = frames
 	if err != nil {
-		return f.trouble(p, err)
+		return f.trouble(o, err)
 	}
 	for _, e := range frames {
 		if f.style.Enveloped {
-			p.bytes = e.appendEnveloped(p.bytes)
+			o.bytes = e.appendEnveloped(o.bytes)
 		} else {
-			p.bytes = append(p.bytes, e.sse...)
+			o.bytes = append(o.bytes, e.sse...)
 		}
 		if !e.Ephemeral() {
 			f.told = e.Cursor
 		}
-		p.count.frame(e, p.date)
+		o.count.frame(e, o.date)
 	}
-	clear(p.frames)
-	if next == fetchNext && (f.readable == 0 || past(f.readable, p.now)) {
+	clear(o.frames)
+	if next == fetchNext && (f.readable == 0 || past(f.readable, o.now)) {
 		f.readable = 0
 		f.sub.fetch()
-		return verdict{more: true}
+		return step{more: true}
 	}
-	return verdict{more: next == moreNext}
+	return step{more: next == moreNext}
 }
 
 // trouble tells the reader why there are no events, unless it is a passing reason.
-func (f *Feed) trouble(p *pen, err error) verdict {
+func (f *Feed) trouble(o *output, err error) step {
 	var gap *GapError
 	switch {
 	case errors.Is(err, ErrClosed):
-		return f.bye(p, EndShutdown)
+		return f.bye(o, EndShutdown)
 	case errors.As(err, &gap):
 		f.told = gap.Resumed
-		p.bytes = append(p.bytes, Gap(gap)...)
-		return verdict{more: true}
+		o.bytes = append(o.bytes, Gap(gap)...)
+		return step{more: true}
 	}
-	f.readable = p.now + unreadablePause
-	return verdict{}
+	f.readable = o.now + unreadablePause
+	return step{}
 }
 
 // quiet does what is due when there are no more events.
-func (f *Feed) quiet(p *pen, wrote bool) {
-	if past(f.checkpoint, p.now) {
-		f.checkpoint = p.now + checkpointEvery
+func (f *Feed) quiet(o *output, wrote bool) {
+	if past(f.checkpoint, o.now) {
+		f.checkpoint = o.now + checkpointEvery
 		// An old cursor would look like a gap one day, though only other topics went on.
 		if at := f.sub.Cursor(); f.sub.Drained() && at.Position > f.told.Position {
 			f.told, wrote = at, true
-			p.bytes = append(p.bytes, Checkpoint(at)...)
+			o.bytes = append(o.bytes, Checkpoint(at)...)
 		}
 	}
-	if !wrote && past(f.beat, p.now) {
+	if !wrote && past(f.beat, o.now) {
 		if f.style.Pings {
-			p.bytes = append(p.bytes, Ping()...)
+			o.bytes = append(o.bytes, Ping()...)
 		} else {
-			p.bytes = append(p.bytes, Heartbeat...)
+			o.bytes = append(o.bytes, Heartbeat...)
 		}
 	}
 }
@@ -252,67 +262,4 @@ func (f *Feed) next() time.Duration {
 		}
 	}
 	return next
-}
-
-// Run writes the feed until it is over, ctx ends, or a write fails, whose error it
-// returns. It is for connections that cannot be taken over: each write is of whole
-// blocks, and may take its time.
-func (f *Feed) Run(ctx context.Context, write func([]byte) error) error {
-	h := f.sub.shard.hub
-	if err := f.sub.own(nil); err != nil {
-		return err
-	}
-	end := EndLeft
-	defer func() { f.finish(end, nil) }()
-	timer := time.NewTimer(time.Hour)
-	defer timer.Stop()
-	p := pen{bytes: make([]byte, 0, 4<<10)}
-	for ctx.Err() == nil {
-		p.tick(h)
-		p.bytes = p.bytes[:0]
-		v := f.compose(&p)
-		if len(p.bytes) > 0 {
-			if err := write(p.bytes); err != nil {
-				return err
-			}
-			p.count.writes++
-			p.count.bytes += int64(len(p.bytes))
-			f.tell(&p)
-		}
-		if v.end != "" {
-			end = v.end
-			return nil
-		}
-		if v.more {
-			continue
-		}
-		timer.Reset(f.next() - p.now)
-		select {
-		case <-f.sub.ready:
-		case <-timer.C:
-		case <-ctx.Done():
-		}
-	}
-	return nil
-}
-
-func (f *Feed) tell(p *pen) {
-	f.sub.shard.mu.Lock()
-	defer f.sub.shard.mu.Unlock()
-	p.count.flush(&f.sub.shard.count)
-}
-
-// finish ends the feed and tells its owner, once.
-func (f *Feed) finish(end End, conn net.Conn) {
-	l := f.sub.shard
-	l.mu.Lock()
-	open := f.sub.seats != nil
-	if open {
-		l.count.Ended[end]++
-		l.unseat(&f.sub)
-	}
-	l.mu.Unlock()
-	if open && f.ended != nil {
-		f.ended(end, conn)
-	}
 }

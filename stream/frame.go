@@ -111,21 +111,10 @@ func Expiring(at Cursor, left time.Duration) []byte {
 	}{seconds(left)})
 }
 
-// A ByeReason says why the server ends a stream.
-type ByeReason string
-
-// The reasons of stream.bye.
-const (
-	ByeShutdown ByeReason = "shutdown" // the server stops
-	ByeAge      ByeReason = "age"      // the stream is old; a new one spreads the load anew
-	ByeSlow     ByeReason = "slow"     // the reader did not keep up
-	ByeExpired  ByeReason = "expired"  // the token ended
-)
-
 // Bye is the last block of a stream. The retry spreads the returning readers.
-func Bye(at Cursor, reason ByeReason, retry time.Duration) []byte {
+func Bye(at Cursor, reason End, retry time.Duration) []byte {
 	return control(ByeName, at, retry, struct {
-		Reason ByeReason `json:"reason"`
+		Reason End `json:"reason"`
 	}{reason})
 }
 

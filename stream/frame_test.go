@@ -56,7 +56,7 @@ func TestFramesAreGolden(t *testing.T) {
 		"gap":                   Gap(gap),
 		"checkpoint":            Checkpoint(at),
 		"expiring":              Expiring(at, 30*time.Second),
-		"bye":                   Bye(at, ByeShutdown, 8471*time.Millisecond),
+		"bye":                   Bye(at, EndShutdown, 8471*time.Millisecond),
 		"ping":                  Ping(),
 		"heartbeat":             Heartbeat,
 	} {

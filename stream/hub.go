@@ -8,6 +8,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/tidings-live/tidings/stream/internal/conn"
 )
 
 // Sentinels of the hub.
@@ -85,7 +87,7 @@ type Hub struct {
 	joined  atomic.Uint64 // subscriptions so far: they take the shards in turn
 	replays *replays
 	reads   atomic.Int64 // of the log, for readers that were behind
-	poller  lazyPoller
+	poller  *conn.Poller
 
 	// mu guards what follows. Nothing is read, written or encoded under it.
 	mu       sync.RWMutex
@@ -111,7 +113,7 @@ func NewHub(log Log, cfg HubConfig) *Hub {
 		now:    since(time.Now()),
 		wake:   make(chan struct{}, 1),
 		ring:   newRing(cfg.RingEvents, cfg.RingBytes),
-		poller: newLazyPoller(),
+		poller: conn.NewPoller(),
 	}
 	h.replays = newReplays(h)
 	for range cfg.Shards {
@@ -143,7 +145,7 @@ func (h *Hub) Run(ctx context.Context) error {
 	var serving sync.WaitGroup
 	defer serving.Wait()
 	defer h.Close()
-	serving.Go(func() { h.poller.run(ctx) })
+	serving.Go(func() { h.poller.Run(ctx) })
 	for range h.cfg.Replays {
 		serving.Go(func() { h.replays.run(ctx) })
 	}

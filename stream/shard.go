@@ -64,10 +64,10 @@ func (l *shard) seatAll(s *Subscription, topics []Topic) {
 }
 
 // unseat takes a subscription out of all audiences: the last of each moves into its
-// place. It does nothing the second time.
-func (l *shard) unseat(s *Subscription) {
+// place. It reports false, and does nothing, the second time.
+func (l *shard) unseat(s *Subscription) bool {
 	if s.seats == nil {
-		return
+		return false
 	}
 	for _, place := range s.seats {
 		a := place.audience
@@ -89,6 +89,7 @@ func (l *shard) unseat(s *Subscription) {
 		l.hub.replays.forget(s)
 	}
 	l.count.Readers[s.transport]--
+	return true
 }
 
 func (s *Subscription) reseat(a *audience, index int) {

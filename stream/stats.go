@@ -14,18 +14,25 @@ const (
 	Poll Transport = "poll"
 )
 
-// An End is why a stream is over.
+// An End is why a reader is over.
 type End string
 
-// The ends of a stream. The first four are told to the reader, in stream.bye.
+// The ends of readers. The first four are the reasons of stream.bye.
 const (
-	EndShutdown = End(ByeShutdown)
-	EndAge      = End(ByeAge)
-	EndSlow     = End(ByeSlow)
-	EndExpired  = End(ByeExpired)
-	EndStalled  = End("stalled") // its socket took nothing any more
-	EndLeft     = End("left")    // the reader hung up, or the network did
+	EndShutdown End = "shutdown" // the server stops
+	EndAge      End = "age"      // the stream is old; a new one spreads the load anew
+	EndSlow     End = "slow"     // the socket took too long for one part
+	EndExpired  End = "expired"  // the token ended
+	EndStalled  End = "stalled"  // the socket took nothing for too long
+	EndLeft     End = "left"     // the client hung up, or the network did
+	EndAnswered End = "answered" // a poll has its answer
 )
+
+// Ended names what Stats counts ends by.
+type Ended struct {
+	Transport Transport
+	End       End
+}
 
 // Stats are the figures of a hub since it began, and of this moment.
 type Stats struct {
@@ -44,13 +51,13 @@ type Stats struct {
 	RingReads int64               // of readers that were behind: answered from memory
 	LogReads  int64               // of these: those that memory could not answer,
 	Reads     int64               // and what they cost: reads of the log, each for many
-	Ended     map[End]int64       // streams
+	Ended     map[Ended]int64     // readers that have ended
 	Latency   Latency             // from commit to write, of delivered events
 	Breaks    int                 // how often the log broke off, or began a new epoch
 }
 
 func newStats() Stats {
-	return Stats{Readers: make(map[Transport]int64), Ended: make(map[End]int64)}
+	return Stats{Readers: make(map[Transport]int64), Ended: make(map[Ended]int64)}
 }
 
 // LatencyBounds are the upper bounds of the buckets of a [Latency], but for the last,
@@ -88,6 +95,14 @@ func (t *tally) frame(f *Frame, at time.Time) {
 	t.delivered++
 	if !f.Committed.IsZero() {
 		t.latency.add(max(0, at.Sub(f.Committed))) // clocks may differ
+	}
+}
+
+// wrote counts a write. Answers of polls are not counted.
+func (t *tally) wrote(transport Transport, bytes int) {
+	if transport == SSE {
+		t.writes++
+		t.bytes += int64(bytes)
 	}
 }
 

@@ -20,7 +20,7 @@ const (
 // processor's cache.
 type Subscription struct {
 	shard *shard
-	owner servant // whom the shard's worker serves; nil when Next and Take are called
+	owner *driver // that the worker of the shard runs; nil: a goroutine waits for ready
 
 	// The rest is guarded by shard.mu, but for ready.
 
@@ -46,14 +46,6 @@ type Subscription struct {
 	timer     timer
 	transport Transport
 	ready     chan struct{} // without an owner: holds a token when there may be something to take
-}
-
-// A servant is what a shard's worker serves, one at a time.
-type servant interface {
-	// serve does what is to be done now, and waits for nothing.
-	serve(w *worker)
-	// abandon ends it without further ado. It may be called more than once.
-	abandon(w *worker)
 }
 
 // Next waits for events of the topics and returns them in order: first those that
@@ -139,6 +131,30 @@ func (s *Subscription) choose(into, frames []*Frame) []*Frame {
 	return into
 }
 
+// available reports whether there is something to take: frames, an error or the end. It
+// reads on from the ring, or asks for a read of the log; next then is logNext.
+func (s *Subscription) available() (ready bool, next next) {
+	for {
+		s.shard.mu.Lock()
+		ready = s.over() || s.fault != nil || s.ripe > 0
+		next = s.next()
+		s.shard.mu.Unlock()
+		if ready || next != fetchNext {
+			return ready, next
+		}
+		s.fetch()
+	}
+}
+
+// resume is where another subscription goes on, and whether it has something to read at
+// once.
+func (s *Subscription) resume() (at Cursor, more bool) {
+	s.shard.mu.Lock()
+	defer s.shard.mu.Unlock()
+	s.advance()
+	return s.cursor, !s.drained()
+}
+
 // over reports whether the hub has ended it.
 func (s *Subscription) over() bool {
 	return s.shard.closed || s.drain > 0 && s.shard.hub.now() >= s.drain
@@ -207,7 +223,7 @@ func (s *Subscription) Cursor() Cursor {
 
 // advance moves a reader who has seen all that was offered to the head.
 func (s *Subscription) advance() {
-	if s.live && len(s.backlog) == 0 && s.fault == nil {
+	if s.drained() {
 		s.cursor = further(s.cursor, s.shard.head)
 	}
 }
@@ -216,8 +232,10 @@ func (s *Subscription) advance() {
 func (s *Subscription) Drained() bool {
 	s.shard.mu.Lock()
 	defer s.shard.mu.Unlock()
-	return s.live && len(s.backlog) == 0 && s.fault == nil
+	return s.drained()
 }
+
+func (s *Subscription) drained() bool { return s.live && len(s.backlog) == 0 && s.fault == nil }
 
 // Close ends the subscription. It may be called more than once.
 func (s *Subscription) Close() {
@@ -311,13 +329,16 @@ func (s *Subscription) setBehind(behind bool) {
 // own settles who is told when there is something to take: the shard's worker, who
 // serves the owner, or, when there is none, who waits for ready. It returns ErrClosed
 // when the worker has gone.
-func (s *Subscription) own(owner servant) error {
+func (s *Subscription) own(owner *driver) error {
 	s.shard.mu.Lock()
 	defer s.shard.mu.Unlock()
-	if owner == nil {
-		s.ready = make(chan struct{}, 1)
-	} else if s.shard.deserted {
+	switch {
+	case owner != nil && s.shard.deserted:
 		return ErrClosed
+	case owner != nil:
+		s.ready = nil
+	case s.ready == nil:
+		s.ready = make(chan struct{}, 1)
 	}
 	s.owner = owner
 	s.mark()

@@ -3,7 +3,6 @@ package stream
 import (
 	"bufio"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -12,9 +11,10 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
+
+	"github.com/tidings-live/tidings/stream/streamtest"
 )
 
 // live starts a hub on the real clock, over real sockets.
@@ -34,20 +34,8 @@ func start(t testing.TB, h *Hub) *Hub {
 		}
 	}()
 	t.Cleanup(func() { stop(); <-done })
-	eventually(t, "ready", func() bool { return h.Err() == nil })
+	streamtest.Eventually(t, "ready", func() bool { return h.Err() == nil })
 	return h
-}
-
-func eventually(t testing.TB, what string, holds func() bool) {
-	t.Helper()
-	deadline := time.After(30 * time.Second)
-	for !holds() {
-		select {
-		case <-deadline:
-			t.Fatalf("never: %s", what)
-		case <-time.After(2 * time.Millisecond):
-		}
-	}
 }
 
 // sockets are both ends of a connection.
@@ -99,7 +87,7 @@ func attachTo(t testing.TB, h *Hub, cfg FeedConfig, near, far net.Conn) *client 
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := feed.TakeOver(far, []byte(testHead), true, true); err != nil {
+	if err := feed.TakeOver(far, Takeover{Head: []byte(testHead), Chunked: true, Keep: true}); err != nil {
 		t.Fatal(err)
 	}
 	if err := near.SetDeadline(time.Now().Add(60 * time.Second)); err != nil {
@@ -186,8 +174,8 @@ func TestTakeOver(t *testing.T) {
 			if err := leave(c.conn.(*net.TCPConn)); err != nil {
 				t.Error(err)
 			}
-			if end := <-c.ended; end != EndLeft {
-				t.Errorf("%s: ended with %q", name, end)
+			if conn, end := <-c.kept, <-c.ended; end != EndLeft || conn != nil {
+				t.Errorf("%s: ended with %q, and the connection %v came back", name, end, conn)
 			}
 		}
 		if n := h.Stats().Readers[SSE]; n != 0 {
@@ -213,27 +201,6 @@ func TestTakeOver(t *testing.T) {
 			t.Errorf("over the same connection came %q, %v", line, err)
 		}
 	})
-	t.Run("WritesToNobodyOnceItHasEnded", func(t *testing.T) {
-		t.Parallel()
-		h := live(t, newMemoryLog(), HubConfig{})
-		_, far := sockets(t)
-		ended := make(chan End, 1)
-		feed, err := h.Open(FeedConfig{
-			Topics: []Topic{post42}, Heartbeat: time.Hour, MaxAge: time.Millisecond,
-			Ended: func(end End, _ net.Conn) { ended <- end },
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := feed.TakeOver(far, []byte(testHead), true, true); err != nil {
-			t.Fatal(err)
-		}
-		<-ended
-		if _, err := feed.wire.socket.write([]byte("late")); !errors.Is(err, syscall.EBADF) {
-			t.Errorf("got %v, want the error of no descriptor", err)
-		}
-	})
-
 	t.Run("SaysGoodbyeAndClosesWhenItDrains", func(t *testing.T) {
 		t.Parallel()
 		h := live(t, newMemoryLog(), HubConfig{})
@@ -304,10 +271,8 @@ func TestChurnMixesNobodyUp(t *testing.T) {
 	reading.Wait()
 	close(stop)
 	writing.Wait()
-	h.poller.mu.Lock()
-	defer h.poller.mu.Unlock()
-	if len(h.poller.free) != len(h.poller.slots) || len(h.poller.slots) > 16 {
-		t.Errorf("%d of %d slots are free", len(h.poller.free), len(h.poller.slots))
+	if stats := h.Stats(); stats.Readers[SSE] != 0 || stats.Ended[Ended{SSE, EndLeft}] != 8*40 {
+		t.Errorf("%d readers are left, %v have ended", stats.Readers[SSE], stats.Ended)
 	}
 }
 
@@ -336,7 +301,7 @@ func TestFanOutAllocatesNothingPerReader(t *testing.T) {
 			delivered := h.Stats().Delivered
 			log.append(post42)
 			h.Wake()
-			eventually(t, "delivered", func() bool { return h.Stats().Delivered == delivered+readers })
+			streamtest.Eventually(t, "delivered", func() bool { return h.Stats().Delivered == delivered+readers })
 		}
 	}
 	send(10)

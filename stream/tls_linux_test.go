@@ -13,6 +13,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/tidings-live/tidings/stream/streamtest"
 )
 
 // certificate signs itself.
@@ -55,7 +57,8 @@ func encrypted(t testing.TB, version uint16) (near, far *tls.Conn) {
 		t.Fatal(err)
 	}
 	far = <-accepted
-	if err := far.NetConn().(*gate).SetWriteBuffer(32 << 10); err != nil {
+	tcpConn, _ := TCP(far)
+	if err := tcpConn.SetWriteBuffer(32 << 10); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { near.Close(); far.Close() })
@@ -76,7 +79,7 @@ func TestTakeOverOfTLS(t *testing.T) {
 			const n = 200 // more than the socket takes at once
 			log.append(slices.Repeat([]Topic{post42}, n)...)
 			h.Wake()
-			eventually(t, "bytes wait for the socket", func() bool { return h.Stats().Unsent > 0 })
+			streamtest.Eventually(t, "bytes wait for the socket", func() bool { return h.Stats().Unsent > 0 })
 			if got, want := c.all(n, "x"), texts(log.want(0, post42)); !slices.Equal(got, want) {
 				t.Errorf("got %v", got)
 			}
@@ -141,7 +144,7 @@ func TestTakeOverOfTLS(t *testing.T) {
 		log := newMemoryLog()
 		h := live(t, log, HubConfig{})
 		near, far := encrypted(t, tls.VersionTLS13)
-		w := parkAt(t, h, Now, time.Hour, near, far)
+		w := waitAt(t, h, Now, time.Hour, near, far)
 		log.append(post42)
 		h.Wake()
 		if got := w.line(t); got != "1 1-1 <nil> true 1\n" {

@@ -8,7 +8,7 @@ import (
 // A worker serves the marked subscriptions of a shard. What it holds is scratch space
 // that all of them share: none keeps a buffer of its own while it has nothing to write.
 type worker struct {
-	pen
+	output
 	shard *shard
 }
 
@@ -78,6 +78,6 @@ func (w *worker) abandon() {
 	}
 	w.shard.mu.Unlock()
 	for _, s := range left {
-		s.owner.abandon(w)
+		s.owner.finish(w, EndShutdown)
 	}
 }

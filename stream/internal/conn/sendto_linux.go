@@ -1,6 +1,6 @@
 //go:build !386
 
-package stream
+package conn
 
 import "syscall"
 

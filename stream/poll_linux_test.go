@@ -2,50 +2,51 @@ package stream
 
 import (
 	"bufio"
-	"errors"
 	"fmt"
 	"io"
 	"net"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/tidings-live/tidings/stream/streamtest"
 )
 
-// A waiter is the client's end of a parked poll.
+// A waiter is the client's end of a poll whose connection was taken over.
 type waiter struct {
 	conn net.Conn
 	kept chan net.Conn
+	end  chan End
 }
 
-// park parks a subscription; its answer is a line.
-func parkAt(t *testing.T, h *Hub, start Start, until time.Duration, near, far net.Conn) *waiter {
+// waitAt opens a poll and gives it far. Its answer is a line.
+func waitAt(t *testing.T, h *Hub, start Start, until time.Duration, near, far net.Conn) *waiter {
 	t.Helper()
-	s, err := h.Subscribe([]Topic{post42}, start)
-	if err != nil {
-		t.Fatal(err)
-	}
-	w := &waiter{near, make(chan net.Conn, 1)}
-	err = s.Park(far, Parking{
-		Until: time.Now().Add(until), Limit: 100, Keep: true,
-		Done: func(conn net.Conn) { w.kept <- conn },
-		Answer: func(frames []*Frame, err error, keep bool) []byte {
-			var text strings.Builder
-			for _, f := range frames {
-				text.WriteString(f.Data.String())
-			}
-			return fmt.Appendf(nil, "%d %v %v %v %d\n", len(frames), s.Cursor(), err, keep, text.Len())
-		},
+	return waitFor(t, h, start, until, near, far, func(r PollResult) []byte {
+		var text strings.Builder
+		for _, f := range r.Frames {
+			text.WriteString(f.Data.String())
+		}
+		return fmt.Appendf(nil, "%d %v %v %v %d\n", len(r.Frames), r.Cursor, r.Err, r.Keep, text.Len())
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
+}
+
+func waitFor(t *testing.T, h *Hub, start Start, until time.Duration, near, far net.Conn, encode func(PollResult) []byte) *waiter {
+	t.Helper()
+	w := &waiter{near, make(chan net.Conn, 1), make(chan End, 1)}
+	p, err := h.OpenPoll(PollConfig{
+		Topics: []Topic{post42}, Start: start, Until: time.Now().Add(until), Limit: 100,
+		Ended: func(end End, conn net.Conn) { w.end <- end; w.kept <- conn },
+	})
+	streamtest.Must(t, err)
+	streamtest.Must(t, p.TakeOver(far, encode, true))
 	return w
 }
 
-func parkOne(t *testing.T, h *Hub, start Start, until time.Duration) *waiter {
+func waitOne(t *testing.T, h *Hub, start Start, until time.Duration) *waiter {
 	t.Helper()
 	near, far := sockets(t)
-	return parkAt(t, h, start, until, near, far)
+	return waitAt(t, h, start, until, near, far)
 }
 
 func (w *waiter) line(t *testing.T) string {
@@ -57,14 +58,14 @@ func (w *waiter) line(t *testing.T) string {
 	return line
 }
 
-func TestPark(t *testing.T) {
+func TestPollThatWaits(t *testing.T) {
 	t.Parallel()
 
 	t.Run("AnswersAnEventAndKeepsTheConnection", func(t *testing.T) {
 		t.Parallel()
 		log := newMemoryLog()
 		h := live(t, log, HubConfig{})
-		w := parkOne(t, h, Now, time.Hour)
+		w := waitOne(t, h, Now, time.Hour)
 		log.append(post42)
 		h.Wake()
 		if got, want := w.line(t), fmt.Sprintf("1 %v <nil> true 1\n", log.lastCursor()); got != want {
@@ -85,7 +86,7 @@ func TestPark(t *testing.T) {
 	t.Run("AnswersWhenTheWaitIsOver", func(t *testing.T) {
 		t.Parallel()
 		h := live(t, newMemoryLog(), HubConfig{})
-		w := parkOne(t, h, Now, 30*time.Millisecond)
+		w := waitOne(t, h, Now, 30*time.Millisecond)
 		if got := w.line(t); got != "0 1-0 <nil> true 0\n" {
 			t.Errorf("got %q", got)
 		}
@@ -93,7 +94,7 @@ func TestPark(t *testing.T) {
 	t.Run("TellsAGap", func(t *testing.T) {
 		t.Parallel()
 		h := live(t, newMemoryLog(), HubConfig{})
-		w := parkOne(t, h, At(Cursor{7, 1}), time.Hour)
+		w := waitOne(t, h, At(Cursor{7, 1}), time.Hour)
 		if got := w.line(t); !strings.Contains(got, "restored") {
 			t.Errorf("got %q", got)
 		}
@@ -104,13 +105,13 @@ func TestPark(t *testing.T) {
 	t.Run("LetsGoWhoLeavesAtOnce", func(t *testing.T) {
 		t.Parallel()
 		h := live(t, newMemoryLog(), HubConfig{})
-		w := parkOne(t, h, Now, time.Hour)
+		w := waitOne(t, h, Now, time.Hour)
 		w.conn.(*net.TCPConn).CloseWrite()
 		if got := w.line(t); got != "0 1-0 context canceled false 0\n" {
 			t.Errorf("who closed its half got %q", got)
 		}
 		<-w.kept
-		w = parkOne(t, h, Now, time.Hour)
+		w = waitOne(t, h, Now, time.Hour)
 		w.conn.Close()
 		<-w.kept
 		if n := h.Stats().Readers[Poll]; n != 0 {
@@ -120,7 +121,7 @@ func TestPark(t *testing.T) {
 	t.Run("LetsAllGoWhenItDrains", func(t *testing.T) {
 		t.Parallel()
 		h := live(t, newMemoryLog(), HubConfig{})
-		w := parkOne(t, h, Now, time.Hour)
+		w := waitOne(t, h, Now, time.Hour)
 		h.Drain(t.Context(), time.Second)
 		if got := w.line(t); !strings.Contains(got, ErrClosed.Error()) {
 			t.Errorf("got %q", got)
@@ -133,7 +134,7 @@ func TestPark(t *testing.T) {
 		const many = 600
 		var all []*waiter
 		for range many {
-			all = append(all, parkOne(t, h, Now, time.Hour))
+			all = append(all, waitOne(t, h, Now, time.Hour))
 		}
 		begun := h.now()
 		log.append(post42)
@@ -150,24 +151,13 @@ func TestPark(t *testing.T) {
 		log := padded{newMemoryLog(), large(100)}
 		h := live(t, log, HubConfig{Patience: 100 * time.Millisecond})
 		near, far := narrow(t, 4<<10)
-		s, err := h.Subscribe([]Topic{post42}, Now)
-		if err != nil {
-			t.Fatal(err)
-		}
-		kept := make(chan net.Conn, 1)
-		err = s.Park(far, Parking{
-			Until: time.Now().Add(time.Hour), Limit: 1, Keep: true,
-			Done:   func(conn net.Conn) { kept <- conn },
-			Answer: func([]*Frame, error, bool) []byte { return make([]byte, 8<<20) },
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
+		w := waitFor(t, h, Now, time.Hour, near, far, func(PollResult) []byte { return make([]byte, 8<<20) })
 		log.append(post42)
 		h.Wake()
-		if conn := <-kept; conn != nil {
+		if conn := <-w.kept; conn != nil {
 			t.Error("it kept a connection that took half an answer")
 		}
+		streamtest.Want(t, "the end", <-w.end, EndStalled)
 		if n, err := io.Copy(io.Discard, near); n >= 8<<20 {
 			t.Errorf("%d bytes came, %v", n, err)
 		}
@@ -175,19 +165,18 @@ func TestPark(t *testing.T) {
 			t.Errorf("%d bytes are counted as unsent", unsent)
 		}
 	})
-	t.Run("RefusesWhatIsNoSocket", func(t *testing.T) {
+	t.Run("RefusesAConnectionWithoutASocket", func(t *testing.T) {
 		t.Parallel()
 		h := live(t, newMemoryLog(), HubConfig{})
-		s, err := h.Subscribe([]Topic{post42}, Now)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer s.Close()
+		p, err := h.OpenPoll(PollConfig{Topics: []Topic{post42}})
+		streamtest.Must(t, err)
 		near, far := net.Pipe()
 		defer near.Close()
 		defer far.Close()
-		if err := s.Park(far, Parking{}); !errors.Is(err, errNoSocket) || CanTakeOver(far) {
-			t.Errorf("a pipe is %v", err)
-		}
+		streamtest.WantErr(t, p.TakeOver(far, nil, false), ErrNotSupported)
+		p.Close()
+		stats := h.Stats()
+		streamtest.Want(t, "the number of polls left", stats.Readers[Poll], 0)
+		streamtest.Want(t, "the ends", len(stats.Ended), 0)
 	})
 }

@@ -1,0 +1,167 @@
+package conn
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"syscall"
+)
+
+// A Poller learns when sockets can be written or read again, or are gone: one epoll(7),
+// edge-triggered, for all of them. The epoll is made for the first connection, so a hub
+// without connections has no descriptor.
+type Poller struct {
+	once sync.Once
+	made chan struct{} // closed when file and raw are set, or err is
+	err  error
+	file *os.File // of the runtime's own poller, so that waiting for it blocks no thread
+	raw  syscall.RawConn
+
+	mu    sync.Mutex // guards slots and free
+	slots []slot
+	free  []int32 // indexes of slots that no connection has
+}
+
+// A slot is what the poller knows of one connection. The generation counts the
+// connections that had the slot: an event of an earlier one is ignored.
+type slot struct {
+	watcher    Watcher
+	generation int32
+}
+
+// A place names a slot and the generation in which a connection has it.
+type place struct {
+	slot       int32
+	generation int32
+}
+
+// NewPoller returns a poller, which tells of nothing until it runs.
+func NewPoller() *Poller { return &Poller{made: make(chan struct{})} }
+
+// Run calls watchers until ctx ends.
+func (p *Poller) Run(ctx context.Context) {
+	select {
+	case <-p.made:
+		if p.err == nil {
+			p.poll(ctx)
+		}
+	case <-ctx.Done():
+	}
+}
+
+// start makes the epoll, once.
+func (p *Poller) start() error {
+	p.once.Do(func() {
+		p.err = p.create()
+		close(p.made)
+	})
+	return p.err
+}
+
+func (p *Poller) create() error {
+	fd, err := syscall.EpollCreate1(syscall.EPOLL_CLOEXEC)
+	if err != nil {
+		return fmt.Errorf("create epoll: %w", err)
+	}
+	if err := syscall.SetNonblock(fd, true); err != nil {
+		return errors.Join(err, syscall.Close(fd))
+	}
+	p.file = os.NewFile(uintptr(fd), "epoll")
+	if p.raw, err = p.file.SyscallConn(); err != nil {
+		return errors.Join(err, p.file.Close())
+	}
+	return nil
+}
+
+const epollet = 1 << 31 // EPOLLET of sys/epoll.h; the constant of package syscall is negative
+
+// add watches the socket of a connection.
+func (p *Poller) add(c *Conn, watcher Watcher) error {
+	if err := p.start(); err != nil {
+		return err
+	}
+	events := uint32(syscall.EPOLLOUT | syscall.EPOLLRDHUP | epollet)
+	if c.tls != nil {
+		events |= syscall.EPOLLIN
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.free) == 0 {
+		p.slots = append(p.slots, slot{})
+		p.free = append(p.free, int32(len(p.slots)-1))
+	}
+	i := p.free[len(p.free)-1]
+	p.free = p.free[:len(p.free)-1]
+	p.slots[i].watcher = watcher
+	c.place = place{i, p.slots[i].generation}
+	// Fd and Pad are together the 64 bits of epoll_data, which the kernel returns as they are.
+	event := syscall.EpollEvent{Events: events, Fd: c.place.slot, Pad: c.place.generation}
+	if err := p.control(c, syscall.EPOLL_CTL_ADD, &event); err != nil {
+		p.freeLocked(c)
+		return fmt.Errorf("watch connection: %w", err)
+	}
+	return nil
+}
+
+// freeLocked makes the slot of a connection free.
+func (p *Poller) freeLocked(c *Conn) {
+	s := &p.slots[c.place.slot]
+	s.watcher = nil
+	s.generation++
+	p.free = append(p.free, c.place.slot)
+}
+
+// remove stops watching a connection. It must be called before the connection is closed.
+func (p *Poller) remove(c *Conn) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.freeLocked(c)
+	_ = p.control(c, syscall.EPOLL_CTL_DEL, nil) // an error means that the socket is gone
+}
+
+func (p *Poller) control(c *Conn, op int, event *syscall.EpollEvent) (err error) {
+	outer := p.raw.Control(func(epoll uintptr) { err = syscall.EpollCtl(int(epoll), op, int(c.socket), event) })
+	return cmp.Or(outer, err)
+}
+
+// poll waits for events until ctx ends.
+func (p *Poller) poll(ctx context.Context) {
+	defer context.AfterFunc(ctx, func() { p.file.Close() })()
+	var events [256]syscall.EpollEvent
+	for {
+		var n int
+		err := p.raw.Read(func(fd uintptr) bool {
+			n, _ = syscall.EpollWait(int(fd), events[:], 0)
+			return n > 0
+		})
+		if err != nil {
+			return
+		}
+		p.report(events[:n])
+	}
+}
+
+// report tells the watchers of events.
+func (p *Poller) report(events []syscall.EpollEvent) {
+	const over = syscall.EPOLLRDHUP | syscall.EPOLLHUP | syscall.EPOLLERR
+	for _, e := range events {
+		p.mu.Lock()
+		s := p.slots[e.Fd]
+		p.mu.Unlock()
+		if s.watcher == nil || s.generation != e.Pad {
+			continue
+		}
+		s.watcher.SocketChanged(e.Events&over != 0)
+	}
+}
+
+// Free reports how many of the slots that were ever needed are free, and how many there
+// are.
+func (p *Poller) Free() (free, slots int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.free), len(p.slots)
+}

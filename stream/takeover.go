@@ -1,0 +1,159 @@
+package stream
+
+import (
+	"net"
+	"strconv"
+)
+
+// turns is how many parts one reader gets before the worker serves the next one.
+const turns = 4
+
+// A socketWatcher is a subscription as the poller of sockets calls it.
+type socketWatcher Subscription
+
+// SocketChanged implements conn.Watcher.
+func (w *socketWatcher) SocketChanged(gone bool) { (*Subscription)(w).poke(gone) }
+
+// takeOver gives the connection to the worker of the shard. On an error the connection
+// is unchanged and the driver still has to be closed.
+func (d *driver) takeOver(c net.Conn) error {
+	poller := d.sub.shard.hub.poller
+	if err := d.conn.Open(c, poller, (*socketWatcher)(&d.sub)); err != nil {
+		return err
+	}
+	d.started = true
+	if err := d.sub.own(d); err != nil {
+		d.started = false
+		d.conn.Release(poller, true)
+		return err
+	}
+	return nil
+}
+
+// serve writes what there is to write, as far as the socket takes it. The worker calls
+// it when the subscription is marked: something has come, is due, or has happened to the
+// connection.
+func (d *driver) serve(w *worker) {
+	left := d.sub.served() || !d.conn.Receive(w.now)
+	d.countUnsent(w)
+	d.keep = d.keep && !left
+	if left && d.ending != "" {
+		d.finish(w, EndLeft)
+		return
+	}
+	if !d.flush(w) {
+		return
+	}
+	for range turns {
+		w.bytes = w.bytes[:chunkRoom]
+		s := d.composer.compose(&w.output, left)
+		err := d.send(w, s.end != "")
+		switch {
+		case err != nil:
+			d.finish(w, EndLeft)
+			return
+		case s.end != "":
+			d.ending = s.end
+			d.flush(w)
+			return
+		case !s.more || d.conn.Pending() > 0:
+			d.arm(w, s)
+			return
+		}
+	}
+	d.sub.again()
+}
+
+// flush writes what is pending, and ends the reader if that was the last or if the
+// socket takes nothing. It reports whether more can be composed.
+func (d *driver) flush(w *worker) bool {
+	if d.conn.Pending() == 0 && d.ending == "" {
+		return true
+	}
+	err := d.conn.Flush(w.now)
+	d.countUnsent(w)
+	patience := w.shard.hub.cfg.Patience
+	switch {
+	case err != nil:
+		d.finish(w, EndLeft)
+	case d.conn.Pending() == 0 && d.ending != "":
+		d.finish(w, d.ending)
+	case d.conn.Pending() == 0:
+		d.slow = d.slow || w.now-d.conn.PendingSince() > 3*patience
+		return true
+	case w.now >= d.conn.StalledAt(patience):
+		d.finish(w, EndStalled)
+	default:
+		d.arm(w, step{})
+	}
+	return false
+}
+
+// arm sets the timer to when the next step is due, or to when pending bytes will have
+// waited too long, unless it fires earlier anyway.
+func (d *driver) arm(w *worker, s step) {
+	due := s.due
+	if d.conn.Pending() > 0 {
+		due = d.conn.StalledAt(w.shard.hub.cfg.Patience)
+	}
+	if d.armed > w.now && d.armed <= due {
+		return
+	}
+	d.armed = d.sub.arm(due)
+}
+
+// finish ends a reader whose connection was taken over. The connection is given back if
+// it can be used again.
+func (d *driver) finish(w *worker, end End) {
+	c := d.conn.Release(w.shard.hub.poller, d.keep && end == d.ending)
+	d.countUnsent(w)
+	d.close(end, c)
+}
+
+// countUnsent counts the change of pending bytes.
+func (d *driver) countUnsent(w *worker) {
+	pending := d.conn.Pending()
+	w.count.unsent += int64(pending - d.counted)
+	d.counted = pending
+}
+
+// send writes the composed bytes, with the head before them and the last chunk after
+// them where they belong.
+func (d *driver) send(w *worker, last bool) error {
+	part := w.bytes[chunkRoom:]
+	if d.chunked {
+		w.bytes, part = enclose(w.bytes, last)
+	}
+	if d.head != nil {
+		part = append(d.head, part...)
+		d.head = nil
+	}
+	if len(part) == 0 {
+		return nil
+	}
+	w.count.wrote(d.sub.transport, len(part))
+	err := d.conn.Send(part, w.now)
+	d.countUnsent(w)
+	return err
+}
+
+// chunkRoom is kept free before the bytes of a chunk for its length: six hexadecimal
+// digits, CR and LF.
+const chunkRoom = 8
+
+// enclose makes a chunk (RFC 9112 section 7.1) of the bytes after chunkRoom, if there are
+// any, and appends the last chunk if this is the last part.
+func enclose(b []byte, last bool) (grown, part []byte) {
+	start := chunkRoom
+	if size := len(b) - chunkRoom; size > 0 {
+		var digits [chunkRoom]byte
+		length := append(strconv.AppendInt(digits[:0], int64(size), 16), '\r', '\n')
+		start -= len(length)
+		copy(b[start:], length)
+		b = append(b, '\r', '\n')
+	}
+	if last {
+		b = append(b, "0\r\n\r\n"...)
+	}
+	return b, b[start:]
+}
