@@ -42,3 +42,19 @@ func TestGenerated_VersionIsRaisedWithEachChange(t *testing.T) {
 			"After a merge conflict in it, take the higher version first", path, version)
 	}
 }
+
+func TestGenerated_SchemaIsWhatTheMigrationsMake(t *testing.T) {
+	t.Parallel()
+
+	const path = "schema.sql"
+	conn, _ := database(t)
+	want := dumpSchema(t, conn)
+	if *update {
+		Must(t, os.WriteFile(path, []byte(want), 0o644))
+	}
+	got, err := os.ReadFile(path)
+	Must(t, err)
+	if string(got) != want {
+		t.Errorf("%s is stale: run go generate ./migrations. It should be\n%s", path, want)
+	}
+}

@@ -1,9 +1,13 @@
 package migrations_test
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/tidings-live/tidings/stream"
+	. "github.com/tidings-live/tidings/stream/streamtest"
 )
 
 const publish = `select tidings.publish($1, $2, $3)`
@@ -51,11 +55,9 @@ func TestPublish_RefusesTheRest(t *testing.T) {
 	} {
 		calls["Topic "+topic] = call{topic, "x", `{}`}
 	}
-	for _, name := range []string{
-		"", "X", "a b", "a_b", "a\n", "\na", "a:b", "é", strings.Repeat("a", 65),
-		"stream.ready", "stream.", "stream.x", "new-comment", "comment-updated", "comment-deleted", "comment-count",
-		"like-update", "notification", "typing", "presence", "open", "error",
-	} {
+	for _, name := range append(reserved(),
+		"", "X", "a b", "a_b", "a\n", "\na", "a:b", "é", strings.Repeat("a", 65), "stream.ready", "stream.", "stream.x",
+	) {
 		calls["Name "+name] = call{"post:p", name, `{}`}
 	}
 	for name, c := range calls {
@@ -67,6 +69,40 @@ func TestPublish_RefusesTheRest(t *testing.T) {
 	}
 	if got := since(t, conn, 0); len(got) != 0 {
 		t.Errorf("got %q", got)
+	}
+}
+
+// reserved lists the event names that tidings.publish refuses, besides stream.*: those
+// that Tidings gives, one that it will give, and two that EventSource itself uses.
+func reserved() []string {
+	names := []string{"presence", "open", "error"}
+	for _, kind := range stream.EventKinds {
+		if !kind.Control {
+			names = append(names, kind.Name.String())
+		}
+	}
+	return names
+}
+
+func TestPublish_ReservesTheNamesOfEventKinds(t *testing.T) {
+	t.Parallel()
+
+	list := regexp.MustCompile(`(?s)publish\.name in \((.*?)\)`).FindStringSubmatch(text(t, "functions/publish.sql"))
+	if list == nil {
+		t.Fatal("functions/publish.sql has no list of names")
+	}
+	var got []string
+	for _, match := range regexp.MustCompile(`'([^']*)'`).FindAllStringSubmatch(list[1], -1) {
+		got = append(got, match[1])
+	}
+	want := reserved()
+	slices.Sort(got)
+	slices.Sort(want)
+	Want(t, "list of reserved names in functions/publish.sql, compared with stream.EventKinds", got, want)
+	for _, kind := range stream.EventKinds {
+		if kind.Control && !strings.HasPrefix(kind.Name.String(), "stream.") {
+			t.Errorf("%s is not reserved: it does not begin with stream.", kind.Name)
+		}
 	}
 }
 
