@@ -8,7 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// data reads the data of the only event of a name after a position.
+// data returns the data of the only event with a name after a position.
 func data(t *testing.T, conn *pgx.Conn, name string, position int64) map[string]any {
 	t.Helper()
 	text := value[string](t, conn, `
@@ -22,7 +22,8 @@ func data(t *testing.T, conn *pgx.Conn, name string, position int64) map[string]
 	return object
 }
 
-// same compares the only event of a name with the JSON that it should be.
+// same fails the test if the data of the only event with a name after a position is not
+// the wanted JSON.
 func same(t *testing.T, conn *pgx.Conn, name string, position int64, want string) {
 	t.Helper()
 	got, _ := json.Marshal(data(t, conn, name, position))
@@ -77,38 +78,38 @@ func TestComments_EventsHaveTheDocumentedData(t *testing.T) {
 	same(t, conn, "comment-deleted", before, `{"id": "18", "postId": "auth0|4/2", "parentId": "17"}`)
 }
 
-func TestComments_WhatHappensToThemIsTold(t *testing.T) {
+func TestComments_ChangesBecomeEvents(t *testing.T) {
 	t.Parallel()
 
 	const held = `insert into tidings.comments (id, post_id, author_id, body, status) values (9, 'p', 'ann', 'x', 'pending')`
 	for name, c := range map[string]struct {
 		setup, sql string
 		want       []string
-		row        string // of comment 1, or 9, afterwards: status, body, version, edited, deleted
+		row        string // the comment afterwards: status, body, version, edited, deleted
 	}{
 		"Edited":          {comment, `update tidings.comments set body = 'y'`, []string{"comment-updated"}, "published y 2 t f"},
 		"EditedToTheSame": {comment, `update tidings.comments set body = body`, nil, "published hello 1 f f"},
-		"GivenAway":       {comment, `update tidings.comments set author_id = 'bob'`, []string{"comment-updated"}, "published hello 2 f f"},
+		"AnotherAuthor":   {comment, `update tidings.comments set author_id = 'bob'`, []string{"comment-updated"}, "published hello 2 f f"},
 		"Tombstone": {
 			comment, `update tidings.comments set status = 'deleted'`,
 			[]string{"comment-deleted", "comment-count"}, "deleted  2 f t",
 		},
-		"Deleted":        {comment, `delete from tidings.comments`, []string{"comment-deleted", "comment-count"}, ""},
-		"Hidden":         {comment, `update tidings.comments set status = 'spam'`, []string{"comment-deleted", "comment-count"}, "spam hello 2 f f"},
-		"HeldAtFirst":    {``, held, nil, "pending x 1 f f"},
-		"Approved":       {held, `update tidings.comments set status = 'published'`, []string{"new-comment", "comment-count"}, "published x 2 f f"},
-		"EditedWhenHeld": {held, `update tidings.comments set body = 'y'`, nil, "pending y 2 t f"},
-		"Rejected":       {held, `update tidings.comments set status = 'rejected'`, nil, "rejected x 2 f f"},
-		"DeletedHeld":    {held, `delete from tidings.comments`, nil, ""},
-		"ApprovedEdited": {
+		"Deleted":             {comment, `delete from tidings.comments`, []string{"comment-deleted", "comment-count"}, ""},
+		"Hidden":              {comment, `update tidings.comments set status = 'spam'`, []string{"comment-deleted", "comment-count"}, "spam hello 2 f f"},
+		"InsertedAsPending":   {``, held, nil, "pending x 1 f f"},
+		"Approved":            {held, `update tidings.comments set status = 'published'`, []string{"new-comment", "comment-count"}, "published x 2 f f"},
+		"EditedWhilePending":  {held, `update tidings.comments set body = 'y'`, nil, "pending y 2 t f"},
+		"Rejected":            {held, `update tidings.comments set status = 'rejected'`, nil, "rejected x 2 f f"},
+		"DeletedWhilePending": {held, `delete from tidings.comments`, nil, ""},
+		"ApprovedAndEdited": {
 			held, `update tidings.comments set status = 'published', body = 'y'`,
 			[]string{"new-comment", "comment-count"}, "published y 2 t f",
 		},
-		"ComeAndGoneInOneCommit": {
+		"InsertedAndDeletedInOneCommit": {
 			``, `begin; ` + comment + `; update tidings.comments set body = 'y'; delete from tidings.comments; commit`,
 			[]string{"new-comment", "comment-updated", "comment-deleted"}, "",
 		},
-		"ManyAtOnce": {
+		"SeveralInOneStatement": {
 			comment + `;` + held,
 			`update tidings.comments set status = case id when 9 then 'published' else 'spam' end`,
 			[]string{"new-comment", "comment-deleted"}, "spam hello 2 f f",
@@ -137,7 +138,7 @@ func TestComments_WhatHappensToThemIsTold(t *testing.T) {
 	}
 }
 
-func TestComments_KeepTheirPlace(t *testing.T) {
+func TestComments_KeepTheirIdPostAndParent(t *testing.T) {
 	t.Parallel()
 
 	conn, _ := database(t)

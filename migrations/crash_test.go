@@ -8,7 +8,7 @@ import (
 	"github.com/tidings-live/tidings/store/storetest"
 )
 
-// A position that somebody has read must never be given to another event.
+// A position that a reader has seen must never be given to another event.
 func TestCrash_PositionsAreNotReused(t *testing.T) {
 	t.Parallel()
 
@@ -18,7 +18,7 @@ func TestCrash_PositionsAreNotReused(t *testing.T) {
 		t.Fatal(err)
 	}
 	conn := connect(t, dsn)
-	exec(t, conn, `alter system set wal_writer_delay = '10s'`) // nobody else flushes
+	exec(t, conn, `alter system set wal_writer_delay = '10s'`) // only a commit flushes the WAL
 	exec(t, conn, `alter system set max_prepared_transactions = 2`)
 	exec(t, conn, `alter database tidings set synchronous_commit = off`)
 	exec(t, conn, `select pg_reload_conf()`)
@@ -49,7 +49,7 @@ func TestCrash_PositionsAreNotReused(t *testing.T) {
 		t.Errorf("position %d again", first)
 	}
 	if got := len(epochs(t, conn)); got != 1 {
-		t.Errorf("%d epochs: a crash is no new history", got)
+		t.Errorf("%d epochs, want 1: a crash begins no new history", got)
 	}
 	countsAreRight(t, conn)
 

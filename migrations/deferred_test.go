@@ -7,30 +7,30 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Whatever a transaction does with SET CONSTRAINTS, its events come at its COMMIT,
-// once, and until then it has no right to number events.
+// Whatever a transaction does with SET CONSTRAINTS, its events are numbered once, at
+// COMMIT, and until then it does not hold the turn.
 func TestFlush_WaitsForCommit(t *testing.T) {
 	t.Parallel()
 
 	const immediate = `set constraints all immediate;`
 	// Each string is one message, so its statements have one statement_timestamp.
 	for name, messages := range map[string][]string{
-		"WithoutSetConstraints":          {comment},
-		"SetAfterTheWrite":               {comment, immediate},
-		"SetBeforeTheWrite":              {immediate, comment},
-		"SetAroundWrites":                {immediate, comment, `set constraints all deferred`, immediate},
-		"SetTwice":                       {comment, immediate, immediate},
-		"SetByName":                      {comment, `set constraints tidings.flush immediate`, `set constraints tidings.flush immediate`},
-		"SetInTheMessageOfTheWrite":      {comment + `;` + immediate},
-		"SetTwiceInTheMessage":           {comment + `;` + immediate + immediate + immediate},
-		"SetBetweenDeferralsInAMessage":  {comment + `;` + immediate + `set constraints all deferred;` + immediate},
-		"SetBeforeAWriteInTheMessage":    {immediate + comment + `;` + immediate},
-		"SetTwiceInAFunction":            {comment, `do $$ begin set constraints all immediate; set constraints all immediate; end $$`},
-		"SetBeforeAWriteInAFunction":     {`do $$ begin set constraints all immediate; ` + comment + `; set constraints all immediate; end $$`},
-		"SetInASavepointThatIsReleased":  {comment, `savepoint s; ` + immediate + immediate + `release s`},
-		"SetInASavepointThatIsNot":       {comment, `savepoint s; ` + immediate + immediate + `rollback to s`},
-		"SetAfterARollbackToASavepoint":  {`savepoint s; ` + comment + `;` + immediate + `rollback to s`, comment, immediate},
-		"SetWhileASavepointIsRolledBack": {comment + `; savepoint s; ` + immediate, `rollback to s; ` + immediate},
+		"WithoutSetConstraints":           {comment},
+		"SetAfterTheWrite":                {comment, immediate},
+		"SetBeforeTheWrite":               {immediate, comment},
+		"SetAroundWrites":                 {immediate, comment, `set constraints all deferred`, immediate},
+		"SetTwice":                        {comment, immediate, immediate},
+		"SetByName":                       {comment, `set constraints tidings.flush immediate`, `set constraints tidings.flush immediate`},
+		"SetInTheMessageOfTheWrite":       {comment + `;` + immediate},
+		"SetTwiceInTheMessage":            {comment + `;` + immediate + immediate + immediate},
+		"SetBetweenDeferralsInAMessage":   {comment + `;` + immediate + `set constraints all deferred;` + immediate},
+		"SetBeforeAWriteInTheMessage":     {immediate + comment + `;` + immediate},
+		"SetTwiceInAFunction":             {comment, `do $$ begin set constraints all immediate; set constraints all immediate; end $$`},
+		"SetBeforeAWriteInAFunction":      {`do $$ begin set constraints all immediate; ` + comment + `; set constraints all immediate; end $$`},
+		"SetInASavepointThatIsReleased":   {comment, `savepoint s; ` + immediate + immediate + `release s`},
+		"SetInASavepointThatIsRolledBack": {comment, `savepoint s; ` + immediate + immediate + `rollback to s`},
+		"SetAfterARollbackToASavepoint":   {`savepoint s; ` + comment + `;` + immediate + `rollback to s`, comment, immediate},
+		"SetWhileASavepointIsRolledBack":  {comment + `; savepoint s; ` + immediate, `rollback to s; ` + immediate},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -41,7 +41,7 @@ func TestFlush_WaitsForCommit(t *testing.T) {
 				exec(t, conn, message)
 			}
 			if turnIsTaken(t, other) {
-				t.Fatal("it holds the turn, idle in its transaction")
+				t.Fatal("the open transaction holds the turn")
 			}
 			exec(t, other, `select tidings.publish('post:other', 'meanwhile', '{}')`)
 			exec(t, conn, `commit`)
@@ -54,8 +54,8 @@ func TestFlush_WaitsForCommit(t *testing.T) {
 	}
 }
 
-// app is a table of the site's own, with a deferred constraint trigger that waits
-// for whoever holds the advisory lock 1.
+// app is a table of the site with a deferred constraint trigger that waits for the
+// advisory lock 1.
 const app = `
 	create table app (x integer);
 	create function app_waits() returns trigger language plpgsql as $$
@@ -67,7 +67,8 @@ const app = `
 		deferrable initially deferred
 		for each row execute function app_waits();`
 
-// appComments has one that comments, at COMMIT, on the post "late".
+// appComments is a table of the site with a deferred constraint trigger that inserts a
+// comment on the post "late" at COMMIT.
 const appComments = `
 	create table app (x integer);
 	create function app_comments() returns trigger language plpgsql as $$
@@ -79,14 +80,14 @@ const appComments = `
 		deferrable initially deferred
 		for each row execute function app_comments();`
 
-func TestFlush_ComesAfterAllElseThatIsDeferred(t *testing.T) {
+func TestFlush_RunsAfterAllOtherDeferredTriggers(t *testing.T) {
 	t.Parallel()
 
 	const hold, appRow = `select pg_advisory_xact_lock(1)`, `insert into app values (1)`
 	const latePost = `insert into tidings.posts (id) values ('late')`
 	for name, c := range map[string]struct {
 		schema string
-		hold   string   // what another transaction has locked
+		hold   string   // a lock of another transaction
 		script []string // after BEGIN
 	}{
 		"QueuedBeforeIt":         {app, hold, []string{appRow, comment}},
@@ -98,7 +99,7 @@ func TestFlush_ComesAfterAllElseThatIsDeferred(t *testing.T) {
 			// The comment's own foreign key is checked after COMMIT has fired flush once.
 			appComments + latePost, `select from tidings.posts where id = 'late' for update`, []string{comment, appRow},
 		},
-		"QueuedAtCommitByWhatWasQueuedAtCommit": {
+		"QueuedAtCommitByATriggerQueuedAtCommit": {
 			app + `
 			alter table app rename to app2;
 			create table app (x integer);
@@ -118,14 +119,14 @@ func TestFlush_ComesAfterAllElseThatIsDeferred(t *testing.T) {
 		},
 		"SetImmediateAtCommit": {
 			app + `
-			create function app_hasty() returns trigger language plpgsql as $$
+			create function app_immediate() returns trigger language plpgsql as $$
 			begin
 				set constraints all immediate;
 				return null;
 			end $$;
-			create constraint trigger hasty after insert on app
+			create constraint trigger immediate after insert on app
 				deferrable initially deferred
-				for each row execute function app_hasty();`,
+				for each row execute function app_immediate();`,
 			hold, []string{comment, appRow},
 		},
 	} {
@@ -142,7 +143,7 @@ func TestFlush_ComesAfterAllElseThatIsDeferred(t *testing.T) {
 			committed := start(t, conn, `commit`)
 			awaitBlocked(t, other, conn)
 			if turnIsTaken(t, other) {
-				t.Fatal("it waits for an app's lock with the turn taken")
+				t.Fatal("the transaction waits for a lock of the site and holds the turn")
 			}
 			exec(t, other, `select tidings.publish('post:other', 'meanwhile', '{}')`)
 			exec(t, holder, `commit`)
@@ -157,7 +158,7 @@ func TestFlush_ComesAfterAllElseThatIsDeferred(t *testing.T) {
 	}
 }
 
-func TestFlush_TakesWhatAnAppsDeferredTriggerWrites(t *testing.T) {
+func TestFlush_NumbersTheEventsOfDeferredTriggers(t *testing.T) {
 	t.Parallel()
 
 	late := []string{"post:late new-comment", "post:late comment-count"}
@@ -166,13 +167,13 @@ func TestFlush_TakesWhatAnAppsDeferredTriggerWrites(t *testing.T) {
 		script []string
 		want   []string
 	}{
-		"AsTheOnlyEvents":  {[]string{`insert into app values (1)`}, late},
-		"BeforeItsOwn":     {[]string{`insert into app values (1)`, comment}, both},
-		"AfterItsOwn":      {[]string{comment, `insert into app values (1)`}, both},
-		"InOneMessage":     {[]string{comment + `; insert into app values (1)`}, both},
-		"WithSet":          {[]string{comment, `insert into app values (1)`, `set constraints all immediate`}, both},
-		"WithSetBefore":    {[]string{`set constraints all immediate`, comment, `insert into app values (1)`}, both},
-		"WithSetInMessage": {[]string{comment + `; insert into app values (1); set constraints all immediate`}, both},
+		"NoOtherEvents":     {[]string{`insert into app values (1)`}, late},
+		"BeforeOtherEvents": {[]string{`insert into app values (1)`, comment}, both},
+		"AfterOtherEvents":  {[]string{comment, `insert into app values (1)`}, both},
+		"InOneMessage":      {[]string{comment + `; insert into app values (1)`}, both},
+		"WithSet":           {[]string{comment, `insert into app values (1)`, `set constraints all immediate`}, both},
+		"WithSetBefore":     {[]string{`set constraints all immediate`, comment, `insert into app values (1)`}, both},
+		"WithSetInMessage":  {[]string{comment + `; insert into app values (1); set constraints all immediate`}, both},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -195,8 +196,9 @@ func TestFlush_TakesWhatAnAppsDeferredTriggerWrites(t *testing.T) {
 	}
 }
 
-// A trigger that puts itself off as we do, until we are done, and has more to say then.
-func TestFlush_DoesNotWaitForOneThatWaitsForIt(t *testing.T) {
+// A trigger of the site that postpones itself, as flush does, until flush has run, and then
+// publishes an event.
+func TestFlush_DoesNotWaitForATriggerThatWaitsForIt(t *testing.T) {
 	t.Parallel()
 
 	for _, level := range []string{"read committed", "repeatable read"} {
@@ -205,7 +207,7 @@ func TestFlush_DoesNotWaitForOneThatWaitsForIt(t *testing.T) {
 			conn, dsn := database(t)
 			exec(t, conn, `
 				create table app (x integer);
-				create function app_polite() returns trigger language plpgsql as $$
+				create function app_postpones() returns trigger language plpgsql as $$
 				begin
 					if exists (select from tidings.commits) then
 						insert into app values (new.x + 1);
@@ -214,9 +216,9 @@ func TestFlush_DoesNotWaitForOneThatWaitsForIt(t *testing.T) {
 					end if;
 					return null;
 				end $$;
-				create constraint trigger polite after insert on app
+				create constraint trigger postpones after insert on app
 					deferrable initially deferred
-					for each row execute function app_polite()`)
+					for each row execute function app_postpones()`)
 			exec(t, conn, `begin isolation level `+level+`; insert into app values (1); `+comment)
 			exec(t, conn, `commit`)
 			want := []string{"post:p new-comment", "post:p comment-count", "post:p last"}
@@ -228,12 +230,12 @@ func TestFlush_DoesNotWaitForOneThatWaitsForIt(t *testing.T) {
 	}
 }
 
-// The query of a cursor WITH HOLD runs at COMMIT, after every trigger.
-func TestFlush_RefusesToRunBeforeACursorWithHold(t *testing.T) {
+// Postgres runs the query of a cursor WITH HOLD at COMMIT, after all triggers.
+func TestFlush_RefusesACursorWithHold(t *testing.T) {
 	t.Parallel()
 
 	declare := func(conn *pgx.Conn) { exec(t, conn, `declare c cursor with hold for select pg_advisory_xact_lock(1)`) }
-	t.Run("ThatThisTransactionLeavesOpen", func(t *testing.T) {
+	t.Run("OpenAtCommit", func(t *testing.T) {
 		t.Parallel()
 		conn, _ := database(t)
 		exec(t, conn, `begin; `+comment)
@@ -242,7 +244,7 @@ func TestFlush_RefusesToRunBeforeACursorWithHold(t *testing.T) {
 			t.Error("no hint")
 		}
 	})
-	t.Run("ButNotIfItIsClosed", func(t *testing.T) {
+	t.Run("ButNotAClosedOne", func(t *testing.T) {
 		t.Parallel()
 		conn, _ := database(t)
 		exec(t, conn, `begin; `+comment)
@@ -250,7 +252,7 @@ func TestFlush_RefusesToRunBeforeACursorWithHold(t *testing.T) {
 		exec(t, conn, `close c`)
 		exec(t, conn, `commit`)
 	})
-	t.Run("NorIfItIsHeldAlready", func(t *testing.T) {
+	t.Run("NorOneOfAnEarlierTransaction", func(t *testing.T) {
 		t.Parallel()
 		conn, _ := database(t)
 		exec(t, conn, `begin`)

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-func TestDerived_OneCountATargetAndCommit(t *testing.T) {
+func TestDerived_OneCountPerTargetAndCommit(t *testing.T) {
 	t.Parallel()
 
 	const setup = `
@@ -15,7 +15,7 @@ func TestDerived_OneCountATargetAndCommit(t *testing.T) {
 		alter sequence tidings.comments_id_seq restart with 100`
 	for name, c := range map[string]struct {
 		script string
-		want   []string // other than facts
+		want   []string // counts
 	}{
 		"OfComments": {
 			`insert into tidings.comments (post_id, author_id, body) select 'p', 'ann', 'x' from generate_series(1, 3);
@@ -35,14 +35,14 @@ func TestDerived_OneCountATargetAndCommit(t *testing.T) {
 			`insert into tidings.likes (post_id, comment_id, user_id) values ('p', 1, 'bob'), ('p', 1, 'cy')`,
 			[]string{`post:p like-update {"count": 3, "postId": "p", "commentId": "1"}`},
 		},
-		"OfLikesTakenBack": {
+		"OfRemovedLikes": {
 			`delete from tidings.likes`,
 			[]string{
 				`post:p like-update {"count": 0, "postId": "p", "commentId": "1"}`,
 				`post:p like-update {"count": 0, "postId": "p"}`,
 			},
 		},
-		"NoneWhenNothingIsLeftOfIt": {
+		"NoneIfTheCommitUndoesItsChange": {
 			`insert into tidings.likes (post_id, user_id) values ('p', 'bob');
 			delete from tidings.likes where user_id = 'bob';
 			insert into tidings.comments (id, post_id, author_id, body) values (9, 'p', 'ann', 'x');
@@ -78,7 +78,7 @@ func TestDerived_OneCountATargetAndCommit(t *testing.T) {
 	}
 }
 
-func TestDerived_FactsThenCountsThenNotifications(t *testing.T) {
+func TestDerived_OwnEventsThenCountsThenNotifications(t *testing.T) {
 	t.Parallel()
 
 	conn, _ := database(t)
@@ -104,8 +104,8 @@ func TestDerived_FactsThenCountsThenNotifications(t *testing.T) {
 	}
 }
 
-// A new count is a new row, at the position of the commit's last event: an older
-// snapshot finds the one that belongs to it.
+// A new count is a new row at the position of the last event of the commit, so an older
+// snapshot finds the count that belongs to it.
 func TestDerived_CountsAreAppended(t *testing.T) {
 	t.Parallel()
 
@@ -124,7 +124,7 @@ func TestDerived_CountsAreAppended(t *testing.T) {
 	}
 }
 
-func TestDerived_DeletingAPostTakesEverythingWithIt(t *testing.T) {
+func TestDerived_DeletingAPostDeletesItsCommentsAndLikes(t *testing.T) {
 	t.Parallel()
 
 	conn, dsn := database(t)
@@ -160,7 +160,7 @@ func TestDerived_DeletingAPostTakesEverythingWithIt(t *testing.T) {
 	leavesNothing(t, dsn)
 }
 
-func TestDerived_ACommentWithRepliesIsNotDeletedButTombstoned(t *testing.T) {
+func TestDerived_ACommentWithRepliesCanOnlyGetStatusDeleted(t *testing.T) {
 	t.Parallel()
 
 	conn, dsn := database(t)
@@ -168,7 +168,7 @@ func TestDerived_ACommentWithRepliesIsNotDeletedButTombstoned(t *testing.T) {
 		insert into tidings.comments (id, post_id, parent_id, author_id, body) values (2, 'p', 1, 'bob', 'y')`)
 	refused(t, conn, "23503", `delete from tidings.comments where id = 1`)
 	exec(t, conn, `update tidings.comments set status = 'deleted' where id = 1`)
-	exec(t, conn, `delete from tidings.comments`) // both at once
+	exec(t, conn, `delete from tidings.comments`) // the comment and its reply in one statement
 	countsAreRight(t, conn)
 	leavesNothing(t, dsn)
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/tidings-live/tidings/store/storetest"
 )
 
-// epoch is one row of tidings.epochs, for comparison.
+// epoch is a row of tidings.epochs.
 type epoch struct{ Number, StartedAfter int64 }
 
 func epochs(t *testing.T, conn *pgx.Conn) []epoch {
@@ -25,7 +25,7 @@ func epochs(t *testing.T, conn *pgx.Conn) []epoch {
 	return all
 }
 
-func TestEpochs_BeginForACause(t *testing.T) {
+func TestEpochs_BeginWhenTheHistoryChanges(t *testing.T) {
 	t.Parallel()
 
 	t.Run("TheFirstIsOne", func(t *testing.T) {
@@ -35,7 +35,7 @@ func TestEpochs_BeginForACause(t *testing.T) {
 			t.Errorf("got %v, want %v", got, want)
 		}
 	})
-	t.Run("NoneWithoutOne", func(t *testing.T) {
+	t.Run("NotOtherwise", func(t *testing.T) {
 		t.Parallel()
 		conn, dsn := database(t)
 		exec(t, conn, comment)
@@ -65,18 +65,18 @@ func TestEpochs_BeginForACause(t *testing.T) {
 			exec(t, conn, comment)
 			got := epochs(t, conn)
 			if len(got) != 2 || got[1].Number < 1_000_000_000 || got[1].StartedAfter != end {
-				t.Errorf("got %v, want one by the clock after %d", got, end)
+				t.Errorf("got %v, want a second with a number by the clock, after %d", got, end)
 			}
 		})
 	}
-	t.Run("NewEpochSaysSo", func(t *testing.T) {
+	t.Run("NewEpochBeginsOne", func(t *testing.T) {
 		t.Parallel()
 		conn, dsn := database(t)
 		exec(t, conn, comment)
-		ear := connect(t, dsn)
-		exec(t, ear, `listen tidings_log`)
+		listener := connect(t, dsn)
+		exec(t, listener, `listen tidings_log`)
 		first := value[int64](t, conn, `select tidings.new_epoch()`)
-		if _, err := ear.WaitForNotification(t.Context()); err != nil {
+		if _, err := listener.WaitForNotification(t.Context()); err != nil {
 			t.Error(err)
 		}
 		second := value[int64](t, conn, `select tidings.new_epoch()`)
@@ -100,7 +100,7 @@ func TestEpochs_BeginForACause(t *testing.T) {
 		exec(t, conn, `alter table tidings.events add constraint none check (false) not valid`)
 		refused(t, conn, "23514", `begin; select tidings.new_epoch(); `+comment+`; commit`)
 		exec(t, conn, `rollback`)
-		refused(t, conn, "23514", comment) // when it has noted one
+		refused(t, conn, "23514", comment) // fails after it has noted an epoch
 		exec(t, conn, `alter table tidings.events drop constraint none`)
 		exec(t, conn, comment)
 		exec(t, conn, comment)
@@ -110,8 +110,8 @@ func TestEpochs_BeginForACause(t *testing.T) {
 	})
 }
 
-// A dump restored elsewhere goes on from where it was made, in an epoch of its own,
-// and is as complete as the original.
+// A dump that is restored in another database continues after the last position of the
+// dump, in a new epoch, and has all objects of the original.
 func TestEpochs_ARestoredDumpBeginsOne(t *testing.T) {
 	t.Parallel()
 
@@ -135,7 +135,7 @@ func TestEpochs_ARestoredDumpBeginsOne(t *testing.T) {
 		t.Errorf("restored is\n%q, original\n%q", got, want)
 	}
 
-	exec(t, conn, comment) // the original goes on
+	exec(t, conn, comment) // in the original
 	exec(t, restored, `begin isolation level repeatable read; select from tidings.counts; `+comment)
 	exec(t, restored, `commit`)
 	got := epochs(t, restored)
@@ -143,11 +143,11 @@ func TestEpochs_ARestoredDumpBeginsOne(t *testing.T) {
 		t.Errorf("got %v, want a second after %d", got, end)
 	}
 	if len(epochs(t, conn)) != 1 {
-		t.Error("the original has a new one, too")
+		t.Error("the original has a new epoch")
 	}
 	first := value[int64](t, restored, `select min(position) from tidings.events where position > $1`, end)
 	if first != end+1 {
-		t.Errorf("the first event there is %d, after %d", first, end)
+		t.Errorf("the first event after the restore has position %d, want %d", first, end+1)
 	}
 	floor := value[int64](t, restored, `select position from tidings.floor`)
 	if floor != 2 {
@@ -170,8 +170,8 @@ func restore(t *testing.T, from, to string) {
 	}
 }
 
-// program finds one of Postgres's: beside the server, which may be a link, or else
-// where the shell would.
+// program finds a program of Postgres: in the folder of the server, where links point, or
+// else in PATH.
 func program(t *testing.T, name string) string {
 	t.Helper()
 	bin, _, err := localpg.Find()
@@ -181,8 +181,8 @@ func program(t *testing.T, name string) string {
 	if server, err := filepath.EvalSymlinks(filepath.Join(bin, "postgres")); err == nil {
 		bin = filepath.Dir(server)
 	}
-	for _, place := range []string{filepath.Join(bin, name), name} {
-		if path, err := osexec.LookPath(place); err == nil {
+	for _, candidate := range []string{filepath.Join(bin, name), name} {
+		if path, err := osexec.LookPath(candidate); err == nil {
 			return path
 		}
 	}

@@ -87,8 +87,8 @@ func TestGrammar_OfValues(t *testing.T) {
 	}
 }
 
-// A tombstone has no body; whoever comes back from it brings one.
-func TestGrammar_OfTombstones(t *testing.T) {
+// A deleted comment has no body, so it needs a body to be published again.
+func TestGrammar_OfDeletedComments(t *testing.T) {
 	t.Parallel()
 
 	conn, _ := database(t)

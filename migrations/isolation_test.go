@@ -13,7 +13,7 @@ import (
 
 const like = `insert into tidings.likes (post_id, user_id) values ('p', 'bob')`
 
-func TestIsolation_AWriterWithAnOldSnapshotIsToldToRetry(t *testing.T) {
+func TestIsolation_AWriterWithAnOldSnapshotFailsAndCanRetry(t *testing.T) {
 	t.Parallel()
 
 	for _, level := range []string{"repeatable read", "serializable"} {
@@ -21,7 +21,7 @@ func TestIsolation_AWriterWithAnOldSnapshotIsToldToRetry(t *testing.T) {
 			t.Parallel()
 			conn, dsn := database(t)
 			other := connect(t, dsn)
-			exec(t, conn, comment) // the post exists, and so do the authors
+			exec(t, conn, comment) // so the post and the authors exist
 			exec(t, conn, `insert into tidings.users (id, name) values ('bob', 'Bob')`)
 
 			exec(t, conn, `begin isolation level `+level+`; select from tidings.counts`)
@@ -33,7 +33,7 @@ func TestIsolation_AWriterWithAnOldSnapshotIsToldToRetry(t *testing.T) {
 			exec(t, conn, `begin isolation level `+level+`; select from tidings.counts; `+comment)
 			exec(t, conn, `commit`)
 			if n := value[int](t, conn, `select comments from tidings.counts order by position desc limit 1`); n != 3 {
-				t.Errorf("%d comments are counted of 3", n)
+				t.Errorf("the count is %d, want 3", n)
 			}
 			countsAreRight(t, conn)
 			leavesNothing(t, dsn)
@@ -62,7 +62,7 @@ func TestIsolation_AWriterWithAFreshSnapshotSucceeds(t *testing.T) {
 	}
 }
 
-func TestIsolation_ManyAtOnceRetryUntilTheyAreRight(t *testing.T) {
+func TestIsolation_ConcurrentWritersRetryUntilTheySucceed(t *testing.T) {
 	t.Parallel()
 
 	conn, dsn := database(t)
@@ -81,7 +81,7 @@ func TestIsolation_ManyAtOnceRetryUntilTheyAreRight(t *testing.T) {
 				case err == nil:
 					done++
 				case errors.As(err, &pg) && pg.Code == pgerrcode.SerializationFailure:
-					try(t, conn, `rollback`) //nolint:errcheck // COMMIT has done it already, or the next BEGIN tells
+					try(t, conn, `rollback`) // after a failed COMMIT there is nothing to roll back
 				default:
 					t.Error(explain(err))
 					return
@@ -91,14 +91,14 @@ func TestIsolation_ManyAtOnceRetryUntilTheyAreRight(t *testing.T) {
 	}
 	writers.Wait()
 	if n := value[int](t, conn, `select comments from tidings.counts order by position desc limit 1`); n != 81 {
-		t.Errorf("%d comments are counted of 81", n)
+		t.Errorf("the count is %d, want 81", n)
 	}
 	countsAreRight(t, conn)
 }
 
-// A restored dump brings the last flusher's number along, from a cluster where it
-// meant something.
-func TestIsolation_AnotherHistorysLastFlushMeansNothing(t *testing.T) {
+// A restored dump contains the number of the transaction that flushed last in another
+// cluster.
+func TestIsolation_IgnoresTheLastFlushOfAnotherHistory(t *testing.T) {
 	t.Parallel()
 
 	restored := func(t *testing.T, conn *pgx.Conn) {
@@ -108,7 +108,7 @@ func TestIsolation_AnotherHistorysLastFlushMeansNothing(t *testing.T) {
 			select setval('tidings.last_flush', 1000000000000);
 			select setval('tidings.last_history', 4711)`)
 	}
-	t.Run("SoTheFirstWriterMayHaveASnapshot", func(t *testing.T) {
+	t.Run("TheFirstWriterMayHaveAnySnapshot", func(t *testing.T) {
 		t.Parallel()
 		conn, _ := database(t)
 		restored(t, conn)
@@ -116,7 +116,7 @@ func TestIsolation_AnotherHistorysLastFlushMeansNothing(t *testing.T) {
 		exec(t, conn, `commit`)
 		countsAreRight(t, conn)
 	})
-	t.Run("ButNotOneFromBeforeTheFirst", func(t *testing.T) {
+	t.Run("ButLaterOnesNeedANewerOne", func(t *testing.T) {
 		t.Parallel()
 		conn, dsn := database(t)
 		other := connect(t, dsn)
@@ -126,20 +126,20 @@ func TestIsolation_AnotherHistorysLastFlushMeansNothing(t *testing.T) {
 		exec(t, conn, comment)
 		refused(t, conn, "40001", `commit`)
 		if n := value[int](t, conn, `select count(*) from tidings.epochs`); n != 2 {
-			t.Errorf("%d epochs, not 2", n)
+			t.Errorf("%d epochs, want 2", n)
 		}
 		countsAreRight(t, conn)
 	})
 }
 
-func TestIsolation_WhatReplicaTriggersWriteIsNotLeftInPending(t *testing.T) {
+func TestIsolation_ReplicationRoleReplicaLeavesNothingInPending(t *testing.T) {
 	t.Parallel()
 
 	conn, dsn := database(t)
 	exec(t, conn, comment)
 	before := head(t, conn)
 	exec(t, conn, `set session_replication_role = replica`)
-	exec(t, conn, comment) // as logical apply does: no triggers, no events
+	exec(t, conn, comment) // no triggers and so no events, as in logical replication
 	exec(t, conn, `begin; select tidings.publish('post:p', 'x', '{}'); select tidings.publish('post:p', 'y', '{}')`)
 	exec(t, conn, `commit`)
 	if got, want := since(t, conn, before), []string{"post:p x", "post:p y"}; !slices.Equal(got, want) {
@@ -156,7 +156,7 @@ func TestTruncate_IsRefusedWithAHint(t *testing.T) {
 	for _, table := range list[string](t, conn, `
 		select relname from pg_class
 		where relnamespace = 'tidings'::regnamespace and relkind = 'r'
-			and relname not in ('turn', 'tickets', 'idempotency', 'migrations')`) { // empty, worthless, the migrator's
+			and relname not in ('turn', 'tickets', 'idempotency', 'migrations')`) { // no counts or events follow from these
 		for _, sql := range []string{`truncate tidings.` + table + ` cascade`, `truncate tidings.` + table + `, tidings.tickets cascade`} {
 			if err := refused(t, conn, "0A000", sql); err.Hint == "" {
 				t.Errorf("%s: no hint", sql)

@@ -10,7 +10,7 @@ import (
 func TestLog_CommitIsEvent(t *testing.T) {
 	t.Parallel()
 
-	t.Run("CommittedEventsAreInTheLogInTheirOrder", func(t *testing.T) {
+	t.Run("CommittedEventsAreInTheLogInOrder", func(t *testing.T) {
 		t.Parallel()
 		conn, _ := database(t)
 		exec(t, conn, `begin`)
@@ -26,7 +26,7 @@ func TestLog_CommitIsEvent(t *testing.T) {
 			t.Errorf("got %q, want %q", got, want)
 		}
 	})
-	t.Run("RolledBackEventsAreNot", func(t *testing.T) {
+	t.Run("RolledBackEventsAreNotInTheLog", func(t *testing.T) {
 		t.Parallel()
 		conn, dsn := database(t)
 		exec(t, conn, `begin`)
@@ -49,7 +49,8 @@ func TestLog_CommitIsEvent(t *testing.T) {
 	})
 }
 
-// leavesNothing fails the test for rows that no transaction will come back for.
+// leavesNothing fails the test if a row is left in pending or commits: no transaction would
+// ever number it.
 func leavesNothing(t *testing.T, dsn string) {
 	t.Helper()
 	conn := connect(t, dsn)
@@ -66,24 +67,24 @@ func TestLog_Savepoints(t *testing.T) {
 		script string
 		want   []string
 	}{
-		"ReleasedOnesKeepTheirEvents": {
+		"ReleasedKeepTheirEvents": {
 			`savepoint s;` + publish("a") + `release s;` + publish("b"), []string{"a", "b"},
 		},
-		"RolledBackOnesLoseTheirs": {
+		"RolledBackLoseTheirEvents": {
 			publish("a") + `savepoint s;` + publish("b") + `rollback to s;` + publish("c"), []string{"a", "c"},
 		},
-		"TheFirstWriterOfTheTransactionMayBeRolledBack": {
+		"TheFirstWriteMayBeRolledBack": {
 			`savepoint s;` + publish("a") + `rollback to s;` + publish("b"), []string{"b"},
 		},
-		"AndNobodyMayWriteAfterIt": {
+		"TheOnlyWriteMayBeRolledBack": {
 			`savepoint s;` + publish("a") + `rollback to s;`, nil,
 		},
-		"TheyNest": {
+		"Nested": {
 			`savepoint s;` + publish("a") + `savepoint t;` + publish("b") + `rollback to t;` + publish("c") +
 				`release s; savepoint u; savepoint v;` + publish("d") + `rollback to u;` + publish("e"),
 			[]string{"a", "c", "e"},
 		},
-		"ManyAreRight": {
+		"TwoHundred": {
 			`do $$ begin
 				for i in 1..200 loop
 					begin
@@ -109,7 +110,7 @@ func TestLog_Savepoints(t *testing.T) {
 	}
 }
 
-func TestLog_ALongTransactionHoldsUpNobodyAndComesLast(t *testing.T) {
+func TestLog_ALongTransactionDelaysNoOtherAndIsNumberedLast(t *testing.T) {
 	t.Parallel()
 
 	slow, dsn := database(t)
@@ -120,17 +121,17 @@ func TestLog_ALongTransactionHoldsUpNobodyAndComesLast(t *testing.T) {
 	}
 	before := head(t, quick)
 	if got := value[int](t, quick, `select count(*) from tidings.events where name = 'new-comment'`); got != 5 {
-		t.Fatalf("%d of 5 comments are there while the first transaction is open", got)
+		t.Fatalf("%d comments are in the log while the first transaction is open, want 5", got)
 	}
 	exec(t, slow, `commit`)
 	if got, want := since(t, quick, before), []string{"post:p new-comment", "post:p comment-count"}; !slices.Equal(got, want) {
-		t.Errorf("after the last: %q, want %q", got, want)
+		t.Errorf("after its commit: %q, want %q", got, want)
 	}
 }
 
-// The position is taken under the turn and the turn is kept until the commit is
-// visible: whoever has a position later than mine must not be seen before me.
-func TestLog_TheTurnIsKeptUntilTheCommitIsVisible(t *testing.T) {
+// A transaction takes its positions under the turn, and keeps the turn until its commit is
+// visible: a later position must not be visible before an earlier one.
+func TestLog_TheTurnIsHeldUntilTheCommitIsVisible(t *testing.T) {
 	t.Parallel()
 
 	first, dsn := database(t)
@@ -148,12 +149,12 @@ func TestLog_TheTurnIsKeptUntilTheCommitIsVisible(t *testing.T) {
 	}
 }
 
-func TestLog_RingsOnceForACommitWithEventsAndNeverForOneWithout(t *testing.T) {
+func TestLog_NotifiesOnceForEachCommitWithEvents(t *testing.T) {
 	t.Parallel()
 
 	conn, dsn := database(t)
-	ear := connect(t, dsn)
-	exec(t, ear, `listen tidings_log; listen done`)
+	listener := connect(t, dsn)
+	exec(t, listener, `listen tidings_log; listen done`)
 	exec(t, conn, `begin; `+comment+`; `+comment+`; commit`)
 	exec(t, conn, `insert into tidings.users (id, name) values ('zoe', 'Zoe')`)
 	exec(t, conn, `begin; `+comment+`; rollback`)
@@ -161,20 +162,20 @@ func TestLog_RingsOnceForACommitWithEventsAndNeverForOneWithout(t *testing.T) {
 
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	var heard []string
-	for !slices.Contains(heard, "done") {
-		n, err := ear.WaitForNotification(ctx)
+	var received []string
+	for !slices.Contains(received, "done") {
+		n, err := listener.WaitForNotification(ctx)
 		if err != nil {
 			t.Fatal(err)
 		}
-		heard = append(heard, n.Channel+n.Payload)
+		received = append(received, n.Channel+n.Payload)
 	}
-	if want := []string{"tidings_log", "done"}; !slices.Equal(heard, want) {
-		t.Errorf("heard %q, want %q", heard, want)
+	if want := []string{"tidings_log", "done"}; !slices.Equal(received, want) {
+		t.Errorf("received %q, want %q", received, want)
 	}
 }
 
-func TestLog_StampsEventsWithTheTimeOfTheirCommit(t *testing.T) {
+func TestLog_EventsHaveTheTimeOfTheirCommit(t *testing.T) {
 	t.Parallel()
 
 	conn, _ := database(t)

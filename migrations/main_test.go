@@ -16,7 +16,7 @@ import (
 
 func TestMain(m *testing.M) { storetest.Main(m) }
 
-// patience is how long a test waits for what must come true.
+// patience bounds each statement and each wait of a test.
 const patience = 2 * time.Minute
 
 // connect opens a session that ends with the test.
@@ -30,15 +30,14 @@ func connect(tb testing.TB, dsn string) *pgx.Conn {
 	return conn
 }
 
-// database is one session in a fresh database.
+// database opens a session in a new migrated database.
 func database(tb testing.TB) (conn *pgx.Conn, dsn string) {
 	tb.Helper()
 	dsn = storetest.Database(tb)
 	return connect(tb, dsn), dsn
 }
 
-// try runs SQL. Without arguments it goes out as one message, whatever the number
-// of statements in it.
+// try runs SQL. Without arguments, all statements are sent in one message.
 func try(tb testing.TB, conn *pgx.Conn, sql string, args ...any) error {
 	tb.Helper()
 	ctx, cancel := context.WithTimeout(tb.Context(), patience)
@@ -51,7 +50,7 @@ func try(tb testing.TB, conn *pgx.Conn, sql string, args ...any) error {
 	return err
 }
 
-// exec runs SQL that must succeed.
+// exec runs SQL and ends the test if it fails.
 func exec(tb testing.TB, conn *pgx.Conn, sql string, args ...any) {
 	tb.Helper()
 	if err := try(tb, conn, sql, args...); err != nil {
@@ -59,7 +58,7 @@ func exec(tb testing.TB, conn *pgx.Conn, sql string, args ...any) {
 	}
 }
 
-// refused runs SQL that must fail with a code, and returns the error.
+// refused runs SQL, ends the test unless it fails with an SQLSTATE, and returns the error.
 func refused(tb testing.TB, conn *pgx.Conn, code, sql string, args ...any) *pgconn.PgError {
 	tb.Helper()
 	err := try(tb, conn, sql, args...)
@@ -70,7 +69,7 @@ func refused(tb testing.TB, conn *pgx.Conn, code, sql string, args ...any) *pgco
 	return pg
 }
 
-// explain adds what a PgError does not say by itself.
+// explain adds detail, hint and context to an error of Postgres.
 func explain(err error) error {
 	var pg *pgconn.PgError
 	if errors.As(err, &pg) {
@@ -79,7 +78,7 @@ func explain(err error) error {
 	return err
 }
 
-// value runs a query for one value.
+// value runs a query that returns one value.
 func value[T any](tb testing.TB, conn *pgx.Conn, sql string, args ...any) (v T) {
 	tb.Helper()
 	if err := conn.QueryRow(tb.Context(), sql, args...).Scan(&v); err != nil {
@@ -88,7 +87,7 @@ func value[T any](tb testing.TB, conn *pgx.Conn, sql string, args ...any) (v T) 
 	return v
 }
 
-// list runs a query for a column of values.
+// list runs a query that returns one column.
 func list[T any](tb testing.TB, conn *pgx.Conn, sql string, args ...any) []T {
 	tb.Helper()
 	rows, _ := conn.Query(tb.Context(), sql, args...) // CollectRows returns the error
@@ -99,7 +98,7 @@ func list[T any](tb testing.TB, conn *pgx.Conn, sql string, args ...any) []T {
 	return all
 }
 
-// head is the last position.
+// head returns the last position of the log.
 func head(tb testing.TB, conn *pgx.Conn) int64 {
 	tb.Helper()
 	return value[int64](tb, conn, `select tidings.head()`)
@@ -125,7 +124,7 @@ func full(tb testing.TB, conn *pgx.Conn, position int64) []string {
 		order by position`, position)
 }
 
-// await polls until a query returns true.
+// await runs a query until it returns true.
 func await(tb testing.TB, conn *pgx.Conn, sql string, args ...any) {
 	tb.Helper()
 	ctx, cancel := context.WithTimeout(tb.Context(), patience)
@@ -135,7 +134,7 @@ func await(tb testing.TB, conn *pgx.Conn, sql string, args ...any) {
 	for !value[bool](tb, conn, sql, args...) {
 		select {
 		case <-ctx.Done():
-			tb.Fatalf("never came true: %s", sql)
+			tb.Fatalf("not within %v: %s", patience, sql)
 		case <-tick.C:
 		}
 	}
@@ -147,8 +146,8 @@ func awaitBlocked(tb testing.TB, watch, blocked *pgx.Conn) {
 	await(tb, watch, `select exists (select from pg_locks where pid = $1 and not granted)`, blocked.PgConn().PID())
 }
 
-// turnIsTaken says whether somebody holds the right to number events. Databases that
-// are copies of one template have the same OIDs in them.
+// turnIsTaken reports whether a session of the database holds the turn. The database is
+// part of the condition because copies of one template have the same OIDs.
 func turnIsTaken(tb testing.TB, watch *pgx.Conn) bool {
 	tb.Helper()
 	return value[bool](tb, watch, `
@@ -159,28 +158,28 @@ func turnIsTaken(tb testing.TB, watch *pgx.Conn) bool {
 		)`)
 }
 
-// start runs SQL in the background, but not beyond the test.
+// start runs SQL in the background. The test does not end before the SQL does.
 func start(tb testing.TB, conn *pgx.Conn, sql string, args ...any) <-chan error {
 	done, over := make(chan error, 1), make(chan struct{})
 	go func() {
 		done <- try(tb, conn, sql, args...)
 		close(over)
 	}()
-	tb.Cleanup(func() { <-over }) // before the session's own, which closes it
+	tb.Cleanup(func() { <-over }) // cleanups run in reverse order: before the session is closed
 	return done
 }
 
-// comment is the plainest of statements.
+// comment is the shortest INSERT of a comment.
 const comment = `insert into tidings.comments (post_id, author_id, body) values ('p', 'ann', 'hello')`
 
-// split parts "a b".
+// split returns the parts of "a b".
 func split(pair string) (a, b string) {
 	a, b, _ = strings.Cut(pair, " ")
 	return a, b
 }
 
-// role makes a role that may log in and nothing else. Roles are the server's, so it is
-// named after the test's database.
+// role creates a role that may log in and nothing else. Roles belong to the server, so
+// the name contains the name of the database.
 func role(tb testing.TB, admin *pgx.Conn) (name, dsn string) {
 	tb.Helper()
 	name = admin.Config().Database + "_app"

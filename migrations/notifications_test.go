@@ -6,16 +6,16 @@ import (
 	"testing"
 )
 
-// cast is a post by pia with a comment by ann, 1, and bob's reply to it, 2. Nobody
-// has been notified yet.
-const cast = `
+// setting creates a post by pia with comment 1 by ann and a pending reply 2 by bob, and no
+// notifications.
+const setting = `
 	insert into tidings.comments (id, post_id, author_id, body) values (1, 'p', 'ann', 'x');
 	insert into tidings.comments (id, post_id, parent_id, author_id, body, status) values (2, 'p', 1, 'bob', 'y', 'pending');
 	update tidings.posts set author_id = 'pia';
 	update tidings.users set name = upper(name), avatar_url = 'https://example.com/' || id;
 	alter sequence tidings.comments_id_seq restart with 100;`
 
-func TestNotifications_ReachWhomTheyConcern(t *testing.T) {
+func TestNotifications_HaveTheRightRecipients(t *testing.T) {
 	t.Parallel()
 
 	const (
@@ -29,29 +29,29 @@ func TestNotifications_ReachWhomTheyConcern(t *testing.T) {
 		sql  string
 		want []string // recipient, kind, actor, comment
 	}{
-		"ACommentThePostsAuthor":        {say + `('p', 'cy', 'x')`, []string{"pia comment cy 100"}},
-		"NotTheAuthorsOwn":              {say + `('p', 'pia', 'x')`, nil},
-		"WithoutAPostsAuthorNobody":     {say + `('q', 'cy', 'x')`, nil},
-		"AReplyBothAuthors":             {reply + `('p', 1, 'cy', 'x')`, []string{"ann reply cy 100", "pia comment cy 100"}},
-		"AReplyOfThePostsAuthor":        {reply + `('p', 1, 'pia', 'x')`, []string{"ann reply pia 100"}},
-		"AReplyToOneselfThePostsAuthor": {reply + `('p', 1, 'ann', 'x')`, []string{"pia comment ann 100"}},
-		"AReplyToThePostsAuthorOnce":    {piaIsAnn + reply + `('p', 1, 'cy', 'x')`, []string{"pia reply cy 100"}},
-		"AnAuthorsReplyToOneselfNobody": {piaIsAnn + reply + `('p', 1, 'pia', 'x')`, nil},
-		"AnApprovalWhenItComes": {
+		"OfACommentThePostsAuthor":              {say + `('p', 'cy', 'x')`, []string{"pia comment cy 100"}},
+		"OfOnesOwnCommentNobody":                {say + `('p', 'pia', 'x')`, nil},
+		"OfAPostWithoutAuthorNobody":            {say + `('q', 'cy', 'x')`, nil},
+		"OfAReplyBothAuthors":                   {reply + `('p', 1, 'cy', 'x')`, []string{"ann reply cy 100", "pia comment cy 100"}},
+		"OfAReplyByThePostsAuthor":              {reply + `('p', 1, 'pia', 'x')`, []string{"ann reply pia 100"}},
+		"OfAReplyToOneselfThePostsAuthor":       {reply + `('p', 1, 'ann', 'x')`, []string{"pia comment ann 100"}},
+		"OfAReplyToThePostsAuthorOnce":          {piaIsAnn + reply + `('p', 1, 'cy', 'x')`, []string{"pia reply cy 100"}},
+		"OfThePostsAuthorsReplyToOneselfNobody": {piaIsAnn + reply + `('p', 1, 'pia', 'x')`, nil},
+		"OfAPendingReplyOnApproval": {
 			`update tidings.comments set status = 'published' where id = 2`, []string{"ann reply bob 2", "pia comment bob 2"},
 		},
-		"AnEditNobody":             {`update tidings.comments set body = 'z' where id = 1`, nil},
-		"ADeleteNobody":            {`delete from tidings.comments where id = 2`, nil},
-		"ALikeOfThePost":           {likes + `('p', null, 'cy')`, []string{"pia like cy -"}},
-		"ALikeOfAComment":          {likes + `('p', 1, 'cy')`, []string{"ann like cy 1"}},
-		"NotOnesOwnLike":           {likes + `('p', 1, 'ann'), ('p', null, 'pia')`, nil},
-		"ALikeGivenAgainInACommit": {strings.ReplaceAll(likeAgain, "BREAK", ""), []string{"pia like cy -"}},
-		"ALikeGivenAgainLater":     {strings.ReplaceAll(likeAgain, "BREAK", "commit;"), []string{"pia like cy -"}},
-		"LikesOfManyEachOnce": {
+		"OfAnEditNobody":             {`update tidings.comments set body = 'z' where id = 1`, nil},
+		"OfADeleteNobody":            {`delete from tidings.comments where id = 2`, nil},
+		"OfALikeOfThePost":           {likes + `('p', null, 'cy')`, []string{"pia like cy -"}},
+		"OfALikeOfAComment":          {likes + `('p', 1, 'cy')`, []string{"ann like cy 1"}},
+		"OfOnesOwnLikeNobody":        {likes + `('p', 1, 'ann'), ('p', null, 'pia')`, nil},
+		"OfARepeatedLikeInOneCommit": {strings.ReplaceAll(likeAgain, "BREAK", ""), []string{"pia like cy -"}},
+		"OfARepeatedLikeOnce":        {strings.ReplaceAll(likeAgain, "BREAK", "commit;"), []string{"pia like cy -"}},
+		"OfEachLike": {
 			likes + `('p', null, 'cy'), ('p', 1, 'cy'), ('p', null, 'dee')`,
 			[]string{"pia like cy -", "ann like cy 1", "pia like dee -"},
 		},
-		"AllOfAStatementInTheOrderOfIds": {
+		"OfAStatementInTheOrderOfIds": {
 			reply + `('p', 1, 'cy', 'x'), ('p', 1, 'dee', 'x')`,
 			[]string{"ann reply cy 100", "ann reply dee 101", "pia comment cy 100", "pia comment dee 101"},
 		},
@@ -59,7 +59,7 @@ func TestNotifications_ReachWhomTheyConcern(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			conn, _ := database(t)
-			exec(t, conn, cast)
+			exec(t, conn, setting)
 			exec(t, conn, c.sql)
 			got := list[string](t, conn, `
 				select concat_ws(' ', user_id, kind, actor_id, coalesce(comment_id::text, '-'))
@@ -74,7 +74,7 @@ func TestNotifications_ReachWhomTheyConcern(t *testing.T) {
 				where name = 'notification'
 				order by position`)
 			if !slices.Equal(told, c.want) {
-				t.Errorf("told %q, want %q", told, c.want)
+				t.Errorf("events %q, want %q", told, c.want)
 			}
 			countsAreRight(t, conn)
 		})
@@ -85,7 +85,7 @@ func TestNotifications_HaveTheDocumentedData(t *testing.T) {
 	t.Parallel()
 
 	conn, _ := database(t)
-	exec(t, conn, cast)
+	exec(t, conn, setting)
 	before := head(t, conn)
 	const at = `
 		select id || ' ' || to_char(created_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
@@ -106,7 +106,7 @@ func TestNotifications_HaveTheDocumentedData(t *testing.T) {
 		"actor": {"id": "new", "name": "new", "avatarUrl": null}}`)
 }
 
-// unread is what a user's counter stood at after each.
+// Each notification has the number of unread ones after it.
 func TestNotifications_CountTheUnread(t *testing.T) {
 	t.Parallel()
 
@@ -116,7 +116,7 @@ func TestNotifications_CountTheUnread(t *testing.T) {
 		where name = 'notification' and position > $1
 		order by position`
 	conn, _ := database(t)
-	exec(t, conn, cast)
+	exec(t, conn, setting)
 	exec(t, conn, `insert into tidings.likes (post_id, comment_id, user_id) values ('p', null, 'cy')`)
 	for _, c := range []struct {
 		name, sql string
@@ -130,7 +130,7 @@ func TestNotifications_CountTheUnread(t *testing.T) {
 			[]string{"pia 2", "ann 1", "pia 3", "ann 2", "pia 4"},
 		},
 		{
-			"SomeAreReadInTheSameCommit",
+			"SomeReadInTheSameCommit",
 			`insert into tidings.likes (post_id, user_id) values ('p', 'fay');
 			insert into tidings.pending (target, unread) values ('user:pia', -3);
 			update tidings.notifications set read_at = now()
@@ -139,19 +139,19 @@ func TestNotifications_CountTheUnread(t *testing.T) {
 			[]string{"pia 2", "pia 3"},
 		},
 		{
-			"AsManyAreRead",
+			"AsManyRead",
 			`update tidings.notifications set read_at = now() where user_id = 'pia' and read_at is null;
 			insert into tidings.pending (target, unread) values ('user:pia', -3);
 			insert into tidings.comments (post_id, author_id, body) select 'p', 'hal', 'x' from generate_series(1, 3)`,
 			[]string{"pia 1", "pia 2", "pia 3"},
 		},
 		{
-			"AllAreRead",
+			"AllRead",
 			`update tidings.notifications set read_at = now() where user_id = 'pia';
 			insert into tidings.pending (target, unread) values ('user:pia', -3)`,
 			nil,
 		},
-		{"AndThenTheFirst", `insert into tidings.likes (post_id, user_id) values ('p', 'ike')`, []string{"pia 1"}},
+		{"TheFirstAfterThat", `insert into tidings.likes (post_id, user_id) values ('p', 'ike')`, []string{"pia 1"}},
 	} {
 		before := head(t, conn)
 		exec(t, conn, c.sql)

@@ -13,7 +13,7 @@ import (
 	"github.com/tidings-live/tidings/store/storetest"
 )
 
-// bulk are statements of many rows, #, each of them with plans of ours.
+// bulk are statements of # rows. Each runs statements of the trigger functions.
 var bulk = []string{
 	`insert into tidings.comments (post_id, author_id, body) select 'p' || i, 'u' || i, 'x' from generate_series(1, #) i`,
 	`insert into tidings.comments (post_id, parent_id, author_id, body)
@@ -28,9 +28,9 @@ var bulk = []string{
 	`delete from tidings.posts where id in (select id from tidings.posts order by id desc limit #)`,
 }
 
-// Our plans are made once a session. One that was made for a single row, when the
-// tables were known to be small, must still be right for many, and for a single row
-// among many: no step of it may look at more than a few times the rows there are.
+// The plans of the trigger functions are made once per session. A plan that was made for a
+// single row, when the tables were small, must still be right for many rows, and for a
+// single row in large tables: no step of it may read many more rows than the statement has.
 func TestPlans_StayRightAsTablesGrow(t *testing.T) {
 	t.Parallel()
 
@@ -63,25 +63,25 @@ func TestPlans_StayRightAsTablesGrow(t *testing.T) {
 	}
 }
 
-// rows makes a bulk statement one of n rows.
+// rows returns a bulk statement for n rows.
 func rows(n int, sql string) string { return strings.ReplaceAll(sql, "#", strconv.Itoa(n)) }
 
-// modest fails the test for plans that look at too much for a statement of n rows. The
-// statement's own is not ours, nor are those of foreign keys.
+// modest fails the test if a plan reads too many rows for a statement of n rows. The plans
+// of the statement itself and of foreign keys are not checked.
 func modest(t *testing.T, n int, statement string, plans []string) {
 	t.Helper()
 	for _, plan := range plans {
 		if strings.Contains(plan, statement) || strings.Contains(plan, "FROM ONLY") {
 			continue
 		}
-		if looked := looks(plan); looked > 20*n+100 {
-			t.Errorf("for %d rows a step looks at %d:\n%s", n, looked, plan)
+		if read := rowsRead(plan); read > 20*n+100 {
+			t.Errorf("for a statement of %d rows, a step reads %d rows:\n%s", n, read, plan)
 		}
 	}
 }
 
-// explained opens a session that can put each statement's plan into notices, also of
-// those in functions.
+// explained opens a session that reports the plan of each statement as a notice, including
+// statements in functions.
 func explained(t *testing.T) (*pgx.Conn, *[]string) {
 	t.Helper()
 	cfg, err := pgx.ParseConfig(storetest.Database(t))
@@ -108,8 +108,8 @@ var (
 	removed  = regexp.MustCompile(`Rows Removed by .*: (\d+)`)
 )
 
-// looks is the most rows that one step of a plan has had in hand.
-func looks(plan string) (most int) {
+// rowsRead returns the highest number of rows that a step of a plan has read.
+func rowsRead(plan string) (most int) {
 	number := func(s string) int {
 		n, _ := strconv.Atoi(s)
 		return n

@@ -5,15 +5,15 @@ import (
 	"testing"
 )
 
-func TestRecount_RepairsAndTellsWhatWasWrong(t *testing.T) {
+func TestRecount_RepairsAndPublishesWrongCounts(t *testing.T) {
 	t.Parallel()
 
 	conn, dsn := database(t)
-	exec(t, conn, cast)
+	exec(t, conn, setting)
 	exec(t, conn, `insert into tidings.likes (post_id, comment_id, user_id) values ('p', null, 'cy'), ('p', 1, 'cy'), ('p', 1, 'dee')`)
 	before := head(t, conn)
 	if n := value[int](t, conn, `select tidings.recount()`); n != 0 || head(t, conn) != before {
-		t.Errorf("%d repaired, %q", n, since(t, conn, before))
+		t.Errorf("%d repaired of none, events %q", n, since(t, conn, before))
 	}
 
 	exec(t, conn, `
@@ -23,7 +23,7 @@ func TestRecount_RepairsAndTellsWhatWasWrong(t *testing.T) {
 		select setval('tidings.positions', 20000)`)
 	before = head(t, conn)
 	if n := value[int](t, conn, `select tidings.recount()`); n != 5 {
-		t.Errorf("%d repaired of 5", n)
+		t.Errorf("%d repaired, want 5", n)
 	}
 	want := []string{
 		`post:404 comment-count {"count": 0, "postId": "404"}`,
@@ -36,14 +36,14 @@ func TestRecount_RepairsAndTellsWhatWasWrong(t *testing.T) {
 	slices.Sort(got)
 	slices.Sort(want)
 	if !slices.Equal(got, want) {
-		t.Errorf("told %q, want %q", got, want)
+		t.Errorf("events %q, want %q", got, want)
 	}
 	countsAreRight(t, conn)
 	leavesNothing(t, dsn)
 }
 
-// What the transaction has not numbered yet would be counted, and then added.
-func TestRecount_ComesFirstInItsTransaction(t *testing.T) {
+// Changes that are not numbered yet would be counted, and then added.
+func TestRecount_MustComeFirstInItsTransaction(t *testing.T) {
 	t.Parallel()
 
 	conn, _ := database(t)
@@ -57,7 +57,7 @@ func TestRecount_ComesFirstInItsTransaction(t *testing.T) {
 	countsAreRight(t, conn)
 }
 
-func TestRecount_WaitsForWhoeverIsCommitting(t *testing.T) {
+func TestRecount_WaitsForTheTurn(t *testing.T) {
 	t.Parallel()
 
 	conn, dsn := database(t)

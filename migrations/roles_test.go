@@ -52,7 +52,7 @@ func TestRoles_ExecuteIsEnoughToPublish(t *testing.T) {
 	refused(t, app, "42501", comment)
 }
 
-func TestRoles_NobodyHasMoreThanWasGranted(t *testing.T) {
+func TestRoles_HaveOnlyTheGrantedRights(t *testing.T) {
 	t.Parallel()
 
 	admin, _ := database(t)
@@ -81,8 +81,8 @@ func TestRoles_NobodyHasMoreThanWasGranted(t *testing.T) {
 	refused(t, app, denied, `create table tidings.mine ()`)
 }
 
-// A trigger function would do its work, with its owner's rights, for any table.
-func TestRoles_NobodyCanCallATriggerFromTheirOwnTable(t *testing.T) {
+// A trigger function runs with the rights of its owner, whatever table fires it.
+func TestRoles_CannotUseTheTriggerFunctionsForTheirTables(t *testing.T) {
 	t.Parallel()
 
 	admin, _ := database(t)
@@ -93,8 +93,8 @@ func TestRoles_NobodyCanCallATriggerFromTheirOwnTable(t *testing.T) {
 		referencing new table as added for each statement execute function tidings.mark()`)
 }
 
-// Later migrations make functions, too: EXECUTE is everyone's by default.
-func TestRoles_NoFunctionIsEveryones(t *testing.T) {
+// Postgres gives EXECUTE on each new function to PUBLIC.
+func TestRoles_PublicMayExecuteNoFunction(t *testing.T) {
 	t.Parallel()
 
 	conn, _ := database(t)
@@ -104,13 +104,13 @@ func TestRoles_NoFunctionIsEveryones(t *testing.T) {
 		cross join lateral aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) as a
 		where p.pronamespace = 'tidings'::regnamespace and a.grantee = 0`)
 	if len(public) > 0 {
-		t.Errorf("everyone may call %q", public)
+		t.Errorf("PUBLIC may execute %q", public)
 	}
 }
 
-// What runs with its owner's rights, or decides what a row may be, must find Postgres's
-// own functions and operators, whatever the caller's search_path.
-func TestRoles_EveryTriggerAndDefinerFixesItsSearchPath(t *testing.T) {
+// Triggers and SECURITY DEFINER functions must find the functions and operators of Postgres,
+// whatever search_path the session has.
+func TestRoles_TriggersAndDefinersSetTheirSearchPath(t *testing.T) {
 	t.Parallel()
 
 	conn, _ := database(t)
@@ -121,11 +121,12 @@ func TestRoles_EveryTriggerAndDefinerFixesItsSearchPath(t *testing.T) {
 			and (prosecdef or prorettype = 'trigger'::regtype)
 			and not coalesce('search_path=pg_catalog, tidings, pg_temp' = any (proconfig), false)`)
 	if len(loose) > 0 {
-		t.Errorf("these follow the caller's search_path: %q", loose)
+		t.Errorf("these use the search_path of the session: %q", loose)
 	}
 }
 
-// hostile is what a role with some rights elsewhere can put in the way of names.
+// hostile creates functions, operators and tables with the names that the trigger functions
+// use, in schemas that a role without rights in tidings may own.
 const hostile = `
 	create function public.boom() returns boolean language plpgsql as $$ begin raise exception 'hijacked'; end $$;
 	create function public.same(text, text) returns boolean language sql as $$ select public.boom() $$;
@@ -154,7 +155,7 @@ const hostile = `
 	create temp table epochs (epoch bigint);
 	set search_path = pg_temp, public, pg_catalog;`
 
-func TestRoles_NamesInTheWayChangeNothing(t *testing.T) {
+func TestRoles_ObjectsOfTheSameNameChangeNothing(t *testing.T) {
 	t.Parallel()
 
 	const work = `
@@ -182,7 +183,7 @@ func TestRoles_NamesInTheWayChangeNothing(t *testing.T) {
 	leavesNothing(t, dsn)
 }
 
-// Settings that any role may change, and that could change what our code means.
+// Settings that any role may change and that could change the meaning of SQL.
 func TestRoles_SettingsChangeNothing(t *testing.T) {
 	t.Parallel()
 

@@ -214,6 +214,7 @@ create table tidings.idempotency (
 );
 CREATE INDEX idempotency_by_age ON tidings.idempotency USING btree (created_at);
 
+-- tidings.add_notifications(mine xid8) returns void
 -- tidings.announce_comments(ids bigint[], post_ids text[], parent_ids bigint[]) returns void
 -- tidings.comment_data(c tidings.comments, u tidings.users, likes bigint, replies bigint) returns jsonb
 -- tidings.comment_touched() returns trigger, security definer
@@ -223,7 +224,6 @@ CREATE INDEX idempotency_by_age ON tidings.idempotency USING btree (created_at);
 -- tidings.defer_post() returns trigger, security definer
 -- tidings.flush() returns trigger, security definer
 -- tidings.head() returns bigint
--- tidings.history(OUT timeline text, OUT system_identifier bigint, OUT events_oid oid) returns record
 -- tidings.like_touched() returns trigger
 -- tidings.likes_deleted() returns trigger, security definer
 -- tidings.likes_inserted() returns trigger, security definer
@@ -232,7 +232,6 @@ CREATE INDEX idempotency_by_age ON tidings.idempotency USING btree (created_at);
 -- tidings.note_epoch() returns void, security definer
 -- tidings.note_posts_and_users(post_ids text[], user_ids text[]) returns void
 -- tidings.number(mine xid8) returns void
--- tidings.number_quietly(mine xid8) returns void
 -- tidings.publish(topic text, name text, data jsonb) returns void, security definer
 -- tidings.raise_floor() returns trigger, security definer
 -- tidings.recount() returns bigint, security definer

@@ -5,12 +5,12 @@ import (
 	"testing"
 )
 
-// Rules of a site's own are triggers of its own, before and after ours: what is told is
-// what they have made of the rows.
+// A site may have triggers on our tables, before and after ours. Events show the rows as
+// these triggers leave them.
 func TestTriggersOfTheSite(t *testing.T) {
 	t.Parallel()
 
-	t.Run("WhatTheyChangeIsTold", func(t *testing.T) {
+	t.Run("EventsShowTheirChanges", func(t *testing.T) {
 		t.Parallel()
 		conn, _ := database(t)
 		exec(t, conn, `
@@ -27,12 +27,12 @@ func TestTriggersOfTheSite(t *testing.T) {
 			where name in ('new-comment', 'comment-updated')
 			order by data ->> 'id', position desc`)
 		if want := []string{"*** 2", "good word 1"}; !slices.Equal(got, want) {
-			t.Errorf("readers are left with %q, want %q", got, want)
+			t.Errorf("the last events show %q, want %q", got, want)
 		}
 	})
 	for name, act := range map[string]string{
-		"WhatTheyHideIsNotTold":   `update tidings.comments set status = 'spam' where id = new.id and body ~ 'bad'`,
-		"WhatTheyDeleteIsNotTold": `delete from tidings.comments where id = new.id and body ~ 'bad'`,
+		"CommentsTheyHideHaveNoEvent":   `update tidings.comments set status = 'spam' where id = new.id and body ~ 'bad'`,
+		"CommentsTheyDeleteHaveNoEvent": `delete from tidings.comments where id = new.id and body ~ 'bad'`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -49,23 +49,23 @@ func TestTriggersOfTheSite(t *testing.T) {
 			exec(t, conn, `insert into tidings.comments (post_id, parent_id, author_id, body) values ('p', 1, 'bob', 'bad word'), ('p', 1, 'bob', 'fine word')`)
 			told := list[string](t, conn, `select data ->> 'body' from tidings.events where name = 'new-comment' order by position`)
 			if want := []string{"good word", "fine word"}; !slices.Equal(told, want) {
-				t.Errorf("told is %q, want %q", told, want)
+				t.Errorf("events show %q, want %q", told, want)
 			}
 			notified := list[string](t, conn, `select concat_ws(' ', user_id, kind, comment_id) from tidings.notifications order by id`)
 			if want := []string{"pia comment 1", "ann reply 3", "pia comment 3"}; !slices.Equal(notified, want) {
-				t.Errorf("notified is %q, want %q", notified, want)
+				t.Errorf("notifications are %q, want %q", notified, want)
 			}
 			if got := value[int64](t, conn, `select count(*) from tidings.counts where least(comments, likes, unread) < 0`); got != 0 {
 				t.Errorf("%d counts are negative", got)
 			}
 			if got := value[int64](t, conn, `select tidings.recount()`); got != 0 {
-				t.Errorf("recount repairs %d", got)
+				t.Errorf("recount repaired %d", got)
 			}
 		})
 	}
 	for name, act := range map[string]string{
-		"WhatTheyHideAfterAnEditIsNotTold":   `update tidings.comments set status = 'pending' where id = new.id and body ~ 'bad' and status = 'published'`,
-		"WhatTheyDeleteAfterAnEditIsNotTold": `delete from tidings.comments where id = new.id and body ~ 'bad' and status = 'published'`,
+		"EditsOfCommentsTheyHideHaveNoEvent":   `update tidings.comments set status = 'pending' where id = new.id and body ~ 'bad' and status = 'published'`,
+		"EditsOfCommentsTheyDeleteHaveNoEvent": `delete from tidings.comments where id = new.id and body ~ 'bad' and status = 'published'`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -85,14 +85,14 @@ func TestTriggersOfTheSite(t *testing.T) {
 			told := list[string](t, conn, `
 				select data ->> 'body' from tidings.events where name in ('new-comment', 'comment-updated') order by position`)
 			if want := []string{"good word", "a word", "a reply"}; !slices.Equal(told, want) {
-				t.Errorf("told is %q, want %q", told, want)
+				t.Errorf("events show %q, want %q", told, want)
 			}
 			if got := value[int64](t, conn, `select tidings.recount()`); got != 0 {
-				t.Errorf("recount repairs %d", got)
+				t.Errorf("recount repaired %d", got)
 			}
 		})
 	}
-	t.Run("AnAuthorThatTheyGiveAPostIsNotified", func(t *testing.T) {
+	t.Run("TheAuthorThatTheyGiveAPostIsNotified", func(t *testing.T) {
 		t.Parallel()
 		conn, _ := database(t)
 		exec(t, conn, `
@@ -106,7 +106,7 @@ func TestTriggersOfTheSite(t *testing.T) {
 		exec(t, conn, `insert into tidings.comments (post_id, author_id, body) values ('q', 'ann', 'x')`)
 		got := list[string](t, conn, `select concat_ws(' ', user_id, kind, post_id) from tidings.notifications order by id`)
 		if want := []string{"pia like p", "pia comment q"}; !slices.Equal(got, want) {
-			t.Errorf("notified is %q, want %q", got, want)
+			t.Errorf("notifications are %q, want %q", got, want)
 		}
 	})
 }

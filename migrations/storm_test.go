@@ -20,12 +20,12 @@ import (
 
 const (
 	stormWriters      = 12
-	stormTransactions = 60 // a writer
+	stormTransactions = 60 // per writer
 )
 
-// A reader that polls `position > last` beside twelve writers of everything must end
-// up with exactly the log: nothing may appear below a position it has seen.
-func TestLog_StandsAStorm(t *testing.T) {
+// While twelve writers run random transactions, a reader that asks for `position > last`
+// must get exactly the log: no event may become visible below a position it has seen.
+func TestLog_ReadersMissNothingUnderConcurrentWrites(t *testing.T) {
 	t.Parallel()
 
 	dsn := storetest.Database(t)
@@ -55,18 +55,18 @@ func TestLog_StandsAStorm(t *testing.T) {
 
 	log := list[int64](t, watch, `select position from tidings.events order by position`)
 	if !slices.Equal(seen, log) {
-		t.Errorf("the reader saw %d events, the log has %d", len(seen), len(log))
+		t.Errorf("the reader has read %d events, the log has %d", len(seen), len(log))
 	}
 	times := list[time.Time](t, watch, `select created_at from tidings.events order by position`)
 	if !slices.IsSortedFunc(times, time.Time.Compare) {
-		t.Error("positions and times disagree")
+		t.Error("the order of positions is not the order of times")
 	}
 	countsAreRight(t, watch)
 	leavesNothing(t, dsn)
 	t.Logf("%d events", len(log))
 }
 
-// follow reads as an instance does, and once more when the writers have finished.
+// follow reads the log as a server does, until the writers have finished and nothing is left.
 func follow(t *testing.T, conn *pgx.Conn, finished <-chan struct{}) (seen []int64) {
 	var last int64
 	for over := false; ; {
@@ -84,8 +84,8 @@ func follow(t *testing.T, conn *pgx.Conn, finished <-chan struct{}) (seen []int6
 	}
 }
 
-// countsAreRight compares the newest counts with the rows, by a query of the test's
-// own and by the schema's.
+// countsAreRight fails the test if the newest counts do not match the rows, by a query here
+// and by tidings.recount.
 func countsAreRight(t *testing.T, conn *pgx.Conn) {
 	t.Helper()
 	wrong := list[string](t, conn, `
@@ -135,20 +135,20 @@ func (w writer) run() {
 	}
 }
 
-// long keeps one transaction open until the others have written much, then commits.
+// long keeps a transaction open until the others have written 200 events, then commits.
 func (w writer) long() {
 	for range 3 {
 		w.must(w.exec(`begin; insert into tidings.comments (post_id, author_id, body) values ('own', 'long', 'x')`))
 		for start := w.head(); w.head() < start+200 && w.others(); {
-			w.must(w.exec(w.act(adding)))
+			w.must(w.exec(w.statement(adding)))
 		}
 		w.must(w.exec(`commit`))
 	}
 }
 
-// transaction commits, or not, a few acts, some of them in savepoints.
+// transaction commits or rolls back a few random statements, some of them in savepoints.
 func (w writer) transaction() error {
-	any := func() string { return w.act(len(acts)) }
+	any := func() string { return w.statement(len(statements)) }
 	script := []string{`begin`}
 	for range 1 + w.rand.IntN(5) {
 		switch w.rand.IntN(6) {
@@ -174,9 +174,9 @@ func (w writer) transaction() error {
 	return nil
 }
 
-// acts are statements on one of five posts, in the name of the writer. The first few
-// only add rows: nobody waits for one who has them open.
-var acts = []string{
+// statements are about one of five posts and by one writer. The first ones only insert, so
+// no other transaction waits for one that has run them.
+var statements = []string{
 	`insert into tidings.comments (post_id, author_id, body) values ('POST', 'ME', 'x')`,
 	`insert into tidings.comments (post_id, author_id, body) select 'POST', 'ME', 'y' from generate_series(1, 3)`,
 	`insert into tidings.comments (post_id, parent_id, author_id, body)
@@ -194,11 +194,11 @@ var acts = []string{
 		and not exists (select from tidings.comments r where r.parent_id = c.id)`,
 }
 
-const adding = 6 // of the acts
+const adding = 6 // how many of the statements only insert
 
-func (w writer) act(among int) string {
+func (w writer) statement(among int) string {
 	post, me := fmt.Sprintf("p%d", w.rand.IntN(5)), fmt.Sprintf("u%d", w.id)
-	return strings.NewReplacer("POST", post, "ME", me).Replace(acts[w.rand.IntN(among)])
+	return strings.NewReplacer("POST", post, "ME", me).Replace(statements[w.rand.IntN(among)])
 }
 
 func (w writer) exec(sql string) error {
@@ -208,8 +208,8 @@ func (w writer) exec(sql string) error {
 	return err
 }
 
-// must lets pass what may happen to anyone: a comment replied to is gone, two have
-// locked each other out.
+// must fails the test for an error, except those that concurrent writers may get: the
+// parent of a reply has been deleted, or two writers have deadlocked.
 func (w writer) must(err error) {
 	var pg *pgconn.PgError
 	if err == nil || errors.As(err, &pg) && slices.Contains(
@@ -222,12 +222,12 @@ func (w writer) must(err error) {
 func (w writer) head() (position int64) {
 	err := w.conn.QueryRow(w.t.Context(), `select tidings.head()`).Scan(&position)
 	if err != nil {
-		position = 1 << 62 // the transaction has failed: enough
+		position = 1 << 62 // the transaction has failed, so stop waiting
 	}
 	return position
 }
 
-// others says whether anybody else is still at it.
+// others reports whether another transaction is open.
 func (w writer) others() (there bool) {
 	w.must(w.conn.QueryRow(w.t.Context(), `
 		select count(*) > 1

@@ -26,7 +26,7 @@ func TestUnknown_PostsAndUsersAreCreatedByTheirFirstMention(t *testing.T) {
 	}
 }
 
-func TestUnknown_APostThatIsDeletedMeanwhileIsAnError(t *testing.T) {
+func TestUnknown_APostDeletedBeforeCommitIsAnError(t *testing.T) {
 	t.Parallel()
 
 	conn, dsn := database(t)
@@ -38,9 +38,9 @@ func TestUnknown_APostThatIsDeletedMeanwhileIsAnError(t *testing.T) {
 	countsAreRight(t, other)
 }
 
-// Two statements that create the same posts and users meet in the same order, however
-// their rows are sorted: one waits for the other, and never both.
-func TestUnknown_TwoWhoCreateTheSameOnesDoNotDeadlock(t *testing.T) {
+// Two statements create the same posts and users in the same order, however their rows are
+// sorted. So one waits for the other, and they do not deadlock.
+func TestUnknown_ConcurrentCreatorsDoNotDeadlock(t *testing.T) {
 	t.Parallel()
 
 	for name, c := range map[string]struct{ known, hold string }{
@@ -56,7 +56,7 @@ func TestUnknown_TwoWhoCreateTheSameOnesDoNotDeadlock(t *testing.T) {
 				holder, dsn := database(t)
 				first, second, watch := connect(t, dsn), connect(t, dsn), connect(t, dsn)
 				exec(t, watch, c.known)
-				exec(t, holder, `begin; `+c.hold) // so that both stop halfway
+				exec(t, holder, `begin; `+c.hold) // both wait for it after their first row
 				up := start(t, first, insert, []string{"a", "m", "z"})
 				awaitBlocked(t, watch, first)
 				down := start(t, second, insert, []string{"z", "m", "a"})
@@ -73,7 +73,7 @@ func TestUnknown_TwoWhoCreateTheSameOnesDoNotDeadlock(t *testing.T) {
 	}
 }
 
-func TestUnknown_WhoeverCreatesAPostHoldsUpNobodyOnOthers(t *testing.T) {
+func TestUnknown_CreatingAPostDelaysNoCommentOnAnotherPost(t *testing.T) {
 	t.Parallel()
 
 	conn, dsn := database(t)
@@ -84,7 +84,7 @@ func TestUnknown_WhoeverCreatesAPostHoldsUpNobodyOnOthers(t *testing.T) {
 	exec(t, other, `insert into tidings.likes (post_id, user_id) values ('q', 'cy')`)
 	exec(t, conn, `commit`)
 
-	// Nor, once they are there, on the same ones.
+	// A post that exists delays none of its comments either.
 	exec(t, conn, `begin; `+comment)
 	exec(t, other, comment)
 	exec(t, conn, `commit`)

@@ -16,18 +16,18 @@ import (
 
 var silent = slog.New(slog.DiscardHandler)
 
-// works fails the test if the schema does not do its work.
+// works fails the test if a comment does not lead to its two events.
 func works(t *testing.T, dsn string) {
 	t.Helper()
 	conn := connect(t, dsn)
 	before := head(t, conn)
 	exec(t, conn, comment)
 	if got := since(t, conn, before); len(got) != 2 {
-		t.Errorf("a comment is %q", got)
+		t.Errorf("a comment leads to %q", got)
 	}
 }
 
-func TestUp_ManyAtOnceAllSucceed(t *testing.T) {
+func TestUp_TenAtOnceAllSucceed(t *testing.T) {
 	t.Parallel()
 
 	dsn := storetest.Empty(t)
@@ -61,7 +61,7 @@ func TestUp_AgainChangesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	if value[string](t, conn, objects) != before {
-		t.Error("something was changed")
+		t.Error("an object has changed")
 	}
 	works(t, dsn)
 }
@@ -82,7 +82,7 @@ func TestUp_IgnoresTheDatabasesSearchPath(t *testing.T) {
 	works(t, dsn)
 }
 
-// What a CHECK says is read once, with the settings of that moment.
+// Postgres reads the strings of a CHECK once, with standard_conforming_strings as it is then.
 func TestUp_IgnoresHowTheDatabaseReadsStrings(t *testing.T) {
 	t.Parallel()
 
@@ -103,11 +103,11 @@ func TestUp_Refuses(t *testing.T) {
 		want    string
 	}{
 		"AnotherEncoding":     {latin, "the database has encoding LATIN1: UTF8 is needed"},
-		"ASchemaFromTomorrow": {tomorrow, "the schema needs a program that has migration 999, this one has 3 and older: run a newer tidings"},
+		"ASchemaThatIsTooNew": {tooNew, "the schema needs a program that has migration 999, this one has 3 and older: run a newer tidings"},
 		"AnUnreleasedSchema":  {unreleased, "from before the first release, which cannot be upgraded"},
 		"AnEditedFile":        {edited, "0002_log.sql differs from the file that this database ran (0002_log.sql, SHA-256 x)"},
 		"ABadDSN":             {func(*testing.T, string) string { return "postgres://%" }, "parse DSN"},
-		"ARoleWithoutRights":  {stranger, "permission denied"},
+		"ARoleWithoutRights":  {withoutRights, "permission denied"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -138,7 +138,7 @@ func latin(t *testing.T, dsn string) string {
 	return storetest.Server().DSN(name)
 }
 
-func tomorrow(t *testing.T, _ string) string {
+func tooNew(t *testing.T, _ string) string {
 	conn, dsn := database(t)
 	exec(t, conn, `insert into tidings.migrations (kind, number, name, sha256, oldest_program) values ('file', 1000, '1000_x.sql', 'x', 999)`)
 	return dsn
@@ -155,12 +155,12 @@ func edited(t *testing.T, _ string) string {
 	return dsn
 }
 
-func stranger(t *testing.T, dsn string) string {
+func withoutRights(t *testing.T, dsn string) string {
 	_, dsn = role(t, connect(t, dsn))
 	return dsn
 }
 
-func TestUp_NeedsNoRightToCreateASchemaThatIsThere(t *testing.T) {
+func TestUp_NeedsNoRightToCreateASchemaThatExists(t *testing.T) {
 	t.Parallel()
 
 	t.Run("MadeByAnAdministrator", func(t *testing.T) {
@@ -185,7 +185,7 @@ func TestUp_NeedsNoRightToCreateASchemaThatIsThere(t *testing.T) {
 	})
 }
 
-// warned is a logger's handler that says when there was a warning.
+// warned is the handler of a logger. It closes ch at the first warning.
 type warned struct {
 	slog.Handler
 	once *sync.Once
@@ -199,7 +199,7 @@ func (w warned) Handle(context.Context, slog.Record) error {
 	return nil
 }
 
-func TestUp_WaitsForALockThatSomebodyHolds(t *testing.T) {
+func TestUp_WaitsForALockOfAnotherSession(t *testing.T) {
 	t.Parallel()
 
 	holder, dsn := database(t)
@@ -212,7 +212,7 @@ func TestUp_WaitsForALockThatSomebodyHolds(t *testing.T) {
 		select {
 		case err := <-done:
 			t.Fatalf("it did not wait: %v", err)
-		case <-handler.ch: // it could not have the lock, and tries again
+		case <-handler.ch: // the lock was not granted, so Up tries again
 		}
 		exec(t, holder, `rollback`)
 		if err := <-done; err != nil {

@@ -9,7 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-func TestWriters_EveryWayToInsertIsTheSame(t *testing.T) {
+func TestWriters_EveryWayToInsertHasTheSameEvents(t *testing.T) {
 	t.Parallel()
 
 	for name, insert := range map[string]func(*testing.T, *pgx.Conn){
@@ -99,25 +99,25 @@ func TestWriters_OnConflict(t *testing.T) {
 		setup, sql string
 		want       []string
 	}{
-		"ALikeGivenAgainIsNothing": {
+		"ARepeatedLikeHasNoEvent": {
 			`insert into tidings.likes (post_id, user_id) values ('p', 'ann')`,
 			`insert into tidings.likes (post_id, user_id) values ('p', 'ann') on conflict do nothing`, nil,
 		},
-		"OnlyTheNewLikesCount": {
+		"OnlyNewLikesCount": {
 			`insert into tidings.likes (post_id, user_id) values ('p', 'ann')`,
 			`insert into tidings.likes (post_id, user_id) values ('p', 'ann'), ('p', 'bob'), ('p', 'bob'), ('p', 'cy') on conflict do nothing`,
 			[]string{`post:p like-update {"count": 3, "postId": "p"}`},
 		},
-		"ALikeThatIsTouchedIsNothing": {
+		"AnUpdatedLikeHasNoEvent": {
 			`insert into tidings.likes (post_id, user_id) values ('p', 'ann')`,
 			`insert into tidings.likes (post_id, user_id) values ('p', 'ann')
 				on conflict (post_id, comment_id, user_id) do update set created_at = clock_timestamp()`, nil,
 		},
-		"ACommentThatIsThereIsLeft": {
+		"AnExistingCommentStays": {
 			`insert into tidings.comments (id, post_id, author_id, body) values (1, 'p', 'ann', 'old')`, upsert + `nothing`,
 			[]string{`post:p new-comment second`, `post:p comment-count 2`},
 		},
-		"ACommentThatIsThereIsUpdated": {
+		"AnExistingCommentIsUpdated": {
 			`insert into tidings.comments (id, post_id, author_id, body) values (1, 'p', 'ann', 'old')`,
 			upsert + `update set body = excluded.body`,
 			[]string{`post:p new-comment second`, `post:p comment-updated new`, `post:p comment-count 2`},
@@ -142,13 +142,13 @@ func TestWriters_OnConflict(t *testing.T) {
 	}
 }
 
-// What changes nothing takes no turn, and so waits for nobody and wakes nobody.
-func TestWriters_WhatChangesNothingTakesNoTurn(t *testing.T) {
+// A statement without effect takes no turn, so it waits for no commit and wakes no server.
+func TestWriters_StatementsWithoutEffectTakeNoTurn(t *testing.T) {
 	t.Parallel()
 
 	for name, sql := range map[string]string{
 		"AnInsertOfNoRows":           `insert into tidings.comments (post_id, author_id, body) select 'p', 'ann', 'x' where false`,
-		"ALikeGivenAgain":            `insert into tidings.likes (post_id, user_id) values ('p', 'ann') on conflict do nothing`,
+		"ARepeatedLike":              `insert into tidings.likes (post_id, user_id) values ('p', 'ann') on conflict do nothing`,
 		"AnUpdateOfNoRows":           `update tidings.comments set body = 'y' where id = 404`,
 		"AnUpdateThatChangesNothing": `update tidings.comments set body = body`,
 		"ADeleteOfNoRows":            `delete from tidings.comments where id = 404; delete from tidings.likes where user_id = 'zoe'`,
@@ -174,8 +174,8 @@ func TestWriters_WhatChangesNothingTakesNoTurn(t *testing.T) {
 	}
 }
 
-// One statement of many rows is as many calls as one of few, and those who commit
-// meanwhile get through, each of them.
+// A statement of many rows makes as many calls of functions as one of few rows. Other
+// transactions can commit while it runs.
 func TestWriters_AHundredThousandRowsInOneStatement(t *testing.T) {
 	t.Parallel()
 
@@ -216,12 +216,12 @@ func TestWriters_AHundredThousandRowsInOneStatement(t *testing.T) {
 	}
 	got := list[int](t, watch, `select count(*) from tidings.events where name in ('new-comment', 'meanwhile') group by name order by name`)
 	if want := []int{through, 100_100}; !slices.Equal(got, want) {
-		t.Errorf("%d others and comments are in the log, want %d", got, want)
+		t.Errorf("other events and comments in the log: %d, want %d", got, want)
 	}
 	countsAreRight(t, watch)
 }
 
-// calls lists how often the session has called our functions since it asked last.
+// calls lists how often each function of the schema was called since the last call of calls.
 func calls(t *testing.T, conn *pgx.Conn) []string {
 	t.Helper()
 	exec(t, conn, `select pg_stat_force_next_flush()`)
@@ -229,6 +229,6 @@ func calls(t *testing.T, conn *pgx.Conn) []string {
 	return list[string](t, conn, `
 		select funcname || ' ' || calls
 		from pg_stat_user_functions
-		where schemaname = 'tidings' and funcname not in ('rfc3339', 'user_data', 'comment_data') -- are inlined, or not
+		where schemaname = 'tidings' and funcname not in ('rfc3339', 'user_data', 'comment_data') -- Postgres may inline these
 		order by 1`)
 }

@@ -1,3 +1,16 @@
+-- Writes to `pending` what an UPDATE that made comments visible leads to (an approval, for
+-- example). The three arrays have the same length: id, post and parent of each comment.
+--   event: `new-comment` for the readers of the post;
+--   counts: one comment more on the post, one reply more on the parent;
+--   notifications: `reply` for the author of the parent, `comment` for the author of the
+--   post. Nobody is notified twice, or of an act of their own.
+--
+-- The rows are read again, because a trigger of the site may have hidden or deleted some of
+-- them since. Such comments are counted, as the trigger's own UPDATE has counted them down,
+-- but there is no event and no notification.
+--
+-- comments_updated calls it. comments_inserted has its own text, without the lookup of
+-- likes and replies, which a new comment cannot have.
 create or replace function tidings.announce_comments(ids bigint[], post_ids text[], parent_ids bigint[]) returns void
 language plpgsql
 as $$

@@ -1,3 +1,6 @@
+-- Returns a comment as the API writes it. c is a row of `comments`, u the row of its author
+-- or null, likes and replies its counts (null is 0). The server writes the same JSON for
+-- lists, byte for byte: an event can replace an element of a list.
 create or replace function tidings.comment_data(c tidings.comments, u tidings.users, likes bigint, replies bigint) returns jsonb
 language sql stable
 as $$

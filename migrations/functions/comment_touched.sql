@@ -1,3 +1,10 @@
+-- Keeps the columns of an edited comment consistent, whatever SQL edits it:
+--   id, post_id and parent_id cannot change (SQLSTATE 23000);
+--   status 'deleted' empties the body and sets deleted_at;
+--   another body sets edited_at;
+--   another body, status or author raises the version.
+--
+-- A row trigger before UPDATE.
 create or replace function tidings.comment_touched() returns trigger
 language plpgsql security definer
 set search_path = pg_catalog, tidings, pg_temp

@@ -1,3 +1,8 @@
+-- Defers the foreign key to `posts` until COMMIT, also for a session that has set all
+-- constraints immediate. A statement trigger creates unknown posts after the rows, so
+-- an immediate check would fail.
+--
+-- A statement trigger before INSERT on `comments` and `likes`.
 create or replace function tidings.defer_post() returns trigger
 language plpgsql security definer
 set search_path = pg_catalog, tidings, pg_temp

@@ -1,3 +1,48 @@
+-- Numbers the events of a transaction at COMMIT: moves its rows from `pending` to `events`
+-- with the next positions, and adds what follows from them (functions/number.sql).
+--
+-- A deferred constraint trigger on `commits`, which has one row for each transaction.
+-- ENABLE ALWAYS: it also fires in sessions with session_replication_role = replica.
+--
+-- The turn. Before it numbers, it takes LOCK TABLE tidings.turn IN EXCLUSIVE MODE, which
+-- is held until the commit is visible. So positions become visible in order, and a reader
+-- that asks for `position > cursor` never skips a row. A table and not an advisory lock,
+-- because any role may take an advisory lock. While it holds the turn it waits for
+-- nothing: what it writes has no foreign keys and no other writer.
+--
+-- When. At COMMIT, Postgres fires the deferred triggers in a queue, and each may write and
+-- so queue others. flush does its work only on the second of two consecutive firings at
+-- COMMIT with no command between them. By then every other deferred trigger has run, so
+-- none of them can wait for a lock while this transaction holds the turn. Until then it
+-- postpones itself to the end of the queue, by an update of `firing`. It tells by:
+--   pg_trigger_depth() > 1: another command fired it, because SET CONSTRAINTS has made
+--   constraints immediate. It defers itself again, and at_commit becomes false;
+--   at_commit of the row that fired it: the firing before was at the top level too. Where
+--   SET CONSTRAINTS and not COMMIT was the cause of that firing, the update of `firing`
+--   fired it again at once, at depth 2, which made at_commit false;
+--   cmin: the number of the command that wrote a row. It writes its own row, and compares
+--   the numbers of the new version and the old. They differ by 1 if no other command ran
+--   in between.
+-- After 1,000 firings at COMMIT it does the work anyway: another trigger may be postponing
+-- itself behind flush in the same way.
+--
+-- A commit with events
+--   is synchronous: synchronous_commit = off becomes on, for this transaction. A commit that
+--   is lost in a crash would let other events have its positions;
+--   waits for the turn for as long as tidings.turn_timeout says, where the session has set
+--   it, and else lock_timeout. So a writer can bound its waits for rows, those of foreign
+--   keys at COMMIT included, and still wait for the turn as long as needed;
+--   cannot leave a cursor WITH HOLD open (SQLSTATE 0A000): Postgres would run the query of
+--   the cursor after flush, and keep the turn for as long as that takes;
+--   in REPEATABLE READ and SERIALIZABLE fails if another transaction has numbered events
+--   since its snapshot (40001): it would add to counts that are not the newest;
+--   begins a new epoch if the history is not that of the last one (functions/note_epoch.sql).
+--
+-- Settings: the plans are made once per session and kept, because planning takes twice as
+-- long as running. So they must suit tables of any size, also one that was empty when the
+-- plan was made, or `pending` when a long transaction keeps vacuum from it: no sequential
+-- scans, and one index lookup for each row (LATERAL … OFFSET 0) where a join might read a
+-- whole table. JIT would compile each plan (40 ms per commit).
 create or replace function tidings.flush() returns trigger
 language plpgsql security definer
 set search_path = pg_catalog, tidings, pg_temp
@@ -6,15 +51,14 @@ set enable_seqscan = off
 set jit = off
 as $$
 declare
-    noted   bigint; -- the command that wrote the note
-    this    bigint; -- one that writes now
+    noted   bigint; -- the number of the command that wrote the row before
+    this    bigint; -- the number of the command that writes the row now
     here    text; -- the timeline
-    system  bigint; -- its identifier
-    history bigint; -- a hash of what only this history has, while its server runs
-    known   boolean; -- whether the system was looked up in it
+    system  bigint; -- the system identifier
+    history bigint; -- a hash of timeline, start of the server, and `events`
+    known   boolean; -- whether the last flush was in the same history
     held    boolean; -- whether a cursor outlives the transaction
 begin
-    -- Fired within a trigger: not by COMMIT, but because constraints are immediate.
     if pg_trigger_depth() > 1 then
         set constraints tidings.flush deferred;
         update tidings.commits
@@ -23,10 +67,8 @@ begin
         return null;
     end if;
 
-    -- Work only when COMMIT has fired us twice and nothing was written in between: then
-    -- nothing else is queued any more, and no lock that an app's own constraint waits
-    -- for is waited for under the turn. But don't wait for ever for one that in the same
-    -- manner waits for us. A note that was replaced has a later firing of its own.
+    -- Compare the numbers of the commands. If the row has been updated since this firing
+    -- was queued, none is found: that update has queued a firing of its own.
     if new.at_commit then
         update tidings.commits
         set calm = true
@@ -42,16 +84,15 @@ begin
             return null;
         end if;
     end if;
+
+    -- Postpone.
     if (this = noted + 1) is not true and (new.firing < 1000 or not new.at_commit) then
-        -- To the end of the queue. If SET CONSTRAINTS has fired us, and not COMMIT, then
-        -- this update fires us too, at once, and there the note becomes an early one.
         update tidings.commits
         set firing = firing + 1, at_commit = true
         where xact = new.xact and firing = new.firing;
         return null;
     end if;
 
-    -- A commit that is lost in a crash would hand its positions out a second time.
     if current_setting('synchronous_commit') = 'off' then
         perform set_config('synchronous_commit', 'on', true);
     end if;
@@ -63,6 +104,8 @@ begin
     here := left(pg_walfile_name(pg_current_wal_insert_lsn()), 8);
     lock table tidings.turn in exclusive mode;
 
+    -- The start of the server stands for the system identifier, which is slow to read from
+    -- pg_control: a running server does not change it.
     history := hashtextextended(concat_ws(' ',
         here, extract(epoch from pg_postmaster_start_time()), 'tidings.events'::regclass::oid
     ), 0) & 9223372036854775807;
@@ -77,14 +120,13 @@ begin
     from tidings.last_history as h
     cross join tidings.this_system as s;
 
-    -- Its query would run after us, as long as it likes, under the turn.
     if held then
         raise exception 'a transaction that has events cannot commit with an open cursor WITH HOLD'
             using errcode = 'feature_not_supported',
-                  hint = 'Close it before COMMIT, or declare it in a transaction of its own.';
+                  hint = 'Close the cursor before COMMIT, or declare it in another transaction.';
     end if;
 
-    -- An older snapshot would count from stale counters.
+    -- Sequences are read past the snapshot.
     if current_setting('transaction_isolation') in ('repeatable read', 'serializable')
         and (select last_value from tidings.last_history) = history
         and (select last_value from tidings.last_flush) <> pg_current_xact_id()::text::bigint
@@ -94,7 +136,8 @@ begin
             using errcode = 'serialization_failure',
                   hint = 'Retry the transaction, or write in READ COMMITTED.';
     end if;
-    this := setval('tidings.last_flush', pg_current_xact_id()::text::bigint); -- PERFORM would be a query
+    -- An assignment and not PERFORM, which would be a query.
+    this := setval('tidings.last_flush', pg_current_xact_id()::text::bigint);
 
     if not known then
         system := (pg_control_system()).system_identifier;
@@ -109,8 +152,10 @@ begin
     ) then
         perform tidings.note_epoch();
     end if;
-    delete from tidings.commits where xact = new.xact;
     perform tidings.number(new.xact);
+    -- After number, which may insert into `pending`: as long as the row exists, `mark` does
+    -- not insert another one.
+    delete from tidings.commits where xact = new.xact;
     perform pg_notify('tidings_log', '');
     return null;
 end

@@ -1,3 +1,7 @@
+-- Refuses an UPDATE that changes the target or the user of a like (SQLSTATE 23000): no
+-- trigger would change the counts.
+--
+-- A row trigger before UPDATE.
 create or replace function tidings.like_touched() returns trigger
 language plpgsql
 set search_path = pg_catalog, tidings, pg_temp

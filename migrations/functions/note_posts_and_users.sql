@@ -1,3 +1,9 @@
+-- Creates the posts and users among the given ids that have no row yet. Ids may repeat,
+-- and either array may be null. A user gets the id as name.
+--
+-- Rows are inserted in the order of their ids. So of two transactions that create the same
+-- ones, one waits for the other, and they never deadlock. An INSERT is not even started
+-- if nothing is missing: opening a table for writing takes longer than writing one row.
 create or replace function tidings.note_posts_and_users(post_ids text[], user_ids text[]) returns void
 language plpgsql
 as $$

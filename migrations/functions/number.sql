@@ -1,32 +1,28 @@
+-- Moves the rows of a transaction from `pending` to `events` with the next positions, and
+-- adds its counts to the newest ones. mine is the transaction. flush calls it under the turn.
+--
+-- The order of the events:
+--   1. the own events of the transaction, as they happened;
+--   2. `comment-count`, one for each post whose count has changed;
+--   3. `like-update`, one for each post and comment whose count has changed;
+--   4. `notification`, one for each row that add_notifications has inserted.
+-- A count that ends as it began (a like that is removed again) has no event and no row.
+--
+-- New counts are rows at the position of the last event, so an older snapshot finds the
+-- counts that belong to it. If there is no event, they get the next position.
 create or replace function tidings.number(mine xid8) returns void
 language plpgsql
 as $$
 begin
-    if not exists (
-        select from tidings.pending
-        where xact = mine and (recipient is not null or target like 'user:%')
-    ) then
-        perform tidings.number_quietly(mine);
-        return;
+    -- To look is cheaper than to begin a statement that has nothing to do.
+    if exists (select from tidings.pending where xact = mine and recipient is not null) then
+        perform tidings.add_notifications(mine);
     end if;
+
     with gathered as (
         delete from tidings.pending
         where xact = mine
         returning *
-    ),
-    noticed as (
-        insert into tidings.notifications (user_id, kind, post_id, comment_id, actor_id)
-        select recipient, kind, post_id, comment_id, actor_id
-        from gathered
-        where recipient is not null
-        order by n
-        on conflict do nothing -- a like given again
-        returning *
-    ),
-    change as (
-        select target, post_id, comments, likes, unread from gathered where target is not null
-        union all
-        select 'user:' || user_id, null, 0, 0, 1 from noticed
     ),
     total as (
         select
@@ -35,7 +31,8 @@ begin
             sum(comments) as comments,
             sum(likes) as likes,
             sum(unread) as unread
-        from change
+        from gathered
+        where target is not null
         group by target
         having sum(comments) <> 0 or sum(likes) <> 0 or sum(unread) <> 0
     ),
@@ -57,22 +54,8 @@ begin
             limit 1
         ) as newest on true
     ),
-    -- What the user reads in this commit counts as read before its notifications.
-    -- Not joined with `counted`: neither side has an index.
-    news as (
-        select
-            n.id, n.user_id, n.kind, n.post_id, n.comment_id, n.actor_id, n.created_at,
-            sum(n.unread) over (partition by n.user_id order by n.id nulls first) as unread
-        from (
-            select id, user_id, kind, post_id, comment_id, actor_id, created_at, 1 as unread from noticed
-            union all
-            select null, substr(target, length('user:') + 1), null, null, null, null, null, unread
-            from gathered
-            where target like 'user:%'
-        ) as n
-    ),
     outgoing as (
-        select 1 as part, n, topic, name, data
+        select case when name = 'notification' then 4 else 1 end as part, n, topic, name, data
         from gathered
         where topic is not null
         union all
@@ -88,32 +71,6 @@ begin
                     else '{}' end
         from counted
         where likes_changed and post_id is not null
-        union all
-        select 4, news.id, 'user:' || news.user_id, 'notification',
-            jsonb_build_object(
-                'id', news.id::text,
-                'kind', news.kind,
-                'postId', news.post_id,
-                'actor', tidings.user_data(news.actor_id, actor.name, actor.avatar_url),
-                'createdAt', tidings.rfc3339(news.created_at),
-                'unread', coalesce(newest.unread, 0) + news.unread)
-            || case when news.comment_id is null then '{}'
-                    else jsonb_build_object('commentId', news.comment_id::text) end
-        from news
-        left join lateral (
-            select unread
-            from tidings.counts
-            where counts.target = 'user:' || news.user_id
-            order by counts.position desc
-            limit 1
-        ) as newest on true
-        left join lateral (
-            select name, avatar_url
-            from tidings.users
-            where users.id = news.actor_id
-            offset 0
-        ) as actor on true
-        where news.id is not null
     ),
     written as (
         insert into tidings.events (position, topic, name, data)

@@ -1,13 +1,28 @@
+-- Adds an event to the caller's transaction. Readers of the topic get it if and only if
+-- the transaction commits.
+--   topic: <kind>:<id>. The kind has 1 to 32 of a-z 0-9 - and begins with a letter; the id
+--   has 1 to 200 of A-Z a-z 0-9 . _ ~ : / | @ + = , - and is not . or ..
+--   name: 1 to 64 of a-z 0-9 . -, except stream.* and the names in the list below, which
+--   a test compares with the list of event names in Go;
+--   data: any JSON of at most 59,000 bytes on the wire, where U+0085, U+2028 and U+2029
+--   are escaped to six bytes each. One event then stays below 60 KiB, the longest line
+--   that some SSE clients accept.
+-- Other arguments are refused: SQLSTATE 22023, with a hint.
+--
+-- The lengths are separate conditions, because a bounded repetition like {1,200} compiles
+-- to an automaton of 200 states, again for each call.
+--
+-- SECURITY DEFINER: a role needs USAGE on the schema and EXECUTE on this function.
 create or replace function tidings.publish(topic text, name text, data jsonb) returns void
 language plpgsql security definer
 set search_path = pg_catalog, tidings, pg_temp
 as $$
 declare
-    -- Characters that the wire escapes to six bytes each.
+    -- Characters that are six bytes on the wire.
     escaped constant text := E'[\u0085\u2028\u2029]';
     bytes   bigint := octet_length(publish.data::text);
 begin
-    if bytes > 59000 / 6 then -- else it is small enough, whatever is escaped
+    if bytes > 59000 / 6 then -- a shorter text is small enough, whatever is escaped
         bytes := octet_length(regexp_replace(publish.data::text, escaped, '......', 'g'));
     end if;
     if publish.topic is null or publish.topic !~ '^[a-z][a-z0-9-]*:[A-Za-z0-9._~:/|@+=,-]+$'

@@ -1,3 +1,9 @@
+-- Moves the floor to the last of the events that a statement has deleted, in the same
+-- transaction. A reader whose cursor lies before the floor is told so: it never misses
+-- events without knowing.
+--
+-- A statement trigger on `events`, ENABLE ALWAYS: it also fires in sessions with
+-- session_replication_role = replica.
 create or replace function tidings.raise_floor() returns trigger
 language plpgsql security definer
 set search_path = pg_catalog, tidings, pg_temp

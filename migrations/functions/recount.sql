@@ -1,3 +1,11 @@
+-- Counts everything again, and publishes the counts that were wrong. Returns how many
+-- counters it has repaired.
+--
+-- It takes the turn while it counts and until the end of its transaction, so commits with
+-- events wait. It must be the first in its transaction to write (SQLSTATE 25001): changes
+-- that are in `pending` would be counted twice.
+--
+-- SECURITY DEFINER: roles with EXECUTE need no rights on the tables.
 create or replace function tidings.recount() returns bigint
 language plpgsql security definer
 set search_path = pg_catalog, tidings, pg_temp
@@ -9,12 +17,12 @@ begin
     if exists (select from tidings.pending where xact = pg_current_xact_id()) then
         raise exception 'tidings.recount() must come first in its transaction'
             using errcode = 'active_sql_transaction',
-                  hint = 'What the transaction has changed so far would be counted twice.';
+                  hint = 'The changes of the transaction so far would be counted twice.';
     end if;
     insert into tidings.pending (target, post_id, comments, likes, unread)
     select
         target,
-        case -- null for a comment that is gone: it has no readers
+        case -- null for a comment that no longer exists: it has no readers
             when actual.post_id is not null then actual.post_id
             when target like 'comment:%' then (
                 select c.post_id from tidings.comments c where c.id = substr(target, 9)::bigint

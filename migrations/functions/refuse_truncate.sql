@@ -1,3 +1,6 @@
+-- Refuses TRUNCATE (SQLSTATE 0A000, with a hint). A trigger on TRUNCATE has no transition
+-- table, so it could not write the events: the tables would be empty, and the counts
+-- would stay.
 create or replace function tidings.refuse_truncate() returns trigger
 language plpgsql
 set search_path = pg_catalog, tidings, pg_temp

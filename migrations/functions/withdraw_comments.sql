@@ -1,3 +1,10 @@
+-- Writes to `pending` what the end of visible comments leads to, whether they are hidden or
+-- deleted: the event `comment-deleted` for the readers of the post, one comment less on the
+-- post, one reply less on the parent.
+--
+-- The three arrays have the same length: id, post and parent of each comment. They are not
+-- one array of rows, because the rows of a large DELETE may exceed the 1 GB that a value
+-- can have.
 create or replace function tidings.withdraw_comments(ids bigint[], post_ids text[], parent_ids bigint[]) returns void
 language plpgsql
 as $$
