@@ -10,6 +10,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"github.com/tidings-live/tidings/api/internal/limit"
 	"github.com/tidings-live/tidings/stream"
 )
 
@@ -18,68 +19,71 @@ const (
 	pollPath        = "/v1/poll"
 	eventStreamType = "text/event-stream"
 
-	// oldCursor is how many positions behind the head a cursor may be and still be
-	// answered from memory, however small the ring is.
+	// oldCursor is how many positions behind the head a cursor may be without counting
+	// as a replay: so many events are usually answered from memory.
 	oldCursor = 1000
 
-	// A refused reader comes back after a time that is random in this range: those
-	// who were refused together should not return together.
+	// The Retry-After of a refused reader is random in this range, so that readers that
+	// were refused together do not return together.
 	refusedLeast = 5 * time.Second
 	refusedMost  = 15 * time.Second
-	// A native EventSource would be back every few seconds for ever.
+	// The same for a native EventSource. It is longer, because an EventSource retries
+	// without end.
 	softRetryLeast = 15 * time.Second
 	softRetryMost  = 45 * time.Second
 )
 
-// admit takes a seat for a reader; the caller sees to it that the seat leaves. The
-// error is the problem that says which limit was met, see [Server.turnAway].
-func (s *Server) admit(c echo.Context, r reading) (*seat, error) {
+// admit takes a slot for a reader. The caller must close the slot when the reader ends.
+// The error is a problem that names the limit that was reached: rate_limited for limits
+// of an address or a user, unavailable for those of the process; see [Server.turnAway].
+func (s *Server) admit(c echo.Context, r reading) (*limit.Slot, error) {
 	if s.stopping.Load() {
-		return nil, s.refuse(refusedDraining)
+		return nil, s.refuse(limit.Draining)
 	}
-	address := clientAddress(c)
-	seat, why := s.limits.take(address, r.who.Subject)
+	address := limit.ClientAddress(c.RealIP())
+	slot, why := s.limits.Take(address, r.who.Subject)
 	if why != "" {
 		return nil, s.refuse(why)
 	}
 	switch {
-	case r.start.Behind(s.hub.Head()) > oldCursor && !s.limits.replay(address, r.who.Subject):
-		why = refusedReplays
-	// A poll is back at once after each answer: it takes seats, but starts nothing.
-	case c.Path() == eventsPath && s.limits.starts != nil && !s.limits.starts.Allow():
-		why = refusedStarts
+	case r.start.Behind(s.hub.Head()) > oldCursor && !s.limits.AllowReplay(address, r.who.Subject):
+		why = limit.Replays
+	// A poll comes back after each answer, so it does not count as a new reader.
+	case c.Path() == eventsPath && !s.limits.AllowStart():
+		why = limit.Starts
 	default:
-		return seat, nil
+		return slot, nil
 	}
-	seat.leave()
+	slot.Close()
 	return nil, s.refuse(why)
 }
 
-// room says whether anybody at all can be let in now.
+// room returns the problem unavailable if no reader at all can be admitted now. It is
+// checked before a ticket is looked up in the database.
 func (s *Server) room() error {
 	switch {
 	case s.stopping.Load():
-		return s.refuse(refusedDraining)
-	case s.limits.seats() >= s.limits.most:
-		return s.refuse(refusedFull)
+		return s.refuse(limit.Draining)
+	case s.limits.Full():
+		return s.refuse(limit.Full)
 	}
 	return nil
 }
 
-// refuse counts a refusal and words it.
-func (s *Server) refuse(why refusal) *Problem {
+// refuse counts a refusal and returns its problem, with a random Retry-After.
+func (s *Server) refuse(why limit.Refusal) *Problem {
 	s.metrics.refused(why)
 	var p *Problem
 	switch why {
-	case refusedAddress:
+	case limit.Address:
 		p = problemRateLimited.with("too many streams from this address")
-	case refusedUser:
+	case limit.User:
 		p = problemRateLimited.with("too many streams of this user")
-	case refusedReplays:
+	case limit.Replays:
 		p = problemRateLimited.with("too many replays from old cursors")
-	case refusedTyping:
+	case limit.Typing:
 		return problemRateLimited.with("one signal in two or three seconds is enough")
-	case refusedDraining:
+	case limit.Draining:
 		p = problemUnavailable.with("server is stopping")
 	default:
 		p = problemUnavailable.with("too many readers")
@@ -88,15 +92,16 @@ func (s *Server) refuse(why refusal) *Problem {
 	return p
 }
 
-// turnAway answers a reader that can't be served now. A native EventSource can read
-// no status and gives up for good at any but 200, so it gets an empty stream that
-// tells it when to come back (HTML standard 9.2.3); all others get the error.
+// turnAway answers a reader that cannot be served now. For a status other than 200 a
+// native EventSource fails and does not reconnect, so for a temporary problem (429, 503)
+// it gets an empty stream whose retry field says when to come back (HTML standard, section
+// 9.2). All other clients, and all other errors, get the problem.
 func (s *Server) turnAway(c echo.Context, err error) error {
 	switch {
 	case errors.Is(err, stream.ErrNotReady):
-		s.metrics.refused(refusedNotReady)
+		s.metrics.refused(limit.NotReady)
 	case errors.Is(err, stream.ErrClosed):
-		s.metrics.refused(refusedDraining)
+		s.metrics.refused(limit.Draining)
 	}
 	status := problemOf(err).Status
 	temporary := status == http.StatusServiceUnavailable || status == http.StatusTooManyRequests
@@ -108,8 +113,8 @@ func (s *Server) turnAway(c echo.Context, err error) error {
 	return c.Blob(http.StatusOK, eventStreamType, []byte("retry: "+strconv.FormatInt(retry.Milliseconds(), 10)+"\n\n"))
 }
 
-// isEventSource guesses: only a native one accepts event streams, cannot send
-// Authorization, and does not say that it reads problems.
+// isEventSource reports whether the request looks like a native EventSource's: it
+// accepts event streams, accepts no JSON and has no Authorization header.
 func isEventSource(r *http.Request) bool {
 	accept := strings.ToLower(strings.Join(r.Header.Values(echo.HeaderAccept), ","))
 	return r.Method == http.MethodGet && r.Header.Get(echo.HeaderAuthorization) == "" &&

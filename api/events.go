@@ -14,6 +14,8 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/tidings-live/tidings/api/auth"
+	"github.com/tidings-live/tidings/api/internal/limit"
+	"github.com/tidings-live/tidings/api/internal/takeover"
 	"github.com/tidings-live/tidings/stream"
 )
 
@@ -31,13 +33,13 @@ func (s *Server) events(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	seat, err := s.admit(c, r)
+	slot, err := s.admit(c, r)
 	if err != nil {
 		return s.turnAway(c, err)
 	}
-	feed, err := s.hub.Open(s.feedConfig(c, r, style, seat))
+	feed, err := s.hub.Open(s.feedConfig(c, r, style, slot))
 	if err != nil {
-		seat.leave()
+		slot.Close()
 		return s.turnAway(c, err)
 	}
 	if err := s.useTicket(c, r); err != nil {
@@ -57,23 +59,23 @@ func (s *Server) events(c echo.Context) error {
 
 // feedConfig is what the reader asked for. A ticket is used up: its stream cannot
 // simply be opened again, so it has no age and lasts as long as the token.
-func (s *Server) feedConfig(c echo.Context, r reading, style stream.Style, seat *seat) stream.FeedConfig {
+func (s *Server) feedConfig(c echo.Context, r reading, style stream.Style, slot *limit.Slot) stream.FeedConfig {
 	cfg := stream.FeedConfig{Topics: r.topics, Start: r.start, Style: style, Heartbeat: s.heartbeat, MaxAge: s.maxAge, Expires: r.who.End(auth.Reading)}
 	if r.ticket != "" {
 		cfg.MaxAge = 0
 	}
 	id := c.Response().Header().Get(echo.HeaderXRequestID)
 	cfg.Ended = func(end stream.End, conn net.Conn) {
-		seat.leave()
+		slot.Close()
 		s.logger.LogAttrs(context.Background(), slog.LevelDebug, "stream ended", slog.String("request_id", id), slog.String("why", string(end)))
-		s.returns.give(conn)
+		s.returned.Return(conn)
 	}
 	return cfg
 }
 
 // stream gives the feed to the hub, or writes it in this goroutine where it must.
 func (s *Server) stream(c echo.Context, feed *stream.Feed) error {
-	conn, alone, err := takeOver(c)
+	conn, reusable, err := takeOver(c)
 	if err != nil {
 		feed.Close()
 		return err
@@ -92,7 +94,7 @@ func (s *Server) stream(c echo.Context, feed *stream.Feed) error {
 		header.Set("Transfer-Encoding", "chunked")
 	}
 	err = feed.TakeOver(conn, stream.Takeover{
-		Head: answerHead(c.Request().ProtoMinor, http.StatusOK, header), Chunked: chunked, Keep: alone,
+		Head: takeover.Head(c.Request().ProtoMinor, http.StatusOK, header), Chunked: chunked, Keep: reusable,
 	})
 	if err != nil {
 		feed.Close()

@@ -10,12 +10,11 @@ import (
 	"time"
 	"unicode"
 
-	"github.com/tidings-live/tidings/api/auth"
-	"github.com/tidings-live/tidings/stream/streamtest"
-
 	"github.com/labstack/echo/v4"
 
+	"github.com/tidings-live/tidings/api/auth"
 	"github.com/tidings-live/tidings/store"
+	"github.com/tidings-live/tidings/stream/streamtest"
 )
 
 func FuzzDecodePlace(f *testing.F) {

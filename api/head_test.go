@@ -138,7 +138,7 @@ func TestServerSetsLimitsOfHTTP(t *testing.T) {
 	t.Run("OnlyWhatKeepsEverybodyOutIsAWarning", func(t *testing.T) {
 		t.Parallel()
 		var said logs
-		srv := NewHTTPServer(r, said.logger())
+		srv := (&Server{logger: said.logger()}).newHTTPServer()
 		srv.ErrorLog.Print("http: Accept error: accept4: too many open files; retrying in 5ms")
 		srv.ErrorLog.Print("http: TLS handshake error from 192.0.2.1:1: EOF")
 		if got := strings.Count(said.String(), "WARN"); got != 1 || !strings.Contains(said.String(), "too many open files") {
@@ -147,7 +147,7 @@ func TestServerSetsLimitsOfHTTP(t *testing.T) {
 	})
 	t.Run("TimeoutsAreSet", func(t *testing.T) {
 		t.Parallel()
-		srv := NewHTTPServer(r, r.logs.logger())
+		srv := r.Server.http
 		if srv.ReadTimeout <= 0 || srv.ReadHeaderTimeout <= 0 || srv.IdleTimeout <= 0 || srv.WriteTimeout != 0 {
 			t.Errorf("%v to read, %v to read the header, %v idle, %v to write", srv.ReadTimeout, srv.ReadHeaderTimeout, srv.IdleTimeout, srv.WriteTimeout)
 		}

@@ -4,18 +4,17 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/netip"
 	"regexp"
 	"strconv"
 	"strings"
 	"testing"
-	"time"
-	"unsafe"
 
+	"github.com/tidings-live/tidings/api/internal/limit"
 	"github.com/tidings-live/tidings/stream/streamtest"
-
-	"golang.org/x/time/rate"
 )
+
+// never is a rate at which no bucket gets a token during a test.
+const never = 1e-9
 
 func limited(l Limits) func(*setup) {
 	return func(s *setup) { s.api.Limits = l }
@@ -25,13 +24,13 @@ func limited(l Limits) func(*setup) {
 var native = header("Accept", "text/event-stream")
 
 // refused is how often a limit turned somebody away.
-func (r *rig) refused(t testing.TB, why refusal) int {
+func (r *rig) refused(t testing.TB, why limit.Refusal) int {
 	t.Helper()
 	return int(r.scrape(t)["tidings_refusals_total{reason="+string(why)+"}"])
 }
 
 // wantRefusal wants one more refusal, for this reason, from either transport.
-func (r *rig) wantRefusal(t *testing.T, why refusal, status int, code, query string, edits ...edit) {
+func (r *rig) wantRefusal(t *testing.T, why limit.Refusal, status int, code, query string, edits ...edit) {
 	t.Helper()
 	before := r.refused(t, why)
 	for i, path := range []string{"/v1/events?", "/v1/poll?wait=0&"} {
@@ -61,7 +60,7 @@ func leavesTicket(t *testing.T, limits Limits) {
 		t.Errorf("status %d: %s", later.status, later.body)
 	}
 	first.leave()
-	streamtest.Eventually(t, "the seat is free", func() bool { return r.limits.seats() == 0 })
+	streamtest.Eventually(t, "the seat is free", func() bool { return r.limits.Taken() == 0 })
 	r.follow(t, "topic=me&ticket="+ticket, native).event("stream.ready")
 }
 
@@ -76,12 +75,12 @@ func TestLimits(t *testing.T) {
 		polled := make(chan answer, 1)
 		cursor := r.head(t)
 		go func() { polled <- r.do(t, "GET", "/v1/poll?topic=post:1&wait=50&cursor="+cursor) }()
-		streamtest.Eventually(t, "two seats are taken", func() bool { return r.limits.seats() == 2 })
-		r.wantRefusal(t, refusedFull, 503, "unavailable", "topic=post:1")
+		streamtest.Eventually(t, "two seats are taken", func() bool { return r.limits.Taken() == 2 })
+		r.wantRefusal(t, limit.Full, 503, "unavailable", "topic=post:1")
 		r.publish(t, "post:1", "x", `1`)
 		first.event("x")
 		streamtest.Want(t, "poll", (<-polled).status, 200)
-		streamtest.Eventually(t, "the poll's seat is free", func() bool { return r.limits.seats() == 1 })
+		streamtest.Eventually(t, "the poll's seat is free", func() bool { return r.limits.Taken() == 1 })
 		r.follow(t, "topic=post:1").event("stream.ready")
 	})
 
@@ -95,11 +94,11 @@ func TestLimits(t *testing.T) {
 		r := newRig(t, limited(Limits{PerUser: 1}))
 		ann := r.follow(t, "topic=me", as(t, "ann"))
 		ann.event("stream.ready")
-		r.wantRefusal(t, refusedUser, 429, "rate_limited", "topic=me", as(t, "ann"))
+		r.wantRefusal(t, limit.User, 429, "rate_limited", "topic=me", as(t, "ann"))
 		r.follow(t, "topic=me", as(t, "bob")).event("stream.ready")
 		r.follow(t, "topic=post:1").event("stream.ready")
 		ann.leave()
-		streamtest.Eventually(t, "ann's seat is free", func() bool { return r.limits.seats() == 2 })
+		streamtest.Eventually(t, "ann's seat is free", func() bool { return r.limits.Taken() == 2 })
 		r.follow(t, "topic=me", as(t, "ann")).event("stream.ready")
 	})
 
@@ -107,7 +106,7 @@ func TestLimits(t *testing.T) {
 		t.Parallel()
 		r := newRig(t, limited(Limits{PerAddress: 1, TrustedProxies: []string{"10.0.0.0/8"}}))
 		r.follow(t, "topic=post:1", header("X-Forwarded-For", "203.0.113.1")).event("stream.ready")
-		r.wantRefusal(t, refusedAddress, 429, "rate_limited", "topic=post:1", header("X-Forwarded-For", "203.0.113.2"))
+		r.wantRefusal(t, limit.Address, 429, "rate_limited", "topic=post:1", header("X-Forwarded-For", "203.0.113.2"))
 	})
 
 	t.Run("OfAnAddressBelievesATrustedProxy", func(t *testing.T) {
@@ -116,34 +115,30 @@ func TestLimits(t *testing.T) {
 		r.follow(t, "topic=post:1", header("X-Forwarded-For", "203.0.113.1, 10.1.1.1")).event("stream.ready")
 		r.follow(t, "topic=post:1", header("X-Forwarded-For", "203.0.113.2")).event("stream.ready")
 		// What stands left of the first untrusted address was written by the client.
-		r.wantRefusal(t, refusedAddress, 429, "rate_limited", "topic=post:1", header("X-Forwarded-For", "198.51.100.9, 203.0.113.1"))
+		r.wantRefusal(t, limit.Address, 429, "rate_limited", "topic=post:1", header("X-Forwarded-For", "198.51.100.9, 203.0.113.1"))
 		r.follow(t, "topic=post:1", header("X-Forwarded-For", "2001:db8:0:1::1")).event("stream.ready")
-		r.wantRefusal(t, refusedAddress, 429, "rate_limited", "topic=post:1", header("X-Forwarded-For", "2001:db8:0:1:ffff::2"))
+		r.wantRefusal(t, limit.Address, 429, "rate_limited", "topic=post:1", header("X-Forwarded-For", "2001:db8:0:1:ffff::2"))
 		r.follow(t, "topic=post:1", header("X-Forwarded-For", "2001:db8:0:2::1")).event("stream.ready")
 	})
 
 	t.Run("OfNewStreams", func(t *testing.T) {
 		t.Parallel()
-		r := newRig(t, func(s *setup) {
-			s.before = func(s *Server) { s.limits.starts = rate.NewLimiter(rate.Every(time.Hour), 1) }
-		})
+		r := newRig(t, limited(Limits{Starts: limit.Rate{PerSecond: never, Burst: 1}}))
 		r.follow(t, "topic=post:1").event("stream.ready")
 		r.do(t, "GET", "/v1/events?topic=post:1").isProblem(t, 503, "unavailable")
-		streamtest.Want(t, "refusals", r.refused(t, refusedStarts), 1)
+		streamtest.Want(t, "refusals", r.refused(t, limit.Starts), 1)
 		streamtest.Want(t, "poll", r.do(t, "GET", "/v1/poll?topic=post:1").status, 200)
-		streamtest.Eventually(t, "the refused took no seat", func() bool { return r.limits.seats() == 1 })
+		streamtest.Eventually(t, "the refused took no seat", func() bool { return r.limits.Taken() == 1 })
 	})
 
 	t.Run("OfReplaysSparesThoseWhoAreNearTheHead", func(t *testing.T) {
 		t.Parallel()
-		r := newRig(t, limited(Limits{PerAddress: 1000}), func(s *setup) {
-			s.before = func(s *Server) { s.limits.addressReplays = newRates(1e-9, 2) }
-		})
+		r := newRig(t, limited(Limits{PerAddress: 1000, AddressReplays: limit.Rate{PerSecond: never, Burst: 2}}))
 		cursor := r.head(t)
 		for range 2 {
 			r.follow(t, "topic=post:1&cursor=earliest").event("stream.ready")
 		}
-		r.wantRefusal(t, refusedReplays, 429, "rate_limited", "topic=post:1&cursor=earliest")
+		r.wantRefusal(t, limit.Replays, 429, "rate_limited", "topic=post:1&cursor=earliest")
 		for range 3 {
 			r.follow(t, "topic=post:1&cursor="+cursor).event("stream.ready")
 			r.follow(t, "topic=post:1").event("stream.ready")
@@ -152,40 +147,37 @@ func TestLimits(t *testing.T) {
 
 	t.Run("OfReplaysHoldsForAUserToo", func(t *testing.T) {
 		t.Parallel()
-		r := newRig(t, func(s *setup) {
-			s.before = func(s *Server) { s.limits.userReplays = newRates(1e-9, 1) }
-		})
+		r := newRig(t, limited(Limits{UserReplays: limit.Rate{PerSecond: never, Burst: 1}}))
 		r.follow(t, "topic=me&cursor=earliest", as(t, "ann")).event("stream.ready")
-		r.wantRefusal(t, refusedReplays, 429, "rate_limited", "topic=me&cursor=earliest", as(t, "ann"))
+		r.wantRefusal(t, limit.Replays, 429, "rate_limited", "topic=me&cursor=earliest", as(t, "ann"))
 		r.follow(t, "topic=me&cursor=earliest", as(t, "bob")).event("stream.ready")
 	})
 
 	t.Run("OfRatesCanBeLifted", func(t *testing.T) {
 		t.Parallel()
-		r := newRig(t, limited(Limits{NoRates: true}))
-		for range typingBurst + 5 {
+		once := limit.Rate{PerSecond: never, Burst: 1}
+		r := newRig(t, limited(Limits{Typing: once, UserReplays: once, NoRates: true}))
+		for range 5 {
 			streamtest.Want(t, "typing", r.do(t, "POST", "/v1/posts/1/typing", as(t, "ann")).status, 204)
 		}
-		for range replaysBurstOfUser + 5 {
+		for range 5 {
 			streamtest.Want(t, "poll", r.do(t, "GET", "/v1/poll?wait=0&topic=me&cursor=earliest", as(t, "ann")).status, 200)
 		}
 	})
 
 	t.Run("OfTypingIsCounted", func(t *testing.T) {
 		t.Parallel()
-		r := newRig(t, func(s *setup) {
-			s.before = func(s *Server) { s.typingRate = newRates(1e-9, 1) }
-		})
+		r := newRig(t, limited(Limits{Typing: limit.Rate{PerSecond: never, Burst: 1}}))
 		streamtest.Want(t, "typing", r.do(t, "POST", "/v1/posts/1/typing", as(t, "ann")).status, 204)
 		r.do(t, "POST", "/v1/posts/1/typing", as(t, "ann")).isProblem(t, 429, "rate_limited")
-		streamtest.Want(t, "refusals", r.refused(t, refusedTyping), 1)
+		streamtest.Want(t, "refusals", r.refused(t, limit.Typing), 1)
 	})
 
 	t.Run("OfADrainingServer", func(t *testing.T) {
 		t.Parallel()
 		r := newRig(t)
 		r.Drain()
-		r.wantRefusal(t, refusedDraining, 503, "unavailable", "topic=post:1")
+		r.wantRefusal(t, limit.Draining, 503, "unavailable", "topic=post:1")
 	})
 }
 
@@ -217,50 +209,6 @@ func TestSoftRefusal(t *testing.T) {
 	})
 	t.Run("IsNotForErrorsThatLast", func(t *testing.T) {
 		r.do(t, "GET", "/v1/events?topic=nonsense", native).isProblem(t, 400, "invalid_topic")
-	})
-}
-
-func TestSeat(t *testing.T) {
-	t.Parallel()
-	address := netip.MustParseAddr("203.0.113.1")
-
-	t.Run("LeavesOnce", func(t *testing.T) {
-		l, err := newLimits(Limits{})
-		streamtest.Must(t, err)
-		first, _ := l.take(address, "ann")
-		second, _ := l.take(address, "ann")
-		first.leave()
-		first.leave()
-		streamtest.Want(t, "seats", l.seats(), 1)
-		streamtest.Want(t, "of the user", l.byUser["ann"], 1)
-		second.leave()
-		streamtest.Want(t, "addresses and users remembered", len(l.byAddress)+len(l.byUser), 0)
-	})
-	t.Run("ByDefaultIsNotCountedForLoopback", func(t *testing.T) {
-		l, err := newLimits(Limits{})
-		streamtest.Must(t, err)
-		for i := range defaultPerAddress + 1 {
-			_, local := l.take(netip.MustParseAddr("127.0.0.1"), "")
-			streamtest.Want(t, "loopback's", local, refusal(""))
-			if _, why := l.take(address, ""); (why == refusedAddress) != (i == defaultPerAddress) {
-				t.Fatalf("seat %d of an address: %q", i, why)
-			}
-		}
-	})
-	t.Run("IsSmall", func(t *testing.T) {
-		if size := unsafe.Sizeof(seat{}); size > 64 {
-			t.Errorf("it has %d bytes", size)
-		}
-	})
-	t.Run("RefusesLimitsThatCannotBeMeant", func(t *testing.T) {
-		for _, cfg := range []Config{
-			{Limits: Limits{Streams: -1}}, {Limits: Limits{PerUser: -1}}, {Limits: Limits{PerAddress: -1}},
-			{Limits: Limits{TrustedProxies: []string{"proxy.example"}}},
-		} {
-			if _, err := New(cfg); err == nil {
-				t.Errorf("%+v is taken", cfg.Limits)
-			}
-		}
 	})
 }
 

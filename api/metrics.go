@@ -11,6 +11,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/tidings-live/tidings/api/internal/limit"
 )
 
 // metrics are what an operator watches, in a registry of their own: several servers
@@ -42,7 +44,7 @@ func newMetrics() *metrics {
 			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
 		}, []string{"route"}),
 	}
-	for _, why := range refusals { // from 0, so that the first one shows as a rise
+	for _, why := range limit.Refusals { // from 0, so that the first one shows as a rise
 		m.refusals.WithLabelValues(string(why))
 	}
 	m.registry.MustRegister(
@@ -54,7 +56,7 @@ func newMetrics() *metrics {
 	return m
 }
 
-func (m *metrics) refused(why refusal) { m.refusals.WithLabelValues(string(why)).Inc() }
+func (m *metrics) refused(why limit.Refusal) { m.refusals.WithLabelValues(string(why)).Inc() }
 
 // laterKey is where the context of a request notes that it is answered later.
 const laterKey = "answered later"

@@ -5,11 +5,11 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/tidings-live/tidings/stream/streamtest"
-
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
+
+	"github.com/tidings-live/tidings/stream/streamtest"
 )
 
 // parseMetrics reads Prometheus' text format, as Prometheus does.

@@ -44,16 +44,16 @@ func (s *Server) poll(c echo.Context) error {
 	if r.start.IsNow() || c.Request().Method == http.MethodHead {
 		wait = 0
 	}
-	seat, err := s.admit(c, r)
+	slot, err := s.admit(c, r)
 	if err != nil {
 		return err
 	}
 	poll, err := s.hub.OpenPoll(stream.PollConfig{
 		Topics: r.topics, Start: r.start, Limit: limit, Until: deadline(wait, r.who),
-		Ended: func(_ stream.End, conn net.Conn) { seat.leave(); s.returns.give(conn) },
+		Ended: func(_ stream.End, conn net.Conn) { slot.Close(); s.returned.Return(conn) },
 	})
 	if err != nil {
-		seat.leave()
+		slot.Close()
 		return err
 	}
 	if err := s.useTicket(c, r); err != nil {
@@ -69,7 +69,7 @@ func (s *Server) answerPoll(c echo.Context, poll *stream.LongPoll) error {
 	if poll.Ready(c.Request().Context()) {
 		return s.runPoll(c, poll)
 	}
-	conn, alone, err := takeOver(c)
+	conn, reusable, err := takeOver(c)
 	switch {
 	case err != nil:
 		poll.Close()
@@ -87,7 +87,7 @@ func (s *Server) answerPoll(c echo.Context, poll *stream.LongPoll) error {
 		}
 		return answer.message(line.minor, header)
 	}
-	if err := poll.TakeOver(conn, encode, alone); err != nil {
+	if err := poll.TakeOver(conn, encode, reusable); err != nil {
 		poll.Close()
 		return errors.Join(fmt.Errorf("take poll over: %w", err), conn.Close())
 	}

@@ -9,9 +9,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/tidings-live/tidings/stream/streamtest"
-
 	"github.com/tidings-live/tidings/stream"
+	"github.com/tidings-live/tidings/stream/streamtest"
 )
 
 // A polled answer as clients read it.

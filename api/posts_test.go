@@ -7,9 +7,8 @@ import (
 	"testing"
 
 	"github.com/tidings-live/tidings/api/auth"
-	"github.com/tidings-live/tidings/stream/streamtest"
-
 	"github.com/tidings-live/tidings/store"
+	"github.com/tidings-live/tidings/stream/streamtest"
 )
 
 func TestPosts(t *testing.T) {

@@ -12,14 +12,13 @@ import (
 	"testing"
 	"time"
 
-	"github.com/tidings-live/tidings/api/auth"
-	"github.com/tidings-live/tidings/stream/streamtest"
-
 	"github.com/labstack/echo/v4"
 
+	"github.com/tidings-live/tidings/api/auth"
 	"github.com/tidings-live/tidings/migrations"
 	"github.com/tidings-live/tidings/store"
 	"github.com/tidings-live/tidings/store/storetest"
+	"github.com/tidings-live/tidings/stream/streamtest"
 )
 
 func TestEveryErrorIsAProblem(t *testing.T) {

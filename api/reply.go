@@ -6,6 +6,8 @@ import (
 	"strconv"
 
 	"github.com/labstack/echo/v4"
+
+	"github.com/tidings-live/tidings/api/internal/takeover"
 )
 
 // A reply is a whole answer in memory. It is written to a response or, once the
@@ -41,5 +43,5 @@ func (r reply) writeHead(w http.ResponseWriter) {
 func (r reply) message(minor int, common http.Header) []byte {
 	maps.Copy(common, r.header)
 	common.Set(echo.HeaderContentLength, strconv.Itoa(len(r.body)))
-	return append(answerHead(minor, r.status, common), r.body...)
+	return append(takeover.Head(minor, r.status, common), r.body...)
 }

@@ -81,12 +81,11 @@ func TestReturnedConnection(t *testing.T) {
 	})
 	t.Run("DelaysNoShutdown", func(t *testing.T) {
 		t.Parallel()
-		var server *http.Server
-		r := newRig(t, func(s *setup) { s.http = func(srv *http.Server) { server = srv } })
+		r := newRig(t)
 		w := r.back(t)
 		ctx, cancel := context.WithTimeout(t.Context(), 4*time.Second) // a new connection would have 5 s
 		defer cancel()
-		streamtest.Must(t, server.Shutdown(ctx))
+		streamtest.Must(t, r.Shutdown(ctx))
 		w.closed()
 	})
 	t.Run("ServesWhatCameWhileThePollWaited", func(t *testing.T) {

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"net"
 	"net/http"
@@ -10,16 +11,15 @@ import (
 	"testing"
 	"time"
 
-	"github.com/tidings-live/tidings/api/auth"
-	"github.com/tidings-live/tidings/api/auth/authtest"
-	"github.com/tidings-live/tidings/stream/streamtest"
-
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/tidings-live/tidings/api/auth"
+	"github.com/tidings-live/tidings/api/auth/authtest"
 	"github.com/tidings-live/tidings/store"
 	"github.com/tidings-live/tidings/store/storetest"
 	"github.com/tidings-live/tidings/stream"
 	"github.com/tidings-live/tidings/stream/awareness"
+	"github.com/tidings-live/tidings/stream/streamtest"
 )
 
 // secret signs the tokens of tests.
@@ -50,7 +50,8 @@ type setup struct {
 	tokens auth.Config
 	before func(s *Server) // the first request
 	http   func(s *http.Server)
-	listen func(net.Listener) net.Listener
+	tls    *tls.Config // passed to Serve
+	below  *tls.Config // of a TLS listener that is passed to Serve
 
 	inGoroutines bool // connections are not taken over
 }
@@ -63,7 +64,6 @@ func newRig(t *testing.T, edits ...func(*setup)) *rig {
 		tokens: auth.Config{Secret: secret},
 		before: func(*Server) {},
 		http:   func(*http.Server) {},
-		listen: func(l net.Listener) net.Listener { return l },
 	}
 	for _, edit := range edits {
 		edit(&set)
@@ -127,35 +127,35 @@ func (r *rig) build(t *testing.T, set setup) {
 	run(t, listener.Run)
 }
 
-// serve answers on a socket until the test ends, and wants every request to end too.
+// serve answers requests until the test ends. It reports requests that do not end.
 func (r *rig) serve(t *testing.T, set setup) {
 	t.Helper()
 	socket, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	streamtest.Must(t, err)
 	r.addr = socket.Addr().String()
-	counted := http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+	if set.below != nil {
+		socket = tls.NewListener(socket, set.below)
+	}
+	srv := r.Server.http
+	srv.Handler = http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		r.busy.Add(1)
 		defer r.busy.Add(-1)
 		pprof.Do(req.Context(), pprof.Labels("rig", r.addr), func(context.Context) { r.ServeHTTP(w, req) })
 	})
-	srv := NewHTTPServer(counted, r.logs.logger())
 	if set.inGoroutines {
 		srv.ConnContext = func(ctx context.Context, conn net.Conn) context.Context {
 			streamtest.Must(t, tune(conn))
-			return ctx // and does not tell the handlers
+			return ctx // without the connection, so that handlers cannot take it over
 		}
 	}
 	set.http(srv)
 	served := make(chan error, 1)
-	go func() { served <- r.Serve(srv, set.listen(socket)) }()
+	go func() { served <- r.Serve(socket, set.tls) }()
 	t.Cleanup(func() {
 		r.hub.Close()
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		defer cancel()
-		if err := srv.Shutdown(ctx); err != nil {
-			t.Errorf("requests did not end: %v", errors.Join(err, srv.Close()))
-		}
-		if err := <-served; !errors.Is(err, http.ErrServerClosed) {
+		if err := errors.Join(r.Shutdown(ctx), <-served); err != nil {
 			t.Error(err)
 		}
 	})

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -13,6 +14,8 @@ import (
 	"github.com/labstack/echo/v4/middleware"
 
 	"github.com/tidings-live/tidings/api/auth"
+	"github.com/tidings-live/tidings/api/internal/limit"
+	"github.com/tidings-live/tidings/api/internal/takeover"
 	"github.com/tidings-live/tidings/stream"
 	"github.com/tidings-live/tidings/stream/awareness"
 )
@@ -58,14 +61,15 @@ type Server struct {
 	publicKinds []string
 	heartbeat   time.Duration
 	maxAge      time.Duration
-	typingRate  *rates
-	limits      *limits
+	limits      *limit.Limiter
 	metrics     *metrics
 	queue       *notifyQueue
 	extractIP   echo.IPExtractor
 	logger      *slog.Logger
 	echo        *echo.Echo
-	returns     *returns
+	http        *http.Server
+	returned    *takeover.Listener // to http
+	warnOnce    sync.Once          // about connections that cannot be taken over
 	stopping    atomic.Bool
 }
 
@@ -87,15 +91,11 @@ func New(cfg Config) (*Server, error) {
 		heartbeat:   cfg.Heartbeat, maxAge: cfg.MaxAge,
 		metrics: newMetrics(),
 		logger:  cfg.Logger,
-		returns: newReturns(),
 	}
-	if !cfg.Limits.NoRates {
-		s.typingRate = newRates(typingPerSecond, typingBurst)
-	}
-	if s.limits, err = newLimits(cfg.Limits); err != nil {
+	if s.limits, err = limit.New(cfg.Limits); err != nil {
 		return nil, err
 	}
-	if s.extractIP, err = newIPExtractor(cfg.Limits.TrustedProxies); err != nil {
+	if s.extractIP, err = limit.NewIPExtractor(cfg.Limits.TrustedProxies); err != nil {
 		return nil, err
 	}
 	if s.heartbeat <= 0 {
@@ -108,8 +108,11 @@ func New(cfg Config) (*Server, error) {
 		s.logger = slog.New(slog.DiscardHandler)
 	}
 	s.queue = &notifyQueue{gauges: cfg.Store}
-	s.metrics.registry.MustRegister(deliveryMetrics{cfg.Hub}, &collector{cfg.Store, s.queue, cfg.Prober, s.limits.seats})
+	s.metrics.registry.MustRegister(deliveryMetrics{cfg.Hub}, &collector{cfg.Store, s.queue, cfg.Prober, s.limits.Taken})
 	s.route(cfg.Demo)
+	s.http = s.newHTTPServer()
+	s.returned = takeover.NewListener(s.http)
+	s.http.ConnState = s.returned.ConnState
 	return s, nil
 }
 

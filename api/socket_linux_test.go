@@ -2,9 +2,10 @@ package api
 
 import (
 	"net"
-	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/tidings-live/tidings/stream/streamtest"
 )
@@ -17,7 +18,7 @@ func userTimeoutOf(t *testing.T, conn *net.TCPConn) time.Duration {
 	var ms int
 	var failed error
 	streamtest.Must(t, raw.Control(func(fd uintptr) {
-		ms, failed = syscall.GetsockoptInt(int(fd), syscall.IPPROTO_TCP, tcpUserTimeout)
+		ms, failed = unix.GetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT)
 	}))
 	streamtest.Must(t, failed)
 	return time.Duration(ms) * time.Millisecond

@@ -3,6 +3,7 @@ package api
 import (
 	"fmt"
 	"io"
+	"net/http"
 	"runtime"
 	"strconv"
 	"strings"
@@ -133,7 +134,7 @@ func TestReaderWithABodyThatLeaves(t *testing.T) {
 		whole := r.dial(t)
 		whole.ask("GET "+path+" HTTP/1.1", "Content-Length: 2")
 		io.WriteString(whole, "{}")
-		streamtest.Eventually(t, "it has a seat", func() bool { return r.limits.seats() == 1 })
+		streamtest.Eventually(t, "it has a seat", func() bool { return r.limits.Taken() == 1 })
 		streamtest.Must(t, whole.Close())
 		r.idle(t)
 
@@ -141,9 +142,33 @@ func TestReaderWithABodyThatLeaves(t *testing.T) {
 		promised.ask("GET "+path+" HTTP/1.1", "Content-Length: 5", "Expect: 100-continue")
 		streamtest.Must(t, promised.Close())
 		r.idle(t)
-		streamtest.Want(t, "seats", r.limits.seats(), 0)
+		streamtest.Want(t, "seats", r.limits.Taken(), 0)
 	}
 	large := strings.Repeat("x", maxReaderBody+1)
 	r.do(t, "GET", "/v1/poll?topic=room:1", sends(large)).isProblem(t, 400, "malformed")
 	streamtest.Want(t, "status", r.do(t, "GET", "/v1/poll?topic=room:1", sends(large[1:])).status, 200)
+}
+
+// TLS connections are taken over too if Serve does the TLS. A listener that does TLS
+// below Serve is served, with a goroutine for each reader, and a warning says so.
+func TestServe_TakesOverTLS(t *testing.T) {
+	t.Parallel()
+	http1 := func(p *http.Protocols) { p.SetHTTP1(true) }
+	const warning = "each reader costs a goroutine"
+
+	t.Run("OfItsOwn", func(t *testing.T) {
+		t.Parallel()
+		r := newRig(t, speaking(t, true, http1))
+		r.follow(t, "topic=room:1").event("stream.ready")
+		streamtest.Eventually(t, "the handler has returned", func() bool { return r.busy.Load() == 0 })
+		r.reading(t, 1)
+		streamtest.Want(t, "a warning is logged", strings.Contains(r.logs.String(), warning), false)
+	})
+	t.Run("AndWarnsOfAnother", func(t *testing.T) {
+		t.Parallel()
+		r := newRig(t, speaking(t, true, http1), func(s *setup) { s.below, s.tls = s.tls, nil })
+		r.follow(t, "topic=room:1").event("stream.ready")
+		streamtest.Want(t, "number of handlers that stream", r.busy.Load(), int64(1))
+		streamtest.Want(t, "number of warnings", strings.Count(r.logs.String(), warning), 1)
+	})
 }

@@ -2,13 +2,10 @@ package api
 
 import (
 	"testing"
-	"time"
 
-	"github.com/tidings-live/tidings/stream/streamtest"
-
-	"golang.org/x/time/rate"
-
+	"github.com/tidings-live/tidings/api/internal/limit"
 	"github.com/tidings-live/tidings/stream"
+	"github.com/tidings-live/tidings/stream/streamtest"
 )
 
 // Whoever is refused for now comes back with the same URL, so the ticket in it must
@@ -21,16 +18,13 @@ func TestTicket_OutlivesARefusal(t *testing.T) {
 		pollPasses bool // the limit is for streams alone
 	}{
 		"ByTheRateOfStarts": {"topic=me", func(s *Server) func() {
-			s.limits.starts = rate.NewLimiter(rate.Every(time.Hour), 0)
-			return func() { s.limits.starts = nil }
+			return s.limitTo(t, Limits{Starts: limit.Rate{PerSecond: never}})
 		}, true},
 		"ByTheReplaysOfTheUser": {"topic=me&cursor=earliest", func(s *Server) func() {
-			s.limits.userReplays = newRates(1e-9, 0)
-			return func() { s.limits.userReplays = nil }
+			return s.limitTo(t, Limits{UserReplays: limit.Rate{PerSecond: never}})
 		}, false},
 		"ByTheReplaysOfTheAddress": {"topic=me&cursor=earliest", func(s *Server) func() {
-			s.limits.loopback, s.limits.addressReplays = true, newRates(1e-9, 0)
-			return func() { s.limits.loopback, s.limits.addressReplays = false, nil }
+			return s.limitTo(t, Limits{PerAddress: 10, AddressReplays: limit.Rate{PerSecond: never}})
 		}, false},
 		"ByAHubThatIsNotReady": {"topic=me", func(s *Server) func() {
 			ready := s.hub
@@ -56,12 +50,22 @@ func TestTicket_OutlivesARefusal(t *testing.T) {
 					t.Errorf("status %d of a poll: %s", a.status, a.body)
 				}
 			}
-			streamtest.Eventually(t, "the refused took no seat", func() bool { return r.limits.seats() == 0 })
+			streamtest.Eventually(t, "the refused took no seat", func() bool { return r.limits.Taken() == 0 })
 			relent()
 			r.follow(t, query, native).event("stream.ready")
 			r.do(t, "GET", "/v1/events?"+query, native).isProblem(t, 401, "invalid_ticket") // once
 		})
 	}
+}
+
+// limitTo replaces the limits until relent is called.
+func (s *Server) limitTo(t *testing.T, cfg Limits) (relent func()) {
+	t.Helper()
+	before := s.limits
+	var err error
+	s.limits, err = limit.New(cfg)
+	streamtest.Must(t, err)
+	return func() { s.limits = before }
 }
 
 // Of several streams that show a ticket at once one is let in; the others leave no seat taken.
@@ -86,5 +90,5 @@ func TestTicket_IsForOneOfManyStreams(t *testing.T) {
 		got[<-statuses]++
 	}
 	streamtest.Want(t, "statuses", got, map[int]int{200: 1, 401: 7})
-	streamtest.Eventually(t, "one seat is taken", func() bool { return r.limits.seats() == 1 })
+	streamtest.Eventually(t, "one seat is taken", func() bool { return r.limits.Taken() == 1 })
 }

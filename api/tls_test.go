@@ -18,12 +18,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/tidings-live/tidings/stream/streamtest"
-
 	"golang.org/x/net/http2"
 	"golang.org/x/net/http2/hpack"
 
 	"github.com/tidings-live/tidings/stream"
+	"github.com/tidings-live/tidings/stream/streamtest"
 )
 
 // writePair makes a self-signed certificate with a serial number.
@@ -61,7 +60,7 @@ func speaking(t *testing.T, secure bool, set func(*http.Protocols)) func(*setup)
 		certificate, err := LoadCertificate(cert, key, slog.New(slog.DiscardHandler))
 		streamtest.Must(t, err)
 		s.scheme = "https"
-		s.listen = func(l net.Listener) net.Listener { return tls.NewListener(stream.Gate(l), certificate.TLSConfig()) }
+		s.tls = certificate.TLSConfig()
 		s.client.TLSClientConfig = &tls.Config{InsecureSkipVerify: true} //nolint:gosec // of the test's own making
 	}
 }
@@ -144,7 +143,7 @@ func TestHTTP2_FreesAReaderWhoseWindowIsShut(t *testing.T) {
 		}
 	}
 	r.idle(t)
-	streamtest.Want(t, "seats", r.limits.seats(), 0)
+	streamtest.Want(t, "seats", r.limits.Taken(), 0)
 }
 
 func TestHTTP2_DropsASilentPeer(t *testing.T) {
@@ -169,9 +168,9 @@ func TestHTTP2_DropsASilentPeer(t *testing.T) {
 	streamtest.Want(t, "pinged before", pinged, true)
 }
 
-func TestNewHTTPServer_BoundsHTTP2(t *testing.T) {
+func TestServer_BoundsHTTP2(t *testing.T) {
 	t.Parallel()
-	srv := NewHTTPServer(http.NotFoundHandler(), slog.New(slog.DiscardHandler))
+	srv := (&Server{logger: slog.New(slog.DiscardHandler)}).newHTTPServer()
 	streamtest.Want(t, "HTTP/2", *srv.HTTP2, http.HTTP2Config{
 		MaxConcurrentStreams: 250, SendPingTimeout: 15 * time.Second, PingTimeout: 15 * time.Second, WriteByteTimeout: 30 * time.Second,
 	})

@@ -8,6 +8,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/tidings-live/tidings/api/auth"
+	"github.com/tidings-live/tidings/api/internal/limit"
 	"github.com/tidings-live/tidings/store"
 	"github.com/tidings-live/tidings/stream"
 )
@@ -16,13 +17,6 @@ import (
 type Signaller interface {
 	Signal(ctx context.Context, signal store.Signal) error
 }
-
-// typingPerSecond and typingBurst bound the signals of one user, over all posts:
-// each is a NOTIFY, which every instance hears.
-const (
-	typingPerSecond = 3
-	typingBurst     = 5
-)
 
 func (s *Server) postTyping(c echo.Context) error {
 	who, err := signedIn(c)
@@ -33,8 +27,8 @@ func (s *Server) postTyping(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	if !s.typingRate.allow(who.Subject) {
-		return s.refuse(refusedTyping)
+	if !s.limits.AllowTyping(who.Subject) {
+		return s.refuse(limit.Typing)
 	}
 	if err := s.store.Signal(c.Request().Context(), store.Signal{Topic: post, User: typistOf(who)}); err != nil {
 		return err

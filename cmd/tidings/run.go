@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"net/http"
 
 	"golang.org/x/sync/errgroup"
 
@@ -37,7 +36,6 @@ type parts struct {
 	typing   *awareness.Typing
 	listener *store.Listener
 	api      *api.Server
-	http     *http.Server
 }
 
 func (i instance) retention() store.Retention {
@@ -70,7 +68,7 @@ func (i instance) build(ctx context.Context) (*parts, error) {
 		db.Close()
 		return nil, err
 	}
-	return &parts{db, hub, typing, listener, server, api.NewHTTPServer(server, i.logger)}, nil
+	return &parts{db, hub, typing, listener, server}, nil
 }
 
 // receive applies a signal of any instance to the typing state of this one.
@@ -91,13 +89,13 @@ func run(ctx context.Context, i instance) error {
 		return err
 	}
 	defer p.store.Close()
+	secured, err := i.tlsConfig()
+	if err != nil {
+		return err
+	}
 	socket, err := (&net.ListenConfig{}).Listen(ctx, "tcp", i.addr)
 	if err != nil {
 		return fmt.Errorf("listen: %w", err)
-	}
-	secured, err := i.secure(socket)
-	if err != nil {
-		return errors.Join(err, socket.Close())
 	}
 
 	// The parts outlive ctx: they stop below, in order.
@@ -109,7 +107,7 @@ func run(ctx context.Context, i instance) error {
 	group.Go(func() error { return p.hub.Run(running) })
 	group.Go(func() error { return p.typing.Run(running) })
 	group.Go(func() error { return p.listener.Run(running) })
-	group.Go(func() error { return serve(p, secured) })
+	group.Go(func() error { return p.api.Serve(socket, secured) })
 	i.logger.InfoContext(ctx, "listening", "addr", socket.Addr().String())
 	if i.listening != nil {
 		i.listening(socket.Addr())
@@ -123,30 +121,20 @@ func run(ctx context.Context, i instance) error {
 	p.api.Drain()
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), i.Drain)
 	defer cancel()
-	p.hub.Drain(drain, i.Drain/2) // first: who streams over HTTP/2 holds up Shutdown
-	err = p.http.Shutdown(drain)
-	if err != nil {
-		err = errors.Join(fmt.Errorf("requests did not end within %v: %w", i.Drain, err), p.http.Close())
-	}
+	p.hub.Drain(drain, i.Drain/2) // before Shutdown, which waits for streams over HTTP/2
+	err = p.api.Shutdown(drain)
 	stop()
 	return errors.Join(group.Wait(), err)
 }
 
-// secure puts TLS above a listener, if there is a certificate.
-func (i instance) secure(socket net.Listener) (net.Listener, error) {
+// tlsConfig returns the configuration of --tls-cert and --tls-key, nil if they are not set.
+func (i instance) tlsConfig() (*tls.Config, error) {
 	if i.TLSCert == "" {
-		return socket, nil
+		return nil, nil
 	}
 	certificate, err := api.LoadCertificate(i.TLSCert, i.TLSKey, i.logger)
 	if err != nil {
 		return nil, err
 	}
-	return tls.NewListener(stream.Gate(socket), certificate.TLSConfig()), nil
-}
-
-func serve(p *parts, socket net.Listener) error {
-	if err := p.api.Serve(p.http, socket); !errors.Is(err, http.ErrServerClosed) {
-		return fmt.Errorf("serve: %w", err)
-	}
-	return nil
+	return certificate.TLSConfig(), nil
 }

@@ -1,22 +1,19 @@
-package api
+package limit
 
 import (
 	"fmt"
 	"net"
+	"net/http"
 	"net/netip"
 
 	"github.com/labstack/echo/v4"
 )
 
-// ValidProxies says what is wrong with a list of [Limits.TrustedProxies].
-func ValidProxies(proxies []string) error {
-	_, err := newIPExtractor(proxies)
-	return err
-}
-
-// newIPExtractor finds the client's address: the peer's, or if that is a trusted
-// proxy's, the rightmost of X-Forwarded-For that isn't one's.
-func newIPExtractor(proxies []string) (echo.IPExtractor, error) {
+// NewIPExtractor returns a function that finds the client's IP address: the peer's, or
+// if the peer is a trusted proxy, the rightmost address of X-Forwarded-For that is not
+// a trusted proxy's. All addresses left of that one were written by the client. It
+// returns an error if a proxy is neither an address nor a range in CIDR notation.
+func NewIPExtractor(proxies []string) (func(*http.Request) string, error) {
 	if len(proxies) == 0 {
 		return echo.ExtractIPDirect(), nil
 	}
@@ -31,6 +28,7 @@ func newIPExtractor(proxies []string) (echo.IPExtractor, error) {
 	return echo.ExtractIPFromXFFHeader(trust...), nil
 }
 
+// parseNetwork reads a range; a single address is a range of one.
 func parseNetwork(text string) (*net.IPNet, error) {
 	if address, err := netip.ParseAddr(text); err == nil {
 		address = address.Unmap()
@@ -40,10 +38,11 @@ func parseNetwork(text string) (*net.IPNet, error) {
 	return network, err
 }
 
-// clientAddress is what a client is counted by: its IPv4 address, or the /64 of its
-// IPv6 address, which one household has to itself. It is zero when there is none.
-func clientAddress(c echo.Context) netip.Addr {
-	address, err := netip.ParseAddr(c.RealIP())
+// ClientAddress returns the address by which a client is counted: its IPv4 address, or
+// the /64 of its IPv6 address, because one household usually has a whole /64. It returns
+// the zero Addr if ip is not an address.
+func ClientAddress(ip string) netip.Addr {
+	address, err := netip.ParseAddr(ip)
 	if err != nil {
 		return netip.Addr{}
 	}

@@ -7,6 +7,6 @@ import (
 	"time"
 )
 
-// setUserTimeout does nothing where the system has no such setting: a peer that
-// vanished is found by failing writes alone.
+// setUserTimeout does nothing, because the system has no TCP_USER_TIMEOUT. A dead peer
+// is found when a write fails.
 func setUserTimeout(*net.TCPConn, time.Duration) error { return nil }

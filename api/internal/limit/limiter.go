@@ -1,0 +1,136 @@
+package limit
+
+import (
+	"cmp"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+)
+
+// A Limiter counts the slots that readers hold, and keeps the rates. It is safe for
+// concurrent use.
+type Limiter struct {
+	slots         int
+	perAddress    int
+	perUser       int
+	countLoopback bool // loopback addresses are limited like others
+
+	starts         *Rates // the rates are nil if they are lifted
+	addressReplays *Rates
+	userReplays    *Rates
+	typing         *Rates
+
+	mu        sync.Mutex // guards taken, byAddress and byUser
+	taken     int
+	byAddress map[netip.Addr]int
+	byUser    map[string]int
+}
+
+// New makes a limiter. It returns an error for negative limits.
+func New(cfg Config) (*Limiter, error) {
+	if err := cfg.check(); err != nil {
+		return nil, err
+	}
+	l := &Limiter{
+		slots:         cmp.Or(cfg.Streams, descriptors()/10*9),
+		perAddress:    cmp.Or(cfg.PerAddress, defaultPerAddress),
+		perUser:       cmp.Or(cfg.PerUser, defaultPerUser),
+		countLoopback: cfg.PerAddress > 0,
+		byAddress:     make(map[netip.Addr]int),
+		byUser:        make(map[string]int),
+	}
+	if !cfg.NoRates {
+		l.starts = NewRates(cmp.Or(cfg.Starts, defaultStarts))
+		l.addressReplays = NewRates(cmp.Or(cfg.AddressReplays, defaultAddressReplays))
+		l.userReplays = NewRates(cmp.Or(cfg.UserReplays, defaultUserReplays))
+		l.typing = NewRates(cmp.Or(cfg.Typing, defaultTyping))
+	}
+	return l, nil
+}
+
+// A Slot is one reader's share of the limits. It may outlive the handler that took it:
+// the end of the reader closes it.
+type Slot struct {
+	limiter *Limiter
+	address netip.Addr // the zero Addr if it is not counted
+	user    string     // "" if it is not counted
+	closed  atomic.Bool
+}
+
+// Take returns a slot, or the limit that is reached. The zero address and the user ""
+// are not counted.
+func (l *Limiter) Take(address netip.Addr, user string) (*Slot, Refusal) {
+	address = l.counted(address)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch {
+	case l.taken >= l.slots:
+		return nil, Full
+	case address.IsValid() && l.byAddress[address] >= l.perAddress:
+		return nil, Address
+	case user != "" && l.byUser[user] >= l.perUser:
+		return nil, User
+	}
+	l.taken++
+	if address.IsValid() {
+		l.byAddress[address]++
+	}
+	if user != "" {
+		l.byUser[user]++
+	}
+	return &Slot{limiter: l, address: address, user: user}, ""
+}
+
+// counted returns the address, or the zero Addr if it is a loopback address and these
+// are not limited.
+func (l *Limiter) counted(address netip.Addr) netip.Addr {
+	if address.IsLoopback() && !l.countLoopback {
+		return netip.Addr{}
+	}
+	return address
+}
+
+// Close returns the slot. Only the first call has an effect.
+func (s *Slot) Close() {
+	if s.closed.Swap(true) {
+		return
+	}
+	l := s.limiter
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.taken--
+	decrement(l.byAddress, s.address)
+	decrement(l.byUser, s.user)
+}
+
+// decrement removes keys that reach zero, so that the map holds current readers only.
+func decrement[K comparable](counts map[K]int, key K) {
+	if counts[key]--; counts[key] <= 0 {
+		delete(counts, key)
+	}
+}
+
+// Taken returns how many slots are taken.
+func (l *Limiter) Taken() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.taken
+}
+
+// Full reports whether all slots of the process are taken.
+func (l *Limiter) Full() bool { return l.Taken() >= l.slots }
+
+// AllowStart counts a new stream and reports whether it is within the rate.
+func (l *Limiter) AllowStart() bool { return l.starts.Allow("") }
+
+// AllowReplay counts a replay from an old cursor and reports whether it is within the
+// rates of the address and of the user.
+func (l *Limiter) AllowReplay(address netip.Addr, user string) bool {
+	if address = l.counted(address); address.IsValid() && !l.addressReplays.Allow(address.String()) {
+		return false
+	}
+	return user == "" || l.userReplays.Allow(user)
+}
+
+// AllowTyping counts a typing signal of a user and reports whether it is within the rate.
+func (l *Limiter) AllowTyping(user string) bool { return l.typing.Allow(user) }
