@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-func TestNewRefusesWhatIsNoAddress(t *testing.T) {
+func TestNewRefusesBadURLs(t *testing.T) {
 	t.Parallel()
 	for _, base := range []string{"", "localhost:8080", "ftp://host", "http://", "http://h?a=b", "http://h#a", "http://h\n"} {
 		if _, err := New(base); err == nil {
@@ -28,8 +28,8 @@ const commentJSON = `{"id":"17","postId":"42","parentId":null,` +
 var comment = Comment{ID: "17", PostID: "42", Author: &Author{ID: "ann", Name: "Ann"}, Body: "Hi",
 	Status: "published", LikeCount: 1, ReplyCount: 2, CreatedAt: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), Version: 3}
 
-// restTests are the calls, what each puts on the wire, and what it makes of the
-// answer. A call whose want is nil returns nothing but an error.
+// restTests has the calls of the client: the request that each sends, and the value that
+// it returns for an answer. A call that returns only an error has a nil want.
 var restTests = []struct {
 	name    string
 	call    func(context.Context, *Client) (any, error)
@@ -182,7 +182,7 @@ func TestErrorsDoNotShowTheAddress(t *testing.T) {
 	}
 }
 
-func TestAnswerThatIsNoJSON(t *testing.T) {
+func TestAnswerThatIsNotJSON(t *testing.T) {
 	t.Parallel()
 	c := serve(t, func(w http.ResponseWriter, r *http.Request) { answer(w, http.StatusOK, "text/html", "<html>") })
 	_, err := c.Post(t.Context(), "1")

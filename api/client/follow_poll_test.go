@@ -6,9 +6,11 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/tidings-live/tidings/stream/streamtest"
 )
 
-// page is an answer to a poll with one event, or none for "".
+// page is an answer to a poll: one event with the id, or no event if id is "".
 func page(id, cursor string) string {
 	if id == "" {
 		return `{"events":[],"cursor":"` + cursor + `","more":false}`
@@ -16,7 +18,7 @@ func page(id, cursor string) string {
 	return `{"events":[{"id":"` + id + `","event":"note","topic":"post:42","data":{}}],"cursor":"` + cursor + `","more":true}`
 }
 
-func TestFollowPollGoesOnFromThePagesCursor(t *testing.T) {
+func TestFollowPollContinuesAtThePagesCursor(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := &script{steps: []http.HandlerFunc{
@@ -27,14 +29,14 @@ func TestFollowPollGoesOnFromThePagesCursor(t *testing.T) {
 			replies(page("1-8", "1-8")),
 		}}
 		ids, err := follow(t, (*Client).FollowPoll, s, "", "1-8")
-		equal(t, "error", err, errEnough)
-		equal(t, "ids", ids, []string{"1-6", "1-8"})
-		equal(t, "cursors", s.cursors, []string{"", "1-5", "1-7", "1-7", "1-7"})
-		equal(t, "the first two waits", s.gaps()[:2], []time.Duration{0, 0})
+		streamtest.Want(t, "error", err, errEnough)
+		streamtest.Want(t, "ids", ids, []string{"1-6", "1-8"})
+		streamtest.Want(t, "cursors", s.cursors, []string{"", "1-5", "1-7", "1-7", "1-7"})
+		streamtest.Want(t, "the first two waits", s.gaps()[:2], []time.Duration{0, 0})
 	})
 }
 
-func TestFollowPollShowsAGap(t *testing.T) {
+func TestFollowPollReportsAGap(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := &script{steps: []http.HandlerFunc{
@@ -53,32 +55,32 @@ func TestFollowPollShowsAGap(t *testing.T) {
 			}
 			return nil
 		})
-		equal(t, "error", err, errEnough)
-		equal(t, "events", events, []Event{
+		streamtest.Want(t, "error", err, errEnough)
+		streamtest.Want(t, "events", events, []Event{
 			named("1-90", "stream.gap", "", `{"reason":"expired","from":"1-5","resumed":"1-90"}`),
 			named("1-91", "note", "post:42", `{}`),
 		})
-		equal(t, "cursors", s.cursors, []string{"1-5", "1-90"})
+		streamtest.Want(t, "cursors", s.cursors, []string{"1-5", "1-90"})
 	})
 }
 
-func TestFollowPollDoesNotSpin(t *testing.T) {
+func TestFollowPollDoesNotLoopWithoutAPause(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		s := &script{steps: []http.HandlerFunc{replies(page("", "1-5"))}} // at once, as while shutting down
+		s := &script{steps: []http.HandlerFunc{replies(page("", "1-5"))}} // answered at once, as by a server that stops
 		c, stop := servePiped(t, s.ServeHTTP)
 		defer stop()
 		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 		defer cancel()
 		err := c.FollowPoll(ctx, []string{"me"}, "1-5", func(Event) error { return nil })
-		equal(t, "error", err, context.DeadlineExceeded)
+		streamtest.Want(t, "error", err, context.DeadlineExceeded)
 		if len(s.times) > 480 {
 			t.Errorf("%d polls in an hour", len(s.times))
 		}
 	})
 }
 
-func TestFollowPollAsksAgainAfterAHeldPoll(t *testing.T) {
+func TestFollowPollRepeatsAHeldPollAtOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		held := func(w http.ResponseWriter, r *http.Request) {
@@ -87,8 +89,8 @@ func TestFollowPollAsksAgainAfterAHeldPoll(t *testing.T) {
 		}
 		s := &script{steps: []http.HandlerFunc{held, held, replies(page("1-6", "1-6"))}}
 		_, err := follow(t, (*Client).FollowPoll, s, "1-5", "1-6")
-		equal(t, "error", err, errEnough)
-		equal(t, "waits", s.gaps(), []time.Duration{24 * time.Second, 24 * time.Second})
+		streamtest.Want(t, "error", err, errEnough)
+		streamtest.Want(t, "waits", s.gaps(), []time.Duration{24 * time.Second, 24 * time.Second})
 	})
 }
 
@@ -100,7 +102,7 @@ func TestFollowPollLeavesADeadConnection(t *testing.T) {
 			replies(page("1-6", "1-6")),
 		}}
 		_, err := follow(t, (*Client).FollowPoll, s, "1-5", "1-6")
-		equal(t, "error", err, errEnough)
+		streamtest.Want(t, "error", err, errEnough)
 		if gap := s.gaps()[0]; gap < pollWait+pollGrace || gap >= pollWait+pollGrace+backoffBase {
 			t.Errorf("gave up after %v", gap)
 		}

@@ -6,17 +6,18 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"reflect"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/tidings-live/tidings/stream/streamtest"
 )
 
 // followFunc is Follow or FollowPoll.
 type followFunc = func(*Client, context.Context, []string, string, func(Event) error, ...StreamOption) error
 
-// script is a server that handles each request with the next of its steps, and
-// notes where each asked to go on from and when. The last step serves the rest.
+// script is a server that handles each request with its next step, and records the
+// cursor and the time of each request. The last step handles all further requests.
 type script struct {
 	steps   []http.HandlerFunc
 	cursors []string
@@ -30,7 +31,7 @@ func (s *script) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	step(w, r)
 }
 
-// gaps are the times between requests.
+// gaps returns the times between requests.
 func (s *script) gaps() []time.Duration {
 	var gaps []time.Duration
 	for i := range s.times[1:] {
@@ -39,17 +40,17 @@ func (s *script) gaps() []time.Duration {
 	return gaps
 }
 
-// says is a step that streams text and ends.
+// says is a step that streams text and ends the stream in order.
 func says(text string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) { stream(w, text) }
 }
 
-// dies is a step that streams text and is cut.
+// dies is a step that streams text and cuts the connection.
 func dies(text string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) { stream(w, text); cutOff() }
 }
 
-// fails is a step that refuses.
+// fails is a step that answers with a problem.
 func fails(status int, retryAfter string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if retryAfter != "" {
@@ -59,7 +60,7 @@ func fails(status int, retryAfter string) http.HandlerFunc {
 	}
 }
 
-// replies is a step that answers a poll.
+// replies is a step that answers a poll with a page.
 func replies(body string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) { answer(w, http.StatusOK, "application/json", body) }
 }
@@ -69,8 +70,8 @@ func frame(id string) string { return "event: note\ntopic: post:42\ndata: {}\nid
 
 var errEnough = errors.New("enough")
 
-// follow runs the steps in a bubble until an event with the id last was handed
-// out, and returns the ids that were, and the error.
+// follow runs the steps in a synctest bubble until the callback gets an event with the id
+// last. It returns the ids that the callback got, and the error.
 func follow(t *testing.T, how followFunc, s *script, from, last string, opts ...StreamOption) (ids []string, err error) {
 	c, stop := servePiped(t, s.ServeHTTP)
 	defer stop()
@@ -84,13 +85,6 @@ func follow(t *testing.T, how followFunc, s *script, from, last string, opts ...
 	return ids, err
 }
 
-func equal[T any](t *testing.T, what string, got, want T) {
-	t.Helper()
-	if !reflect.DeepEqual(got, want) {
-		t.Errorf("%s: got %v, want %v", what, got, want)
-	}
-}
-
 func TestFollowResumesFromTheLastID(t *testing.T) {
 	t.Parallel()
 	for name, opts := range map[string][]StreamOption{"InTheAddress": nil, "InTheHeader": {WithLastEventID()}} {
@@ -98,28 +92,28 @@ func TestFollowResumesFromTheLastID(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				s := &script{steps: []http.HandlerFunc{
-					fails(503, ""), // before there is a cursor
+					fails(503, ""), // no cursor is known yet
 					dies(frame("1-5") + frame("1-6") + "data: {}\nid: 1-7\n"),
 					says(frame("1-7")),
-					says("id: 1-8\n\n"), // no event, and yet a cursor
+					says("id: 1-8\n\n"), // a cursor without an event
 					says("data: {}\nid\n\n"),
 					says(frame("1-9")),
 				}}
 				ids, err := follow(t, (*Client).Follow, s, "", "1-9", opts...)
-				equal(t, "error", err, errEnough)
-				equal(t, "ids", ids, []string{"1-5", "1-6", "1-7", "", "1-9"})
-				equal(t, "cursors", s.cursors, []string{"", "", "1-6", "1-7", "1-8", "1-8"})
+				streamtest.Want(t, "error", err, errEnough)
+				streamtest.Want(t, "ids", ids, []string{"1-5", "1-6", "1-7", "", "1-9"})
+				streamtest.Want(t, "cursors", s.cursors, []string{"", "", "1-6", "1-7", "1-8", "1-8"})
 			})
 		})
 	}
 }
 
-func TestFollowWaitsAsTold(t *testing.T) {
+func TestFollowWaitsAsLongAsTheServerAsks(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := &script{steps: []http.HandlerFunc{
 			says("retry: 3000\n" + frame("1-5")),
-			says("retry: 20000\n\n"), // a soft refusal
+			says("retry: 20000\n\n"), // as to an EventSource over a limit
 			says("retry: 2000\n" + frame("1-6")),
 			fails(429, "40"),
 			says(frame("1-7")),
@@ -128,8 +122,8 @@ func TestFollowWaitsAsTold(t *testing.T) {
 		var told []time.Duration
 		_, err := follow(t, (*Client).Follow, s, "", "1-8",
 			WithRetryFunc(func(err error, wait time.Duration) { told = append(told, wait) }))
-		equal(t, "error", err, errEnough)
-		equal(t, "what was told", told, s.gaps())
+		streamtest.Want(t, "error", err, errEnough)
+		streamtest.Want(t, "what was told", told, s.gaps())
 		for i, least := range []time.Duration{3, 20, 2, 40, 2} {
 			least *= time.Second
 			if gap := s.gaps()[i]; gap < least || gap >= least+2*backoffBase {
@@ -151,7 +145,7 @@ func TestFollowBacksOffFromAServerThatIsDown(t *testing.T) {
 				ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 				defer cancel()
 				err := how(c, ctx, []string{"me"}, "", func(Event) error { return nil })
-				equal(t, "error", err, context.DeadlineExceeded)
+				streamtest.Want(t, "error", err, context.DeadlineExceeded)
 				var late time.Duration
 				for i, gap := range s.gaps() {
 					if most := min(backoffCeiling, backoffBase<<min(i, 20)); gap >= most {
@@ -159,7 +153,7 @@ func TestFollowBacksOffFromAServerThatIsDown(t *testing.T) {
 					}
 					late = max(late, gap)
 				}
-				// An hour of full jitter up to 30 s: about 240 attempts.
+				// In one hour, waits of 15 s on average are about 240 attempts.
 				if len(s.times) < 120 || len(s.times) > 480 || late < backoffCeiling/2 {
 					t.Errorf("%d attempts, at most %v apart", len(s.times), late)
 				}
@@ -168,7 +162,7 @@ func TestFollowBacksOffFromAServerThatIsDown(t *testing.T) {
 	}
 }
 
-func TestBackoffStartsAnewAfterAnEvent(t *testing.T) {
+func TestBackoffIsResetByAnEvent(t *testing.T) {
 	t.Parallel()
 	b := backoff{}
 	for range 20 {
@@ -180,7 +174,7 @@ func TestBackoffStartsAnewAfterAnEvent(t *testing.T) {
 	}
 }
 
-func TestFollowEndsForGood(t *testing.T) {
+func TestFollowReturnsPermanentErrors(t *testing.T) {
 	t.Parallel()
 	html := func(w http.ResponseWriter, r *http.Request) { answer(w, http.StatusOK, "text/html", "<html>") }
 	tests := map[string]struct {
@@ -214,13 +208,13 @@ func TestFollowEndsForGood(t *testing.T) {
 	}
 }
 
-func TestFollowLeavesASilentConnection(t *testing.T) {
+func TestFollowReconnectsAfterSilence(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := &script{steps: []http.HandlerFunc{
 			func(w http.ResponseWriter, r *http.Request) { <-r.Context().Done() },
 			func(w http.ResponseWriter, r *http.Request) {
-				stream(w, ready) // a heartbeat each 15 s
+				stream(w, ready) // announces a heartbeat every 15 s
 				<-r.Context().Done()
 			},
 			says(frame("1-6")),
@@ -228,8 +222,8 @@ func TestFollowLeavesASilentConnection(t *testing.T) {
 		var causes []error
 		_, err := follow(t, (*Client).Follow, s, "", "1-6",
 			WithRetryFunc(func(err error, _ time.Duration) { causes = append(causes, err) }))
-		equal(t, "error", err, errEnough)
-		equal(t, "cursors", s.cursors, []string{"", "", "1-5"})
+		streamtest.Want(t, "error", err, errEnough)
+		streamtest.Want(t, "cursors", s.cursors, []string{"", "", "1-5"})
 		for i, least := range []time.Duration{openLimit, 35*time.Second + 3127*time.Millisecond} {
 			if gap := s.gaps()[i]; gap < least || gap >= least+2*backoffBase || !errors.Is(causes[i], ErrSilent) {
 				t.Errorf("connection %d ended after %v: %v", i, gap, causes[i])
@@ -249,7 +243,7 @@ func TestContextEndsAFollow(t *testing.T) {
 				ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 				defer cancel()
 				err := c.Follow(ctx, []string{"me"}, "", func(Event) error { return nil })
-				equal(t, "error", err, ctx.Err())
+				streamtest.Want(t, "error", err, ctx.Err())
 			})
 		})
 	}

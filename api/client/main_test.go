@@ -14,7 +14,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// serve starts a server on a real socket and returns a client of it.
+// serve starts a server on a socket and returns a client of it.
 func serve(t *testing.T, h http.HandlerFunc, opts ...Option) *Client {
 	t.Helper()
 	srv := httptest.NewServer(h)
@@ -27,7 +27,7 @@ func serve(t *testing.T, h http.HandlerFunc, opts ...Option) *Client {
 	return c
 }
 
-// serveHTTP2 is serve over TLS and HTTP/2.
+// serveHTTP2 does the same as serve over TLS and HTTP/2.
 func serveHTTP2(t *testing.T, h http.HandlerFunc, opts ...Option) *Client {
 	t.Helper()
 	srv := httptest.NewUnstartedServer(h)
@@ -42,8 +42,9 @@ func serveHTTP2(t *testing.T, h http.HandlerFunc, opts ...Option) *Client {
 	return c
 }
 
-// servePiped is serve over pipes in memory, for a synctest bubble: whoever waits
-// for the network there lets the bubble's clock go on. The caller calls stop.
+// servePiped does the same as serve over pipes in memory. In a synctest bubble a
+// goroutine that waits for a pipe lets the bubble's clock advance; one that waits for a
+// socket does not. The caller calls stop.
 func servePiped(t *testing.T, h http.HandlerFunc) (c *Client, stop func()) {
 	t.Helper()
 	ln := &pipeListener{conns: make(chan net.Conn), closed: make(chan struct{})}
@@ -65,7 +66,7 @@ func servePiped(t *testing.T, h http.HandlerFunc) (c *Client, stop func()) {
 	}
 }
 
-// pipeListener hands the far end of every dialled pipe to a server.
+// pipeListener is a listener that accepts the far end of every dialed pipe.
 type pipeListener struct {
 	conns  chan net.Conn
 	closed chan struct{}
@@ -105,18 +106,18 @@ func stream(w http.ResponseWriter, text string) {
 	say(w, text)
 }
 
-// say sends text now.
+// say writes and flushes text.
 func say(w http.ResponseWriter, text string) {
 	_, _ = io.WriteString(w, text)
 	_ = http.NewResponseController(w).Flush()
 }
 
-// answer sends a whole answer.
+// answer writes a whole answer.
 func answer(w http.ResponseWriter, status int, kind, body string) {
 	w.Header().Set("Content-Type", kind)
 	w.WriteHeader(status)
 	_, _ = io.WriteString(w, body)
 }
 
-// cutOff ends a handler and its connection in the middle of the answer.
+// cutOff ends a handler and closes its connection in the middle of the answer.
 func cutOff() { panic(http.ErrAbortHandler) }

@@ -62,7 +62,7 @@ func closeStream(t *testing.T, s *Stream) {
 	}
 }
 
-// open opens a stream of c that the test's end closes.
+// open opens a stream. It is closed when the test ends.
 func open(t *testing.T, c *Client, opts ...StreamOption) *Stream {
 	t.Helper()
 	s, err := c.Stream(t.Context(), []string{"post:42"}, "", opts...)
@@ -73,7 +73,7 @@ func open(t *testing.T, c *Client, opts ...StreamOption) *Stream {
 	return s
 }
 
-// want reads one event with the id.
+// want reads an event and wants it to have the id.
 func want(t *testing.T, s *Stream, id string) {
 	t.Helper()
 	if ev, err := s.Next(); err != nil || ev.ID != id {
@@ -87,7 +87,7 @@ func TestStreamEnds(t *testing.T) {
 		name string
 		rest func(http.ResponseWriter)
 		err  error
-		bare bool // the error is err itself
+		bare bool // the error must be err itself, not wrapped
 	}{
 		{"Cleanly", func(w http.ResponseWriter) {}, io.EOF, true},
 		{"CleanlyAfterAHeartbeat", func(w http.ResponseWriter) { say(w, ":\n") }, io.EOF, true},
@@ -113,7 +113,7 @@ func TestStreamEnds(t *testing.T) {
 	}
 }
 
-// wantEnd reads the end of a stream that began with ready.
+// wantEnd reads a stream.ready and then wants the error.
 func wantEnd(t *testing.T, s *Stream, want error, bare bool) {
 	t.Helper()
 	for range 2 {
@@ -136,11 +136,11 @@ func TestStreamReset(t *testing.T) {
 			t.Error(err)
 			return
 		}
-		_ = conn.(*net.TCPConn).SetLinger(0) // closing now sends a reset
+		_ = conn.(*net.TCPConn).SetLinger(0) // Close now sends a TCP reset
 		_ = conn.Close()
 	}))
 	var err error
-	for err == nil { // a reset may overtake the first event
+	for err == nil { // the reset may arrive before the first event is read
 		_, err = s.Next()
 	}
 	if !errors.Is(err, io.ErrUnexpectedEOF) {
@@ -148,7 +148,7 @@ func TestStreamReset(t *testing.T) {
 	}
 }
 
-func TestStreamRefused(t *testing.T) {
+func TestStreamProblemIsReturned(t *testing.T) {
 	t.Parallel()
 	for _, status := range []int{204, 401, 503} {
 		c := serve(t, func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(status) })
@@ -160,7 +160,7 @@ func TestStreamRefused(t *testing.T) {
 	}
 }
 
-func TestStreamOfSomethingElse(t *testing.T) {
+func TestStreamOfAnotherMediaType(t *testing.T) {
 	t.Parallel()
 	c := serve(t, func(w http.ResponseWriter, r *http.Request) { answer(w, http.StatusOK, "text/html", "<html>") })
 	if _, err := c.Stream(t.Context(), []string{"me"}, ""); !errors.Is(err, ErrNotStream) {
@@ -168,13 +168,13 @@ func TestStreamOfSomethingElse(t *testing.T) {
 	}
 }
 
-// quiet sends a first event and then nothing until the client goes.
+// quiet sends one event and then nothing until the client disconnects.
 func quiet(w http.ResponseWriter, r *http.Request) {
 	stream(w, ready)
 	<-r.Context().Done()
 }
 
-func TestCloseFreesAWaitingNext(t *testing.T) {
+func TestCloseEndsAWaitingNext(t *testing.T) {
 	t.Parallel()
 	s := open(t, serve(t, quiet))
 	want(t, s, "1-5")
@@ -240,7 +240,7 @@ func TestSilenceLimit(t *testing.T) {
 	}
 }
 
-// readAll opens a stream and reads to its end.
+// readAll opens a stream and reads all of its events.
 func readAll(ctx context.Context, c *Client, opts ...StreamOption) error {
 	s, err := c.Stream(ctx, []string{"me"}, "", opts...)
 	if err != nil {
@@ -253,7 +253,7 @@ func readAll(ctx context.Context, c *Client, opts ...StreamOption) error {
 	return err
 }
 
-func TestSilenceDoesNotCountTheReadersOwnTime(t *testing.T) {
+func TestSilenceDoesNotCountTimeBetweenReads(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c, stop := servePiped(t, func(w http.ResponseWriter, r *http.Request) { stream(w, ready+ready) })
