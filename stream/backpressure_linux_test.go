@@ -60,7 +60,7 @@ func liveByHand(t testing.TB, log Log, cfg HubConfig) (*Hub, *handClock) {
 func (c *handClock) pass(d time.Duration) {
 	c.now.Add(int64(d))
 	for _, l := range c.hub.shards {
-		l.ring()
+		l.wake()
 	}
 }
 
@@ -203,9 +203,9 @@ func TestBackPressure(t *testing.T) {
 		l := h.shards[0]
 		l.mu.Lock()
 		defer l.mu.Unlock()
-		for s := range l.all() {
-			if s.bytes > chunkBytes || len(s.backlog) > chunkFrames {
-				t.Errorf("%d bytes, %d frames wait", s.bytes, len(s.backlog))
+		for s := range l.allLocked() {
+			if s.backlog.bytes > chunkBytes || len(s.backlog.frames) > chunkFrames {
+				t.Errorf("%d bytes, %d frames wait", s.backlog.bytes, len(s.backlog.frames))
 			}
 		}
 		if l.count.Unsent > 2*partBytes {

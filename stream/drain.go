@@ -16,22 +16,22 @@ const drainPace = time.Millisecond
 func (h *Hub) Drain(ctx context.Context, window time.Duration) {
 	defer h.Close()
 	readers := 0
-	for _, l := range h.shards {
-		readers += l.readers()
+	for _, sh := range h.shards {
+		readers += sh.readers()
 	}
 	window = min(window, time.Duration(readers)*drainPace)
 	h.mu.Lock()
 	h.closed, h.draining = true, window
 	h.mu.Unlock()
-	for _, l := range h.shards {
-		l.drain(window)
+	for _, sh := range h.shards {
+		sh.drain(window)
 	}
 	look := time.NewTicker(wheelSlot)
 	defer look.Stop()
 	for end := h.now() + window + wheelSlot; h.now() < end; {
 		left := 0
-		for _, l := range h.shards {
-			left += l.readers()
+		for _, sh := range h.shards {
+			left += sh.readers()
 		}
 		if left == 0 {
 			return
@@ -51,22 +51,22 @@ func (h *Hub) window() time.Duration {
 	return h.draining
 }
 
-func (l *shard) readers() int {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.size
+func (sh *shard) readers() int {
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	return sh.size
 }
 
 // drain gives each subscription a time to end at.
-func (l *shard) drain(window time.Duration) {
-	now := l.hub.now()
-	l.mu.Lock()
-	for s := range l.all() {
-		if s.drain == 0 {
-			s.drain = now + 1 + rand.N(window+1)
-			l.wheel.set(s, s.drain)
+func (sh *shard) drain(window time.Duration) {
+	now := sh.hub.now()
+	sh.mu.Lock()
+	for s := range sh.allLocked() {
+		if s.entry.drainAt == 0 {
+			s.entry.drainAt = now + 1 + rand.N(window+1)
+			sh.wheel.set(s, s.entry.drainAt)
 		}
 	}
-	l.mu.Unlock()
-	l.ring()
+	sh.mu.Unlock()
+	sh.wake()
 }

@@ -63,7 +63,7 @@ func (o *output) tick(h *Hub) { o.now, o.date = h.now(), time.Now() }
 func (d *driver) close(end End, c net.Conn) {
 	sh := d.sub.shard
 	sh.mu.Lock()
-	open := sh.unseat(&d.sub)
+	open := sh.removeLocked(&d.sub)
 	if open && d.started {
 		sh.count.Ended[Ended{d.sub.transport, end}]++
 	}
@@ -77,7 +77,7 @@ func (d *driver) close(end End, c net.Conn) {
 // may block; it returns [os.ErrDeadlineExceeded] if the client took nothing for too long.
 // When ctx ends, the client has left.
 func (d *driver) run(ctx context.Context, write func([]byte) error) error {
-	if err := d.sub.own(nil); err != nil {
+	if err := d.sub.shard.assign(&d.sub, nil); err != nil {
 		return err
 	}
 	d.started = true

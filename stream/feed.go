@@ -194,7 +194,7 @@ func randomRetry(most time.Duration) time.Duration { return retryLeast + rand.N(
 
 // events appends what there is of events.
 func (f *Feed) events(o *output) step {
-	frames, next, err := f.sub.take(o.frames[:0], chunkFrames, partBytes)
+	frames, from, err := f.sub.take(o.frames[:0], chunkFrames, partBytes)
 	o.frames = frames
 	if err != nil {
 		return f.trouble(o, err)
@@ -211,12 +211,12 @@ func (f *Feed) events(o *output) step {
 		o.count.frame(e, o.date)
 	}
 	clear(o.frames)
-	if next == fetchNext && (f.readable == 0 || past(f.readable, o.now)) {
+	if from == supplyFetch && (f.readable == 0 || past(f.readable, o.now)) {
 		f.readable = 0
 		f.sub.fetch()
 		return step{more: true}
 	}
-	return step{more: next == moreNext}
+	return step{more: from == supplyMore}
 }
 
 // trouble tells the reader why there are no events, unless it is a passing reason.

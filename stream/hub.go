@@ -149,8 +149,8 @@ func (h *Hub) Run(ctx context.Context) error {
 	for range h.cfg.Replays {
 		serving.Go(func() { h.replays.run(ctx) })
 	}
-	for _, l := range h.shards {
-		serving.Go(func() { l.run(ctx) })
+	for _, sh := range h.shards {
+		serving.Go(func() { sh.run(ctx) })
 	}
 	h.follow(ctx)
 	return nil
@@ -276,11 +276,11 @@ func (h *Hub) apply(batch Batch, frames []*Frame) {
 	}
 	breaks := h.breaks
 	h.mu.Unlock()
-	for _, l := range h.shards {
+	for _, sh := range h.shards {
 		if renewed {
-			l.renew(batch.State, breaks)
+			sh.renew(batch.State, breaks)
 		}
-		l.offer(frames, head)
+		sh.offer(frames, head)
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -300,24 +300,32 @@ func (h *Hub) restart(state State) {
 	h.breaks++
 	head, breaks := h.head, h.breaks
 	h.mu.Unlock()
-	for _, l := range h.shards {
-		l.restart(head, breaks)
+	for _, sh := range h.shards {
+		sh.restart(head, breaks)
 	}
 }
 
-// recent is what follows a cursor in the ring and is read, where that ends, and how
-// often the log had broken off then. It is not covered when only the log can tell.
-func (h *Hub) recent(from Cursor, reads func(Topic) bool) (frames []*Frame, reach Cursor, breaks int, covered bool) {
+// A find is what the ring has for a reader that is behind.
+type find struct {
+	frames  []*Frame
+	reach   Cursor // of what was searched
+	breaks  int    // the hub's at that moment
+	covered bool   // otherwise only the log can tell what follows
+}
+
+// recent searches the ring for events of the topics after a cursor.
+func (h *Hub) recent(from Cursor, topics []Topic) find {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
 	if from.Position < h.ring.after || from.Position > min(h.tip.Position, h.state.endOf(from.Epoch)) {
-		return nil, from, h.breaks, false
+		return find{reach: from, breaks: h.breaks}
 	}
-	frames, through, end := h.ring.scan(from.Position, reads)
-	if end {
-		return frames, h.tip, h.breaks, true
+	frames, through, done := h.ring.scan(from.Position, topics)
+	reach := h.tip
+	if !done {
+		reach = h.state.Cursor(through)
 	}
-	return frames, h.state.Cursor(through), h.breaks, true
+	return find{frames: frames, reach: reach, breaks: h.breaks, covered: true}
 }
 
 // Broadcast hands an ephemeral event to whoever is live. A newer one of the same
@@ -325,8 +333,8 @@ func (h *Hub) recent(from Cursor, reads func(Topic) bool) (frames []*Frame, reac
 func (h *Hub) Broadcast(e Event) {
 	e.Cursor = Cursor{}
 	f := NewFrame(e)
-	for _, l := range h.shards {
-		l.broadcast(f)
+	for _, sh := range h.shards {
+		sh.broadcast(f)
 	}
 }
 
@@ -334,6 +342,7 @@ func (h *Hub) Broadcast(e Event) {
 // ErrNotReady. A cursor that is gone is told by the first Next.
 func (h *Hub) Subscribe(topics []Topic, start Start) (*Subscription, error) {
 	s := &Subscription{transport: Poll, ready: make(chan struct{}, 1)}
+	s.backlog.all = true
 	if err := h.join(s, topics, start); err != nil {
 		return nil, err
 	}
@@ -349,33 +358,19 @@ func (h *Hub) join(s *Subscription, topics []Topic, start Start) error {
 		earliest = h.state.Cursor(floor)
 	}
 	h.mu.RUnlock()
-	l := h.shards[h.joined.Add(1)%uint64(len(h.shards))]
-	l.mu.Lock()
-	defer l.mu.Unlock()
+	sh := h.shards[h.joined.Add(1)%uint64(len(h.shards))]
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
 	switch {
-	case closed || l.closed:
+	case closed || sh.closed:
 		return ErrClosed
 	case !loaded:
 		return ErrNotReady
 	}
-	s.shard = l
-	s.begin(start, earliest)
-	l.seatAll(s, topics)
+	s.shard = sh
+	s.at.begin(start, sh.head, earliest)
+	sh.addLocked(s, topics)
 	return nil
-}
-
-// begin sets where a subscription starts.
-func (s *Subscription) begin(start Start, floor Cursor) {
-	switch start.where {
-	case now:
-		s.cursor, s.live = s.shard.head, true
-	case earliest:
-		s.cursor, s.fromFloor = floor, true
-	case at:
-		s.cursor = start.cursor
-	}
-	s.reach = s.cursor
-	s.setBehind(!s.live)
 }
 
 // Close ends every subscription with ErrClosed and refuses new ones. It may be
@@ -384,8 +379,8 @@ func (h *Hub) Close() {
 	h.mu.Lock()
 	h.closed = true
 	h.mu.Unlock()
-	for _, l := range h.shards {
-		l.close()
+	for _, sh := range h.shards {
+		sh.close()
 	}
 }
 

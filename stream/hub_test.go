@@ -151,8 +151,8 @@ func TestHub(t *testing.T) {
 			write(h, log, post42)
 			takeAll(t, other)
 		}
-		if s.live || len(s.backlog) > 4 {
-			t.Errorf("a slow reader has %d frames waiting", len(s.backlog))
+		if s.at.live || len(s.backlog.frames) > 4 {
+			t.Errorf("a slow reader has %d frames waiting", len(s.backlog.frames))
 		}
 		wantAll(t, takeAll(t, s), log.want(0, post42))
 		if !s.Drained() || log.replays() == 0 {

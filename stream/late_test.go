@@ -66,7 +66,7 @@ func TestReaderAheadOfTheHubWhenHistoryIsLost(t *testing.T) {
 		log.append(post42, post42)                               // no doorbell
 		s := subscribe(t, h, At(log.want(0, post42)[3]), post42) // from another instance
 		takeAll(t, s)
-		if !s.live {
+		if !s.at.live {
 			t.Fatal("the reader is not live")
 		}
 		log.restore(kept.Position)
@@ -91,8 +91,8 @@ func TestReaderWithALostChunkWaiting(t *testing.T) {
 		lost := log.lastCursor()
 		s := subscribe(t, h, At(Cursor{1, 0}), post42) // the log alone has what it wants
 		frames, err := s.Take(t.Context(), 1)
-		if err != nil || len(frames) != 1 || !s.live || s.reach != lost {
-			t.Fatalf("got %d frames, %v; live: %v, reach %v", len(frames), err, s.live, s.reach)
+		if err != nil || len(frames) != 1 || !s.at.live || s.at.reach != lost {
+			t.Fatalf("got %d frames, %v; live: %v, reach %v", len(frames), err, s.at.live, s.at.reach)
 		}
 		log.restore(kept.Position)
 		log.newEpoch(2)

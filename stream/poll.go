@@ -58,6 +58,7 @@ func (h *Hub) OpenPoll(cfg PollConfig) (*LongPoll, error) {
 	p := &LongPoll{limit: cfg.Limit, until: h.now() + time.Until(cfg.Until)}
 	p.composer, p.ended = p, cfg.Ended
 	p.sub.transport, p.sub.ready = Poll, make(chan struct{}, 1)
+	p.sub.backlog.all = true
 	if err := h.join(&p.sub, cfg.Topics, cfg.Start); err != nil {
 		return nil, err
 	}
@@ -72,8 +73,8 @@ func (p *LongPoll) Close() { p.close(EndLeft, nil) }
 // the wait is over. It waits for reads of the log, but no longer than until ctx ends.
 func (p *LongPoll) Ready(ctx context.Context) bool {
 	for {
-		ready, next := p.sub.available()
-		if ready || next != logNext {
+		ready, from := p.sub.available()
+		if ready || from != supplyLog {
 			p.waited = !ready && p.sub.shard.hub.now() < p.until
 			return !p.waited
 		}

@@ -173,7 +173,11 @@ func (r *replays) read(ctx context.Context, group []*replay, after int64) {
 func (p *replay) take(batch Batch, frames []*Frame, byTopic map[Topic][]*Frame) {
 	s := p.sub
 	if gap := batch.State.Judge(p.from); gap != nil {
-		s.answer(p, func() { s.cross(gap, batch.State) })
+		s.answer(p, func() {
+			if s.at.cross(gap, batch.State) {
+				s.fault = gap
+			}
+		})
 		return
 	}
 	mine := p.share(frames, byTopic)
@@ -183,9 +187,8 @@ func (p *replay) take(batch Batch, frames []*Frame, byTopic map[Topic][]*Frame) 
 		mine, reach, whole = mine[:n:n], mine[n-1].Cursor, false
 	}
 	s.answer(p, func() {
-		s.fromFloor = false
-		s.arrive(mine, reach, whole)
-		s.borrowed = true
+		s.at.fromFloor = false
+		s.arriveLocked(mine, reach, whole)
 	})
 }
 
@@ -204,79 +207,4 @@ func (p *replay) share(frames []*Frame, byTopic map[Topic][]*Frame) []*Frame {
 		}
 	}
 	return mine[:len(mine):len(mine)]
-}
-
-// fit is how many frames, at least one if there is one, have so many bytes.
-func fit(frames []*Frame, bytes int) int {
-	for i, f := range frames {
-		if bytes -= len(f.sse); bytes < 0 && i > 0 {
-			return i
-		}
-	}
-	return len(frames)
-}
-
-// answer tells a reader what became of its replay.
-func (s *Subscription) answer(p *replay, outcome func()) {
-	l := s.shard
-	l.mu.Lock()
-	s.reading = false
-	if s.seats != nil {
-		if p.breaks == l.breaks {
-			outcome()
-		} // else read from a history that may be over: once more
-		s.mark()
-	}
-	l.mu.Unlock()
-	l.ring()
-}
-
-// cross takes the subscription to the head. It is no gap to have begun at the
-// earliest event there was.
-func (s *Subscription) cross(gap *GapError, state State) {
-	if s.fromFloor && gap.Reason == GapExpired {
-		s.cursor = state.Cursor(state.Floor)
-		s.reach = s.cursor
-		return
-	}
-	s.cursor, s.reach, s.fault = gap.Resumed, gap.Resumed, gap
-}
-
-// arrive gives a reader that is behind the frames that follow its reach, up to a new
-// one. It is live when the shard has offered no more than that.
-func (s *Subscription) arrive(frames []*Frame, reach Cursor, short bool) {
-	for _, f := range frames {
-		s.bytes += len(f.sse)
-	}
-	s.backlog, s.ripe, s.reach, s.replayed = frames, len(frames), reach, short && !s.slow
-	if len(frames) == 0 {
-		s.cursor = further(s.cursor, reach)
-	}
-	if reach.Position >= s.shard.head.Position {
-		s.live, s.slow = true, false
-		s.setBehind(false)
-	}
-}
-
-// fetch has what follows the reach of a reader that is behind come from the ring, if
-// that has it, else from the log.
-func (s *Subscription) fetch() {
-	h, l := s.shard.hub, s.shard
-	l.mu.Lock()
-	from := s.reach
-	l.mu.Unlock()
-	frames, reach, breaks, covered := h.recent(from, s.reads)
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	switch {
-	case s.seats == nil || s.live || s.reading || breaks != l.breaks:
-		return // once more, if need be
-	case covered:
-		l.count.RingReads++
-		s.arrive(frames, reach, len(frames) < chunkFrames/4)
-		return
-	}
-	l.count.LogReads++
-	s.reading = true
-	h.replays.add(&replay{sub: s, topics: s.topics(), from: from, breaks: breaks})
 }

@@ -1,6 +1,9 @@
 package stream
 
-import "sort"
+import (
+	"slices"
+	"sort"
+)
 
 // A ring keeps the most recent frames of the log, so that a reader that was away for
 // a moment resumes without the database. Its owner guards it.
@@ -45,7 +48,7 @@ const maxScan = 4096
 // scan returns the frames that follow a position that the ring covers and that a
 // reader reads, as many as fit, and the last position it looked at. That is past the
 // last frame of the ring exactly when done.
-func (r *ring) scan(after int64, reads func(Topic) bool) (found []*Frame, through int64, done bool) {
+func (r *ring) scan(after int64, topics []Topic) (found []*Frame, through int64, done bool) {
 	first := sort.Search(len(r.frames), func(i int) bool {
 		return r.frames[i].Cursor.Position > after
 	})
@@ -55,7 +58,7 @@ func (r *ring) scan(after int64, reads func(Topic) bool) (found []*Frame, throug
 		if i == maxScan {
 			return found, through, false
 		}
-		if reads(f.Topic) {
+		if slices.Contains(topics, f.Topic) {
 			bytes += len(f.sse)
 			if len(found) == chunkFrames || bytes > chunkBytes && len(found) > 0 {
 				return found, through, false

@@ -6,26 +6,26 @@ import (
 )
 
 // A shard is one worker and its share of the hub's subscriptions. The hub offers each
-// batch to every shard, which marks the subscriptions it concerns; the worker then
-// serves each marked one once, with all that waits for it. No shard waits for another,
-// and none for a reader.
+// batch to every shard, which marks the subscriptions that it concerns. The worker then
+// serves each marked one once, with everything that waits for it. No shard waits for
+// another, and none for a reader.
 type shard struct {
-	hub  *Hub
-	bell chan struct{} // a doorbell of the worker: something is marked
+	hub   *Hub
+	marks chan struct{} // holds a token when a subscription is marked
 
-	// mu guards what follows, and the state of the shard's subscriptions. Nothing is
+	// mu guards the fields below and the state of the shard's subscriptions. Nothing is
 	// read, written or encoded under it.
 	mu        sync.Mutex
 	audiences map[Topic]*audience
-	size      int    // subscriptions in it
+	size      int    // subscriptions
 	head      Cursor // every event up to it was offered
 	breaks    int    // the hub's, as of the head
-	closed    bool
-	deserted  bool            // its worker has gone
-	marked    []*Subscription // to be served by the worker
+	closed    bool   // the hub has closed
+	stopped   bool   // the worker has stopped
+	marked    []*Subscription
 	wheel     wheel
 	pace      pace
-	count     Stats // of what the worker and its subscriptions did
+	count     Stats // of what the worker and the subscriptions did
 }
 
 // An audience is the subscriptions of one topic in one shard.
@@ -34,156 +34,140 @@ type audience struct {
 	subs  []*Subscription
 }
 
-// A seat is a subscription's place in an audience.
-type seat struct {
-	audience *audience
-	index    int
-}
-
 func newShard(h *Hub) *shard {
 	return &shard{
-		hub: h, bell: make(chan struct{}, 1), audiences: make(map[Topic]*audience),
+		hub: h, marks: make(chan struct{}, 1), audiences: make(map[Topic]*audience),
 		wheel: newWheel(), pace: newPace(), count: newStats(),
 	}
 }
 
-// seatAll gives a subscription its place in the audience of each topic.
-func (l *shard) seatAll(s *Subscription, topics []Topic) {
-	s.seats = make([]seat, len(topics))
+// addLocked adds a subscription to the audience of each topic.
+func (sh *shard) addLocked(s *Subscription, topics []Topic) {
+	s.entry.memberships = make([]membership, len(topics))
 	for i, t := range topics {
-		a := l.audiences[t]
+		a := sh.audiences[t]
 		if a == nil {
 			a = &audience{topic: t}
-			l.audiences[t] = a
+			sh.audiences[t] = a
 		}
-		s.seats[i] = seat{a, len(a.subs)}
+		s.entry.memberships[i] = membership{a, len(a.subs)}
 		a.subs = append(a.subs, s)
 	}
-	l.size++
-	l.count.Readers[s.transport]++
+	sh.size++
+	sh.count.Readers[s.transport]++
+	if !s.at.live {
+		sh.count.Behind++
+	}
 }
 
-// unseat takes a subscription out of all audiences: the last of each moves into its
-// place. It reports false, and does nothing, the second time.
-func (l *shard) unseat(s *Subscription) bool {
-	if s.seats == nil {
+// removeLocked removes a subscription from the shard, its timers and the reads of the log.
+// In each audience the last subscription takes its place. It reports whether the
+// subscription was open.
+func (sh *shard) removeLocked(s *Subscription) bool {
+	if s.entry.closed() {
 		return false
 	}
-	for _, place := range s.seats {
-		a := place.audience
-		last := a.subs[len(a.subs)-1]
-		a.subs[place.index] = last
-		last.reseat(a, place.index)
-		a.subs[len(a.subs)-1] = nil
-		a.subs = a.subs[:len(a.subs)-1]
-		if len(a.subs) == 0 {
-			delete(l.audiences, a.topic)
+	for _, m := range s.entry.memberships {
+		a := m.audience
+		last := len(a.subs) - 1
+		a.subs[m.index] = a.subs[last]
+		a.subs[m.index].entry.moved(a, m.index)
+		a.subs[last] = nil
+		if a.subs = a.subs[:last]; last == 0 {
+			delete(sh.audiences, a.topic)
 		}
 	}
-	s.seats = nil
-	l.size--
-	l.wheel.remove(s)
-	s.setBehind(false)
-	s.drop()
+	s.entry.memberships = nil
+	sh.size--
+	sh.wheel.remove(s)
+	s.backlog.clear()
 	if s.reading {
-		l.hub.replays.forget(s)
+		sh.hub.replays.forget(s)
 	}
-	l.count.Readers[s.transport]--
+	sh.count.Readers[s.transport]--
+	if !s.at.live {
+		sh.count.Behind--
+	}
 	return true
 }
 
-func (s *Subscription) reseat(a *audience, index int) {
-	for i := range s.seats {
-		if s.seats[i].audience == a {
-			s.seats[i].index = index
-			return
-		}
-	}
-}
-
-// offer hands a batch out: the events that follow the shard's head, up to the next.
-func (l *shard) offer(frames []*Frame, head Cursor) {
-	now := l.hub.now()
-	l.mu.Lock()
+// offer hands a batch out: the events that follow the shard's head, up to a new one.
+func (sh *shard) offer(frames []*Frame, head Cursor) {
+	now := sh.hub.now()
+	sh.mu.Lock()
 	for _, f := range frames {
-		a := l.audiences[f.Topic]
+		a := sh.audiences[f.Topic]
 		if a == nil {
 			continue
 		}
-		released := l.pace.admit(f, a, now)
+		released := sh.pace.admit(f, a, now)
 		for _, s := range a.subs {
-			s.offer(f, released)
+			s.offerLocked(f, released)
 		}
 	}
-	l.head = head
-	l.mu.Unlock()
-	l.ring()
+	sh.head = head
+	sh.mu.Unlock()
+	sh.wake()
 }
 
-// broadcast hands out an ephemeral event.
-func (l *shard) broadcast(f *Frame) {
-	l.mu.Lock()
-	if a := l.audiences[f.Topic]; a != nil {
+// broadcast hands an ephemeral event out.
+func (sh *shard) broadcast(f *Frame) {
+	sh.mu.Lock()
+	if a := sh.audiences[f.Topic]; a != nil {
 		for _, s := range a.subs {
-			s.offerState(f)
+			s.offerStateLocked(f)
 		}
 	}
-	l.mu.Unlock()
-	l.ring()
+	sh.mu.Unlock()
+	sh.wake()
 }
 
-// renew is for an epoch that begins where the hub is: who has seen more than the hub,
-// from the log or another instance, may have seen what is lost, and judges its cursor.
-func (l *shard) renew(state State, breaks int) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.breaks = breaks
-	for s := range l.all() {
-		if seen := further(s.cursor, s.reach); s.live && seen.Position > state.endOf(seen.Epoch) {
-			s.fallBehind()
+// renew handles a new epoch that begins at the hub's head. A subscription that has read
+// past the end of the old epoch may have seen events that no longer exist, so it falls
+// behind and its cursor is judged again.
+func (sh *shard) renew(state State, breaks int) {
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	sh.breaks = breaks
+	for s := range sh.allLocked() {
+		if seen := s.at.seen(); s.at.live && seen.Position > state.endOf(seen.Epoch) {
+			s.fallBehindLocked()
 		}
 	}
 }
 
-// restart begins anew at the head of a log that broke off.
-func (l *shard) restart(head Cursor, breaks int) {
-	l.mu.Lock()
-	l.head, l.breaks = head, breaks
-	for s := range l.all() {
-		s.fallBehind()
+// restart handles a log that broke off: each subscription falls behind, and its cursor is
+// judged again.
+func (sh *shard) restart(head Cursor, breaks int) {
+	sh.mu.Lock()
+	sh.head, sh.breaks = head, breaks
+	for s := range sh.allLocked() {
+		s.fallBehindLocked()
 	}
-	l.mu.Unlock()
-	l.ring()
+	sh.mu.Unlock()
+	sh.wake()
 }
 
-// close ends all subscriptions, each by its owner or the worker.
-func (l *shard) close() {
-	l.mu.Lock()
-	l.closed = true
-	for s := range l.all() {
-		s.mark()
+// close ends all subscriptions: each is marked, and then finds that it is over.
+func (sh *shard) close() {
+	sh.mu.Lock()
+	sh.closed = true
+	for s := range sh.allLocked() {
+		sh.markLocked(s)
 	}
-	l.mu.Unlock()
-	l.ring()
+	sh.mu.Unlock()
+	sh.wake()
 }
 
-// all yields every subscription, those of several topics several times.
-func (l *shard) all() iter.Seq[*Subscription] {
+// allLocked yields every subscription, once for each of its topics.
+func (sh *shard) allLocked() iter.Seq[*Subscription] {
 	return func(yield func(*Subscription) bool) {
-		for _, a := range l.audiences {
+		for _, a := range sh.audiences {
 			for _, s := range a.subs {
 				if !yield(s) {
 					return
 				}
 			}
 		}
-	}
-}
-
-// ring tells the worker that something is marked.
-func (l *shard) ring() {
-	select {
-	case l.bell <- struct{}{}:
-	default: // it rings already
 	}
 }

@@ -137,11 +137,11 @@ func (s *Stats) add(shard Stats) {
 // Stats returns the hub's figures.
 func (h *Hub) Stats() Stats {
 	sum := newStats()
-	for _, l := range h.shards {
-		l.mu.Lock()
-		of := l.count
+	for _, sh := range h.shards {
+		sh.mu.Lock()
+		of := sh.count
 		of.Readers, of.Ended = maps.Clone(of.Readers), maps.Clone(of.Ended)
-		l.mu.Unlock()
+		sh.mu.Unlock()
 		sum.add(of)
 	}
 	h.mu.RLock()

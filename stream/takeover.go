@@ -12,7 +12,10 @@ const turns = 4
 type socketWatcher Subscription
 
 // SocketChanged implements conn.Watcher.
-func (w *socketWatcher) SocketChanged(gone bool) { (*Subscription)(w).poke(gone) }
+func (w *socketWatcher) SocketChanged(gone bool) {
+	s := (*Subscription)(w)
+	s.shard.connectionChanged(s, gone)
+}
 
 // takeOver gives the connection to the worker of the shard. On an error the connection
 // is unchanged and the driver still has to be closed.
@@ -22,7 +25,7 @@ func (d *driver) takeOver(c net.Conn) error {
 		return err
 	}
 	d.started = true
-	if err := d.sub.own(d); err != nil {
+	if err := d.sub.shard.assign(&d.sub, d); err != nil {
 		d.started = false
 		d.conn.Release(poller, true)
 		return err
@@ -34,7 +37,7 @@ func (d *driver) takeOver(c net.Conn) error {
 // it when the subscription is marked: something has come, is due, or has happened to the
 // connection.
 func (d *driver) serve(w *worker) {
-	left := d.sub.served() || !d.conn.Receive(w.now)
+	left := w.shard.unmark(&d.sub) || !d.conn.Receive(w.now)
 	d.countUnsent(w)
 	d.keep = d.keep && !left
 	if left && d.ending != "" {
@@ -61,7 +64,7 @@ func (d *driver) serve(w *worker) {
 			return
 		}
 	}
-	d.sub.again()
+	w.shard.mark(&d.sub)
 }
 
 // flush writes what is pending, and ends the reader if that was the last or if the
@@ -99,7 +102,7 @@ func (d *driver) arm(w *worker, s step) {
 	if d.armed > w.now && d.armed <= due {
 		return
 	}
-	d.armed = d.sub.arm(due)
+	d.armed = w.shard.setTimer(&d.sub, due)
 }
 
 // finish ends a reader whose connection was taken over. The connection is given back if

@@ -29,14 +29,14 @@ func newWheel() wheel { return wheel{slots: make([]*Subscription, wheelSlots)} }
 func (w *wheel) set(s *Subscription, at time.Duration) time.Duration {
 	slot := max(w.at+1, min(int64((at+wheelSlot-1)/wheelSlot), w.at+wheelSlots-1))
 	due := time.Duration(slot) * wheelSlot
-	if s.timer.slot == slot {
+	if s.entry.timer.slot == slot {
 		return due
 	}
 	w.remove(s)
 	first := &w.slots[slot%wheelSlots]
-	s.timer = timer{next: *first, slot: slot}
+	s.entry.timer = timer{next: *first, slot: slot}
 	if *first != nil {
-		(*first).timer.prev = s
+		(*first).entry.timer.prev = s
 	}
 	*first = s
 	w.size++
@@ -45,19 +45,19 @@ func (w *wheel) set(s *Subscription, at time.Duration) time.Duration {
 
 // remove makes it due at no time.
 func (w *wheel) remove(s *Subscription) {
-	t := s.timer
+	t := s.entry.timer
 	if t.slot == 0 {
 		return
 	}
 	if t.prev == nil {
 		w.slots[t.slot%wheelSlots] = t.next
 	} else {
-		t.prev.timer.next = t.next
+		t.prev.entry.timer.next = t.next
 	}
 	if t.next != nil {
-		t.next.timer.prev = t.prev
+		t.next.entry.timer.prev = t.prev
 	}
-	s.timer = timer{}
+	s.entry.timer = timer{}
 	w.size--
 }
 

@@ -12,27 +12,27 @@ type worker struct {
 	shard *shard
 }
 
-func newWorker(l *shard) *worker {
-	w := &worker{shard: l}
+func newWorker(sh *shard) *worker {
+	w := &worker{shard: sh}
 	w.bytes = make([]byte, 0, 2*partBytes)
 	return w
 }
 
 // run serves until ctx ends, and then ends what the shard still serves.
-func (l *shard) run(ctx context.Context) {
-	w := newWorker(l)
+func (sh *shard) run(ctx context.Context) {
+	w := newWorker(sh)
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	var batch []*Subscription
 	for {
 		var wait time.Duration
-		if batch, wait = l.due(batch[:0], l.hub.now()); len(batch) > 0 {
+		if batch, wait = sh.due(batch[:0], sh.hub.now()); len(batch) > 0 {
 			w.serveAll(batch)
 			clear(batch)
 		} else {
 			timer.Reset(wait)
 			select {
-			case <-l.bell:
+			case <-sh.marks:
 			case <-timer.C:
 			case <-ctx.Done():
 				w.abandon()
@@ -44,13 +44,13 @@ func (l *shard) run(ctx context.Context) {
 
 // due takes what is marked, and what the time has come for. When there is none it
 // tells how long until then.
-func (l *shard) due(batch []*Subscription, now time.Duration) ([]*Subscription, time.Duration) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.wheel.turn(now, (*Subscription).mark)
-	l.pace.release(now)
-	batch, l.marked = l.marked, batch
-	return batch, min(l.wheel.next(now), l.pace.next(now))
+func (sh *shard) due(batch []*Subscription, now time.Duration) ([]*Subscription, time.Duration) {
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	sh.wheel.turn(now, sh.markLocked)
+	sh.pace.release(now)
+	batch, sh.marked = sh.marked, batch
+	return batch, min(sh.wheel.next(now), sh.pace.next(now))
 }
 
 func (w *worker) serveAll(batch []*Subscription) {
@@ -69,9 +69,9 @@ func (w *worker) serveAll(batch []*Subscription) {
 // goodbye is over.
 func (w *worker) abandon() {
 	w.shard.mu.Lock()
-	w.shard.closed, w.shard.deserted = true, true
+	w.shard.closed, w.shard.stopped = true, true
 	var left []*Subscription
-	for s := range w.shard.all() {
+	for s := range w.shard.allLocked() {
 		if s.owner != nil {
 			left = append(left, s)
 		}
