@@ -86,8 +86,8 @@ func cells(scale float64) []cell {
 func (c cell) of(name string) bool { return c.peers == nil || slices.Contains(c.peers, name) }
 
 // gathered has the cell's readers connected for as long as fn.
-func (c cell) gathered(ctx context.Context, s bench.Stream, fn func(*bench.Crowd) (figures, error)) (figures, error) {
-	crowd, err := bench.Gather(ctx, s, c.readers, os.Stderr)
+func (c cell) gathered(ctx context.Context, s bench.Stream, fn func(*bench.StreamReaders) (figures, error)) (figures, error) {
+	crowd, err := bench.ConnectReaders(ctx, s, c.readers, os.Stderr)
 	if err != nil {
 		return nil, err
 	}
@@ -101,15 +101,15 @@ func (c cell) gathered(ctx context.Context, s bench.Stream, fn func(*bench.Crowd
 }
 
 func measurePaced(ctx context.Context, c cell, s site) (figures, error) {
-	return c.gathered(ctx, s.stream, func(crowd *bench.Crowd) (figures, error) { return c.pace(ctx, crowd, s, perSecond) })
+	return c.gathered(ctx, s.stream, func(crowd *bench.StreamReaders) (figures, error) { return c.pace(ctx, crowd, s, perSecond) })
 }
 
 func measurePolls(ctx context.Context, c cell, s site) (figures, error) {
-	return c.gathered(ctx, s.poll, func(crowd *bench.Crowd) (figures, error) { return c.pace(ctx, crowd, s, perSecond/pollsSlower) })
+	return c.gathered(ctx, s.poll, func(crowd *bench.StreamReaders) (figures, error) { return c.pace(ctx, crowd, s, perSecond/pollsSlower) })
 }
 
 // pace has as many deliveries made a second whatever the number of readers.
-func (c cell) pace(ctx context.Context, crowd *bench.Crowd, s site, deliveries float64) (figures, error) {
+func (c cell) pace(ctx context.Context, crowd *bench.StreamReaders, s site, deliveries float64) (figures, error) {
 	each := deliveries / float64(c.readers)
 	events := max(atLeast, pacedEvents*1_000/c.readers)
 	if c.readers < 1_000 { // a tryout
@@ -119,13 +119,13 @@ func (c cell) pace(ctx context.Context, crowd *bench.Crowd, s site, deliveries f
 }
 
 func measureFlat(ctx context.Context, c cell, s site) (figures, error) {
-	return c.gathered(ctx, s.stream, func(crowd *bench.Crowd) (figures, error) {
+	return c.gathered(ctx, s.stream, func(crowd *bench.StreamReaders) (figures, error) {
 		return figuresOf(crowd.FlatOut(ctx, flatEvents, flatWriters, s.publish))
 	})
 }
 
 func measureStorm(ctx context.Context, c cell, s site) (figures, error) {
-	return c.gathered(ctx, s.stream, func(crowd *bench.Crowd) (figures, error) {
+	return c.gathered(ctx, s.stream, func(crowd *bench.StreamReaders) (figures, error) {
 		storm, err := crowd.Storm(ctx, stormRate*stormSeconds, stormRate, s.publish)
 		if err != nil {
 			return nil, err

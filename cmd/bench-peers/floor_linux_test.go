@@ -57,7 +57,7 @@ func TestFloor_ForgetsWhoLeaves(t *testing.T) {
 		must(t, err)
 		_, err = io.ReadFull(leaves, make([]byte, len(floorHead)))
 		must(t, err)
-		crowd, err := bench.Gather(t.Context(), s.stream, 2, t.Output())
+		crowd, err := bench.ConnectReaders(t.Context(), s.stream, 2, t.Output())
 		must(t, err)
 		defer crowd.Stop()
 		must(t, s.publish(t.Context(), 0, []byte(`"early"`)))

@@ -98,7 +98,7 @@ func (n nchan) visit(ctx context.Context, _, topics int, fn func(site) error) (e
 	return runFor(ctx, exec.Command(n.nginx, "-p", dir, "-e", "stderr", "-c", conf), addr, func(pid int) error {
 		url := "http://" + addr
 		return fn(site{
-			stream:  bench.Stream{URL: url, Paths: pathsOf("/sub?id=%d", topics), Event: eventName, PID: pid, Family: true},
+			stream:  bench.Stream{URL: url, Paths: pathsOf("/sub?id=%d", topics), Event: eventName, PID: pid, IncludeChildren: true},
 			publish: poster(pathsOf(url+"/pub?id=%d", topics)...),
 		})
 	})

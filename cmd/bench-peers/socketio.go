@@ -66,7 +66,7 @@ func (s socketIO) visit(ctx context.Context, _, topics int, fn func(site) error)
 	return runFor(ctx, cmd, addr, func(pid int) error {
 		url := "http://" + addr
 		return fn(site{
-			stream:  bench.Stream{URL: url, Paths: []string{"/socket.io/?EIO=4&transport=websocket"}, SocketIO: true, Event: eventName, PID: pid, Family: true},
+			stream:  bench.Stream{URL: url, Paths: []string{"/socket.io/?EIO=4&transport=websocket"}, SocketIO: true, Event: eventName, PID: pid, IncludeChildren: true},
 			publish: poster(url + "/publish"),
 		})
 	})

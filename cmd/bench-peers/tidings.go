@@ -27,7 +27,7 @@ func (t tidings) about(ctx context.Context) string {
 }
 
 func (t tidings) visit(ctx context.Context, readers, topics int, fn func(site) error) error {
-	return bench.WithOwn(ctx, t.program, os.Environ(), readers, os.Stderr, func(s bench.Server) error {
+	return bench.WithOwnServer(ctx, t.program, os.Environ(), readers, os.Stderr, func(s bench.Server) error {
 		*t.machine = s.Machine
 		token, err := auth.SignToken(s.Secret, auth.Identity{
 			Subject: "publisher", Roles: []string{auth.RoleService}, Expires: time.Now().Add(time.Hour),

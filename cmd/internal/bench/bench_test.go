@@ -129,22 +129,22 @@ func TestTally_BeginsAnew(t *testing.T) {
 	want(t, "what went wrong", tally.finish([]int{2, 3}, 4).faults, Faults{Lost: 1, Duplicated: 1})
 }
 
-// A fleet of two, one of which misses an event and sees another one twice.
+// A pool of two, one of which misses an event and sees another one twice.
 func TestFleet_ReportsAReaderThatMissesAndDoubles(t *testing.T) {
 	t.Parallel()
-	fleet := &fleet{readers: []*reader{{}, {}}, quiet: 50 * time.Millisecond}
-	feed(&fleet.readers[0].tally, 0, 1, 2)
-	feed(&fleet.readers[1].tally, 0, 2, 2)
+	pool := &readerPool{readers: []*reader{{}, {}}, patience: 50 * time.Millisecond}
+	feed(&pool.readers[0].tally, 0, 1, 2)
+	feed(&pool.readers[1].tally, 0, 2, 2)
 	sent := sent{acked: [][]int{{0, 1, 2}}, failed: []int{0}, next: 3}
-	must(t, fleet.settle(t.Context(), sent))
-	sight := fleet.finish(sent)
-	want(t, "received", sight.received, int64(5))
-	want(t, "what went wrong", sight.faults, Faults{Lost: 1, Duplicated: 1})
+	must(t, pool.awaitEvents(t.Context(), sent))
+	seen := pool.finish(sent)
+	want(t, "received", seen.received, int64(5))
+	want(t, "what went wrong", seen.faults, Faults{Lost: 1, Duplicated: 1})
 
 	for name, r := range map[string]*Report{
-		"latency": {Latency: &Latency{Faults: sight.faults}},
-		"writes":  {Writes: []Writes{{}, {Faults: sight.faults}}},
-		"fan-out": {Fanout: &Fanout{FlatOut: Delivery{Faults: sight.faults}}},
+		"latency": {Latency: &Latency{Faults: seen.faults}},
+		"writes":  {Writes: []Writes{{}, {Faults: seen.faults}}},
+		"fan-out": {Fanout: &Fanout{FlatOut: Delivery{Faults: seen.faults}}},
 	} {
 		if err := r.Verdict(); !errors.Is(err, ErrFaults) {
 			t.Errorf("the verdict on %s is %v", name, err)
@@ -157,7 +157,7 @@ func TestFleet_ReportsAReaderThatMissesAndDoubles(t *testing.T) {
 // listening is a reader that was not run.
 func listening() *reader {
 	return &reader{
-		counted: "bench.message", now: func() time.Duration { return 3000 }, crowd: &crowd{}, began: func(error) {},
+		counted: "bench.message", now: func() time.Duration { return 3000 }, pool: &readerPool{}, connected: func(error) {},
 	}
 }
 
@@ -172,11 +172,11 @@ func TestReader_ReadsAStream(t *testing.T) {
 	for name, size := range map[string]int{"whole": len(text), "bytes": 1} {
 		r := listening()
 		must(t, inPieces(newEventFeeder(r), text, size))
-		want(t, name+": times ready", r.crowd.readied.Load(), 1)
+		want(t, name+": times ready", r.pool.becameLive.Load(), 1)
 		want(t, name+": cursor", string(r.cursor), "1-7")
-		sight := r.tally.finish([]int{0, 1}, 2)
-		want(t, name+": faults", sight.faults, Faults{})
-		want(t, name+": latencies", sight.latency, []time.Duration{2000, 2000})
+		seen := r.tally.finish([]int{0, 1}, 2)
+		want(t, name+": faults", seen.faults, Faults{})
+		want(t, name+": latencies", seen.latency, []time.Duration{2000, 2000})
 	}
 }
 
@@ -218,7 +218,7 @@ func TestLoad_NumbersAndSortsWhatItSends(t *testing.T) {
 	t.Parallel()
 	refused := errors.New("refused")
 	target := &target{epoch: time.Now()}
-	l := &load{workers: 4, posts: 2, now: target.now, more: turns(100),
+	l := &load{workers: 4, posts: 2, now: target.now, more: times(100),
 		send: func(_ context.Context, worker, n int) error {
 			if n == 17 {
 				return refused
@@ -237,7 +237,7 @@ func TestLoad_NumbersAndSortsWhatItSends(t *testing.T) {
 		}
 		l.more = paced(100, 100_000)
 	}
-	l.more, l.send = turns(3), func(context.Context, int, int) error { return refused }
+	l.more, l.send = times(3), func(context.Context, int, int) error { return refused }
 	if _, err := l.run(t.Context()); !errors.Is(err, refused) {
 		t.Errorf("a load of which nothing succeeds ends with %v", err)
 	}
@@ -260,7 +260,7 @@ func TestNewWire(t *testing.T) {
 		"https://a.example/x%2Fy/":   "a.example:443 a.example /x%2Fy",
 		"http://[::1]:8080/tidings/": "[::1]:8080 [::1]:8080 /tidings",
 	} {
-		w, err := newWire(address)
+		w, err := newDialer(address)
 		must(t, err)
 		want(t, address, w.addr+" "+w.host+" "+w.base, wanted)
 		want(t, address+" over TLS", w.tls != nil, strings.HasPrefix(address, "https"))

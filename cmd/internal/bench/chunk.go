@@ -6,9 +6,9 @@ import (
 	"strconv"
 )
 
-// A feeder takes the bytes of one connection as they come, in pieces of any size. It
-// returns what is to be written back, if anything, and an error when no more is to
-// be read: io.EOF after a last chunk.
+// A feeder consumes the bytes of one connection in pieces of any size. It must not keep
+// piece. reply is to be sent to the server if it is not empty; it is valid until the
+// next call. An error ends the connection: errEnded after a last chunk.
 type feeder interface {
 	feed(piece []byte) (reply []byte, err error)
 }
@@ -18,14 +18,15 @@ var (
 	errEnded = errors.New("the server ended the stream")
 )
 
-// A dechunker takes the chunked coding (RFC 9112, 7.1) off a body.
+// A dechunker decodes the chunked coding (RFC 9112, section 7.1).
 type dechunker struct {
-	left int    // bytes of this chunk's data
-	line []byte // the beginning of a size line, or of the line end after the data
+	left int    // bytes of the current chunk's data that have not arrived
+	line []byte // beginning of a size line, or of the line end after a chunk's data
 	body feeder // of the data; its replies are dropped
 }
 
-const longestSize = 64 // of a size line, extensions included
+// longestSize is the limit of a size line in bytes, chunk extensions included.
+const longestSize = 64
 
 func (d *dechunker) feed(piece []byte) ([]byte, error) {
 	for len(piece) > 0 {
@@ -53,8 +54,8 @@ func (d *dechunker) feed(piece []byte) ([]byte, error) {
 	return nil, nil
 }
 
-// size takes a line between two chunks: the empty one that ends the data, or the
-// size of the next.
+// size parses a line between two chunks: the empty line that ends a chunk's data, or the
+// size of the next chunk. It returns errEnded for the last chunk, of size 0.
 func (d *dechunker) size(line []byte) error {
 	d.line = d.line[:0]
 	line, _, _ = bytes.Cut(bytes.TrimSpace(line), []byte{';'})

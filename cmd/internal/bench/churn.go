@@ -33,16 +33,16 @@ type Holdings struct {
 
 func (c Config) churn(ctx context.Context, t *target, report *Report) error {
 	cycles := max(1, int(c.Cycles*c.Duration.Seconds()))
-	t.out.say("churn: %d streams opened and closed at %g/s", cycles, c.Cycles)
+	t.out.logf("churn: %d streams opened and closed at %g/s", cycles, c.Cycles)
 	l := &load{workers: churners, posts: 1, send: t.openAndClose("post:" + t.post("churn", 0)), now: t.now}
-	l.more = turns(churners)
+	l.more = times(churners)
 	if _, err := l.run(ctx); err != nil { // what a server makes once is no leak
 		return err
 	}
 	before := t.holdings(ctx)
 	usage := t.usage()
 	l.more = paced(cycles, c.Cycles)
-	done := t.out.during(func() string { return fmt.Sprintf("churn: %d of %d", l.sent(), cycles) })
+	done := t.out.logDuring(func() string { return fmt.Sprintf("churn: %d of %d", l.sent(), cycles) })
 	sent, err := l.run(ctx)
 	done()
 	if err != nil {
@@ -67,8 +67,8 @@ func (t *target) openAndClose(topic string) sendFunc {
 		}
 		began := make(chan error, 1)
 		r := &reader{
-			wire: t.wire, dialect: tidingsStream{}, topic: topic, token: token, now: t.now,
-			crowd: &crowd{gate: make(chan struct{}, 1)}, began: func(err error) { began <- err },
+			dialer: t.dialer, protocol: tidingsStream{}, topic: topic, token: token, now: t.now,
+			pool: &readerPool{connecting: make(chan struct{}, 1)}, connected: func(err error) { began <- err },
 		}
 		conn, in, err := r.open(ctx)
 		if err != nil {
@@ -78,7 +78,7 @@ func (t *target) openAndClose(topic string) sendFunc {
 			_ = tcp.SetLinger(0) // without it a few seconds use all ports up
 		}
 		defer conn.close()
-		return conn.pumpUntil(in, func() bool { return r.live })
+		return conn.feedUntil(in, func() bool { return r.live })
 	}
 }
 

@@ -84,24 +84,24 @@ func Compare(ctx context.Context, c Config) (*Comparison, error) {
 
 // compareOnce measures both programs once, one section after another.
 func (c Config) compareOnce(ctx context.Context, out printer, round int) (reports [2]*Report, err error) {
-	var places [2]*own
+	var servers [2]*ownServer
 	for i, program := range []string{c.Program, c.Against} {
-		place, err := newOwn(printer{io.Discard, out.progress}, program, c.Env, c.Readers+c.Audience)
+		provider, err := newOwnServer(printer{io.Discard, out.progress}, program, c.Env, c.Readers+c.Audience)
 		if err != nil {
 			return reports, err
 		}
-		defer func() { err = errors.Join(err, place.remove()) }()
-		places[i], reports[i] = place, &Report{Began: time.Now().UTC()}
+		defer func() { err = errors.Join(err, provider.remove()) }()
+		servers[i], reports[i] = provider, &Report{Began: time.Now().UTC()}
 	}
 	for _, s := range sections {
 		if !slices.Contains(c.Only, s.name) {
 			continue
 		}
-		for turn := range places {
-			i := (turn + round) % len(places)
-			out.say("round %d of %d, %s of %s", round+1, c.Rounds, s.name, places[i].program)
-			if err := c.runSection(ctx, places[i], s, reports[i]); err != nil {
-				return reports, fmt.Errorf("%s: %s: %w", places[i].program, s.name, err)
+		for turn := range servers {
+			i := (turn + round) % len(servers)
+			out.logf("round %d of %d, %s of %s", round+1, c.Rounds, s.name, servers[i].program)
+			if err := c.runSection(ctx, servers[i], s, reports[i]); err != nil {
+				return reports, fmt.Errorf("%s: %s: %w", servers[i].program, s.name, err)
 			}
 		}
 	}

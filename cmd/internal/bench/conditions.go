@@ -73,17 +73,17 @@ func (c Config) conditions(ctx context.Context, out printer, report *Report) err
 
 // underSetting calls fn with a server for which the setting has come about.
 func (c Config) underSetting(ctx context.Context, out printer, s setting, fn func(*target) error) (err error) {
-	place, err := newOwn(out, c.Program, append(slices.Clone(c.Env), s.env), c.Readers+c.Audience)
+	provider, err := newOwnServer(out, c.Program, append(slices.Clone(c.Env), s.env), c.Readers+c.Audience)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, place.remove()) }()
+	defer func() { err = errors.Join(err, provider.remove()) }()
 	if s.prepare != nil {
-		if err := place.visit(ctx, func(t *target) error { return s.prepare(ctx, t) }); err != nil {
+		if err := provider.withServer(ctx, func(t *target) error { return s.prepare(ctx, t) }); err != nil {
 			return fmt.Errorf("%s: %w", s.name, err)
 		}
 	}
-	return place.visit(ctx, func(t *target) error {
+	return provider.withServer(ctx, func(t *target) error {
 		if s.keep == nil {
 			return fn(t)
 		}
@@ -106,7 +106,7 @@ func (c Config) takeTurns(ctx context.Context, settings []setting, targets []*ta
 		for i, t := range targets {
 			each := &result.Each[i]
 			each.Name = settings[i].name
-			t.out.say("%s:", each.Name)
+			t.out.logf("%s:", each.Name)
 			w, err := c.writeTo(ctx, t, 1, c.Audience)
 			if err != nil {
 				return fmt.Errorf("%s: %w", each.Name, err)
@@ -119,7 +119,7 @@ func (c Config) takeTurns(ctx context.Context, settings []setting, targets []*ta
 			each.Faults.add(w.Faults)
 		}
 	}
-	result.settle()
+	result.summarize()
 	report.Conditions = result
 	result.print(targets[0].out)
 	return nil
@@ -127,7 +127,7 @@ func (c Config) takeTurns(ctx context.Context, settings []setting, targets []*ta
 
 // alone is the median of comments that are written one after another.
 func (c Config) alone(ctx context.Context, t *target) (ms float64, err error) {
-	author, err := t.author(ctx, 0, t.post("alone", 0))
+	author, err := t.commentWriter(ctx, 0, t.post("alone", 0))
 	if err != nil {
 		return 0, err
 	}
@@ -144,7 +144,7 @@ func (c Config) alone(ctx context.Context, t *target) (ms float64, err error) {
 }
 
 // settle makes the medians and the ratios.
-func (r *Conditions) settle() {
+func (r *Conditions) summarize() {
 	for i := range r.Each {
 		each := &r.Each[i]
 		each.PerSecond, each.Alone = medianOf(each.perSecond), medianOf(each.alone)
@@ -168,7 +168,7 @@ func (r *Conditions) print(out printer) {
 // fillLog writes events straight into the log. The server is started anew after it: it
 // would read them all.
 func (c Config) fillLog(ctx context.Context, t *target) error {
-	t.out.say("writing %d events into the log", c.Events)
+	t.out.logf("writing %d events into the log", c.Events)
 	conn, err := pgx.Connect(ctx, t.dsn)
 	if err != nil {
 		return fmt.Errorf("fill the log: %w", err)

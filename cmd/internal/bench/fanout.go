@@ -62,27 +62,27 @@ func (c Config) fanout(ctx context.Context, t *target, report *Report) error {
 		return err
 	}
 	post := t.post("fanout", 0)
-	f, fleet, err := c.gather(ctx, t, post)
+	f, pool, err := c.connectFanout(ctx, t, post)
 	if err != nil {
 		return err
 	}
-	defer fleet.stop()
+	defer pool.stop()
 
-	release, err := t.stop(ctx, c.Stopped, post, writers[0])
+	release, err := t.connectStopped(ctx, c.Stopped, post, writers[0])
 	if err != nil {
 		return err
 	}
 	defer release()
 
 	load := &load{workers: c.Publishers, posts: 1, send: t.publish(writers, "post:"+post), now: t.now}
-	t.out.say("fan-out: %d events at %g/s", c.Messages, c.Rate)
+	t.out.logf("fan-out: %d events at %g/s", c.Messages, c.Rate)
 	load.more = paced(c.Messages, c.Rate)
-	if f.Paced, err = fleet.deliver(ctx, load); err != nil {
+	if f.Paced, err = pool.deliver(ctx, load); err != nil {
 		return err
 	}
-	t.out.say("fan-out: %d events flat out", flatFactor*c.Messages)
-	load.more = turns(flatFactor * c.Messages)
-	if f.FlatOut, err = fleet.deliver(ctx, load); err != nil {
+	t.out.logf("fan-out: %d events flat out", flatFactor*c.Messages)
+	load.more = times(flatFactor * c.Messages)
+	if f.FlatOut, err = pool.deliver(ctx, load); err != nil {
 		return err
 	}
 	if f.Memory != nil {
@@ -94,22 +94,22 @@ func (c Config) fanout(ctx context.Context, t *target, report *Report) error {
 }
 
 // gather connects the readers, and weighs the server before and after.
-func (c Config) gather(ctx context.Context, t *target, post string) (*Fanout, *fleet, error) {
-	t.out.say("fan-out: %d readers connect by %s", c.Readers, c.transport())
+func (c Config) connectFanout(ctx context.Context, t *target, post string) (*Fanout, *readerPool, error) {
+	t.out.logf("fan-out: %d readers connect by %s", c.Readers, c.transport())
 	before := t.resident(ctx)
-	fleet, err := t.fleet(ctx, fleetSpec{
+	pool, err := t.connectReaders(ctx, readerSpec{
 		poll: c.Poll, event: eventName, posts: []string{post}, readers: c.Readers,
 	})
 	if err != nil {
 		return nil, nil, err
 	}
 	f := &Fanout{Readers: c.Readers, Stopped: c.Stopped, Transport: c.transport()}
-	f.Connect = Connect{fleet.opened.Seconds(), float64(c.Readers) / fleet.opened.Seconds()}
+	f.Connect = Connect{pool.opened.Seconds(), float64(c.Readers) / pool.opened.Seconds()}
 	if before > 0 {
 		idle := t.resident(ctx)
 		f.Memory = &Memory{Before: before, Idle: idle, PerReader: (idle - before) / float64(c.Readers)}
 	}
-	return f, fleet, nil
+	return f, pool, nil
 }
 
 // publish returns the act of publishing message n as one of the writers, to the topic
@@ -128,24 +128,24 @@ func dataOf(m mark) json.RawMessage {
 }
 
 // deliver runs one load to all readers.
-func (f *fleet) deliver(ctx context.Context, l *load) (d Delivery, err error) {
+func (f *readerPool) deliver(ctx context.Context, l *load) (d Delivery, err error) {
 	before := f.target.usage()
-	sent, sight, err := f.measure(ctx, "fan-out", l)
+	sent, seen, err := f.measure(ctx, "fan-out", l)
 	if err != nil {
 		return d, err
 	}
-	return f.delivery(before, sent, sight), nil
+	return f.delivery(before, sent, seen), nil
 }
 
 // delivery puts the figures together of what was sent and seen since.
-func (f *fleet) delivery(before usage, sent sent, sight sight) Delivery {
-	cost := f.target.costSince(before, sight.received) // before it is summed up here
-	seconds := (sight.lastAt - sent.begin).Seconds()
+func (f *readerPool) delivery(before usage, sent sent, seen observed) Delivery {
+	cost := f.target.costSince(before, seen.received) // before it is summed up here
+	seconds := (seen.lastAt - sent.begin).Seconds()
 	return Delivery{
 		Messages: len(sent.took), Failed: sent.failures(), Failure: sent.failure(),
 		Rate: ratioOf(float64(len(sent.took)), sent.seconds()), Publish: summarize(sent.took),
-		Deliveries: sight.received, Seconds: seconds, PerSecond: ratioOf(float64(sight.received), seconds),
-		Latency: summarize(sight.latency), Faults: sight.faults,
+		Deliveries: seen.received, Seconds: seconds, PerSecond: ratioOf(float64(seen.received), seconds),
+		Latency: summarize(seen.latency), Faults: seen.faults,
 		Cost: cost,
 	}
 }

@@ -21,12 +21,12 @@ type Floor struct {
 // A floorMeter measures the floor beside the server, in its database. A nil one does
 // nothing.
 type floorMeter struct {
-	now    func() time.Duration
-	conn   *pgx.Conn
-	ears   *pgx.Conn
-	name   string             // of a scratch table and a channel
-	heard  chan time.Duration // when each notification arrived; closed with ears
-	cancel context.CancelFunc
+	now      func() time.Duration
+	conn     *pgx.Conn
+	listener *pgx.Conn
+	name     string             // of a scratch table and a channel
+	received chan time.Duration // when each notification arrived; closed with listener
+	cancel   context.CancelFunc
 
 	insert, notify, both []time.Duration
 }
@@ -36,7 +36,7 @@ func (t *target) openFloor(ctx context.Context) (_ *floorMeter, err error) {
 	if t.dsn == "" {
 		return nil, nil
 	}
-	m := &floorMeter{now: t.now, name: "tidings_bench_" + t.run, heard: make(chan time.Duration, 1)}
+	m := &floorMeter{now: t.now, name: "tidings_bench_" + t.run, received: make(chan time.Duration, 1)}
 	listening, cancel := context.WithCancel(ctx)
 	m.cancel = cancel
 	defer func() {
@@ -48,13 +48,13 @@ func (t *target) openFloor(ctx context.Context) (_ *floorMeter, err error) {
 		cancel()
 		return nil, err
 	}
-	if m.ears, err = pgx.Connect(ctx, t.dsn); err != nil {
+	if m.listener, err = pgx.Connect(ctx, t.dsn); err != nil {
 		cancel()
 		return nil, errors.Join(err, m.conn.Close(ctx))
 	}
 	_, err = m.conn.Exec(ctx, `create table `+m.name+` (id bigint generated always as identity primary key, body text not null)`)
 	if err == nil {
-		_, err = m.ears.Exec(ctx, `listen `+m.name)
+		_, err = m.listener.Exec(ctx, `listen `+m.name)
 	}
 	go m.listen(listening)
 	if err != nil {
@@ -65,12 +65,12 @@ func (t *target) openFloor(ctx context.Context) (_ *floorMeter, err error) {
 }
 
 func (m *floorMeter) listen(ctx context.Context) {
-	defer close(m.heard)
+	defer close(m.received)
 	for {
-		if _, err := m.ears.WaitForNotification(ctx); err != nil {
+		if _, err := m.listener.WaitForNotification(ctx); err != nil {
 			return
 		}
-		m.heard <- m.now()
+		m.received <- m.now()
 	}
 }
 
@@ -79,11 +79,11 @@ func (m *floorMeter) close() {
 		return
 	}
 	m.cancel()
-	for range m.heard { // until the listener has ended
+	for range m.received { // until the listener has ended
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	_ = m.ears.Close(ctx)
+	_ = m.listener.Close(ctx)
 	_ = m.conn.Close(ctx) // it may be broken: pgx gives up a connection whose statement was cancelled
 	conn, err := pgx.ConnectConfig(ctx, m.conn.Config())
 	if err != nil {
@@ -100,7 +100,7 @@ func (m *floorMeter) sample(ctx context.Context) error {
 	}
 	body := strings.Repeat("x", 40)
 	// The cheapest first: the server may still be busy with what comes after an answer.
-	took, err := m.ring(ctx, `select pg_notify('`+m.name+`', '')`)
+	took, err := m.timeNotify(ctx, `select pg_notify('`+m.name+`', '')`)
 	if err != nil {
 		return fmt.Errorf("measure NOTIFY: %w", err)
 	}
@@ -112,7 +112,7 @@ func (m *floorMeter) sample(ctx context.Context) error {
 	}
 	m.insert = append(m.insert, m.now()-begin)
 
-	took, err = m.ring(ctx, `
+	took, err = m.timeNotify(ctx, `
 		with row as (insert into `+m.name+` (body) values ($1) returning 1)
 		select pg_notify('`+m.name+`', '') from row`, body)
 	if err != nil {
@@ -122,14 +122,14 @@ func (m *floorMeter) sample(ctx context.Context) error {
 	return nil
 }
 
-// ring runs a statement that notifies and returns how long it took to be heard.
-func (m *floorMeter) ring(ctx context.Context, sql string, args ...any) (time.Duration, error) {
+// ring runs a statement that notifies and returns how long it took to be received.
+func (m *floorMeter) timeNotify(ctx context.Context, sql string, args ...any) (time.Duration, error) {
 	begin := m.now()
 	if _, err := m.conn.Exec(ctx, sql, args...); err != nil {
 		return 0, err
 	}
 	select {
-	case at, ok := <-m.heard:
+	case at, ok := <-m.received:
 		if !ok {
 			return 0, errors.New("the listener's connection ended")
 		}

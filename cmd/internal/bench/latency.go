@@ -38,13 +38,13 @@ type Ratios struct {
 }
 
 func (c Config) latency(ctx context.Context, t *target, report *Report) error {
-	t.out.say("latency: %d comments one after another", c.Comments)
+	t.out.logf("latency: %d comments one after another", c.Comments)
 	m, err := t.openLatency(ctx)
 	if err != nil {
 		return err
 	}
 	defer m.close()
-	defer t.out.during(func() string { return fmt.Sprintf("latency: %d of %d", m.done.Load(), c.Comments) })()
+	defer t.out.logDuring(func() string { return fmt.Sprintf("latency: %d of %d", m.done.Load(), c.Comments) })()
 	for n := range c.Comments {
 		if err := m.step(ctx, n); err != nil {
 			return err
@@ -62,9 +62,9 @@ func (c Config) latency(ctx context.Context, t *target, report *Report) error {
 type latencyMeter struct {
 	target *target
 	post   string
-	writer *author
-	sse    *onlooker
-	poll   *onlooker
+	writer *commentWriter
+	sse    *timedReader
+	poll   *timedReader
 	floor  *floorMeter // nil when the database is not known
 	rows   *rowsMeter  // likewise
 	acked  []int
@@ -79,13 +79,13 @@ func (t *target) openLatency(ctx context.Context) (_ *latencyMeter, err error) {
 			m.close()
 		}
 	}()
-	if m.writer, err = t.author(ctx, 0, m.post); err != nil {
+	if m.writer, err = t.commentWriter(ctx, 0, m.post); err != nil {
 		return nil, err
 	}
-	if m.sse, err = t.onlooker(ctx, false, m.post); err != nil {
+	if m.sse, err = t.timedReader(ctx, false, m.post); err != nil {
 		return nil, err
 	}
-	if m.poll, err = t.onlooker(ctx, true, m.post); err != nil {
+	if m.poll, err = t.timedReader(ctx, true, m.post); err != nil {
 		return nil, err
 	}
 	if m.floor, err = t.openFloor(ctx); err != nil {
@@ -99,9 +99,9 @@ func (m *latencyMeter) close() {
 	if m.writer != nil {
 		m.writer.close()
 	}
-	for _, o := range []*onlooker{m.sse, m.poll} {
+	for _, o := range []*timedReader{m.sse, m.poll} {
 		if o != nil {
-			o.fleet.stop()
+			o.pool.stop()
 		}
 	}
 	m.floor.close()
@@ -130,11 +130,11 @@ func (m *latencyMeter) step(ctx context.Context, n int) error {
 func (m *latencyMeter) result(ctx context.Context) (*Latency, error) {
 	l := &Latency{Comments: len(m.acked), SSE: m.sse.summary(), Poll: m.poll.summary(), Floor: m.floor.summary()}
 	sent := sent{acked: [][]int{m.acked}, failed: []int{0}, next: len(m.acked)}
-	for _, o := range []*onlooker{m.sse, m.poll} {
-		if err := o.fleet.settle(ctx, sent); err != nil {
+	for _, o := range []*timedReader{m.sse, m.poll} {
+		if err := o.pool.awaitEvents(ctx, sent); err != nil {
 			return nil, err
 		}
-		l.Faults.add(o.fleet.finish(sent).faults)
+		l.Faults.add(o.pool.finish(sent).faults)
 	}
 	l.Post = summarize(m.took)
 	var err error
@@ -178,9 +178,9 @@ func (l *Latency) print(out printer) {
 	out.line("%v", l.Faults)
 }
 
-// An onlooker is one reader that tells when it saw each comment.
-type onlooker struct {
-	fleet      *fleet
+// An timedReader is one reader that tells when it saw each comment.
+type timedReader struct {
+	pool       *readerPool
 	arrived    chan arrival
 	fromStart  []time.Duration
 	fromAnswer []time.Duration
@@ -191,12 +191,12 @@ type arrival struct {
 	at   time.Duration
 }
 
-func (t *target) onlooker(ctx context.Context, poll bool, post string) (*onlooker, error) {
-	f, err := t.fleet(ctx, fleetSpec{poll: poll, event: "new-comment", posts: []string{post}, readers: 1})
+func (t *target) timedReader(ctx context.Context, poll bool, post string) (*timedReader, error) {
+	f, err := t.connectReaders(ctx, readerSpec{poll: poll, event: "new-comment", posts: []string{post}, readers: 1})
 	if err != nil {
 		return nil, err
 	}
-	o := &onlooker{fleet: f, arrived: make(chan arrival, 64)}
+	o := &timedReader{pool: f, arrived: make(chan arrival, 64)}
 	f.readers[0].tally.watch(func(m mark, at time.Duration) {
 		select {
 		case o.arrived <- arrival{m, at}:
@@ -207,8 +207,8 @@ func (t *target) onlooker(ctx context.Context, poll bool, post string) (*onlooke
 }
 
 // see waits for the comment that was answered at a time.
-func (o *onlooker) see(ctx context.Context, n int, answered time.Duration) {
-	late := time.NewTimer(o.fleet.quiet)
+func (o *timedReader) see(ctx context.Context, n int, answered time.Duration) {
+	late := time.NewTimer(o.pool.patience)
 	defer late.Stop()
 	for {
 		select {
@@ -227,6 +227,6 @@ func (o *onlooker) see(ctx context.Context, n int, answered time.Duration) {
 	}
 }
 
-func (o *onlooker) summary() Seen {
+func (o *timedReader) summary() Seen {
 	return Seen{summarize(o.fromStart), summarize(o.fromAnswer)}
 }

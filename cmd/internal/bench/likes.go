@@ -31,22 +31,22 @@ func (l *Likes) wrong() bool {
 }
 
 func (c Config) likes(ctx context.Context, t *target, report *Report) error {
-	t.out.say("likes: minting %d tokens", c.Likes)
+	t.out.logf("likes: minting %d tokens", c.Likes)
 	m, err := t.openLikes(ctx, c.Likes, c.Likers)
 	if err != nil {
 		return err
 	}
 	defer m.close()
-	t.out.say("likes: %d viewers connect", c.Viewers)
-	audience, err := t.view(ctx, t.post("likes", 0), c.Viewers)
+	t.out.logf("likes: %d viewers connect", c.Viewers)
+	audience, err := t.connectLikeReaders(ctx, t.post("likes", 0), c.Viewers)
 	if err != nil {
 		return err
 	}
 	defer audience.close()
-	t.out.say("likes: %d writers", c.Likers)
+	t.out.logf("likes: %d writers", c.Likers)
 	before := t.usage()
-	load := &load{workers: c.Likers, posts: 1, send: m.like, more: turns(c.Likes), now: t.now}
-	done := t.out.during(func() string { return fmt.Sprintf("likes: %d of %d", load.sent(), c.Likes) })
+	load := &load{workers: c.Likers, posts: 1, send: m.like, more: times(c.Likes), now: t.now}
+	done := t.out.logDuring(func() string { return fmt.Sprintf("likes: %d of %d", load.sent(), c.Likes) })
 	sent, err := load.run(ctx)
 	done()
 	if err != nil {
@@ -65,7 +65,7 @@ func (c Config) likes(ctx context.Context, t *target, report *Report) error {
 // A likesMeter has a bare connection for each writer, and a request for each like: a
 // client that is to be quicker than the server has no time to make them.
 type likesMeter struct {
-	conns    []*wireConn
+	conns    []*rawConn
 	requests [][]byte
 	most     atomic.Int64 // the highest count in an answer
 }
@@ -77,17 +77,17 @@ func (t *target) openLikes(ctx context.Context, likes, writers int) (_ *likesMet
 			m.close()
 		}
 	}()
-	path := t.wire.base + "/v1/posts/" + t.post("likes", 0) + "/like"
+	path := t.dialer.base + "/v1/posts/" + t.post("likes", 0) + "/like"
 	for n := range likes {
 		token, err := t.token(fmt.Sprintf("liker-%d", n))
 		if err != nil {
 			return m, err
 		}
 		m.requests = append(m.requests, fmt.Appendf(nil,
-			"PUT %s HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\nContent-Length: 0\r\n\r\n", path, t.wire.host, token))
+			"PUT %s HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\nContent-Length: 0\r\n\r\n", path, t.dialer.host, token))
 	}
 	for range writers {
-		conn, err := t.wire.dial(ctx)
+		conn, err := t.dialer.dial(ctx)
 		if err != nil {
 			return m, err
 		}
@@ -110,7 +110,7 @@ func (m *likesMeter) like(ctx context.Context, worker, n int) error {
 			return err
 		}
 	}
-	answer, err := conn.ask(m.requests[n])
+	answer, err := conn.roundTrip(m.requests[n])
 	if err != nil {
 		return err
 	}

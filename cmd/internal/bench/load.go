@@ -9,40 +9,42 @@ import (
 	"time"
 )
 
-// writeTimeout is how long one write may take before it has failed.
+// writeTimeout is how long one write may take before it counts as failed.
 const writeTimeout = 30 * time.Second
 
-// A sendFunc writes event n as one of the workers.
+// A sendFunc writes event n as one of the workers and returns when it is acknowledged.
 type sendFunc func(ctx context.Context, worker, n int) error
 
-// A load is several workers that send numbered events, worker w to post w
-// modulo posts.
+// A load is a number of workers that send numbered events. Worker w sends to post
+// w modulo posts.
 type load struct {
 	workers int
 	posts   int
 	send    sendFunc
-	more    func(context.Context) bool // waits for a worker's turn; false when it is over
+	more    func(context.Context) bool // waits for a worker's next turn; false ends the worker
 	now     func() time.Duration
 	next    atomic.Int64 // number of the next event
 
-	answered []atomic.Int64 // by post, in this run
+	answered []atomic.Int64 // acknowledged events of the current run, by post
 }
 
-// sent is how many events were sent or are on their way, in all runs so far.
+// sent returns how many events have been sent in all runs so far, those without an
+// answer included.
 func (l *load) sent() int { return int(l.next.Load()) }
 
-// sent is what became of a load.
+// sent is the result of one run of a load.
 type sent struct {
-	begin  time.Duration
-	end    time.Duration
-	next   int     // the first number that was not used
-	acked  [][]int // by post
-	failed []int   // by post
-	why    error   // of the first failure
-	took   []time.Duration
+	begin    time.Duration
+	end      time.Duration // when the last event was answered
+	next     int           // the first number that was not used
+	acked    [][]int       // numbers of the acknowledged events, by post
+	failed   []int         // number of events that failed, by post
+	firstErr error         // of the events that failed
+	took     []time.Duration
 }
 
-// run returns when the last event is answered. The next run goes on counting.
+// run sends events until more returns false for each worker. A later run continues the
+// numbers. The error is that of ctx, or of the first event if no event was acknowledged.
 func (l *load) run(ctx context.Context) (sent, error) {
 	each := make([]sent, l.workers)
 	l.answered = make([]atomic.Int64, l.posts)
@@ -59,12 +61,12 @@ func (l *load) run(ctx context.Context) (sent, error) {
 	sent := l.merge(each)
 	sent.begin, sent.end, sent.next = begin, l.now(), int(l.next.Load())
 	if len(sent.took) == 0 {
-		return sent, errors.Join(ctx.Err(), fmt.Errorf("no write succeeded: %w", sent.why))
+		return sent, errors.Join(ctx.Err(), fmt.Errorf("no write succeeded: %w", sent.firstErr))
 	}
 	return sent, ctx.Err()
 }
 
-// one sends one event. All that a worker sends is for one post.
+// one sends one event. s is the result of one worker, which sends to one post only.
 func (s *sent) one(ctx context.Context, l *load, worker int) {
 	if s.acked == nil {
 		s.acked, s.failed = make([][]int, 1), make([]int, 1)
@@ -75,8 +77,8 @@ func (s *sent) one(ctx context.Context, l *load, worker int) {
 	begin := l.now()
 	if err := l.send(ctx, worker, n); err != nil {
 		s.failed[0]++
-		if s.why == nil {
-			s.why = err
+		if s.firstErr == nil {
+			s.firstErr = err
 		}
 		return
 	}
@@ -85,6 +87,7 @@ func (s *sent) one(ctx context.Context, l *load, worker int) {
 	s.acked[0] = append(s.acked[0], n)
 }
 
+// merge adds up the results of all workers.
 func (l *load) merge(each []sent) sent {
 	all := sent{acked: make([][]int, l.posts), failed: make([]int, l.posts)}
 	for w, s := range each {
@@ -95,8 +98,8 @@ func (l *load) merge(each []sent) sent {
 		all.acked[post] = append(all.acked[post], s.acked[0]...)
 		all.failed[post] += s.failed[0]
 		all.took = append(all.took, s.took...)
-		if all.why == nil {
-			all.why = s.why
+		if all.firstErr == nil {
+			all.firstErr = s.firstErr
 		}
 	}
 	return all
@@ -104,11 +107,13 @@ func (l *load) merge(each []sent) sent {
 
 func (s sent) ackedOf(post int) []int { return s.acked[post] }
 
-// perPost is how many events a reader of the post may see.
+// perPost returns how many events of the post a reader may receive: a write that failed
+// may have been committed.
 func (s sent) perPost(post int) int64 {
 	return int64(len(s.acked[post]) + s.failed[post])
 }
 
+// failures returns how many events failed.
 func (s sent) failures() (n int) {
 	for _, f := range s.failed {
 		n += f
@@ -116,20 +121,33 @@ func (s sent) failures() (n int) {
 	return n
 }
 
-// lasting gives everybody a turn until the time is over.
-func lasting(d time.Duration) func(context.Context) bool {
+// failure returns the text of the first error, or "".
+func (s sent) failure() string {
+	if s.firstErr == nil {
+		return ""
+	}
+	return s.firstErr.Error()
+}
+
+func (s sent) seconds() float64 { return (s.end - s.begin).Seconds() }
+
+// perSecond returns the rate of the acknowledged events.
+func (s sent) perSecond() float64 { return ratioOf(float64(len(s.took)), s.seconds()) }
+
+// forDuration returns a load's more function that is true until d is over.
+func forDuration(d time.Duration) func(context.Context) bool {
 	end := time.Now().Add(d)
 	return func(context.Context) bool { return time.Now().Before(end) }
 }
 
-// turns gives n turns, as quick as they are taken.
-func turns(n int) func(context.Context) bool {
+// times returns a load's more function that is true n times, for all workers together.
+func times(n int) func(context.Context) bool {
 	var taken atomic.Int64
 	return func(context.Context) bool { return taken.Add(1) <= int64(n) }
 }
 
-// paced gives n turns at a steady rate, each to whoever is free: a server that
-// is late once does not slow the rest down.
+// paced returns a load's more function that is true n times, at a steady rate. Each turn
+// goes to a free worker, so one slow response does not lower the rate.
 func paced(n int, perSecond float64) func(context.Context) bool {
 	begin := time.Now()
 	var taken atomic.Int64

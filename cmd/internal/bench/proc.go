@@ -31,13 +31,13 @@ func (t *target) usage() usage {
 	}
 	if p, ok := processStat(t.pid); ok {
 		u.server, u.postgres = &p.own, timeOf(descendants(t.pid))
-		if t.family && u.postgres != nil {
+		if t.includeChildren && u.postgres != nil {
 			*u.server += *u.postgres
 			u.postgres = nil
 		}
 	}
-	if t.master != 0 {
-		u.postgres = timeOf(append(descendants(t.master), t.master))
+	if t.postmaster != 0 {
+		u.postgres = timeOf(append(descendants(t.postmaster), t.postmaster))
 	}
 	return u
 }
@@ -172,7 +172,7 @@ func (t *target) resident(ctx context.Context) float64 {
 
 func (t *target) residentNow() float64 {
 	sum := residentOf(t.pid)
-	if t.family {
+	if t.includeChildren {
 		for _, id := range descendants(t.pid) {
 			sum += residentOf(id)
 		}

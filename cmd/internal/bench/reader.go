@@ -8,143 +8,141 @@ import (
 	"time"
 )
 
-// restTime is how long a reader that was cut off waits before it resumes.
-const restTime = 100 * time.Millisecond
+// reconnectDelay is how long a reader waits before it replaces a connection that ended.
+const reconnectDelay = 100 * time.Millisecond
 
-// A reader reads one topic and counts the events of one name in it. It belongs to one
-// goroutine at a time: its own while it connects, that of the swarm afterwards.
+// A reader reads one topic over one connection at a time, and counts the events with
+// one name. When its connection ends it opens another, with its cursor.
+//
+// Fields without a type of package sync/atomic are for one goroutine at a time: the
+// reader's own while it connects, and the epoll loop that has its connection afterwards.
 type reader struct {
-	wire    *wire
-	dialect dialect
-	post    int // index of it
-	topic   string
-	counted string // name of the events that are counted
-	token   string
-	now     func() time.Duration
-	crowd   *crowd
-	tally   tally
-	cursor  []byte
-	begun   bool                     // it was live once
-	live    bool                     // the server has it at the moment
-	conn    atomic.Pointer[wireConn] // unless the swarm has it
-	began   func(error)              // called once: with nil when it is live, or why it never will be
+	dialer    *dialer
+	protocol  protocol
+	post      int    // index of the reader's post among those of the load
+	topic     string // of that post
+	counted   string // name of the events that are counted
+	token     string // "" to read without one
+	now       func() time.Duration
+	pool      *readerPool
+	tally     tally
+	cursor    []byte      // empty until the server has sent one
+	wasLive   bool        // the server has accepted this reader at least once
+	live      bool        // the server has accepted the current connection
+	connected func(error) // called once: with nil when live, or with the first error
+
+	conn atomic.Pointer[rawConn] // current connection; nil if an epoll loop reads it
 }
 
-// A crowd is what the readers of a fleet have in common.
-type crowd struct {
-	swarm   *swarm        // nil where every connection has a goroutine
-	gate    chan struct{} // holds those that connect
-	spawn   func(func())  // runs something beside, and has stop wait for it
-	arrived atomic.Int64  // events, since the last count
-	live    atomic.Int64  // readers that the server has
-	readied atomic.Int64  // times that one came to be live
-}
-
-// run reads until ctx ends, and resumes from its cursor whenever it was cut. It
-// returns early when the swarm has taken the connection, and is run again after it.
+// run reads until ctx ends. It returns earlier if an epoll loop has taken the
+// connection over; the loop's callback runs it again when that connection ends.
 func (r *reader) run(ctx context.Context) {
 	for {
 		taken, err := r.connect(ctx)
-		if taken || !r.ended(ctx, err) {
+		if taken || !r.waitToReconnect(ctx, err) {
 			return
 		}
 	}
 }
 
-// ended waits a little after a connection, and returns whether there is to be another.
-func (r *reader) ended(ctx context.Context, err error) bool {
+// waitToReconnect records that the connection ended with err, and waits. It returns
+// false if the reader must not connect again: ctx has ended, or the server has never
+// accepted the reader.
+func (r *reader) waitToReconnect(ctx context.Context, err error) bool {
 	if r.live {
 		r.live = false
-		r.crowd.live.Add(-1)
+		r.pool.live.Add(-1)
 	}
-	if !r.begun {
-		r.began(err)
+	if !r.wasLive {
+		r.connected(err)
 		return false
 	}
 	select {
 	case <-ctx.Done():
 		return false
-	case <-time.After(restTime):
+	case <-time.After(reconnectDelay):
 		r.tally.cut()
 		return true
 	}
 }
 
-// ready notes that the server has taken it in.
+// ready records that the server has accepted the connection.
 func (r *reader) ready() {
 	if !r.live {
 		r.live = true
-		r.crowd.live.Add(1)
-		r.crowd.readied.Add(1)
+		r.pool.live.Add(1)
+		r.pool.becameLive.Add(1)
 	}
-	if !r.begun {
-		r.begun = true
-		r.began(nil)
+	if !r.wasLive {
+		r.wasLive = true
+		r.connected(nil)
 	}
 }
 
-// take counts an event at its cursor.
+// take counts an event that arrived now; id is its cursor.
 func (r *reader) take(m mark, id []byte) {
 	if r.tally.take(m, parsePosition(id), r.now()) {
-		r.crowd.arrived.Add(1)
+		r.pool.received.Add(1)
 	}
 }
 
 func (r *reader) setCursor(id []byte) { r.cursor = append(r.cursor[:0], id...) }
 
-// connect reads one connection to its end, or hands it to the swarm.
+// connect opens a connection and reads it to its end. It returns true at once if an
+// epoll loop reads it instead.
 func (r *reader) connect(ctx context.Context) (taken bool, err error) {
 	conn, in, err := r.open(ctx)
 	if err != nil {
 		return false, err
 	}
-	if in == nil { // one that asks again and again
-		return false, r.hold(conn, func() error { return r.polls(conn) })
+	if in == nil {
+		return false, r.readConn(conn, func() error { return r.pollLoop(conn) })
 	}
 	ended := func(err error) {
-		r.crowd.spawn(func() {
-			if r.ended(ctx, err) {
+		r.pool.spawn(func() {
+			if r.waitToReconnect(ctx, err) {
 				r.run(ctx)
 			}
 		})
 	}
-	if r.crowd.swarm.adopt(conn, in, ended) {
+	if r.pool.epoll.add(conn, in, ended) {
 		return true, nil
 	}
-	return false, r.hold(conn, func() error { return conn.pump(in) })
+	return false, r.readConn(conn, func() error { return conn.feedAll(in) })
 }
 
-// hold lets the connection be cut by others as long as it is read.
-func (r *reader) hold(conn *wireConn, read func() error) error {
+// readConn calls read, and lets [readerPool.cut] close the connection meanwhile.
+func (r *reader) readConn(conn *rawConn, read func() error) error {
 	r.conn.Store(conn)
 	defer func() { r.conn.Store(nil); conn.close() }()
 	return read()
 }
 
-// open connects and asks, as one of a few at a time.
-func (r *reader) open(ctx context.Context) (conn *wireConn, in feeder, err error) {
+// open connects and sends the request, when one of the [DialsAtOnce] slots of the pool
+// is free. The feeder is nil if the protocol is long-poll.
+func (r *reader) open(ctx context.Context) (conn *rawConn, in feeder, err error) {
 	select {
-	case r.crowd.gate <- struct{}{}:
-		defer func() { <-r.crowd.gate }()
+	case r.pool.connecting <- struct{}{}:
+		defer func() { <-r.pool.connecting }()
 	case <-ctx.Done():
 		return nil, nil, ctx.Err()
 	}
-	if conn, err = r.wire.dial(ctx); err != nil {
+	if conn, err = r.dialer.dial(ctx); err != nil {
 		return nil, nil, err
 	}
-	if in, err = r.dialect.open(r, conn); err != nil {
+	if in, err = r.protocol.open(r, conn); err != nil {
 		conn.close()
 		return nil, nil, err
 	}
 	return conn, in, nil
 }
 
-// polls asks again and again over one connection, until that ends.
-func (r *reader) polls(conn *wireConn) error {
+// pollLoop sends one long-poll after another until the connection ends.
+func (r *reader) pollLoop(conn *rawConn) error {
 	for {
 		query := r.query()
 		query.Set("limit", "1000")
-		answer, err := conn.ask(conn.wire.get("/v1/poll?"+query.Encode(), r.token, "application/json", ""))
+		answer, err := conn.roundTrip(conn.dialer.get("/v1/poll?"+query.Encode(), r.token, "application/json", ""))
 		if err != nil {
 			return err
 		}
@@ -158,7 +156,7 @@ func (r *reader) polls(conn *wireConn) error {
 	}
 }
 
-// page takes the events of one answer, and reads it to its end.
+// page counts the events of one poll's response, and reads the body to its end.
 func (r *reader) page(body io.Reader) error {
 	var page struct {
 		Events []struct {

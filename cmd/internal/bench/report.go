@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// sayEvery is how often progress is told.
-const sayEvery = 2 * time.Second
+// logInterval is how often progress is told.
+const logInterval = 2 * time.Second
 
 // A Report is all figures of a run.
 type Report struct {
@@ -125,7 +125,7 @@ func (w sharedWriter) Write(b []byte) (int, error) {
 }
 
 // say tells what is going on.
-func (p printer) say(format string, args ...any) {
+func (p printer) logf(format string, args ...any) {
 	fmt.Fprintf(p.progress, "bench: "+format+"\n", args...)
 }
 
@@ -140,16 +140,16 @@ func (p printer) machine(m *Machine) {
 
 // during says how far it is every now and then, until the function that it returns
 // is called.
-func (p printer) during(how func() string) (done func()) {
+func (p printer) logDuring(how func() string) (done func()) {
 	stop := make(chan struct{})
 	var running sync.WaitGroup
 	running.Go(func() {
-		tick := time.NewTicker(sayEvery)
+		tick := time.NewTicker(logInterval)
 		defer tick.Stop()
 		for {
 			select {
 			case <-tick.C:
-				p.say("%s", how())
+				p.logf("%s", how())
 			case <-stop:
 				return
 			}

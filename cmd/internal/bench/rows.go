@@ -24,7 +24,7 @@ type rowsMeter struct {
 	post     string
 	author   string
 	conn     *pgx.Conn
-	ears     *pgx.Conn
+	listener *pgx.Conn
 	position int64 // of the last event that was read
 
 	insert, read []time.Duration
@@ -45,10 +45,10 @@ func (t *target) openRows(ctx context.Context) (_ *rowsMeter, err error) {
 	if m.conn, err = pgx.Connect(ctx, t.dsn); err != nil {
 		return nil, err
 	}
-	if m.ears, err = pgx.Connect(ctx, t.dsn); err != nil {
+	if m.listener, err = pgx.Connect(ctx, t.dsn); err != nil {
 		return nil, err
 	}
-	if _, err = m.ears.Exec(ctx, `listen tidings_log`); err != nil {
+	if _, err = m.listener.Exec(ctx, `listen tidings_log`); err != nil {
 		return nil, err
 	}
 	return m, m.write(ctx)
@@ -60,7 +60,7 @@ func (m *rowsMeter) close() {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	for _, conn := range []*pgx.Conn{m.conn, m.ears} {
+	for _, conn := range []*pgx.Conn{m.conn, m.listener} {
 		if conn != nil {
 			_ = conn.Close(ctx)
 		}
@@ -81,7 +81,7 @@ func (m *rowsMeter) sample(ctx context.Context) error {
 	}
 	m.insert = append(m.insert, m.now()-begin)
 	for before := m.position; m.position == before; {
-		if _, err := m.ears.WaitForNotification(ctx); err != nil {
+		if _, err := m.listener.WaitForNotification(ctx); err != nil {
 			return fmt.Errorf("hear of the same rows: %w", err)
 		}
 		if err := m.catchUp(ctx); err != nil {
@@ -102,11 +102,11 @@ func (m *rowsMeter) write(ctx context.Context) error {
 // catchUp reads the log to its end, as a server does.
 func (m *rowsMeter) catchUp(ctx context.Context) error {
 	if m.position == 0 {
-		return m.ears.QueryRow(ctx, `select max(position) from tidings.events`).Scan(&m.position)
+		return m.listener.QueryRow(ctx, `select max(position) from tidings.events`).Scan(&m.position)
 	}
 	var topic, name string
 	var data []byte
-	rows, err := m.ears.Query(ctx, `
+	rows, err := m.listener.Query(ctx, `
 		select position, topic, name, data
 		from tidings.events
 		where position > $1

@@ -8,12 +8,13 @@ import (
 	"time"
 )
 
-// A section takes figures of a target, enters them in the report and prints them.
+// A section is one kind of measurement. Exactly one of its functions is set; it measures,
+// puts the figures into the report, and prints them.
 type section struct {
 	name string
 	run  func(Config, context.Context, *target, *Report) error
-	// apart takes figures of servers that it starts itself; run is nil then.
-	apart func(Config, context.Context, printer, *Report) error
+	// standalone starts its own servers.
+	standalone func(Config, context.Context, printer, *Report) error
 }
 
 // sections are measured in this order.
@@ -21,7 +22,7 @@ var sections = []section{
 	{name: "latency", run: Config.latency},
 	{name: "writes", run: Config.writes},
 	{name: "likes", run: Config.likes},
-	{name: "conditions", apart: Config.conditions},
+	{name: "conditions", standalone: Config.conditions},
 	{name: "fanout", run: Config.fanout},
 	{name: "storm", run: Config.storm},
 	{name: "churn", run: Config.churn},
@@ -37,8 +38,8 @@ func Sections() []string {
 }
 
 // Run measures the sections of c.Only and returns their figures. The error is
-// context.Canceled when it was stopped; what was found wrong is no error but
-// [Report.Verdict].
+// context.Canceled if ctx ended first. Lost, duplicated and reordered events are not an
+// error of Run: see [Report.Verdict].
 func Run(ctx context.Context, c Config) (*Report, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
@@ -50,19 +51,19 @@ func Run(ctx context.Context, c Config) (*Report, error) {
 // measure runs the sections of c.Only one after another.
 func (c Config) measure(ctx context.Context, out printer) (_ *Report, err error) {
 	report := &Report{Began: time.Now().UTC()}
-	place, err := c.place(out)
+	provider, err := c.provider(out)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, place.remove()) }()
+	defer func() { err = errors.Join(err, provider.remove()) }()
 	for _, s := range sections {
 		if !slices.Contains(c.Only, s.name) {
 			continue
 		}
-		if s.apart != nil {
-			err = s.apart(c, ctx, out, report)
+		if s.standalone != nil {
+			err = s.standalone(c, ctx, out, report)
 		} else {
-			err = c.runSection(ctx, place, s, report)
+			err = c.runSection(ctx, provider, s, report)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", s.name, err)
@@ -73,8 +74,8 @@ func (c Config) measure(ctx context.Context, out printer) (_ *Report, err error)
 
 // runSection measures one section. A server that bench starts is started for this
 // section, so that memory left over from one section is not counted in the next.
-func (c Config) runSection(ctx context.Context, place place, s section, report *Report) error {
-	return place.visit(ctx, func(t *target) error {
+func (c Config) runSection(ctx context.Context, provider serverProvider, s section, report *Report) error {
+	return provider.withServer(ctx, func(t *target) error {
 		if report.Machine == nil {
 			report.Machine = machineOf(ctx, t)
 			t.out.machine(report.Machine)
@@ -83,36 +84,37 @@ func (c Config) runSection(ctx context.Context, place place, s section, report *
 	})
 }
 
-// A place is where sections find the server they measure.
-type place interface {
-	// visit calls fn with a server that answers.
-	visit(ctx context.Context, fn func(*target) error) error
-	// remove leaves nothing behind.
+// A serverProvider provides the server that a section measures.
+type serverProvider interface {
+	// withServer calls fn with a server that accepts requests, and returns fn's error.
+	withServer(ctx context.Context, fn func(*target) error) error
+	// remove deletes everything that withServer has left.
 	remove() error
 }
 
-func (c Config) place(out printer) (place, error) {
+// provider returns the provider of the server at c.URL, or of one that bench starts.
+func (c Config) provider(out printer) (serverProvider, error) {
 	if c.URL == "" {
-		return newOwn(out, c.Program, c.Env, c.Readers+c.Audience)
+		return newOwnServer(out, c.Program, c.Env, c.Readers+c.Audience)
 	}
-	return elsewhere{c, out}, nil
+	return givenServer{c, out}, nil
 }
 
-// elsewhere is somebody else's server.
-type elsewhere struct {
+// givenServer provides the server at Config.URL.
+type givenServer struct {
 	c   Config
 	out printer
 }
 
-func (f elsewhere) visit(ctx context.Context, fn func(*target) error) error {
+func (f givenServer) withServer(ctx context.Context, fn func(*target) error) error {
 	t, err := newTarget(f.c.URL, f.c.Secret, f.out)
 	if err != nil {
 		return err
 	}
 	defer t.close()
 	t.pid, t.dsn = f.c.PID, f.c.DatabaseURL
-	t.master = postmasterOf(ctx, t.dsn)
+	t.postmaster = postmasterOf(ctx, t.dsn)
 	return fn(t)
 }
 
-func (elsewhere) remove() error { return nil }
+func (givenServer) remove() error { return nil }

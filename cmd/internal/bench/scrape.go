@@ -35,8 +35,8 @@ func (t *target) gauges(ctx context.Context) gauges {
 		return nil
 	}
 	all := make(gauges, len(families))
-	for name, family := range families {
-		for _, m := range family.Metric {
+	for name, includeChildren := range families {
+		for _, m := range includeChildren.Metric {
 			all[name] += valueOf(m)
 		}
 	}

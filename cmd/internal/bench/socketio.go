@@ -14,11 +14,11 @@ type socketIO struct {
 	path string // and query
 }
 
-func (s socketIO) open(r *reader, conn *wireConn) (feeder, error) {
-	request := "GET " + conn.wire.base + s.path + " HTTP/1.1\r\nHost: " + conn.wire.host +
+func (s socketIO) open(r *reader, conn *rawConn) (feeder, error) {
+	request := "GET " + conn.dialer.base + s.path + " HTTP/1.1\r\nHost: " + conn.dialer.host +
 		"\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n" +
 		"Sec-WebSocket-Key: dGlkaW5ncyBiZW5jaG1hcg==\r\n\r\n"
-	if _, err := conn.ask([]byte(request)); err != nil {
+	if _, err := conn.roundTrip([]byte(request)); err != nil {
 		return nil, err
 	}
 	return &socketFeeder{reader: r}, nil

@@ -40,10 +40,10 @@ func TestSocketFeeder_ReadsWhatSocketIOWrites(t *testing.T) {
 			rest = rest[n:]
 		}
 		want(t, "replies", replies.String(), "\x81\x82\x00\x00\x00\x0040"+"\x81\x81\x00\x00\x00\x003")
-		want(t, "times ready", r.crowd.readied.Load(), 1)
-		sight := r.tally.finish([]int{0, 1, 2, 3}, 4)
-		want(t, "faults", sight.faults, Faults{})
-		want(t, "latencies", sight.latency, []time.Duration{2000, 2000, 2000, 2000})
+		want(t, "times ready", r.pool.becameLive.Load(), 1)
+		seen := r.tally.finish([]int{0, 1, 2, 3}, 4)
+		want(t, "faults", seen.faults, Faults{})
+		want(t, "latencies", seen.latency, []time.Duration{2000, 2000, 2000, 2000})
 	}
 }
 

@@ -11,27 +11,26 @@ import (
 )
 
 const (
-	// smallWindow is what a stopped reader's socket takes, in bytes, so that it is full soon.
-	smallWindow = 4 << 10
-	// What is published to stopped readers alone, so that it is full from the beginning.
-	fillers, fillerBytes = 20, 50_000
+	smallWindow = 4 << 10 // bytes of a stopped reader's receive buffer: it is full soon
+	fillers     = 20      // events that are published to stopped readers between two checks
+	fillerBytes = 50_000  // bytes of such an event
 )
 
-// stop connects readers who ask for a post's stream, and read nothing of it: the server
-// must not let them hurt those who do. It waits until their sockets take no more, and
-// returns what closes them.
-func (t *target) stop(ctx context.Context, n int, post string, by *client.Client) (end func(), err error) {
-	var all []*wireConn
+// connectStopped connects n readers of the post that send the request and never read
+// the response. It returns when their sockets are full: from then on the server has to
+// deliver to the other readers in spite of them. end closes the connections.
+func (t *target) connectStopped(ctx context.Context, n int, post string, by *client.Client) (end func(), err error) {
+	var all []*rawConn
 	end = func() {
 		for _, c := range all {
 			c.close()
 		}
 	}
 	for range n {
-		c, err := t.wire.dial(ctx)
+		c, err := t.dialer.dial(ctx)
 		if err == nil {
 			all = append(all, c)
-			err = c.askAndStop("/v1/events?topic=post:" + post + "&topic=post:" + post + "-filler")
+			err = c.sendAndStop("/v1/events?topic=post:" + post + "&topic=post:" + post + "-filler")
 		}
 		if err != nil {
 			end()
@@ -41,39 +40,41 @@ func (t *target) stop(ctx context.Context, n int, post string, by *client.Client
 	if n == 0 {
 		return end, nil
 	}
-	if err := t.fill(ctx, n, "post:"+post+"-filler", by); err != nil {
+	if err := t.fillStopped(ctx, n, "post:"+post+"-filler", by); err != nil {
 		end()
 		return nil, err
 	}
 	return end, nil
 }
 
-// fill publishes until so many readers leave something unsent. From then on the server
-// has its patience with them, and then cuts them.
-func (t *target) fill(ctx context.Context, n int, topic string, by *client.Client) error {
+// fillStopped publishes to a topic that only the n stopped readers have, until the server
+// has at least n bytes that it cannot send. The server then cuts off the stopped readers
+// when their time to read is over. A server without metrics is not waited for.
+func (t *target) fillStopped(ctx context.Context, n int, topic string, by *client.Client) error {
 	filler := json.RawMessage(`"` + strings.Repeat("x", fillerBytes) + `"`)
 	return until(ctx, func() bool {
 		own := t.gauges(ctx)
 		if own == nil || int(own["tidings_stream_unsent_bytes"]) >= n {
-			return true // or nobody can tell
+			return true
 		}
 		for range fillers {
 			if by.Publish(ctx, topic, eventName, filler) != nil {
-				break // the measurement will tell
+				break // a server that does not answer fails the measurement that follows
 			}
 		}
 		return false
 	})
 }
 
-func (c *wireConn) askAndStop(path string) error {
+// sendAndStop requests a stream, whose bytes remain in the socket's small buffer.
+func (c *rawConn) sendAndStop(path string) error {
 	tcp, ok := c.Conn.(*net.TCPConn)
 	if !ok {
-		return errors.New("a reader can only stop over plain HTTP")
+		return errors.New("stopped readers need a server without TLS")
 	}
 	if err := tcp.SetReadBuffer(smallWindow); err != nil {
 		return err
 	}
-	_, err := c.Write(c.wire.get(path, "", "text/event-stream", ""))
+	_, err := c.Write(c.dialer.get(path, "", "text/event-stream", ""))
 	return err
 }

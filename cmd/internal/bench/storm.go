@@ -41,16 +41,16 @@ func (c Config) storm(ctx context.Context, t *target, report *Report) error {
 	if err != nil {
 		return err
 	}
-	t.out.say("storm: %d readers connect", c.Readers)
-	fleet, err := t.fleet(ctx, fleetSpec{poll: c.Poll, event: eventName, posts: posts, readers: c.Readers})
+	t.out.logf("storm: %d readers connect", c.Readers)
+	pool, err := t.connectReaders(ctx, readerSpec{poll: c.Poll, event: eventName, posts: posts, readers: c.Readers})
 	if err != nil {
 		return err
 	}
-	defer fleet.stop()
+	defer pool.stop()
 	messages := max(stormCalm*len(posts), int(c.Rate*c.Duration.Seconds()))
-	t.out.say("storm: %d events at %g/s, and a cut after a quarter of them", messages, c.Rate)
+	t.out.logf("storm: %d events at %g/s, and a cut after a quarter of them", messages, c.Rate)
 	before := t.gauges(ctx)
-	report.Storm, err = fleet.storm(ctx, &load{
+	report.Storm, err = pool.storm(ctx, &load{
 		workers: len(posts), posts: len(posts), send: t.publish(writers, topics...), now: t.now, more: paced(messages, c.Rate),
 	}, messages/stormCalm)
 	if err != nil {
@@ -65,10 +65,10 @@ func (c Config) storm(ctx context.Context, t *target, report *Report) error {
 
 // storm runs a load, cuts all readers off after some events of it, and times their
 // return.
-func (f *fleet) storm(ctx context.Context, l *load, calm int) (*Storm, error) {
+func (f *readerPool) storm(ctx context.Context, l *load, calm int) (*Storm, error) {
 	s := &Storm{Readers: len(f.readers), Posts: l.posts}
-	defer f.target.out.during(func() string {
-		return fmt.Sprintf("storm: %d sent, %d arrived, %d readers live", l.sent(), f.arrived.Load(), f.live.Load())
+	defer f.target.out.logDuring(func() string {
+		return fmt.Sprintf("storm: %d sent, %d received, %d readers live", l.sent(), f.received.Load(), f.live.Load())
 	})()
 	before := f.target.usage()
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -77,12 +77,12 @@ func (f *fleet) storm(ctx context.Context, l *load, calm int) (*Storm, error) {
 	go func() { back <- f.cutAt(ctx, l, calm, s) }()
 	sent, err := l.run(ctx)
 	if err == nil {
-		err = f.settle(ctx, sent)
+		err = f.awaitEvents(ctx, sent)
 	}
 	if err != nil {
 		cancel(err)
 	}
-	defer time.AfterFunc(f.quiet, func() { cancel(errNotBack) }).Stop()
+	defer time.AfterFunc(f.patience, func() { cancel(errNotBack) }).Stop()
 	if err := errors.Join(err, <-back); err != nil {
 		return nil, err
 	}
@@ -92,14 +92,14 @@ func (f *fleet) storm(ctx context.Context, l *load, calm int) (*Storm, error) {
 
 // cutAt waits until so many events were sent, and after the cut for the return of all
 // readers.
-func (f *fleet) cutAt(ctx context.Context, l *load, calm int, s *Storm) error {
+func (f *readerPool) cutAt(ctx context.Context, l *load, calm int, s *Storm) error {
 	if err := until(ctx, func() bool { return l.sent() >= calm }); err != nil {
 		return err
 	}
-	all, readied := int64(len(f.readers)), f.readied.Load()
+	all, becameLive := int64(len(f.readers)), f.becameLive.Load()
 	cut := time.Now()
 	f.cut()
-	err := until(ctx, func() bool { return f.readied.Load() >= readied+all && f.live.Load() == all })
+	err := until(ctx, func() bool { return f.becameLive.Load() >= becameLive+all && f.live.Load() == all })
 	if err != nil {
 		return err
 	}
@@ -109,7 +109,7 @@ func (f *fleet) cutAt(ctx context.Context, l *load, calm int, s *Storm) error {
 		goals[post] = l.answered[post].Load()
 	}
 	err = until(ctx, func() bool {
-		return !slices.ContainsFunc(f.readers, func(r *reader) bool { return r.tally.count() < goals[r.post] })
+		return !slices.ContainsFunc(f.readers, func(r *reader) bool { return r.tally.total() < goals[r.post] })
 	})
 	if errors.Is(err, errNotBack) {
 		return nil // the count tells what is missing
@@ -118,19 +118,9 @@ func (f *fleet) cutAt(ctx context.Context, l *load, calm int, s *Storm) error {
 	return err
 }
 
-// cut closes the connections of all readers at once.
-func (f *fleet) cut() {
-	f.swarm.cut()
-	for _, r := range f.readers {
-		if conn := r.conn.Load(); conn != nil {
-			conn.Conn.Close()
-		}
-	}
-}
-
 // until looks every now and then whether something has come true.
 func until(ctx context.Context, ok func() bool) error {
-	look := time.NewTicker(lookEvery)
+	look := time.NewTicker(checkInterval)
 	defer look.Stop()
 	for !ok() {
 		select {

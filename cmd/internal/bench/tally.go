@@ -9,20 +9,20 @@ import (
 	"time"
 )
 
-// A mark is carried by each event of ours: which one it is, and when it was
-// sent by the clock of the target.
+// A mark is part of the text of each event that bench sends. It identifies the event.
 type mark struct {
-	n    int
-	sent time.Duration
+	n    int           // number of the event, from 0, unique within a load
+	sent time.Duration // when the event was sent, by the clock of the target
 }
 
 const markWord = "bench-mark "
 
+// String returns the text that findMark parses.
 func (m mark) String() string {
 	return markWord + strconv.Itoa(m.n) + " " + strconv.FormatInt(int64(m.sent), 10) + " "
 }
 
-// findMark finds the first mark in an event's data.
+// findMark returns the first mark in an event's data.
 func findMark(data []byte) (mark, bool) {
 	at := bytes.Index(data, []byte(markWord))
 	if at < 0 {
@@ -33,7 +33,8 @@ func findMark(data []byte) (mark, bool) {
 	return mark{int(n), time.Duration(sent)}, true
 }
 
-// leadingDigits reads a number and what separates it from the rest.
+// leadingDigits parses the number at the beginning of b. rest begins after the byte that
+// follows the number.
 func leadingDigits(b []byte) (n int64, rest []byte) {
 	i := 0
 	for ; i < len(b) && b[i] >= '0' && b[i] <= '9'; i++ {
@@ -42,10 +43,11 @@ func leadingDigits(b []byte) (n int64, rest []byte) {
 	return n, b[min(i+1, len(b)):]
 }
 
-// A position is a cursor that can be compared.
+// A position is a cursor in a form that can be compared.
 type position struct{ epoch, position int64 }
 
-// parsePosition reads our own ids, epoch-position, and those of Nchan: second:number.
+// parsePosition parses an event's id: epoch-position of Tidings, or second:number of
+// Nchan.
 func parsePosition(id []byte) position {
 	epoch, rest := leadingDigits(id)
 	number, _ := leadingDigits(rest)
@@ -56,13 +58,13 @@ func (p position) after(q position) bool {
 	return p.epoch > q.epoch || p.epoch == q.epoch && p.position > q.position
 }
 
-// Faults are what must all be 0, but for cuts: a reader that was cut off goes
-// on from its cursor.
+// Faults counts violations of the promise that each reader receives each acknowledged
+// event once and in order. All but Cuts must be 0.
 type Faults struct {
 	Lost       int64 `json:"lost"`
 	Duplicated int64 `json:"duplicated"`
 	Reordered  int64 `json:"reordered"`
-	Cuts       int64 `json:"cuts"`
+	Cuts       int64 `json:"cuts"` // connections that ended; their readers resumed
 }
 
 func (f Faults) any() bool { return f.Lost+f.Duplicated+f.Reordered > 0 }
@@ -74,30 +76,32 @@ func (f *Faults) add(g Faults) {
 	f.Cuts += g.Cuts
 }
 
-// String is all of them in one line.
+// String returns all counts in one line.
 func (f Faults) String() string {
 	return fmt.Sprintf("lost %d · duplicated %d · reordered %d · readers cut off and resumed %d",
 		f.Lost, f.Duplicated, f.Reordered, f.Cuts)
 }
 
-// A tally is what one reader saw of the events numbered from base on.
+// A tally records which events one reader has received since the last finish. Its
+// methods are for any goroutine.
 type tally struct {
-	mu       sync.Mutex // guards the rest; a reader writes, settle looks on
-	base     int
-	seen     []uint64 // a bit each
-	received int64    // without duplicates
+	mu       sync.Mutex // guards all fields below
+	base     int        // number of the first event that counts
+	received []uint64   // bit i is set if event base+i has arrived
+	count    int64      // events in received
 	faults   Faults
-	last     position
+	last     position // of the last event that arrived
 	latency  []time.Duration
-	lastAt   time.Duration
-	onTake   func(mark, time.Duration) // may be nil
+	lastAt   time.Duration             // when the last event arrived
+	onTake   func(mark, time.Duration) // called for each event, with mu locked; may be nil
 }
 
-// take notes an event that arrived, and returns whether it was new.
+// take records an event with the cursor id that arrived at a time. It returns false for
+// an event that had arrived before.
 func (t *tally) take(m mark, id position, at time.Duration) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if !t.first(m.n - t.base) {
+	if !t.addLocked(m.n - t.base) {
 		t.faults.Duplicated++
 		return false
 	}
@@ -105,7 +109,7 @@ func (t *tally) take(m mark, id position, at time.Duration) bool {
 		t.faults.Reordered++
 	}
 	t.last = id
-	t.received++
+	t.count++
 	t.lastAt = at
 	t.latency = append(t.latency, at-m.sent)
 	if t.onTake != nil {
@@ -114,76 +118,79 @@ func (t *tally) take(m mark, id position, at time.Duration) bool {
 	return true
 }
 
-// first notes that event i was seen, and returns whether it was new. One from before
-// the base was counted already.
-func (t *tally) first(i int) bool {
-	if i < 0 || t.has(i) {
+// addLocked sets bit i. It returns false if the bit was set before, and for events from
+// before the base, which the last finish has counted. t.mu is held.
+func (t *tally) addLocked(i int) bool {
+	if i < 0 || t.hasLocked(i) {
 		return false
 	}
-	for len(t.seen) <= i/64 {
-		t.seen = append(t.seen, 0)
+	for len(t.received) <= i/64 {
+		t.received = append(t.received, 0)
 	}
-	t.seen[i/64] |= 1 << (i % 64)
+	t.received[i/64] |= 1 << (i % 64)
 	return true
 }
 
-func (t *tally) has(i int) bool {
-	return i/64 < len(t.seen) && t.seen[i/64]&(1<<(i%64)) != 0
+func (t *tally) hasLocked(i int) bool {
+	return i/64 < len(t.received) && t.received[i/64]&(1<<(i%64)) != 0
 }
 
-func (t *tally) count() int64 {
+// total returns how many events have arrived, without duplicates.
+func (t *tally) total() int64 {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.received
+	return t.count
 }
 
-// watch has fn told of each event at its first sight, under the lock.
+// watch calls fn for each event that arrives for the first time, with t.mu held.
 func (t *tally) watch(fn func(mark, time.Duration)) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.onTake = fn
 }
 
+// cut counts a connection that ended.
 func (t *tally) cut() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.faults.Cuts++
 }
 
-// A sight is what a tally came to.
-type sight struct {
-	received int64
+// observed is the result of one tally, or the sum of several.
+type observed struct {
+	received int64 // events, without duplicates
 	faults   Faults
-	latency  []time.Duration
-	lastAt   time.Duration
+	latency  []time.Duration // from the mark's time to the arrival, one an event
+	lastAt   time.Duration   // when the last event arrived
 }
 
-// finish compares with what was acknowledged, and begins anew with events from next on.
-func (t *tally) finish(acked []int, next int) sight {
+// finish compares the tally with the numbers of the acknowledged events. Then it resets
+// the tally: only events from number next on count from now on.
+func (t *tally) finish(acked []int, next int) observed {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, n := range acked {
-		if !t.has(n - t.base) {
+		if !t.hasLocked(n - t.base) {
 			t.faults.Lost++
 		}
 	}
-	sight := sight{t.received, t.faults, t.latency, t.lastAt}
-	t.base, t.seen, t.received, t.faults, t.lastAt = next, nil, 0, Faults{}, 0
-	t.latency = make([]time.Duration, 0, len(sight.latency))
-	return sight
+	result := observed{t.count, t.faults, t.latency, t.lastAt}
+	t.base, t.received, t.count, t.faults, t.lastAt = next, nil, 0, Faults{}, 0
+	t.latency = make([]time.Duration, 0, len(result.latency))
+	return result
 }
 
-// sumSights puts the sights of all readers together.
-func sumSights(sights []sight) sight {
-	var sum sight
-	for _, s := range sights {
-		sum.received += s.received
-		sum.faults.add(s.faults)
-		sum.lastAt = max(sum.lastAt, s.lastAt)
+// sumObserved adds up the results of all readers.
+func sumObserved(all []observed) observed {
+	var sum observed
+	for _, o := range all {
+		sum.received += o.received
+		sum.faults.add(o.faults)
+		sum.lastAt = max(sum.lastAt, o.lastAt)
 	}
 	sum.latency = slices.Grow(sum.latency, int(sum.received))
-	for _, s := range sights {
-		sum.latency = append(sum.latency, s.latency...)
+	for _, o := range all {
+		sum.latency = append(sum.latency, o.latency...)
 	}
 	return sum
 }

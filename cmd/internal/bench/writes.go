@@ -34,26 +34,26 @@ func (c Config) writes(ctx context.Context, t *target, report *Report) error {
 }
 
 func (c Config) writeTo(ctx context.Context, t *target, count, readers int) (w Writes, err error) {
-	t.out.say("writes: %d writers, posts: %d, for %v", c.Publishers, count, c.Duration)
+	t.out.logf("writes: %d writers, posts: %d, for %v", c.Publishers, count, c.Duration)
 	posts := make([]string, count)
 	for i := range posts {
 		posts[i] = t.post(fmt.Sprintf("writes%d", count), i)
 	}
-	authors := make([]*author, c.Publishers)
+	authors := make([]*commentWriter, c.Publishers)
 	for i := range authors {
-		if authors[i], err = t.author(ctx, i, posts[i%len(posts)]); err != nil {
+		if authors[i], err = t.commentWriter(ctx, i, posts[i%len(posts)]); err != nil {
 			return w, err
 		}
 		defer authors[i].close()
 	}
-	fleet, err := t.fleet(ctx, fleetSpec{event: "new-comment", posts: posts, readers: readers})
+	pool, err := t.connectReaders(ctx, readerSpec{event: "new-comment", posts: posts, readers: readers})
 	if err != nil {
 		return w, err
 	}
-	defer fleet.stop()
+	defer pool.stop()
 	before := t.usage()
-	sent, sight, err := fleet.measure(ctx, "writes", &load{
-		workers: c.Publishers, posts: count, more: lasting(c.Duration), now: t.now,
+	sent, seen, err := pool.measure(ctx, "writes", &load{
+		workers: c.Publishers, posts: count, more: forDuration(c.Duration), now: t.now,
 		send: func(ctx context.Context, worker, n int) error {
 			return authors[worker].comment(ctx, mark{n, t.now()})
 		},
@@ -66,7 +66,7 @@ func (c Config) writeTo(ctx context.Context, t *target, count, readers int) (w W
 		Posts: count, Writers: c.Publishers, Readers: readers,
 		Comments: len(sent.took), Failed: sent.failures(), Failure: sent.failure(),
 		Seconds: sent.seconds(), PerSecond: float64(len(sent.took)) / sent.seconds(),
-		Post: summarize(sent.took), Seen: summarize(sight.latency), Faults: sight.faults,
+		Post: summarize(sent.took), Seen: summarize(seen.latency), Faults: seen.faults,
 		Cost: cost,
 	}, nil
 }
@@ -83,30 +83,7 @@ func (w Writes) print(out printer) {
 	out.cost("", w.Cost, "comment")
 }
 
-// measure runs a load and waits until the readers have it.
-func (f *fleet) measure(ctx context.Context, what string, l *load) (sent, sight, error) {
-	defer f.target.out.during(func() string {
-		return fmt.Sprintf("%s: %d sent, %d arrived", what, l.next.Load(), f.arrived.Load())
-	})()
-	sent, err := l.run(ctx)
-	if err != nil {
-		return sent, sight{}, err
-	}
-	if err := f.settle(ctx, sent); err != nil {
-		return sent, sight{}, err
-	}
-	return sent, f.finish(sent), nil
-}
-
-func (s sent) seconds() float64 { return (s.end - s.begin).Seconds() }
-
-func (s sent) failure() string {
-	if s.why == nil {
-		return ""
-	}
-	return s.why.Error()
-}
-
+// countOf returns "one post" or "3 posts".
 func countOf(n int, what string) string {
 	if n == 1 {
 		return "one " + what

@@ -22,14 +22,14 @@ type LikesSeen struct {
 }
 
 // Viewers watch the likes of a post, each by a stream of its own.
-type viewers struct {
-	all     []*viewer
+type likeReaders struct {
+	all     []*likeReader
 	stop    func()
 	running sync.WaitGroup
 }
 
 // A viewer notes when counts arrived, and the last of them.
-type viewer struct {
+type likeReader struct {
 	last      atomic.Int64
 	mu        sync.Mutex // guards what follows
 	at        []time.Duration
@@ -37,28 +37,28 @@ type viewer struct {
 }
 
 // view has so many viewers watch a post. It returns when all streams are open.
-func (t *target) view(ctx context.Context, post string, n int) (*viewers, error) {
+func (t *target) connectLikeReaders(ctx context.Context, post string, n int) (*likeReaders, error) {
 	ctx, cancel := context.WithCancel(ctx)
-	v := &viewers{stop: cancel}
+	v := &likeReaders{stop: cancel}
 	for range n {
 		stream, err := t.client.Stream(ctx, []string{"post:" + post}, "now")
 		if err != nil {
 			v.close()
 			return nil, fmt.Errorf("open viewer %d: %w", len(v.all), err)
 		}
-		one := new(viewer)
+		one := new(likeReader)
 		v.all = append(v.all, one)
 		v.running.Go(func() { one.watch(stream, t.now) })
 	}
 	return v, nil
 }
 
-func (v *viewers) close() {
+func (v *likeReaders) close() {
 	v.stop()
 	v.running.Wait()
 }
 
-func (v *viewer) watch(s *client.Stream, now func() time.Duration) {
+func (v *likeReader) watch(s *client.Stream, now func() time.Duration) {
 	defer s.Close()
 	for {
 		event, err := s.Next()
@@ -74,7 +74,7 @@ func (v *viewer) watch(s *client.Stream, now func() time.Duration) {
 	}
 }
 
-func (v *viewer) note(count int64, at time.Duration) {
+func (v *likeReader) note(count int64, at time.Duration) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.at = append(v.at, at)
@@ -83,10 +83,10 @@ func (v *viewer) note(count int64, at time.Duration) {
 }
 
 // seen waits until all viewers have seen the count, and sums up.
-func (v *viewers) seen(ctx context.Context, count int64) LikesSeen {
+func (v *likeReaders) seen(ctx context.Context, count int64) LikesSeen {
 	ctx, cancel := context.WithTimeout(ctx, lostAfter)
 	defer cancel()
-	look := time.NewTicker(lookEvery)
+	look := time.NewTicker(checkInterval)
 	defer look.Stop()
 	for v.missing(count) > 0 && ctx.Err() == nil {
 		select {
@@ -113,7 +113,7 @@ func (v *viewers) seen(ctx context.Context, count int64) LikesSeen {
 	return s
 }
 
-func (v *viewers) missing(count int64) (n int) {
+func (v *likeReaders) missing(count int64) (n int) {
 	for _, one := range v.all {
 		if one.last.Load() != count {
 			n++

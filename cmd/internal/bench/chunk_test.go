@@ -66,7 +66,7 @@ func TestEventFeeder_RefusesLargeEvents(t *testing.T) {
 	r := listening()
 	text := "event: bench.message\ndata: {\"text\":\"bench-mark 0 1000 " + strings.Repeat("x", maxEvent) + "\"}\nid: 1-5\n\n"
 	streamtest.WantErr(t, inPieces(newEventFeeder(r), text, 4<<10), sse.ErrTooLarge)
-	want(t, "events", r.tally.count(), 0)
+	want(t, "events", r.tally.total(), 0)
 }
 
 // A writerFeeder writes the bytes that it is fed.

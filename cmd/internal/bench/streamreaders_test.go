@@ -59,8 +59,8 @@ func (s *source) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// crowdOf gathers readers of a server, which has its own connection for each.
-func crowdOf(t *testing.T, s *source, secure bool) *Crowd {
+// readersOf gathers readers of a server, which has its own connection for each.
+func readersOf(t *testing.T, s *source, secure bool) *StreamReaders {
 	t.Helper()
 	s.more = make(chan struct{})
 	server := httptest.NewUnstartedServer(s)
@@ -73,17 +73,17 @@ func crowdOf(t *testing.T, s *source, secure bool) *Crowd {
 	target, err := newTarget(server.URL, "", newPrinter(io.Discard, t.Output()))
 	must(t, err)
 	if secure {
-		target.wire.tls.RootCAs = x509.NewCertPool()
-		target.wire.tls.RootCAs.AddCert(server.Certificate())
+		target.dialer.tls.RootCAs = x509.NewCertPool()
+		target.dialer.tls.RootCAs.AddCert(server.Certificate())
 	}
 	readers := make([]*reader, 20)
 	for i := range readers {
-		readers[i] = &reader{dialect: eventSource{"/"}, counted: eventName}
+		readers[i] = &reader{protocol: eventSource{"/"}, counted: eventName}
 	}
-	fleet, err := target.gather(t.Context(), readers)
+	pool, err := target.startReaders(t.Context(), readers)
 	must(t, err)
-	fleet.quiet = time.Second
-	c := &Crowd{fleet: fleet, load: &load{posts: 1, now: target.now}}
+	pool.patience = time.Second
+	c := &StreamReaders{pool: pool, load: &load{posts: 1, now: target.now}}
 	t.Cleanup(func() { c.Stop(); server.Close() })
 	return c
 }
@@ -94,11 +94,11 @@ func TestCrowd_ComesBackAfterACut(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := &source{}
-			storm, err := crowdOf(t, s, secure).Storm(t.Context(), 100, 200, s.publish)
+			storm, err := readersOf(t, s, secure).Storm(t.Context(), 100, 200, s.publish)
 			must(t, err)
 			want(t, "faults", storm.Delivery.Faults, Faults{Cuts: 20})
 			want(t, "deliveries", storm.Delivery.Deliveries, 2000)
-			if storm.Reconnected < restTime.Seconds() || storm.CaughtUp < storm.Reconnected {
+			if storm.Reconnected < reconnectDelay.Seconds() || storm.CaughtUp < storm.Reconnected {
 				t.Errorf("back after %v s, with all after %v s", storm.Reconnected, storm.CaughtUp)
 			}
 		})
@@ -108,7 +108,7 @@ func TestCrowd_ComesBackAfterACut(t *testing.T) {
 func TestCrowd_TellsWhatAServerLoses(t *testing.T) {
 	t.Parallel()
 	s := &source{skip: 7}
-	d, err := crowdOf(t, s, false).FlatOut(t.Context(), 50, 4, s.publish)
+	d, err := readersOf(t, s, false).FlatOut(t.Context(), 50, 4, s.publish)
 	must(t, err)
 	want(t, "faults", d.Faults, Faults{Lost: 20})
 }
@@ -131,7 +131,7 @@ func TestGather_EndsAllReadersWhenOneIsRefused(t *testing.T) {
 		}
 	}))
 	defer server.Close()
-	_, err := Gather(t.Context(), Stream{URL: server.URL, Paths: []string{"/"}, Event: eventName}, room+1, t.Output())
+	_, err := ConnectReaders(t.Context(), Stream{URL: server.URL, Paths: []string{"/"}, Event: eventName}, room+1, t.Output())
 	if err == nil || !strings.Contains(err.Error(), "503") {
 		t.Errorf("it ends with %v", err)
 	}
