@@ -1,17 +1,17 @@
-# The targets are for people and CI alike. Each installs what it needs and this
-# machine lacks; none needs Docker.
+# Developers and CI use the same targets. A target installs missing programs with the
+# package manager; none needs Docker.
 
 # Arguments for run, bench, bench-peers and torture: make run ARGS=--help
 ARGS =
 # How long make fuzz spends on each target.
 FUZZTIME = 10s
-# How long make torture breaks things.
+# How long make torture injects faults.
 DURATION = 5m
 
 help: ## list the targets
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-11s  %s\n", $$1, $$2 }' Makefile
 
-run: ## run the development server: a private Postgres, a demo post, a page to open
+run: ## start the development server with a private Postgres and a demo page
 	@.ci/install postgres
 	@go build -o bin/tidings ./cmd/tidings
 	@exec bin/tidings dev $(ARGS)
@@ -29,12 +29,12 @@ lint: ## vet, gofmt, staticcheck
 bench: build ## measure a server: make bench ARGS="--url http://localhost:8080"
 	@exec bin/tidings bench $(ARGS)
 
-bench-peers: build ## measure it beside Nchan, Socket.IO and a bare write loop, for docs/benchmarks.md
+bench-peers: build ## measure Tidings, Nchan, Socket.IO and a bare write loop, for docs/benchmarks.md
 	@.ci/install postgres nchan npm
 	go build -trimpath -o bin/bench-peers ./cmd/bench-peers
 	@exec bin/bench-peers --out docs/benchmarks.md $(ARGS)
 
-torture: build ## break a cluster of its own for DURATION, and count what got lost
+torture: build ## inject faults into a cluster for DURATION, and count lost events
 	@exec bin/tidings verify --chaos --duration $(DURATION) $(ARGS)
 
 fuzz: ## run each fuzz target for FUZZTIME
