@@ -8,12 +8,13 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/tidings-live/tidings/store"
+	"github.com/tidings-live/tidings/store/group"
 )
 
 // Gauges are what the metrics and readyz tell of the database.
 type Gauges interface {
 	PoolStats() store.PoolStats
-	GroupStats() store.GroupStats
+	GroupStats() group.Stats
 	NotifyQueue(ctx context.Context) (float64, error)
 }
 
@@ -91,11 +92,11 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 	}
 	gauge(descSeats, float64(c.seats()))
 	if c.gauges != nil {
-		group := c.gauges.GroupStats()
-		gauge(descGroup, float64(group.Waiting))
-		count(descGroupCommits, float64(group.Transactions))
-		count(descGroupWrites, float64(group.Writes))
-		count(descGroupApart, float64(group.Apart))
+		commits := c.gauges.GroupStats()
+		gauge(descGroup, float64(commits.Waiting))
+		count(descGroupCommits, float64(commits.Transactions))
+		count(descGroupWrites, float64(commits.Writes))
+		count(descGroupApart, float64(commits.Solo))
 		pool := c.gauges.PoolStats()
 		gauge(descPoolAcquired, float64(pool.Acquired))
 		gauge(descPoolIdle, float64(pool.Idle))

@@ -3,11 +3,14 @@ package store
 import (
 	"context"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/tidings-live/tidings/store/group"
 	"github.com/tidings-live/tidings/store/storetest"
 	"github.com/tidings-live/tidings/stream"
+	"github.com/tidings-live/tidings/stream/streamtest"
 )
 
 // A connection keeps the plans that it made while the tables were small: none of them
@@ -160,31 +163,30 @@ func eventsRead(t *testing.T, pool *pgxpool.Pool) (n int64) {
 func commitOneOfEach(t *testing.T, s *Store, parent *int64) {
 	t.Helper()
 	by := User{ID: "ann", Name: "Ann"}
-	root := newWrite(context.Background(), "p1", by)
-	root.comment = &NewComment{PostID: "p1", Author: by, Body: "Hello", IdempotencyKey: "k1"}
-	reply := newWrite(context.Background(), "p1", by)
-	reply.comment = &NewComment{PostID: "p1", ParentID: parent, Author: by, Body: "Hello"}
-	like, other, unlike := newWrite(context.Background(), "p1", by), newWrite(context.Background(), "p1", User{ID: "u9", Name: "U"}), newWrite(context.Background(), "p1", User{ID: "u1"})
-	unlike.unlike = true
-	if err := s.commit(context.Background(), []*write{root, reply, like, other, unlike}, shortLockTimeout); err != nil {
-		t.Fatal(err)
-	}
-	for _, w := range []*write{root, reply, like, other, unlike} {
-		if w.err != nil {
-			t.Error(w.err)
-		}
+	root := &commentWrite{NewComment: NewComment{PostID: "p1", Author: by, Body: "Hello", IdempotencyKey: "k1"}}
+	reply := &commentWrite{NewComment: NewComment{PostID: "p1", ParentID: parent, Author: by, Body: "Hello"}}
+	like := &likeWrite{post: "p1", user: by}
+	other := &likeWrite{post: "p1", user: User{ID: "u9", Name: "U"}}
+	unlike := &likeWrite{post: "p1", user: User{ID: "u1"}, unlike: true}
+	streamtest.Must(t, s.committer.Commit(context.Background(), []group.Write{root, reply, like, other, unlike}, time.Second))
+	for _, err := range []error{root.err, reply.err, like.err, other.err, unlike.err} {
+		streamtest.Must(t, err)
 	}
 }
 
-// rowsRead is how many entries of our indexes were read so far.
+// rowsRead returns how many rows of tables, and entries of indexes, were read so far.
 func rowsRead(t *testing.T, pool *pgxpool.Pool) (n int64) {
 	t.Helper()
 	if _, err := pool.Exec(t.Context(), `select pg_stat_force_next_flush()`); err != nil {
 		t.Fatal(err)
 	}
 	err := pool.QueryRow(t.Context(), `
-		select coalesce(sum(idx_tup_read), 0)::bigint
-		from pg_stat_user_indexes
+		select (sum(seq_tup_read) + (
+			select sum(idx_tup_read)
+			from pg_stat_user_indexes
+			where schemaname = 'tidings'
+		))::bigint
+		from pg_stat_user_tables
 		where schemaname = 'tidings'`).Scan(&n)
 	if err != nil {
 		t.Fatal(err)

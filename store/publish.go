@@ -4,32 +4,44 @@ import (
 	"context"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/tidings-live/tidings/stream"
 )
 
-// A newEvent is one on its way into the log; tidings.publish checks it.
-type newEvent struct{ topic, name, data string }
-
-// Publish puts an event into a topic. It returns an *InvalidError for a topic, name
-// or size that tidings.publish refuses, and ErrBusy.
+// Publish appends an event to a topic. It returns an *InvalidError for a topic, name or
+// data that tidings.publish refuses, and ErrBusy.
 func (s *Store) Publish(ctx context.Context, topic, name string, data []byte) error {
-	w := newWrite(ctx, "", User{})
-	w.event = &newEvent{topic, name, string(data)}
-	return s.submit(ctx, w)
+	return s.submit(ctx, &publishWrite{topic, name, string(data)})
+}
+
+// A publishWrite is a published event on its way through a group. tidings.publish checks
+// its values.
+type publishWrite struct{ topic, name, data string }
+
+// Keys implements [group.Write]. An event needs no row that others lock.
+func (w *publishWrite) Keys() []string { return nil }
+
+// Source implements [group.Write].
+func (w *publishWrite) Source() string { return "topic:" + w.topic }
+
+// Risky implements [group.Write].
+func (w *publishWrite) Risky() bool {
+	_, badTopic := stream.ParseTopic(w.topic)
+	_, badName := stream.ParseName(w.name)
+	return badTopic != nil || badName != nil || riskyJSON(w.data)
 }
 
 // queueEvents publishes events in the order in which they came.
-func queueEvents(batch *pgx.Batch, writes []*write) {
+func queueEvents(batch *pgx.Batch, writes []*publishWrite) {
+	if len(writes) == 0 {
+		return
+	}
 	var topics, names, data []string
 	for _, w := range writes {
-		if e := w.event; e != nil {
-			topics, names, data = append(topics, e.topic), append(names, e.name), append(data, e.data)
-		}
-	}
-	if len(topics) == 0 {
-		return
+		topics, names, data = append(topics, w.topic), append(names, w.name), append(data, w.data)
 	}
 	batch.Queue(`
 		select tidings.publish(topic, name, data::jsonb)
-		from unnest($1::text[], $2::text[], $3::text[]) with ordinality as asked (topic, name, data, n)
+		from unnest($1::text[], $2::text[], $3::text[]) with ordinality as given (topic, name, data, n)
 		order by n`, topics, names, data)
 }

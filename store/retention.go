@@ -2,45 +2,50 @@ package store
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 )
 
-// Retention says how much of the log is kept: what is past either bound goes, oldest
-// first. Readers who were further back get a gap.
+// Retention bounds the log. Events past one of the bounds are deleted, oldest first. A
+// reader whose cursor is older than the oldest event gets a gap.
 type Retention struct {
 	// Age is how long an event is kept; at least MinimumAge.
 	Age time.Duration
-	// Rows is how many events are kept at most. Those younger than MinimumAge are kept beyond
-	// it: a reader who was away for a moment must find them.
+	// Rows is the largest number of events. Events younger than MinimumAge are kept even
+	// beyond it, so that a reader that was away for a short time can resume.
 	Rows int64
 }
 
-// MinimumAge is how old an event must be to be removed, whatever the bounds say.
+// MinimumAge is the least age at which an event is deleted.
 const MinimumAge = 15 * time.Minute
 
 const (
+	// trimEvery is the time between two trims.
 	trimEvery = time.Minute
-	trimBatch = 5_000 // events a transaction: short, so that nobody waits for its locks
+	// trimBatch bounds the rows that one transaction deletes, so that it is short and
+	// its locks delay no other transaction for long.
+	trimBatch = 5_000
 )
 
-// Retain keeps the log within bounds until ctx ends, then returns nil. Any number of
-// instances may do so at once: one at a time works.
+// Retain deletes old events and expired idempotency keys once a minute until ctx ends,
+// then returns nil. All instances may run it: only one of them deletes events at a time.
+// It logs errors and goes on.
 func (s *Store) Retain(ctx context.Context, keep Retention) error {
 	tick := time.NewTicker(trimEvery)
 	defer tick.Stop()
 	for {
 		removed, err := s.Trim(ctx, keep)
 		if err == nil {
-			err = s.forgetKeys(ctx)
+			err = s.deleteExpiredKeys(ctx)
 		}
 		switch {
 		case ctx.Err() != nil:
 			return nil
 		case err != nil:
-			s.logger.WarnContext(ctx, "not everything old was removed", "err", err)
+			s.logger.WarnContext(ctx, "not all old rows were deleted", "err", err)
 		case removed > 0:
 			s.logger.LogAttrs(ctx, slog.LevelInfo, "log trimmed", slog.Int64("events", removed))
 		}
@@ -52,8 +57,8 @@ func (s *Store) Retain(ctx context.Context, keep Retention) error {
 	}
 }
 
-// Trim removes what is past the bounds, once, and returns how many events went. While
-// another instance trims, it leaves the work to that one.
+// Trim deletes the events past the bounds, once, and returns how many it has deleted. It
+// deletes nothing while another instance trims.
 func (s *Store) Trim(ctx context.Context, keep Retention) (removed int64, err error) {
 	for {
 		n, err := s.trimBatch(ctx, keep)
@@ -64,8 +69,9 @@ func (s *Store) Trim(ctx context.Context, keep Retention) (removed int64, err er
 	}
 }
 
-// trimBatch removes the oldest events up to the first that must stay, so that what is
-// gone is always a prefix. The trigger on the table raises the floor.
+// trimBatch deletes up to trimBatch of the oldest events, up to the first that stays, so
+// that the deleted events are always a prefix of the log. A trigger on the table raises
+// the floor.
 func (s *Store) trimBatch(ctx context.Context, keep Retention) (removed int64, err error) {
 	err = s.write(ctx, func(tx pgx.Tx) error {
 		var floor int64
@@ -74,17 +80,17 @@ func (s *Store) trimBatch(ctx context.Context, keep Retention) (removed int64, e
 			from tidings.floor
 			for update skip locked`,
 		).Scan(&floor)
-		if err == pgx.ErrNoRows {
-			return nil // another instance is at it
+		if errors.Is(err, pgx.ErrNoRows) {
+			return nil // another instance trims
 		}
 		if err != nil {
 			return err
 		}
-		gone, err := tx.Exec(ctx, `
+		deleted, err := tx.Exec(ctx, `
 			with oldest as (
 				select position, created_at
 				from tidings.events
-				where position > $5 -- what was removed may stay in the index for long
+				where position > $5 -- the index may still have entries of deleted rows
 				order by position
 				limit $4
 			),
@@ -92,7 +98,7 @@ func (s *Store) trimBatch(ctx context.Context, keep Retention) (removed int64, e
 				select min(position) as position
 				from oldest
 				where created_at >= statement_timestamp() - $1::interval
-					-- Positions have few holes: so many of them are at most as many events.
+					-- Positions have few holes, so a range of n positions has about n events, never more.
 					and not (position <= (select max(position) from tidings.events) - $3
 						and created_at < statement_timestamp() - $2::interval)
 			)
@@ -101,17 +107,17 @@ func (s *Store) trimBatch(ctx context.Context, keep Retention) (removed int64, e
 			where events.position = oldest.position
 				and (stays.position is null or oldest.position < stays.position)`,
 			max(keep.Age, MinimumAge), MinimumAge, keep.Rows, trimBatch, floor)
-		if err != nil || gone.RowsAffected() == 0 {
+		if err != nil || deleted.RowsAffected() == 0 {
 			return err
 		}
-		removed = gone.RowsAffected()
+		removed = deleted.RowsAffected()
 		return trimCounts(ctx, tx, floor)
 	})
 	return removed, err
 }
 
-// trimCounts removes the counters that newer ones have replaced, of each target that
-// was counted between the old floor and the new one.
+// trimCounts deletes the rows of tidings.counts that a newer row has replaced, for each
+// target that has a row between the old floor and the new one.
 func trimCounts(ctx context.Context, tx pgx.Tx, floor int64) error {
 	_, err := tx.Exec(ctx, `
 		with passed as (

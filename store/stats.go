@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"time"
+
+	"github.com/tidings-live/tidings/store/group"
 )
 
 // ListenerStats describe the LISTEN connection of a [Listener].
@@ -65,19 +67,10 @@ func (s *Store) NotifyQueue(ctx context.Context) (float64, error) {
 	return full, translate(err)
 }
 
-// GroupStats count the writes of group commit. All are 0 without it.
-type GroupStats struct {
-	Waiting      int   // writes in the queue
-	Transactions int64 // committed by the group
-	Writes       int64 // in these
-	Apart        int64 // writes that went down the slow lane
-}
-
-// GroupStats may be called at any time.
-func (s *Store) GroupStats() GroupStats {
-	g := s.group
-	if g == nil {
-		return GroupStats{}
+// GroupStats returns the current figures of group commit. All are 0 without it.
+func (s *Store) GroupStats() group.Stats {
+	if s.group == nil {
+		return group.Stats{}
 	}
-	return GroupStats{len(g.queue), g.transactions.Load(), g.writes.Load(), g.apart.Load()}
+	return s.group.Stats()
 }

@@ -3,7 +3,7 @@ package store_test
 import (
 	"testing"
 
-	"github.com/tidings-live/tidings/store"
+	"github.com/tidings-live/tidings/store/group"
 	"github.com/tidings-live/tidings/stream/streamtest"
 )
 
@@ -15,7 +15,7 @@ func TestGroupStats(t *testing.T) {
 	for _, err := range d.together(t, []deed{good(0), good(1), good(2), good(3)}, 0) {
 		streamtest.Must(t, err)
 	}
-	streamtest.Want(t, "stats", d.GroupStats(), store.GroupStats{Transactions: 2, Writes: 5})
+	streamtest.Want(t, "stats", d.GroupStats(), group.Stats{Transactions: 2, Writes: 5})
 
 	release := d.hold(t, `select from tidings.posts where id = '42' for update`)
 	like := make(chan error, 1)
@@ -23,10 +23,10 @@ func TestGroupStats(t *testing.T) {
 		_, err := d.Like(t.Context(), "42", ann)
 		like <- err
 	}()
-	streamtest.Eventually(t, "the like waits apart", func() bool { return d.GroupStats().Apart == 1 })
+	streamtest.Eventually(t, "the like waits apart", func() bool { return d.GroupStats().Solo == 1 })
 	release()
 	streamtest.Must(t, <-like)
-	streamtest.Want(t, "stats", d.GroupStats(), store.GroupStats{Transactions: 2, Writes: 5, Apart: 1})
+	streamtest.Want(t, "stats", d.GroupStats(), group.Stats{Transactions: 2, Writes: 5, Solo: 1})
 
-	streamtest.Want(t, "without group commit", newDatabase(t, noGroups).GroupStats(), store.GroupStats{})
+	streamtest.Want(t, "without group commit", newDatabase(t, noGroups).GroupStats(), group.Stats{})
 }

@@ -10,51 +10,52 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/tidings-live/tidings/store/group"
 )
 
 // Config sets a [Store].
 type Config struct {
-	// URL is the database, as a libpq URL or keyword string. Required. Unless it
-	// says otherwise, only a server that takes writes will do.
+	// URL is the database, as a libpq URL or keyword string. Required. Unless it sets
+	// target_session_attrs, only a server that accepts writes is used.
 	URL string
 	// ListenURL is the database for the LISTEN connection, for when URL leads to a
 	// pooler that cannot LISTEN. Default: URL.
 	ListenURL string
-	// AutoPosts creates an unknown post with its first comment or like. When off,
-	// they are ErrNotFound. SQL clients always create them.
+	// AutoPosts creates an unknown post with its first comment or like. When off, such
+	// a comment or like is ErrNotFound. SQL clients always create unknown posts.
 	AutoPosts bool
-	// GroupCommit commits comments, likes, unlikes and published events together while Run runs. When
-	// off, each has a transaction of its own.
+	// GroupCommit commits comments, likes, unlikes and published events in groups while
+	// Run runs (package group). When off, each has a transaction of its own.
 	GroupCommit bool
-	// Logger reports what an operator should know. Default: discard.
+	// Logger gets messages for the operator. Default: discard.
 	Logger *slog.Logger
 }
 
 const (
-	// connectTimeout bounds the making of one connection.
+	// connectTimeout bounds the time to connect, if the URL sets no connect_timeout.
 	connectTimeout = 10 * time.Second
-	// pingTimeout bounds the look at an idle connection before it is used again, and
-	// readTimeout a read, because not every caller has a deadline: on a network that
-	// swallows packets they would wait for as long as TCP does, a quarter of an hour.
+	// pingTimeout bounds the check of a connection that was idle before its next use,
+	// if the URL sets none.
 	pingTimeout = 5 * time.Second
-	readTimeout = 10 * time.Second
-	// logConns are for the reads of the log: what follows it, and one for those behind.
+	// logConns is the size of the pool that reads the log: one connection for the hub's
+	// newest events, and one for readers that are behind.
 	logConns = 2
 )
 
 // A Store is the database of one instance.
 type Store struct {
 	pool      *pgxpool.Pool
-	log       *pgxpool.Pool // reads the log, so that nothing else keeps it waiting
+	log       *pgxpool.Pool // reads the log, so that no request can delay readers
 	listen    *pgx.ConnConfig
-	autoPosts bool
-	patient   chan struct{} // holds a token for each connection that may wait for rows for long
-	group     *group        // nil when each write is committed alone
+	committer committer
+	group     *group.Group  // nil when each write has a transaction of its own
+	slots     chan struct{} // a token for each transaction that may wait long for a row
 	logger    *slog.Logger
 }
 
-// Open prepares the pools. It connects when first used, so it fails on a malformed
-// URL alone.
+// Open prepares the pools. They connect when first used, so Open fails only for a
+// malformed URL.
 func Open(ctx context.Context, cfg Config) (*Store, error) {
 	pool, err := pgxpool.ParseConfig(cfg.URL)
 	if err != nil {
@@ -62,17 +63,15 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	}
 	configure(pool.ConnConfig, "tidings")
 	pool.PingTimeout = cmp.Or(pool.PingTimeout, pingTimeout)
-	if cfg.ListenURL == "" {
-		cfg.ListenURL = cfg.URL
-	}
-	listen, err := pgx.ParseConfig(cfg.ListenURL)
+	listen, err := pgx.ParseConfig(cmp.Or(cfg.ListenURL, cfg.URL))
 	if err != nil {
 		return nil, fmt.Errorf("parse LISTEN URL: %w", err)
 	}
 	configure(listen, "tidings listen")
 	s := &Store{
-		listen: listen, autoPosts: cfg.AutoPosts, logger: cfg.Logger,
-		patient: make(chan struct{}, max(1, pool.MaxConns/2)),
+		listen: listen,
+		slots:  make(chan struct{}, max(1, pool.MaxConns/2)),
+		logger: cfg.Logger,
 	}
 	if s.logger == nil {
 		s.logger = slog.New(slog.DiscardHandler)
@@ -88,20 +87,11 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 		s.pool.Close()
 		return nil, fmt.Errorf("open pool for the log: %w", err)
 	}
+	s.committer = committer{s.pool, cfg.AutoPosts}
 	if cfg.GroupCommit {
-		s.group = newGroup(s)
+		s.group = group.New(s.committer, s.slots)
 	}
 	return s, nil
-}
-
-// Run commits the groups until ctx ends, then returns nil: nothing is written after
-// that. Without group commit it just waits.
-func (s *Store) Run(ctx context.Context) error {
-	if s.group == nil {
-		<-ctx.Done()
-		return nil
-	}
-	return s.group.run(ctx)
 }
 
 func configure(cfg *pgx.ConnConfig, name string) {
@@ -109,9 +99,19 @@ func configure(cfg *pgx.ConnConfig, name string) {
 	if cfg.ConnectTimeout == 0 {
 		cfg.ConnectTimeout = connectTimeout
 	}
-	if cfg.ValidateConnect == nil { // a standby neither writes nor notifies
+	if cfg.ValidateConnect == nil { // a standby can neither write nor notify
 		cfg.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsReadWrite
 	}
+}
+
+// Run commits the groups until ctx ends, then returns nil. Afterwards every write that
+// group commit would make returns ErrUnavailable. Without group commit Run only waits.
+func (s *Store) Run(ctx context.Context) error {
+	if s.group == nil {
+		<-ctx.Done()
+		return nil
+	}
+	return s.group.Run(ctx)
 }
 
 // Close waits for running statements and closes the pools.
@@ -120,75 +120,8 @@ func (s *Store) Close() {
 	s.log.Close()
 }
 
-// Ping proves that a statement runs.
+// Ping runs an empty statement. It returns ErrUnavailable when the database does not
+// answer.
 func (s *Store) Ping(ctx context.Context) error {
 	return translate(s.pool.Ping(ctx))
-}
-
-// write runs fn in a transaction of READ COMMITTED, whatever the database's default:
-// a writer with an older snapshot could not number its events. It waits for rows no
-// longer than longLockTimeout, then ErrBusy is returned.
-func (s *Store) write(ctx context.Context, fn func(tx pgx.Tx) error) error {
-	ctx, cancel := context.WithTimeout(ctx, commitTimeout)
-	defer cancel()
-	return translate(pgx.BeginTxFunc(ctx, s.pool, pgx.TxOptions{BeginQuery: beginWrite}, fn))
-}
-
-// writeHeld is write for rows that anybody may hold. It leaves the other half of the pool
-// to those who wait for nobody, and returns ErrBusy when its own stays taken.
-func (s *Store) writeHeld(ctx context.Context, fn func(tx pgx.Tx) error) error {
-	patience := time.NewTimer(longLockTimeout)
-	defer patience.Stop()
-	select {
-	case s.patient <- struct{}{}:
-		defer func() { <-s.patient }()
-		return s.write(ctx, fn)
-	case <-patience.C:
-		return ErrBusy
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-// beginWrite bounds the waits for rows; the log's turn is waited for as before.
-var beginWrite = fmt.Sprintf(`
-	begin isolation level read committed read write;
-	select
-		set_config('tidings.turn_timeout', current_setting('lock_timeout'), true),
-		set_config('lock_timeout', '%d', true)`, longLockTimeout.Milliseconds())
-
-// read runs queries in one snapshot and one round trip. Each query brings the
-// function that takes its rows. A plan may be kept that was made when a table was empty,
-// so none may read a table whole: each part of a query needs an index to go by.
-func (s *Store) read(ctx context.Context, queries ...query) error {
-	return readFrom(ctx, s.pool, queries...)
-}
-
-func readFrom(ctx context.Context, pool *pgxpool.Pool, queries ...query) error {
-	batch := &pgx.Batch{}
-	batch.Queue("begin isolation level repeatable read read only")
-	batch.Queue("set local enable_seqscan = off")
-	for _, q := range queries {
-		batch.Queue(q.sql, q.args...).Query(q.take)
-	}
-	batch.Queue("commit")
-	ctx, cancel := context.WithTimeout(ctx, readTimeout)
-	defer cancel()
-	return translate(pool.SendBatch(ctx, batch).Close())
-}
-
-type query struct {
-	sql  string
-	args []any
-	take func(pgx.Rows) error
-}
-
-// one is a query with one row, scanned into dst.
-func one(dst []any, sql string, args ...any) query {
-	return query{sql, args, func(rows pgx.Rows) error {
-		if !rows.Next() {
-			return cmp.Or(rows.Err(), pgx.ErrNoRows)
-		}
-		return rows.Scan(dst...)
-	}}
 }

@@ -12,21 +12,20 @@ import (
 
 var _ stream.Log = (*Store)(nil)
 
-// Read returns events of the log and its state, from one snapshot: see [stream.Log].
-// A row that is no event (written by hand, past the checks) is reported and left
-// out; the log goes on behind it.
+// Read returns events of the log and its state, from one snapshot: see [stream.Log]. A
+// row that is no valid event (inserted past the checks) is logged and skipped.
 func (s *Store) Read(ctx context.Context, q stream.Query) (stream.Batch, error) {
 	var batch stream.Batch
-	var read page
-	err := readFrom(ctx, s.log, stateQuery(&batch.State), eventsQuery(q, &read))
+	var page logPage
+	err := readFrom(ctx, s.log, stateQuery(&batch.State), eventsQuery(q, &page))
 	if err != nil {
 		return stream.Batch{}, err
 	}
 	batch.Through = batch.State.Head
-	if last := len(read.rows) - 1; last+1 == q.Limit || read.full {
-		batch.Through = read.rows[last].position
+	if last := len(page.rows) - 1; last+1 == q.Limit || page.full {
+		batch.Through = page.rows[last].position
 	}
-	for _, r := range read.rows {
+	for _, r := range page.rows {
 		event, err := r.event(batch.State)
 		if err != nil {
 			s.logger.ErrorContext(ctx, "malformed event skipped", "position", r.position, "err", err)
@@ -37,10 +36,10 @@ func (s *Store) Read(ctx context.Context, q stream.Query) (stream.Batch, error) 
 	return batch, nil
 }
 
-// stateQuery reads what the log knows of itself. Positions become visible in order,
-// so the head of a snapshot is exactly where that snapshot ends.
-func stateQuery(into *stream.State) query {
-	return query{`
+// stateQuery reads the state of the log. Positions become visible in order, so the head
+// of a snapshot is the last event that the snapshot has.
+func stateQuery(into *stream.State) readQuery {
+	return readQuery{`
 		select
 			greatest((select position from tidings.events order by position desc limit 1), floor.position),
 			floor.position,
@@ -64,25 +63,33 @@ func stateQuery(into *stream.State) query {
 		}}
 }
 
-// pageBytes is how much data a page holds, or the event that exceeds it: what a read takes
-// in memory is several times that, and some go on at once.
+// pageBytes bounds the data of one read, except for the event that exceeds the bound. A
+// read needs several times as much memory, and several reads may run at one time.
 const pageBytes = 4 << 20
 
-// A page is what was read of the log.
-type page struct {
-	rows  []row
-	bytes int
-	full  bool // and there was more
+// A logPage is the rows of one read of the log.
+type logPage struct {
+	rows  []eventRow
+	bytes int  // of their data
+	full  bool // the result had more rows
 }
 
-// take keeps the rows that there is room for, and lets the others pass by.
-func (p *page) take(rows pgx.Rows) error {
-	var r row
+// An eventRow is a row of tidings.events that is not checked yet.
+type eventRow struct {
+	position    int64
+	topic, name string
+	data        []byte
+	createdAt   time.Time
+}
+
+// take keeps rows up to pageBytes and skips the rest of the result.
+func (p *logPage) take(rows pgx.Rows) error {
+	var r eventRow
 	for rows.Next() {
 		if p.full = p.bytes >= pageBytes; p.full {
 			continue
 		}
-		r.data = nil // not to be written over
+		r.data = nil // Scan would overwrite the data of the row before
 		if err := rows.Scan(&r.position, &r.topic, &r.name, &r.data, &r.createdAt); err != nil {
 			return err
 		}
@@ -92,19 +99,12 @@ func (p *page) take(rows pgx.Rows) error {
 	return rows.Err()
 }
 
-type row struct {
-	position    int64
-	topic, name string
-	data        []byte
-	createdAt   time.Time
-}
-
-// eventsQuery reads the events after a position. The planner is not to see how near the
-// end that is, so each parameter stands in a select of its own: with a plan for each read,
-// to plan would take longer than to read.
-func eventsQuery(q stream.Query, into *page) query {
+// eventsQuery reads the events after a position. Each parameter stands in a select of
+// its own, so that the planner cannot see how near the end of the log the position is.
+// It would otherwise make a plan for each read, which takes longer than the read.
+func eventsQuery(q stream.Query, into *logPage) readQuery {
 	if q.Topics == nil {
-		return query{`
+		return readQuery{`
 			select position, topic, name, data, created_at
 			from tidings.events
 			where position > (select $1::bigint)
@@ -116,16 +116,16 @@ func eventsQuery(q stream.Query, into *page) query {
 	for i, t := range q.Topics {
 		topics[i] = t.String()
 	}
-	// One short walk of the index a topic, then merged: a topic = any(…) would sort
-	// everything the topics ever had. Distinct, because a join would tell a topic that
-	// is asked twice twice.
-	return query{`
+	// Each topic is one short walk of the index, then the walks are merged. With
+	// topic = any(…) Postgres would sort all events of the topics. Distinct, because the
+	// join would return the events of a topic once for each time that it is given.
+	return readQuery{`
 		select e.position, e.topic, e.name, e.data, e.created_at
-		from (select distinct unnest($1::text[])) as asked (topic)
+		from (select distinct unnest($1::text[])) as given (topic)
 		cross join lateral (
 			select position, topic, name, data, created_at
 			from tidings.events
-			where events.topic = asked.topic and position > (select $2::bigint)
+			where events.topic = given.topic and position > (select $2::bigint)
 			order by position
 			limit (select $3::bigint)
 		) as e
@@ -134,7 +134,8 @@ func eventsQuery(q stream.Query, into *page) query {
 		[]any{topics, q.After, q.Limit}, into.take}
 }
 
-func (r row) event(state stream.State) (stream.Event, error) {
+// event returns the event in the row, or an error if the row has no valid event.
+func (r eventRow) event(state stream.State) (stream.Event, error) {
 	topic, err := stream.ParseTopic(r.topic)
 	if err != nil {
 		return stream.Event{}, err

@@ -3,20 +3,21 @@ package store
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 )
 
-// A Ticket stands for an identity for a moment: for an EventSource, which cannot
-// carry a token.
+// A Ticket stands for an identity for a short time. An EventSource, which cannot send a
+// token, sends the secret of a ticket in its URL.
 type Ticket struct {
 	Topics   []string
-	Identity []byte // JSON, the caller's own
+	Identity []byte // JSON in a format of the caller
 }
 
-// SaveTicket keeps a ticket until it is used or expires. Only a hash of the secret
-// is stored.
+// SaveTicket stores a ticket until it is used or has expired, and returns when it
+// expires. Only a hash of the secret is stored. It also deletes expired tickets.
 func (s *Store) SaveTicket(ctx context.Context, secret string, t Ticket, lifetime time.Duration) (expires time.Time, err error) {
 	hash := sha256.Sum256([]byte(secret))
 	err = s.write(ctx, func(tx pgx.Tx) error {
@@ -40,22 +41,22 @@ func (s *Store) SaveTicket(ctx context.Context, secret string, t Ticket, lifetim
 	return expires, err
 }
 
-// Ticket is the one that UseTicket would take, and stays. It returns ErrTicket when
-// there is none.
+// Ticket returns the ticket that UseTicket would take, without taking it. It returns
+// ErrTicket when there is none.
 func (s *Store) Ticket(ctx context.Context, secret string) (t Ticket, err error) {
 	hash := sha256.Sum256([]byte(secret))
-	err = s.read(ctx, one([]any{&t.Topics, &t.Identity}, `
+	err = s.read(ctx, rowQuery([]any{&t.Topics, &t.Identity}, `
 		select topics, identity
 		from tidings.tickets
 		where hash = $1 and expires_at > statement_timestamp()`, hash[:]))
-	if err == ErrNotFound {
+	if errors.Is(err, ErrNotFound) {
 		return Ticket{}, ErrTicket
 	}
 	return t, err
 }
 
-// UseTicket takes a ticket, on any instance, once. It returns ErrTicket when there
-// is none to take.
+// UseTicket returns a ticket and deletes it, so that only one call on all instances gets
+// it. It returns ErrTicket when there is none.
 func (s *Store) UseTicket(ctx context.Context, secret string) (Ticket, error) {
 	hash := sha256.Sum256([]byte(secret))
 	var t Ticket
@@ -66,7 +67,7 @@ func (s *Store) UseTicket(ctx context.Context, secret string) (Ticket, error) {
 			returning topics, identity`, hash[:],
 		).Scan(&t.Topics, &t.Identity)
 	})
-	if err == ErrNotFound {
+	if errors.Is(err, ErrNotFound) {
 		return Ticket{}, ErrTicket
 	}
 	return t, err

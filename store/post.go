@@ -7,13 +7,13 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// A Post is what is commented on, with its counts.
+// A Post is a page of the site that takes comments, with its counts.
 type Post struct {
 	ID        string
 	Title     *string
 	URL       *string
 	AuthorID  *string
-	Locked    bool
+	Locked    bool // takes no comments
 	CreatedAt time.Time
 	Counts
 }
@@ -43,7 +43,7 @@ func (s *Store) Post(ctx context.Context, id string) (Post, error) {
 	return p, translate(err)
 }
 
-// A PostUpdate is what a site says of its post.
+// A PostUpdate has all fields of a post that the site sets.
 type PostUpdate struct {
 	ID       string
 	Title    *string
@@ -52,11 +52,11 @@ type PostUpdate struct {
 	Locked   bool
 }
 
-// PutPost creates a post or replaces what is known of it, and reports whether it
-// was created.
+// PutPost creates a post or replaces all its fields, and reports whether it was created.
+// It returns an *InvalidError for a value that the schema refuses, and ErrBusy.
 func (s *Store) PutPost(ctx context.Context, p PostUpdate) (Post, bool, error) {
 	var created bool
-	err := s.writeHeld(ctx, func(tx pgx.Tx) error {
+	err := s.writeWaiting(ctx, func(tx pgx.Tx) error {
 		return tx.QueryRow(ctx, `
 			insert into tidings.posts (id, title, url, author_id, locked)
 			values ($1, $2, $3, $4, $5)
@@ -65,7 +65,7 @@ func (s *Store) PutPost(ctx context.Context, p PostUpdate) (Post, bool, error) {
 				url = excluded.url,
 				author_id = excluded.author_id,
 				locked = excluded.locked
-			returning xmax = 0`, // no row was there to be locked
+			returning xmax = 0`, // xmax is 0 in a row that was inserted
 			p.ID, p.Title, p.URL, p.AuthorID, p.Locked,
 		).Scan(&created)
 	})
@@ -76,15 +76,15 @@ func (s *Store) PutPost(ctx context.Context, p PostUpdate) (Post, bool, error) {
 	return post, created, err
 }
 
-// Counts returns the counts of posts by id. A post that nobody knows has zeros.
+// Counts returns the counts of posts by id. An unknown post has zeros.
 func (s *Store) Counts(ctx context.Context, posts []string) (map[string]Counts, error) {
 	rows, err := s.pool.Query(ctx, `
-		select asked.id, coalesce(c.comments, 0), coalesce(c.likes, 0)
-		from unnest($1::text[]) as asked (id)
+		select given.id, coalesce(c.comments, 0), coalesce(c.likes, 0)
+		from unnest($1::text[]) as given (id)
 		left join lateral (
 			select comments, likes
 			from tidings.counts
-			where target = 'post:' || asked.id
+			where target = 'post:' || given.id
 			order by position desc
 			limit 1
 		) as c on true`, posts)

@@ -62,7 +62,7 @@ func TestHeldRowIsMetByOneOfMany(t *testing.T) {
 	}
 	release := d.hold(t, `select from tidings.posts where id = 'held' for update`)
 	go func() {
-		streamtest.Eventually(t, "all wait apart", func() bool { return d.GroupStats().Apart == many })
+		streamtest.Eventually(t, "all wait apart", func() bool { return d.GroupStats().Solo == many })
 		release()
 	}()
 	for _, err := range d.together(t, deeds, 0) {
@@ -88,7 +88,7 @@ func TestHeldRowIsNotWrittenForWhoHasLeft(t *testing.T) {
 	for i := range begun + 6 {
 		left.Go(func() { streamtest.WantErr(t, comment(leaving, i), context.Canceled) })
 	}
-	streamtest.Eventually(t, "all wait apart", func() bool { return int(d.GroupStats().Apart) == begun+6 })
+	streamtest.Eventually(t, "all wait apart", func() bool { return int(d.GroupStats().Solo) == begun+6 })
 	d.waits(t, begun)
 	leave()
 	left.Wait()

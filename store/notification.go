@@ -9,31 +9,32 @@ import (
 	"github.com/tidings-live/tidings/stream"
 )
 
-// A Notification tells a user what somebody else did.
+// A Notification tells a user what another user, the actor, has done.
 type Notification struct {
 	ID        int64
 	Kind      string // comment, reply or like
 	PostID    string
-	CommentID *int64
+	CommentID *int64 // nil for a like
 	Actor     User
 	CreatedAt time.Time
-	ReadAt    *time.Time
+	ReadAt    *time.Time // nil: not read yet
 }
 
-// A NotificationQuery asks for one page of a user's notifications, newest first.
+// A NotificationQuery asks for one page of the notifications of a user, newest first.
 type NotificationQuery struct {
 	User   string
 	Unread bool  // only those not read yet
-	Before int64 // the last id of the page before; 0 for the first
-	Limit  int
+	Before int64 // last id of the page before; 0 for the first page
+	Limit  int   // most notifications of the page
 }
 
-// A NotificationList is a page and, from the same snapshot, the number of unread
-// ones and the cursor from which a stream of the user's topic goes on.
+// A NotificationList is a page of notifications with the number of unread ones and a
+// cursor, all from one snapshot: a stream of the user's topic from the cursor neither
+// misses nor repeats an event.
 type NotificationList struct {
 	Notifications []Notification
-	More          bool
-	Unread        int64
+	More          bool  // another page follows
+	Unread        int64 // of all notifications of the user
 	Cursor        stream.Cursor
 }
 
@@ -43,7 +44,7 @@ func (s *Store) Notifications(ctx context.Context, q NotificationQuery) (Notific
 	var state stream.State
 	err := s.read(ctx,
 		stateQuery(&state),
-		one([]any{&list.Unread}, `
+		rowQuery([]any{&list.Unread}, `
 			select coalesce(max(unread), 0)
 			from (
 				select unread
@@ -52,7 +53,7 @@ func (s *Store) Notifications(ctx context.Context, q NotificationQuery) (Notific
 				order by position desc
 				limit 1
 			) as c`, q.User),
-		query{`
+		readQuery{`
 			select n.id, n.kind, n.post_id, n.comment_id,
 				n.actor_id, coalesce(u.name, n.actor_id), u.avatar_url,
 				n.created_at, n.read_at

@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -10,34 +9,36 @@ import (
 	"github.com/tidings-live/tidings/stream"
 )
 
-// A Place is a comment's place in the order of time: pages go on after it.
+// A Place is the place of a comment in the order of time. A page begins after one.
 type Place struct {
 	CreatedAt time.Time
 	ID        int64
 }
 
-// A ListQuery asks for one page of a post's comments, replies among them.
+// A ListQuery asks for one page of the comments of a post, including replies.
 type ListQuery struct {
 	PostID string
-	Viewer string // whose like is told; empty for nobody
-	Oldest bool   // oldest first instead of newest first
-	After  *Place // nil for the first page
-	Limit  int
+	Viewer string // user whose like CommentList.Liked reports; empty for none
+	Oldest bool   // oldest first; otherwise newest first
+	After  *Place // last comment of the page before; nil for the first page
+	Limit  int    // most comments of the page
 }
 
-// A CommentList is a page of comments and, from the same snapshot, the post's counts
-// and the cursor from which a stream misses and repeats nothing.
+// A CommentList is a page of comments with the counts of the post and a cursor, all from
+// one snapshot: a stream from the cursor neither misses nor repeats an event.
 type CommentList struct {
 	Comments []Comment
-	More     bool
+	More     bool // another page follows
 	Counts   Counts
-	Liked    bool
+	Liked    bool // the viewer likes the post
 	Cursor   stream.Cursor
 }
 
-// The page is sought by keyset, not by offset: rows that come in meanwhile shift
-// nothing. %[1]s is the comparison, %[2]s the direction.
-const listSQL = `
+// The page begins after the key ($2, $3), not after a number of rows, so that new
+// comments do not shift it. selectComments, newestFirst and oldestFirst are one statement
+// for each order: a parameter for the order would keep Postgres from using the index.
+const (
+	selectComments = `
 	select c.id, c.post_id, c.parent_id, c.author_id, coalesce(u.name, c.author_id), u.avatar_url,
 		c.body, c.status, coalesce(n.likes, 0), coalesce(n.comments, 0),
 		c.created_at, c.edited_at, c.version
@@ -51,23 +52,26 @@ const listSQL = `
 		limit 1
 	) as n on true
 	where c.post_id = $1
-		and (c.status = 'published' or c.status = 'deleted' and n.comments > 0)
-		and ($2::timestamptz is null or (c.created_at, c.id) %[1]s ($2, $3))
-	order by c.created_at %[2]s, c.id %[2]s
+		and (c.status = 'published' or c.status = 'deleted' and n.comments > 0)`
+
+	newestFirst = selectComments + `
+		and ($2::timestamptz is null or (c.created_at, c.id) < ($2, $3))
+	order by c.created_at desc, c.id desc
 	limit $4`
 
-var (
-	newestFirst = fmt.Sprintf(listSQL, "<", "desc")
-	oldestFirst = fmt.Sprintf(listSQL, ">", "asc")
+	oldestFirst = selectComments + `
+		and ($2::timestamptz is null or (c.created_at, c.id) > ($2, $3))
+	order by c.created_at, c.id
+	limit $4`
 )
 
-// Comments returns one page. An unknown post has an empty one.
+// Comments returns one page. The page of an unknown post is empty.
 func (s *Store) Comments(ctx context.Context, q ListQuery) (CommentList, error) {
 	var list CommentList
 	var state stream.State
 	err := s.read(ctx,
 		stateQuery(&state),
-		one([]any{&list.Counts.Comments, &list.Counts.Likes, &list.Liked}, `
+		rowQuery([]any{&list.Counts.Comments, &list.Counts.Likes, &list.Liked}, `
 			select
 				coalesce(max(c.comments), 0), coalesce(max(c.likes), 0),
 				exists (
@@ -81,7 +85,7 @@ func (s *Store) Comments(ctx context.Context, q ListQuery) (CommentList, error) 
 				order by position desc
 				limit 1
 			) as c`, q.PostID, q.Viewer),
-		pageQuery(q, &list.Comments),
+		commentsQuery(q, &list.Comments),
 	)
 	if err != nil {
 		return CommentList{}, err
@@ -93,9 +97,9 @@ func (s *Store) Comments(ctx context.Context, q ListQuery) (CommentList, error) 
 	return list, nil
 }
 
-// pageQuery asks for one comment more than the page holds, to know whether there is
-// another page.
-func pageQuery(q ListQuery, into *[]Comment) query {
+// commentsQuery reads one comment more than the page has, to learn whether another page
+// follows.
+func commentsQuery(q ListQuery, into *[]Comment) readQuery {
 	sql := newestFirst
 	if q.Oldest {
 		sql = oldestFirst
@@ -105,12 +109,13 @@ func pageQuery(q ListQuery, into *[]Comment) query {
 	if q.After != nil {
 		at, id = &q.After.CreatedAt, &q.After.ID
 	}
-	return query{sql, []any{q.PostID, at, id, q.Limit + 1}, func(rows pgx.Rows) (err error) {
+	return readQuery{sql, []any{q.PostID, at, id, q.Limit + 1}, func(rows pgx.Rows) (err error) {
 		*into, err = pgx.CollectRows(rows, scanComment)
 		return err
 	}}
 }
 
+// scanComment removes the author of a deleted comment; the schema removes the body.
 func scanComment(row pgx.CollectableRow) (c Comment, err error) {
 	err = row.Scan(&c.ID, &c.PostID, &c.ParentID, &c.Author.ID, &c.Author.Name, &c.Author.AvatarURL,
 		&c.Body, &c.Status, &c.Likes, &c.Replies, &c.CreatedAt, &c.EditedAt, &c.Version)

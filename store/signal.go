@@ -11,21 +11,23 @@ import (
 	"github.com/tidings-live/tidings/stream/awareness"
 )
 
-// A Signal says that a user began, or stopped, to type in a post. It goes to every
-// instance, and is never stored.
+// A Signal says that a user types a comment on a post, or has stopped. Every instance
+// receives it. It is not stored, and may be lost.
 type Signal struct {
-	Topic stream.Topic
+	Topic stream.Topic // of the post
 	User  awareness.Typist
-	Stop  bool
+	Stop  bool // the user has stopped
 }
 
+// A signalJSON is the payload of the notification.
 type signalJSON struct {
 	Topic string           `json:"topic"`
 	User  awareness.Typist `json:"user"`
 	Stop  bool             `json:"stop,omitempty"`
 }
 
-// Signal sends a signal to every instance that listens, this one included.
+// Signal sends a signal to every instance that listens, including this one. It returns
+// ErrUnavailable, and an *InvalidError for a signal of 8,000 bytes or more.
 func (s *Store) Signal(ctx context.Context, signal Signal) error {
 	payload, err := json.Marshal(signalJSON{signal.Topic.String(), signal.User, signal.Stop})
 	if err != nil {
@@ -34,6 +36,7 @@ func (s *Store) Signal(ctx context.Context, signal Signal) error {
 	return notify(ctx, s.pool, signalChannel, string(payload))
 }
 
+// parseSignal checks a payload: any client of the database can send one.
 func parseSignal(payload string) (Signal, error) {
 	var raw signalJSON
 	if err := json.Unmarshal([]byte(payload), &raw); err != nil {
@@ -49,8 +52,8 @@ func parseSignal(payload string) (Signal, error) {
 	return Signal{Topic: topic, User: raw.User, Stop: raw.Stop}, nil
 }
 
-// notify sends a notification that may be lost. It does not wait for the disk: each
-// NOTIFY holds the lock that all commits with one queue for.
+// notify sends a notification that may be lost. Its commit does not wait for the disk:
+// it holds a lock that all commits with a NOTIFY need.
 func notify(ctx context.Context, pool *pgxpool.Pool, channel, payload string) error {
 	_, err := pool.Exec(ctx, `
 		select set_config('synchronous_commit', 'off', true), pg_notify($1, $2)`,

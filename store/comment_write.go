@@ -1,0 +1,181 @@
+package store
+
+import (
+	"time"
+	"unicode/utf8"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// A commentWrite is a new comment on its way through a group.
+type commentWrite struct {
+	NewComment
+
+	created Comment
+	err     error // what concerns only this comment
+}
+
+// Keys implements [group.Write].
+func (w *commentWrite) Keys() []string { return lockKeys(w.PostID, w.Author) }
+
+// Source implements [group.Write].
+func (w *commentWrite) Source() string { return userKey(w.Author) }
+
+// Risky implements [group.Write].
+func (w *commentWrite) Risky() bool {
+	return !storable(w.Body) || utf8.RuneCountInString(w.Body) > MaxBodyRunes || !storable(w.Author.Name)
+}
+
+// queueComments inserts the comments that may be inserted, and sets the error of the
+// others. Comments without an idempotency key have a statement of their own: most of
+// the cost of the other statement is for the keys.
+func queueComments(batch *pgx.Batch, writes []*commentWrite, autoPosts bool) {
+	var plain, keyed []*commentWrite
+	for _, w := range writes {
+		if w.IdempotencyKey == "" {
+			plain = append(plain, w)
+		} else {
+			keyed = append(keyed, w)
+		}
+	}
+	queuePlainComments(batch, plain, autoPosts)
+	queueKeyedComments(batch, keyed, autoPosts)
+}
+
+// Parts of SQL that insert comments from the rows g, with a key or without. $1 to $4 are
+// the columns of commentColumns, $5 says whether unknown posts are created. The words of
+// refusals are in commentErrors.
+const (
+	// commentRefusals are branches of the case that decides about one comment.
+	commentRefusals = `
+		when p.locked then 'locked'
+		when p.id is null and not $5 then 'no post'
+		when g.parent_id is not null and parent.id is null then 'no parent'
+		else ''`
+
+	// commentLookups join the rows that commentRefusals needs.
+	commentLookups = `
+		left join tidings.posts p on p.id = g.post_id
+		left join tidings.comments parent
+			on parent.post_id = g.post_id and parent.id = g.parent_id and parent.status = 'published'`
+
+	// insertComments inserts the comments that are not refused.
+	insertComments = `
+		insert into tidings.comments (id, post_id, parent_id, author_id, body)
+		select id, post_id, parent_id, author_id, body
+		from checked
+		where refusal = ''
+		returning id, created_at, body, status`
+)
+
+const insertPlainComments = `
+	with checked as materialized (
+		select g.*, nextval('tidings.comments_id_seq') as id,
+			case ` + commentRefusals + `
+			end as refusal
+		from unnest($1::text[], $2::bigint[], $3::text[], $4::text[])
+			with ordinality as g (post_id, parent_id, author_id, body, n)
+		` + commentLookups + `
+	),
+	inserted as (` + insertComments + `
+	)
+	select n, refusal, id, null::timestamptz, null::text, null::text
+	from checked
+	union all
+	select 0, '', id, created_at, body, status
+	from inserted`
+
+func queuePlainComments(batch *pgx.Batch, writes []*commentWrite, autoPosts bool) {
+	if len(writes) == 0 {
+		return
+	}
+	c := columnsOf(writes)
+	batch.Queue(insertPlainComments, c.posts, c.parents, c.authors, c.bodies, autoPosts).Query(takeComments(writes))
+}
+
+// commentColumns are comments as arrays, for unnest.
+type commentColumns struct {
+	posts, authors, bodies, keys []string
+	parents                      []*int64
+	fingerprints                 [][]byte
+}
+
+func columnsOf(writes []*commentWrite) (c commentColumns) {
+	for _, w := range writes {
+		c.posts, c.parents = append(c.posts, w.PostID), append(c.parents, w.ParentID)
+		c.authors, c.bodies = append(c.authors, w.Author.ID), append(c.bodies, w.Body)
+		c.keys, c.fingerprints = append(c.keys, w.IdempotencyKey), append(c.fingerprints, w.fingerprint())
+	}
+	return c
+}
+
+// A storedComment has the columns of a row that the database may have set or changed.
+type storedComment struct {
+	id        int64
+	createdAt *time.Time // nil: there may be no row
+	body      *string    // nil: as the author sent it
+	status    *string    // nil: published
+}
+
+// takeComments returns the function that reads the result of the statement and sets the
+// outcome of each write. The rows with n from 1 on belong to the writes in their order.
+// The rows with n = 0 are the inserted comments: to join them in SQL, without a hash
+// join, would compare each row with each other.
+func takeComments(writes []*commentWrite) func(pgx.Rows) error {
+	return func(rows pgx.Rows) error {
+		allowed, inserted := make(map[int64]*commentWrite), make(map[int64]storedComment)
+		var n int64
+		var refusal string
+		var c storedComment
+		_, err := pgx.ForEachRow(rows, []any{&n, &refusal, &c.id, &c.createdAt, &c.body, &c.status}, func() error {
+			if n == 0 {
+				inserted[c.id] = c
+				return nil
+			}
+			w := writes[n-1]
+			switch w.err = commentErrors[refusal]; {
+			case w.err != nil:
+			case c.createdAt != nil: // the key is of a comment that was stored before
+				w.created = w.as(c)
+			default:
+				allowed[c.id] = w
+			}
+			return nil
+		})
+		for id, w := range allowed {
+			if c, ok := inserted[id]; ok {
+				w.created = w.as(c)
+			} else {
+				w.err = errNotInserted
+			}
+		}
+		return err
+	}
+}
+
+// errNotInserted is for a comment that a trigger of the site has left out silently.
+var errNotInserted = &InvalidError{Detail: "the site does not take this comment"}
+
+// commentErrors are the errors for the refusals of the SQL. No refusal is nil.
+var commentErrors = map[string]error{
+	"in flight":  ErrInFlight,
+	"key reused": ErrKeyReused,
+	"locked":     ErrPostLocked,
+	"no post":    ErrNotFound,
+	"no parent":  ErrNoParent,
+}
+
+// as returns the comment that was stored for c.
+func (c NewComment) as(stored storedComment) Comment {
+	made := Comment{
+		ID: stored.id, PostID: c.PostID, ParentID: c.ParentID, Author: c.Author, Body: c.Body,
+		Status: StatusPublished, CreatedAt: *stored.createdAt, Version: 1,
+	}
+	if stored.body != nil {
+		made.Body = *stored.body
+	}
+	if stored.status != nil {
+		made.Status = *stored.status
+	}
+	return made
+}

@@ -1,0 +1,164 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/jackc/pgerrcode"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/tidings-live/tidings/store/group"
+)
+
+// commitTimeout bounds a transaction that writes, with its wait for the turn.
+const commitTimeout = 30 * time.Second
+
+// submit makes a write, in a group or in a transaction of its own. It returns the error
+// of the transaction. The write itself has the errors that concern only it.
+func (s *Store) submit(ctx context.Context, w group.Write) error {
+	if s.group == nil {
+		return translate(group.CommitSolo(ctx, s.committer, w))
+	}
+	return translate(s.group.Submit(ctx, w))
+}
+
+// A committer makes the transactions of package group.
+type committer struct {
+	pool      *pgxpool.Pool
+	autoPosts bool // see Config
+}
+
+// A writeBatch is the writes of one transaction, by kind, each in the order of arrival.
+type writeBatch struct {
+	comments []*commentWrite
+	likes    []*likeWrite
+	events   []*publishWrite
+}
+
+func newWriteBatch(writes []group.Write) (b writeBatch) {
+	for _, w := range writes {
+		switch w := w.(type) {
+		case *commentWrite:
+			b.comments = append(b.comments, w)
+		case *likeWrite:
+			b.likes = append(b.likes, w)
+		case *publishWrite:
+			b.events = append(b.events, w)
+		}
+	}
+	return b
+}
+
+// Commit implements [group.Committer]. It makes the transaction in one round trip. All
+// waits for rows end after lockWait, also those of the foreign keys at COMMIT. The wait
+// for the turn ends only with commitTimeout.
+func (c committer) Commit(ctx context.Context, writes []group.Write, lockWait time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, commitTimeout)
+	defer cancel()
+	b := newWriteBatch(writes)
+	batch := &pgx.Batch{}
+	batch.Queue("begin isolation level read committed")
+	queueSettings(batch, lockWait)
+	queueUsers(batch, b)
+	queueComments(batch, b.comments, c.autoPosts)
+	queueLikes(batch, b.likes, c.autoPosts)
+	queueEvents(batch, b.events)
+	committed := false
+	batch.Queue("commit").Exec(func(pgconn.CommandTag) error { committed = true; return nil })
+	queueLikeCounts(batch, b.likes, c.autoPosts)
+
+	conn, err := c.pool.Acquire(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Release()
+	err = conn.SendBatch(ctx, batch).Close()
+	if committed { // must not be repeated, whatever has failed after it
+		setUncounted(b.likes, err)
+		return nil
+	}
+	if err != nil {
+		if _, rollback := conn.Exec(ctx, "rollback"); rollback != nil {
+			err = fmt.Errorf("%w (%w)", err, rollback)
+		}
+		return classify(err)
+	}
+	return nil
+}
+
+// classify wraps an error of Postgres in the error of package group that says whether to
+// repeat the transaction. Errors of the connection stay as they are.
+func classify(err error) error {
+	var pg *pgconn.PgError
+	switch {
+	case !errors.As(err, &pg), errors.Is(translate(err), ErrUnavailable):
+		return err
+	case pg.Code == pgerrcode.LockNotAvailable, pg.Code == pgerrcode.DeadlockDetected:
+		return fmt.Errorf("%w: %w", group.ErrLocked, err)
+	case pg.ConstraintName == idempotencyKeyConstraint:
+		return fmt.Errorf("%w: %w", group.ErrConflict, err)
+	}
+	return fmt.Errorf("%w: %w", group.ErrRefused, err)
+}
+
+// queueSettings makes settings for the rest of the transaction: the timeouts that
+// setLockTimeout describes, and how statements are planned.
+//
+// Plans are kept for the life of the connection. They are made once, perhaps while the
+// tables are empty, and must be right for any size: so each join must be a lookup by
+// index for each of the few rows of a batch. A plan that hashes a table or begins with
+// it would later read all of it for every commit.
+func queueSettings(batch *pgx.Batch, lockWait time.Duration) {
+	batch.Queue(`
+		select
+			`+keepTurnTimeout+`,
+			set_config('lock_timeout', $1, true),
+			set_config('plan_cache_mode', 'force_generic_plan', true),
+			set_config('enable_seqscan', 'off', true),
+			set_config('enable_hashjoin', 'off', true),
+			set_config('enable_mergejoin', 'off', true),
+			set_config('enable_material', 'off', true),
+			set_config('jit', 'off', true)`,
+		strconv.FormatInt(lockWait.Milliseconds(), 10))
+}
+
+// queueUsers stores the users as their tokens describe them. It updates only rows that
+// differ: an upsert locks each row that it finds, and users that write often would wait
+// for one another.
+func queueUsers(batch *pgx.Batch, b writeBatch) {
+	users := make(map[string]User)
+	for _, w := range b.comments {
+		users[w.Author.ID] = w.Author
+	}
+	for _, w := range b.likes {
+		if !w.unlike {
+			users[w.user.ID] = w.user
+		}
+	}
+	if len(users) == 0 {
+		return
+	}
+	var ids, names []string
+	var avatars []*string
+	for _, u := range users {
+		ids, names, avatars = append(ids, u.ID), append(names, u.Name), append(avatars, u.AvatarURL)
+	}
+	batch.Queue(`
+		insert into tidings.users (id, name, avatar_url)
+		select id, name, avatar_url
+		from unnest($1::text[], $2::text[], $3::text[]) as given (id, name, avatar_url)
+		where not exists (
+			select from tidings.users u
+			where u.id = given.id and u.name = given.name and u.avatar_url is not distinct from given.avatar_url
+		)
+		order by id
+		on conflict (id) do update
+		set name = excluded.name,
+			avatar_url = excluded.avatar_url,
+			updated_at = clock_timestamp()`, ids, names, avatars)
+}

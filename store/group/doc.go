@@ -1,0 +1,2 @@
+// Package group
+package group

@@ -1,0 +1,139 @@
+package group
+
+import (
+	"context"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	// batchMost bounds the writes of one transaction. A longer transaction would keep
+	// other writers of the log waiting for longer.
+	batchMost = 200
+	// queueMost bounds the writes that wait for a transaction. Further ones get ErrBusy.
+	queueMost = 4096
+	// soloMost bounds the writes that wait for a solo transaction, or are in one.
+	// Further ones get ErrBusy.
+	soloMost = 1024
+)
+
+// A Group commits the writes of many callers together. [Group.Submit] may be called
+// from any goroutine.
+type Group struct {
+	committer Committer
+	slots     chan struct{} // a token for each solo transaction
+	queue     chan *pending
+	closed    chan struct{} // closed when Run has ended
+
+	// These fields belong to the goroutine of Run.
+
+	solo       int            // writes that wait for a solo transaction, or are in one
+	held       map[string]int // how many of these wait for a lock, by key
+	finished   chan outcome   // of solo transactions
+	quarantine quarantine
+
+	transactions, writes, soloWrites atomic.Int64 // Stats
+}
+
+// New returns a group that commits once Run is called. A solo transaction holds a token
+// in slots: its capacity is the largest number of them at one time. The caller may use
+// the same channel for other transactions that wait for locks.
+func New(c Committer, slots chan struct{}) *Group {
+	return &Group{
+		committer:  c,
+		slots:      slots,
+		queue:      make(chan *pending, queueMost),
+		closed:     make(chan struct{}),
+		held:       make(map[string]int),
+		finished:   make(chan outcome),
+		quarantine: make(quarantine),
+	}
+}
+
+// Submit puts a write into the queue and waits for its outcome. It returns nil when the
+// transaction has committed; ErrBusy, ErrClosed, or the Committer's error; and ctx.Err()
+// when ctx ends first. The write is then made or not: only a write that has not begun is
+// dropped, and the Write must not be read.
+func (g *Group) Submit(ctx context.Context, w Write) error {
+	p := &pending{Write: w, caller: ctx, done: make(chan struct{})}
+	select {
+	case g.queue <- p:
+	default:
+		return ErrBusy
+	}
+	select {
+	case <-p.done:
+		return p.err
+	case <-g.closed:
+		return ErrClosed
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Run commits until ctx ends, then waits for the transactions that are under way and
+// returns nil. Writes that are still in the queue then get ErrClosed.
+func (g *Group) Run(ctx context.Context) error {
+	defer close(g.closed)
+	for {
+		select {
+		case <-ctx.Done():
+			for ; g.solo > 0; g.solo-- { // their context has ended, too
+				<-g.finished
+			}
+			return nil
+		case o := <-g.finished:
+			g.endSolo(o)
+		case p := <-g.queue:
+			g.dispatch(ctx, g.gather(p))
+		}
+	}
+}
+
+// gather takes the writes that are in the queue behind the first one.
+func (g *Group) gather(first *pending) []*pending {
+	gathered := []*pending{first}
+	for len(gathered) < batchMost {
+		select {
+		case p := <-g.queue:
+			gathered = append(gathered, p)
+		default:
+			return gathered
+		}
+	}
+	return gathered
+}
+
+// dispatch commits in one transaction the gathered writes that are expected to succeed,
+// and starts solo transactions for the others.
+func (g *Group) dispatch(ctx context.Context, gathered []*pending) {
+	var batch []*pending
+	for _, p := range gathered {
+		switch {
+		case p.caller.Err() != nil: // the caller has left, and nothing was written
+			p.finish(p.caller.Err())
+		case p.Risky(), g.quarantine.has(p.Source(), time.Now()):
+			g.startSolo(ctx, p, nil)
+		case g.isHeld(p):
+			g.startSolo(ctx, p, p.Keys())
+		default:
+			batch = append(batch, p)
+		}
+	}
+	if len(batch) > 0 {
+		g.commit(ctx, batch, batchLockWait)
+	}
+}
+
+// Stats count the writes of a group.
+type Stats struct {
+	Waiting      int   // writes in the queue now
+	Transactions int64 // transactions that the group has committed, without solo ones
+	Writes       int64 // writes in these
+	Solo         int64 // writes for which a solo transaction was started
+}
+
+// Stats returns the current figures. It may be called from any goroutine.
+func (g *Group) Stats() Stats {
+	return Stats{len(g.queue), g.transactions.Load(), g.writes.Load(), g.soloWrites.Load()}
+}

@@ -1,0 +1,171 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// Like stores that a user likes a post, and returns the post's number of likes. To like
+// a post twice changes nothing. It returns ErrNotFound for an unknown post if the
+// configuration has AutoPosts off, and ErrBusy.
+func (s *Store) Like(ctx context.Context, post string, by User) (count int64, err error) {
+	return s.submitLike(ctx, &likeWrite{post: post, user: by})
+}
+
+// Unlike removes a like, and returns the post's number of likes. Without a like it
+// changes nothing. It returns ErrBusy.
+func (s *Store) Unlike(ctx context.Context, post, user string) (count int64, err error) {
+	return s.submitLike(ctx, &likeWrite{post: post, user: User{ID: user}, unlike: true})
+}
+
+func (s *Store) submitLike(ctx context.Context, w *likeWrite) (count int64, err error) {
+	if err := s.submit(ctx, w); err != nil {
+		return 0, err // the transaction may still run and set the fields of w
+	}
+	if w.err != nil {
+		return 0, w.err
+	}
+	return w.count, nil
+}
+
+// A likeWrite is a like, or its removal, on its way through a group.
+type likeWrite struct {
+	post   string
+	user   User
+	unlike bool
+
+	count int64 // the post's likes after the commit
+	err   error // what concerns only this write
+}
+
+// Keys implements [group.Write].
+func (w *likeWrite) Keys() []string { return lockKeys(w.post, w.user) }
+
+// Source implements [group.Write].
+func (w *likeWrite) Source() string { return userKey(w.user) }
+
+// Risky implements [group.Write].
+func (w *likeWrite) Risky() bool { return !storable(w.user.Name) }
+
+// setUncounted reports to likes that are committed that their count could not be read.
+// Their callers may repeat them.
+func setUncounted(likes []*likeWrite, err error) {
+	if err == nil {
+		return
+	}
+	for _, w := range likes {
+		w.err = fmt.Errorf("%w: read counts: %w", ErrUnavailable, err)
+	}
+}
+
+// queueLikes inserts and deletes likes. If a user has several writes for one post, only
+// the last one is made: the result is the same as of one after another.
+func queueLikes(batch *pgx.Batch, writes []*likeWrite, autoPosts bool) {
+	last := make(map[[2]string]*likeWrite)
+	for _, w := range writes {
+		last[[2]string{w.post, w.user.ID}] = w
+	}
+	var likes, unlikes []*likeWrite
+	for _, w := range last {
+		if w.unlike {
+			unlikes = append(unlikes, w)
+		} else {
+			likes = append(likes, w)
+		}
+	}
+	queueInsertLikes(batch, likes, autoPosts)
+	queueDeleteLikes(batch, unlikes)
+}
+
+func queueInsertLikes(batch *pgx.Batch, likes []*likeWrite, autoPosts bool) {
+	if len(likes) == 0 {
+		return
+	}
+	posts, users := sortedPostsAndUsers(likes)
+	batch.Queue(`
+		insert into tidings.likes (post_id, user_id)
+		select post_id, user_id
+		from unnest($1::text[], $2::text[]) as given (post_id, user_id)
+		where $3 or exists (select from tidings.posts where id = post_id)
+		on conflict do nothing`, posts, users, autoPosts)
+}
+
+// queueDeleteLikes finds each row by index in a lateral subquery; offset 0 keeps the
+// planner from turning it into a join that reads the table.
+func queueDeleteLikes(batch *pgx.Batch, unlikes []*likeWrite) {
+	if len(unlikes) == 0 {
+		return
+	}
+	posts, users := sortedPostsAndUsers(unlikes)
+	batch.Queue(`
+		delete from tidings.likes
+		where ctid = any (array(
+			select found.ctid
+			from unnest($1::text[], $2::text[]) as given (post_id, user_id)
+			cross join lateral (
+				select l.ctid
+				from tidings.likes l
+				where l.post_id = given.post_id
+					and l.comment_id is null
+					and l.user_id = given.user_id
+				offset 0
+			) as found
+		))`, posts, users)
+}
+
+// sortedPostsAndUsers returns the columns of the writes in the order of their keys. All
+// transactions lock rows in this order, so that none deadlock.
+func sortedPostsAndUsers(writes []*likeWrite) (posts, users []string) {
+	slices.SortFunc(writes, func(a, b *likeWrite) int {
+		return strings.Compare(a.post+" "+a.user.ID, b.post+" "+b.user.ID)
+	})
+	for _, w := range writes {
+		posts, users = append(posts, w.post), append(users, w.user.ID)
+	}
+	return posts, users
+}
+
+// queueLikeCounts reads the counts after COMMIT, which is when the triggers count. A like
+// of a post that does not exist gets ErrNotFound here.
+func queueLikeCounts(batch *pgx.Batch, writes []*likeWrite, autoPosts bool) {
+	byPost := make(map[string][]*likeWrite)
+	for _, w := range writes {
+		byPost[w.post] = append(byPost[w.post], w)
+	}
+	if len(byPost) == 0 {
+		return
+	}
+	posts := make([]string, 0, len(byPost))
+	for post := range byPost {
+		posts = append(posts, post)
+	}
+	batch.Queue(`
+		select given.id, exists (select from tidings.posts where id = given.id), coalesce(newest.likes, 0)
+		from unnest($1::text[]) as given (id)
+		left join lateral (
+			select likes
+			from tidings.counts
+			where target = 'post:' || given.id
+			order by position desc
+			limit 1
+		) as newest on true`, posts,
+	).Query(func(rows pgx.Rows) error {
+		var post string
+		var exists bool
+		var count int64
+		_, err := pgx.ForEachRow(rows, []any{&post, &exists, &count}, func() error {
+			for _, w := range byPost[post] {
+				w.count = count
+				if !exists && !w.unlike && !autoPosts {
+					w.err = ErrNotFound
+				}
+			}
+			return nil
+		})
+		return err
+	})
+}

@@ -1,0 +1,96 @@
+package store
+
+import (
+	"cmp"
+	"context"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/tidings-live/tidings/store/group"
+)
+
+// readTimeout bounds a read. Not every caller has a deadline, and on a network that drops
+// packets a read would wait as long as TCP does, up to 15 minutes.
+const readTimeout = 10 * time.Second
+
+// keepTurnTimeout is a part of a select that runs before lock_timeout is set. Our
+// transactions set lock_timeout to bound their waits for rows, up to the end of COMMIT.
+// The trigger function tidings.flush, which runs at COMMIT, must wait for the turn
+// (a lock on the table tidings.turn) for as long as the session's own lock_timeout
+// allows: others hold the turn only while they commit. So the session's value goes into
+// the custom setting tidings.turn_timeout, and flush restores it before it takes the
+// turn. Only this transaction is concerned: a client that sets tidings.turn_timeout sets
+// how long its own commit waits.
+const keepTurnTimeout = `set_config('tidings.turn_timeout', current_setting('lock_timeout'), true)`
+
+// beginWrite begins a transaction that waits for rows as long as group.SoloLockWait.
+const beginWrite = `
+	begin isolation level read committed read write;
+	select ` + keepTurnTimeout + `, set_config('lock_timeout', '10s', true)`
+
+// write runs fn in a transaction, which is READ COMMITTED whatever the default of the
+// database is: with the older snapshot of a stricter level, its events could not be
+// numbered. It returns ErrBusy when a row stays locked for longer than
+// group.SoloLockWait.
+func (s *Store) write(ctx context.Context, fn func(tx pgx.Tx) error) error {
+	ctx, cancel := context.WithTimeout(ctx, commitTimeout)
+	defer cancel()
+	return translate(pgx.BeginTxFunc(ctx, s.pool, pgx.TxOptions{BeginQuery: beginWrite}, fn))
+}
+
+// writeWaiting is write for rows that any client may lock for long. It takes a slot, so
+// that such transactions never use more than half of the pool, and returns ErrBusy when
+// none is free within group.SoloLockWait.
+func (s *Store) writeWaiting(ctx context.Context, fn func(tx pgx.Tx) error) error {
+	timeout := time.NewTimer(group.SoloLockWait)
+	defer timeout.Stop()
+	select {
+	case s.slots <- struct{}{}:
+		defer func() { <-s.slots }()
+		return s.write(ctx, fn)
+	case <-timeout.C:
+		return ErrBusy
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// A readQuery is one query of a read.
+type readQuery struct {
+	sql  string
+	args []any
+	take func(pgx.Rows) error // reads the result
+}
+
+// rowQuery returns a query whose one row is scanned into dst. Without a row, the read
+// returns ErrNotFound.
+func rowQuery(dst []any, sql string, args ...any) readQuery {
+	return readQuery{sql, args, func(rows pgx.Rows) error {
+		if !rows.Next() {
+			return cmp.Or(rows.Err(), pgx.ErrNoRows)
+		}
+		return rows.Scan(dst...)
+	}}
+}
+
+// read runs queries in one snapshot and one round trip. The connection keeps their
+// plans, perhaps made while a table was empty. So no plan may read a whole table, and
+// each query needs an index.
+func (s *Store) read(ctx context.Context, queries ...readQuery) error {
+	return readFrom(ctx, s.pool, queries...)
+}
+
+func readFrom(ctx context.Context, pool *pgxpool.Pool, queries ...readQuery) error {
+	batch := &pgx.Batch{}
+	batch.Queue("begin isolation level repeatable read read only")
+	batch.Queue("set local enable_seqscan = off")
+	for _, q := range queries {
+		batch.Queue(q.sql, q.args...).Query(q.take)
+	}
+	batch.Queue("commit")
+	ctx, cancel := context.WithTimeout(ctx, readTimeout)
+	defer cancel()
+	return translate(pool.SendBatch(ctx, batch).Close())
+}
