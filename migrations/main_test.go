@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/tidings-live/tidings/store/storetest"
+	. "github.com/tidings-live/tidings/stream/streamtest"
 )
 
 func TestMain(m *testing.M) { storetest.Main(m) }
@@ -127,17 +128,7 @@ func full(tb testing.TB, conn *pgx.Conn, position int64) []string {
 // await runs a query until it returns true.
 func await(tb testing.TB, conn *pgx.Conn, sql string, args ...any) {
 	tb.Helper()
-	ctx, cancel := context.WithTimeout(tb.Context(), patience)
-	defer cancel()
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for !value[bool](tb, conn, sql, args...) {
-		select {
-		case <-ctx.Done():
-			tb.Fatalf("not within %v: %s", patience, sql)
-		case <-tick.C:
-		}
-	}
+	Eventually(tb, sql, func() bool { return value[bool](tb, conn, sql, args...) })
 }
 
 // awaitBlocked waits until a session waits for a lock.

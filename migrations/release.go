@@ -1,6 +1,7 @@
 package migrations
 
 import (
+	"bytes"
 	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
@@ -66,7 +67,7 @@ func loadFiles(files fs.FS) ([]file, error) {
 		if match == nil {
 			return nil, fmt.Errorf("%s: the name must be like 0001_name.sql", p)
 		}
-		sql, err := fs.ReadFile(files, p)
+		sql, err := readFile(files, p)
 		if err != nil {
 			return nil, err
 		}
@@ -113,7 +114,7 @@ func loadFunctions(files fs.FS) (all []function, sum string, err error) {
 	}
 	var list strings.Builder // of names and hashes
 	for _, p := range paths {
-		text, err := fs.ReadFile(files, p)
+		text, err := readFile(files, p)
 		if err != nil {
 			return nil, "", err
 		}
@@ -140,7 +141,7 @@ func parseFunction(name, text string) (function, error) {
 }
 
 func loadVersion(files fs.FS) (version int, err error) {
-	text, err := fs.ReadFile(files, "functions/VERSION")
+	text, err := readFile(files, "functions/VERSION")
 	if err != nil {
 		return 0, err
 	}
@@ -148,6 +149,13 @@ func loadVersion(files fs.FS) (version int, err error) {
 		return 0, fmt.Errorf("functions/VERSION: %w", err)
 	}
 	return version, nil
+}
+
+// readFile reads a file. Line ends may be CRLF where Git has checked the file out on Windows;
+// the hash of a file must not depend on that.
+func readFile(files fs.FS, path string) ([]byte, error) {
+	text, err := fs.ReadFile(files, path)
+	return bytes.ReplaceAll(text, []byte("\r\n"), []byte("\n")), err
 }
 
 func hash(text []byte) string {

@@ -4,34 +4,25 @@ import (
 	"context"
 	"io/fs"
 	"log/slog"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
-	"testing/fstest"
 
 	"github.com/tidings-live/tidings/migrations"
 	"github.com/tidings-live/tidings/store/storetest"
 	. "github.com/tidings-live/tidings/stream/streamtest"
 )
 
-// made returns the files of a made-up release: those of this program, with changes. An
-// empty text removes a file.
+// made returns the files of a made-up release: those of this program, with changes.
 func made(t *testing.T, changes map[string]string) fs.FS {
 	t.Helper()
-	all := fstest.MapFS{}
-	Must(t, fs.WalkDir(migrations.Files(), ".", func(path string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() {
-			return err
-		}
-		text, err := fs.ReadFile(migrations.Files(), path)
-		all[path] = &fstest.MapFile{Data: text}
-		return err
-	}))
+	dir := t.TempDir()
+	Must(t, os.CopyFS(dir, migrations.Files()))
 	for path, text := range changes {
-		if all[path] = &(fstest.MapFile{Data: []byte(text)}); text == "" {
-			delete(all, path)
-		}
+		Must(t, os.WriteFile(filepath.Join(dir, path), []byte(text), 0o600))
 	}
-	return all
+	return os.DirFS(dir)
 }
 
 // text returns a file of this program.
