@@ -37,6 +37,29 @@ func (s *Subscription) fetch() {
 	h.replays.add(&replay{sub: s, topics: topics, from: from, breaks: found.breaks})
 }
 
+// A find is the result of a search of the ring.
+type find struct {
+	frames  []*Frame
+	reach   Cursor // of what was searched
+	breaks  int    // the hub's at the time of the search
+	covered bool   // false: only the log can tell what follows
+}
+
+// recent searches the ring for events of the topics after a cursor.
+func (h *Hub) recent(from Cursor, topics []Topic) find {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	if from.Position < h.ring.after || from.Position > min(h.tip.Position, h.state.endOf(from.Epoch)) {
+		return find{reach: from, breaks: h.breaks}
+	}
+	frames, through, done := h.ring.scan(from.Position, topics)
+	reach := h.tip
+	if !done {
+		reach = h.state.Cursor(through)
+	}
+	return find{frames: frames, reach: reach, breaks: h.breaks, covered: true}
+}
+
 // arriveLocked gives a reader that is behind the frames that follow its reach, up to a new
 // one. short says that they are few.
 func (s *Subscription) arriveLocked(frames []*Frame, reach Cursor, short bool) {

@@ -7,15 +7,15 @@ import (
 	"strings"
 )
 
-// ErrCursor is wrapped by every error about a cursor that cannot be read.
+// ErrCursor is wrapped by every error about the text of a cursor.
 var ErrCursor = errors.New("invalid cursor")
 
-// A Cursor is a place in the log: everything at or before it has been seen. Its
+// A Cursor is a position in the log: its reader has everything at or before it. Its
 // text is "<epoch>-<position>", for example 1-18342: ASCII, 39 bytes at most, fit
 // for an SSE id, a URL and a header.
 type Cursor struct {
 	Epoch    int64 // the history that the position belongs to, from 1
-	Position int64 // the last event seen, 0 before the first
+	Position int64 // of the last event that the reader has; 0: none
 }
 
 // ParseCursor reads what [Cursor.String] writes, and nothing else: no signs, no
@@ -56,47 +56,3 @@ func (c Cursor) append(b []byte) []byte {
 
 // MarshalText writes the cursor's text, so that JSON holds it as a string.
 func (c Cursor) MarshalText() ([]byte, error) { return c.append(nil), nil }
-
-// A Start says where a subscription begins: [Now], [Earliest] or [At] a cursor. The
-// zero Start is Now.
-type Start struct {
-	cursor Cursor
-	where  where
-}
-
-type where int
-
-const (
-	now where = iota
-	earliest
-	at
-)
-
-var (
-	// Now begins at the head: only what is still to come.
-	Now = Start{}
-	// Earliest begins at the oldest event that the log still has.
-	Earliest = Start{where: earliest}
-)
-
-// At begins after the cursor.
-func At(c Cursor) Start { return Start{cursor: c, where: at} }
-
-// ParseStart reads "now", "earliest" or a cursor; the empty string is now. Its error
-// wraps [ErrCursor].
-func ParseStart(s string) (Start, error) {
-	switch s {
-	case "", "now":
-		return Now, nil
-	case "earliest":
-		return Earliest, nil
-	}
-	c, err := ParseCursor(s)
-	if err != nil {
-		return Start{}, err
-	}
-	return At(c), nil
-}
-
-// IsNow reports whether only what is still to come is wanted.
-func (s Start) IsNow() bool { return s.where == now }

@@ -6,13 +6,13 @@ import (
 	"time"
 )
 
-// drainPace is how long readers are given to move, each: a handful is gone at once, and
-// thousands spread over as much of the window as they need.
+// drainPace is how much of the window of a drain each reader adds: a few readers are gone
+// at once, and thousands are spread over the window.
 const drainPace = time.Millisecond
 
-// Drain ends all subscriptions, one after another over the window at most, so that
-// those who come back elsewhere don't come all at once; new ones are refused with
-// ErrClosed. It returns when all are gone, or ctx ends, and has closed the hub then.
+// Drain ends all subscriptions at random times within the window, so that their readers do
+// not all return to other instances at once. New subscriptions are refused with ErrClosed.
+// Drain closes the hub and returns when all have ended, the window has passed or ctx ends.
 func (h *Hub) Drain(ctx context.Context, window time.Duration) {
 	defer h.Close()
 	readers := 0
@@ -44,7 +44,7 @@ func (h *Hub) Drain(ctx context.Context, window time.Duration) {
 	}
 }
 
-// window is over how long the hub drains; 0 when it doesn't.
+// window is the time over which the hub drains; 0 if it does not drain.
 func (h *Hub) window() time.Duration {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
@@ -57,7 +57,7 @@ func (sh *shard) readers() int {
 	return sh.size
 }
 
-// drain gives each subscription a time to end at.
+// drain gives each subscription a random time to end at.
 func (sh *shard) drain(window time.Duration) {
 	now := sh.hub.now()
 	sh.mu.Lock()

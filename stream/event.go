@@ -11,26 +11,46 @@ import (
 // ErrData is wrapped by errors about event data that is not JSON.
 var ErrData = errors.New("invalid event data")
 
-// An Event is something that happened in a topic.
+// An Event is one event of a topic.
 type Event struct {
-	Cursor Cursor // where in the log; the zero Cursor marks an ephemeral event
-	Topic  Topic
-	Name   Name
-	Data   Data
-	// Committed is when, by the database's clock; zero when that is unknown.
-	Committed time.Time
+	Cursor    Cursor // its place in the log; the zero Cursor marks an ephemeral event
+	Topic     Topic
+	Name      Name
+	Data      Data
+	Committed time.Time // by the database's clock; zero if unknown
 }
 
-// Ephemeral reports whether the event is a passing state that the log never knew.
+// Ephemeral reports whether the event is current state without a place in the log.
 func (e Event) Ephemeral() bool { return e.Cursor == Cursor{} }
 
-// Data is one JSON value on one line. It comes from [NewData] alone, so it holds no
-// line break that any parser knows of, and no space that JSON doesn't need.
+// A Name is the kind of an event: the SSE field event. It comes only from [ParseName] or
+// from the constants of this package.
+type Name struct{ text string }
+
+// ParseName reads 1–64 of a–z, 0–9, "." and "-". Its error wraps [ErrName].
+func ParseName(s string) (Name, error) {
+	if s == "" || len(s) > maxNameBytes {
+		return Name{}, fmt.Errorf("%w: want 1 to %d bytes", ErrName, maxNameBytes)
+	}
+	if !only(s, func(c byte) bool { return lowerOrDigit(c) || c == '.' || c == '-' }) {
+		return Name{}, fmt.Errorf("%w: want only a-z 0-9 . -", ErrName)
+	}
+	return Name{s}, nil
+}
+
+// String is the name's text.
+func (n Name) String() string { return n.text }
+
+// MarshalText writes the name's text, so that JSON holds it as a string.
+func (n Name) MarshalText() ([]byte, error) { return []byte(n.text), nil }
+
+// Data is one JSON value on one line. It comes only from [NewData] and [MustData], so it
+// contains no line end of any parser of event streams, and no space between tokens.
 type Data struct{ json []byte }
 
-// NewData compacts a JSON text (RFC 8259) to one line. Characters that some parsers
-// of event streams take for a line end (U+0085, U+2028, U+2029) are escaped. Its
-// error wraps [ErrData].
+// NewData compacts a JSON text (RFC 8259) to one line. It escapes the characters that some
+// parsers of event streams take for a line end (U+0085, U+2028, U+2029), and replaces
+// invalid UTF-8 by U+FFFD. Its error wraps [ErrData].
 func NewData(text []byte) (Data, error) {
 	var compact bytes.Buffer
 	compact.Grow(len(text))
@@ -72,7 +92,7 @@ func (d Data) MarshalJSON() ([]byte, error) {
 	return d.json, nil
 }
 
-// Len is the length in bytes.
+// Len is the length of the JSON text in bytes.
 func (d Data) Len() int { return len(d.json) }
 
 // String is the JSON text.

@@ -9,40 +9,41 @@ import (
 )
 
 const (
-	// partBytes is about how much is written to a stream at once: each part has a
-	// deadline of its own, so that a reader who is slow but reads is not cut.
+	// partBytes is about how many bytes are written to a stream at once. Each part has a
+	// deadline of its own, so a client that reads slowly is not cut.
 	partBytes = 32 << 10
-	// unreadablePause is how long a reader that is behind waits for an unreadable log.
+	// unreadablePause is how long a reader waits after a failed read of the log.
 	unreadablePause = time.Second
-	// expiryWarning is how long before the token's end the client is warned.
+	// expiryWarning is how long before the end of the token stream.expiring is sent.
 	expiryWarning = 30 * time.Second
-	// checkpointEvery is how far a quiet reader's cursor may lag behind, in time;
-	// the first comes soon after a replay.
-	checkpointEvery = 3 * time.Minute
+	// checkpointFirst is how long after its begin a quiet stream gets its first
+	// stream.checkpoint, and checkpointEvery how long after that it gets each next one.
 	checkpointFirst = time.Second
-	// The retry of stream.ready and stream.bye is random in this range, so that
-	// readers that were cut together don't return together.
+	checkpointEvery = 3 * time.Minute
+	// retryLeast and retryMost bound the random retry of stream.ready and stream.bye, so
+	// that readers that are cut together do not return together.
 	retryLeast = time.Second
 	retryMost  = 5 * time.Second
 )
 
-// A Style is how a reader wants the same events written.
+// A Style is how the events of a stream are written.
 type Style struct {
-	Enveloped bool // the topic inside the data
-	Pings     bool // heartbeats that JavaScript can see
-	Padded    bool // 2 KiB ahead, against buffering intermediaries
+	Enveloped bool // each topic stands inside the data
+	Pings     bool // heartbeats are events, which JavaScript can see
+	Padded    bool // 2 KiB of comment come first, for intermediaries that buffer
 }
 
-// FeedConfig says what a [Feed] brings, and for how long.
+// FeedConfig configures a [Feed].
 type FeedConfig struct {
 	Topics    []Topic
 	Start     Start
 	Style     Style
-	Heartbeat time.Duration // of a quiet stream
-	MaxAge    time.Duration // it ends at 80–100 % of it; 0: it has no age
-	Expires   time.Time     // of the token; zero: never
-	// Ended is called once when a feed that was begun is over, with the connection that
-	// was taken over if it can be used again. It is called by a worker and must not block.
+	Heartbeat time.Duration // a quiet stream sends one at 90 to 100 % of this time
+	MaxAge    time.Duration // the stream ends at 80 to 100 % of this age; 0: at no age
+	Expires   time.Time     // the end of the token; zero: never
+	// Ended is called once when the feed has ended or is closed, with the connection that
+	// was taken over if it can be used again. It may be called by a worker and must not
+	// block.
 	Ended func(end End, conn net.Conn)
 }
 
@@ -53,13 +54,13 @@ type Feed struct {
 	driver
 	told Cursor // the last id that was written
 
-	// When things are due by the hub's clock; 0: never.
+	// The next time of each, by the hub's clock; 0: never.
 	beat       time.Duration
 	checkpoint time.Duration
 	warning    time.Duration
 	expires    time.Duration
 	age        time.Duration
-	readable   time.Duration // the log is to be tried again
+	readable   time.Duration // when to read the log again after a failure
 
 	heartbeat time.Duration
 	maxAge    time.Duration
@@ -67,8 +68,7 @@ type Feed struct {
 	begun     bool // stream.ready was written
 }
 
-// Open begins a feed, which must be given to TakeOver or Run, or closed. It returns
-// ErrClosed or ErrNotReady.
+// Open begins a feed. It returns ErrClosed or ErrNotReady.
 func (h *Hub) Open(cfg FeedConfig) (*Feed, error) {
 	f := &Feed{style: cfg.Style, heartbeat: cfg.Heartbeat, maxAge: cfg.MaxAge}
 	f.composer, f.ended = f, cfg.Ended
@@ -147,9 +147,10 @@ func (f *Feed) compose(o *output, left bool) step {
 	return s
 }
 
+// past reports whether a time is set and has come.
 func past(due, now time.Duration) bool { return due > 0 && now >= due }
 
-// over says whether the feed's time is over.
+// over returns why the time of the feed is over; empty if it is not.
 func (f *Feed) over(now time.Duration) End {
 	switch {
 	case past(f.expires, now):
@@ -162,6 +163,7 @@ func (f *Feed) over(now time.Duration) End {
 	return ""
 }
 
+// ready appends stream.ready.
 func (f *Feed) ready(o *output) {
 	f.begun = true
 	f.told = f.sub.Cursor()
@@ -171,6 +173,7 @@ func (f *Feed) ready(o *output) {
 	o.bytes = append(o.bytes, Ready(f.told, f.heartbeat, f.maxAge, randomRetry(retryMost))...)
 }
 
+// padding is a comment of 2 KiB.
 var padding = func() []byte {
 	b := make([]byte, 2050)
 	for i := range b {
@@ -180,6 +183,7 @@ var padding = func() []byte {
 	return b
 }()
 
+// bye appends stream.bye.
 func (f *Feed) bye(o *output, end End) step {
 	most := retryMost
 	if end == EndShutdown {
@@ -190,9 +194,10 @@ func (f *Feed) bye(o *output, end End) step {
 	return step{end: end}
 }
 
+// randomRetry is a random time from retryLeast to most.
 func randomRetry(most time.Duration) time.Duration { return retryLeast + rand.N(most-retryLeast) }
 
-// events appends what there is of events.
+// events appends the events that wait, at most about partBytes.
 func (f *Feed) events(o *output) step {
 	frames, from, err := f.sub.take(o.frames[:0], chunkFrames, partBytes)
 	o.frames = frames
@@ -219,7 +224,8 @@ func (f *Feed) events(o *output) step {
 	return step{more: from == supplyMore}
 }
 
-// trouble tells the reader why there are no events, unless it is a passing reason.
+// trouble appends what the reader has to know about an error of the subscription. After an
+// unreadable log it waits and tries again.
 func (f *Feed) trouble(o *output, err error) step {
 	var gap *GapError
 	switch {
@@ -234,11 +240,11 @@ func (f *Feed) trouble(o *output, err error) step {
 	return step{}
 }
 
-// quiet does what is due when there are no more events.
+// quiet appends a checkpoint or a heartbeat if that is due.
 func (f *Feed) quiet(o *output, wrote bool) {
 	if past(f.checkpoint, o.now) {
 		f.checkpoint = o.now + checkpointEvery
-		// An old cursor would look like a gap one day, though only other topics went on.
+		// Retention would overtake a cursor that stays while only other topics have events.
 		if at := f.sub.Cursor(); f.sub.Drained() && at.Position > f.told.Position {
 			f.told, wrote = at, true
 			o.bytes = append(o.bytes, Checkpoint(at)...)
@@ -253,7 +259,7 @@ func (f *Feed) quiet(o *output, wrote bool) {
 	}
 }
 
-// next is when something is due again.
+// next is the earliest time at which compose has something to do.
 func (f *Feed) next() time.Duration {
 	next := f.beat
 	for _, due := range [...]time.Duration{f.checkpoint, f.warning, f.expires, f.age, f.readable} {

@@ -8,20 +8,21 @@ import (
 
 // A Log is the durable, ordered record of events that a [Hub] follows.
 type Log interface {
-	// Read returns at most q.Limit events after q.After, fewer where they are large, in
-	// order, and the state of the log, both from one snapshot. Events it cannot represent are left out. It
-	// does not judge whether q.After is still readable: see [State.Judge].
+	// Read returns at most q.Limit events after q.After in order, fewer if they are large,
+	// and the state of the log, both from one snapshot. It leaves out events that it
+	// cannot represent. It does not judge whether q.After is still readable; see
+	// [State.Judge].
 	Read(ctx context.Context, q Query) (Batch, error)
 }
 
 // A Query says which events to read.
 type Query struct {
-	After  int64
-	Topics []Topic // none: all topics
-	Limit  int
+	After  int64   // position
+	Topics []Topic // empty: all topics
+	Limit  int     // of events
 }
 
-// A Batch is what a [Log] read.
+// A Batch is the result of a read of a [Log].
 type Batch struct {
 	Events []Event
 	// Through is the last position that the read covers: everything of the topics
@@ -30,15 +31,15 @@ type Batch struct {
 	State   State
 }
 
-// State is what a log knows of itself at one moment.
+// State is the state of a log at one moment.
 type State struct {
-	Head   int64   // the last position, or the floor when no event is left
-	Floor  int64   // positions at or before it are gone
-	Epochs []Epoch // all of them, oldest first; never empty
+	Head   int64   // the last position, or the floor if no event is left
+	Floor  int64   // events at or before this position are gone
+	Epochs []Epoch // all epochs, oldest first; never empty
 }
 
-// An Epoch is one uninterrupted history. Each begins where a promotion or a restore
-// broke the one before off.
+// An Epoch is one uninterrupted history. A promotion or a restore of the database ends one
+// epoch and begins the next.
 type Epoch struct {
 	Number       int64
 	StartedAfter int64 // the last position of the history before it
@@ -54,7 +55,7 @@ func (s State) Cursor(position int64) Cursor {
 	return Cursor{s.Epochs[0].Number, position}
 }
 
-// newest is the number of the present epoch, 0 when nothing was read yet.
+// newest is the number of the last epoch; 0 for the zero State.
 func (s State) newest() int64 {
 	if len(s.Epochs) == 0 {
 		return 0
@@ -65,9 +66,9 @@ func (s State) newest() int64 {
 // HeadCursor is the cursor of the head.
 func (s State) HeadCursor() Cursor { return s.Cursor(s.Head) }
 
-// Judge says whether a reader can resume exactly from the cursor. It returns nil
-// when it can, and otherwise the gap: expired when retention removed what follows
-// the cursor, restored when the cursor lies in a history that this log isn't.
+// Judge reports whether a reader can resume exactly from a cursor: nil if it can, or else
+// the gap. The gap is expired if retention has removed events after the cursor, and
+// restored if the cursor is of a history that this log does not have.
 func (s State) Judge(c Cursor) *GapError {
 	switch {
 	case c.Position > s.endOf(c.Epoch):
@@ -78,7 +79,7 @@ func (s State) Judge(c Cursor) *GapError {
 	return nil
 }
 
-// endOf is the last position of an epoch, -1 when it never was.
+// endOf is the last position of an epoch; -1 if there is no such epoch.
 func (s State) endOf(epoch int64) int64 {
 	for i, e := range s.Epochs {
 		switch {
@@ -92,24 +93,24 @@ func (s State) endOf(epoch int64) int64 {
 	return -1
 }
 
-// A GapReason says why a reader could not resume exactly.
+// A GapReason says why a reader cannot resume exactly.
 type GapReason string
 
 // The reasons of a gap.
 const (
-	GapExpired  GapReason = "expired"  // older than the log keeps
-	GapRestored GapReason = "restored" // the database was restored, or never had it
+	GapExpired  GapReason = "expired"  // the cursor is older than the log
+	GapRestored GapReason = "restored" // the database was restored, or never had the cursor
 )
 
-// ErrGone is what every [GapError] is, by errors.Is.
+// ErrGone is the target that each [GapError] matches with errors.Is.
 var ErrGone = errors.New("cursor is gone")
 
-// A GapError says that events between two cursors cannot be given: whoever needs
-// them re-reads what they described.
+// A GapError says that the events between two cursors cannot be delivered. A client
+// reloads the data that they describe.
 type GapError struct {
 	Reason  GapReason
-	From    Cursor // what the reader had
-	Resumed Cursor // where it goes on: the head
+	From    Cursor // of the reader
+	Resumed Cursor // where the reader goes on: the head
 }
 
 // Error names the reason and both cursors.
@@ -117,5 +118,5 @@ func (e *GapError) Error() string {
 	return fmt.Sprintf("cursor %v is gone (%s), resumed at %v", e.From, e.Reason, e.Resumed)
 }
 
-// Is makes every gap an [ErrGone].
+// Is reports whether target is [ErrGone].
 func (e *GapError) Is(target error) bool { return target == ErrGone }

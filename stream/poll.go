@@ -20,10 +20,11 @@ const (
 type PollConfig struct {
 	Topics []Topic
 	Start  Start
-	Until  time.Time // the wait is over; in the past: the poll does not wait
+	Until  time.Time // the end of the wait; in the past: the poll does not wait
 	Limit  int       // of frames in the answer
-	// Ended is called once when the poll is over, with the connection that was taken
-	// over if it can be used again. It is called by a worker and must not block.
+	// Ended is called once when the poll is answered, has failed or is closed, with the
+	// connection that was taken over if it can be used again. It may be called by a worker
+	// and must not block.
 	Ended func(end End, conn net.Conn)
 }
 
@@ -46,11 +47,11 @@ type PollResult struct {
 // end of the wait, and then answered. It must be given to TakeOver or Run, or be closed.
 type LongPoll struct {
 	driver
-	answer func(PollResult) []byte
+	answer func(PollResult) []byte // encodes
 	limit  int
 	until  time.Duration // by the hub's clock
-	due    time.Duration // of an answer that is spread; 0: there is none
-	waited bool
+	due    time.Duration // of an answer that is delayed; 0: there is none
+	waited bool          // there was nothing to answer with at first
 }
 
 // OpenPoll begins a poll. It returns ErrClosed or ErrNotReady.

@@ -10,64 +10,64 @@ import (
 )
 
 const (
-	// replayFrames is how many events one read of the log for readers that are behind
-	// takes, and foldTopics how many topics it asks for at most.
+	// replayFrames is the most events that one read of the log for readers returns.
 	replayFrames = 1000
-	foldTopics   = 256
+	// foldTopics is the most topics that one such read asks for.
+	foldTopics = 256
 )
 
-// Replays are the reads of the log for readers that the ring cannot help. Few happen
-// at once, and each is for all who can use it: readers of the same topics who come
-// back together cost one read, and not one each. Who leaves is read for no more, so no
-// more wait than there are subscriptions.
+// Replays are the reads of the log for readers that are behind the ring. At most
+// HubConfig.Replays happen at the same time, and each serves every waiting reader that can
+// use it: readers of the same topics that return together cost one read. A subscription
+// that closes stops waiting, so at most as many replays wait as there are subscriptions.
 type replays struct {
 	hub  *Hub
-	bell chan struct{} // a reader waits
+	wake chan struct{} // holds a token for each goroutine that may have something to read
 
-	// mu guards what follows. It may be taken under a shard's lock, and not the other
-	// way round.
+	// mu guards waiting and places. It may be locked under the lock of a shard, but not
+	// the other way round.
 	mu      sync.Mutex
-	waiting list.List                       // of *replay; first come, first served
-	places  map[*Subscription]*list.Element // in it
+	waiting list.List                       // of *replay, the oldest first
+	places  map[*Subscription]*list.Element // the elements of waiting
 }
 
-// A replay is a reader who waits for the log.
+// A replay is a subscription that waits for a read of the log.
 type replay struct {
 	sub    *Subscription
 	topics []Topic
 	from   Cursor
-	breaks int // the hub's, when from was taken
+	breaks int // the hub's when from was valid
 }
 
 func newReplays(h *Hub) *replays {
 	return &replays{
-		hub: h, bell: make(chan struct{}, h.cfg.Replays), places: make(map[*Subscription]*list.Element),
+		hub: h, wake: make(chan struct{}, h.cfg.Replays), places: make(map[*Subscription]*list.Element),
 	}
 }
 
-// add has the log read for a reader, who is marked when that is done.
+// add has the log read for a subscription, which is marked afterwards.
 func (r *replays) add(p *replay) {
 	r.mu.Lock()
 	r.places[p.sub] = r.waiting.PushBack(p)
 	r.mu.Unlock()
-	r.ring()
+	r.notify()
 }
 
-// forget takes a reader who leaves out of those who wait.
+// forget removes the replay of a subscription that closes.
 func (r *replays) forget(s *Subscription) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if place := r.places[s]; place != nil {
-		r.remove(place)
+		r.removeLocked(place)
 	}
 }
 
-func (r *replays) remove(place *list.Element) {
+func (r *replays) removeLocked(place *list.Element) {
 	delete(r.places, r.waiting.Remove(place).(*replay).sub)
 }
 
-// line yields who waits, and may be taken out of the line then.
-func (r *replays) line() iter.Seq2[*list.Element, *replay] {
+// allLocked yields the waiting replays. The one that is yielded may be removed.
+func (r *replays) allLocked() iter.Seq2[*list.Element, *replay] {
 	return func(yield func(*list.Element, *replay) bool) {
 		for place, next := r.waiting.Front(), (*list.Element)(nil); place != nil; place = next {
 			next = place.Next()
@@ -78,18 +78,19 @@ func (r *replays) line() iter.Seq2[*list.Element, *replay] {
 	}
 }
 
-func (r *replays) ring() {
+// notify wakes a goroutine that reads.
+func (r *replays) notify() {
 	select {
-	case r.bell <- struct{}{}:
-	default: // all readers of the log are up
+	case r.wake <- struct{}{}:
+	default: // there is a token for each goroutine
 	}
 }
 
-// run reads until ctx ends.
+// run reads the log until ctx ends. HubConfig.Replays goroutines call it.
 func (r *replays) run(ctx context.Context) {
 	for {
 		select {
-		case <-r.bell:
+		case <-r.wake:
 		case <-ctx.Done():
 			return
 		}
@@ -99,9 +100,10 @@ func (r *replays) run(ctx context.Context) {
 	}
 }
 
-// fold takes who waits longest, and with him those who find what they need in the same
-// read or may do so: it begins before him when that still reaches past him, for a read
-// of so many events covers at least as many positions.
+// fold removes the replay that has waited longest and every other one whose next events
+// can be in the same read, and returns them with the position after which to read. The
+// read may start up to replayFrames positions earlier than the first replay, to include
+// others: 1,000 events span at least 1,000 positions, so it still reaches the first one.
 func (r *replays) fold() (group []*replay, after int64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -110,13 +112,13 @@ func (r *replays) fold() (group []*replay, after int64) {
 	}
 	first := r.waiting.Front().Value.(*replay).from.Position
 	after = first
-	for _, p := range r.line() {
+	for _, p := range r.allLocked() {
 		if at := p.from.Position; at < after && at > first-replayFrames {
 			after = at
 		}
 	}
 	topics := make(map[Topic]struct{})
-	for place, p := range r.line() {
+	for place, p := range r.allLocked() {
 		if len(group) > 0 && (p.from.Position < after || len(topics)+fresh(topics, p.topics) > foldTopics) {
 			continue
 		}
@@ -124,11 +126,12 @@ func (r *replays) fold() (group []*replay, after int64) {
 			topics[t] = struct{}{}
 		}
 		group = append(group, p)
-		r.remove(place)
+		r.removeLocked(place)
 	}
 	return group, after
 }
 
+// fresh is how many of the topics are not known.
 func fresh(known map[Topic]struct{}, topics []Topic) (n int) {
 	for _, t := range topics {
 		if _, ok := known[t]; !ok {
@@ -138,7 +141,8 @@ func fresh(known map[Topic]struct{}, topics []Topic) (n int) {
 	return n
 }
 
-// read reads the log once and hands out what it found. Who stands beyond that asks anew.
+// read reads the log once and answers each replay of the group. A subscription that the
+// read did not reach asks again.
 func (r *replays) read(ctx context.Context, group []*replay, after int64) {
 	topics := make(map[Topic][]*Frame)
 	query := Query{After: after, Limit: replayFrames}
@@ -169,7 +173,7 @@ func (r *replays) read(ctx context.Context, group []*replay, after int64) {
 	}
 }
 
-// take gives the reader its share of what was read.
+// take gives a subscription its part of what was read.
 func (p *replay) take(batch Batch, frames []*Frame, byTopic map[Topic][]*Frame) {
 	s := p.sub
 	if gap := batch.State.Judge(p.from); gap != nil {
@@ -181,7 +185,7 @@ func (p *replay) take(batch Batch, frames []*Frame, byTopic map[Topic][]*Frame) 
 		return
 	}
 	mine := p.share(frames, byTopic)
-	reach := batch.State.Cursor(max(batch.Through, p.from.Position)) // never back
+	reach := batch.State.Cursor(max(batch.Through, p.from.Position)) // never moves back
 	whole := batch.Through == batch.State.Head
 	if n := fit(mine, chunkBytes); n < len(mine) {
 		mine, reach, whole = mine[:n:n], mine[n-1].Cursor, false
@@ -192,8 +196,8 @@ func (p *replay) take(batch Batch, frames []*Frame, byTopic map[Topic][]*Frame) 
 	})
 }
 
-// share are the frames that the reader reads and has not had. Readers of one topic
-// share them, and their array.
+// share returns the frames of the subscription's topics after its cursor. Subscriptions to
+// one topic share the array.
 func (p *replay) share(frames []*Frame, byTopic map[Topic][]*Frame) []*Frame {
 	if len(p.topics) == 1 {
 		mine := byTopic[p.topics[0]]

@@ -5,15 +5,15 @@ import (
 	"sort"
 )
 
-// A ring keeps the most recent frames of the log, so that a reader that was away for
-// a moment resumes without the database. Its owner guards it.
+// A ring keeps the most recent frames of the log in memory, so that a reader that was away
+// for a moment resumes without the database. The lock of the hub guards it.
 type ring struct {
 	maxFrames int
 	maxBytes  int
 
 	frames []*Frame // in order of position
 	bytes  int      // of the frames
-	after  int64    // every event after it, up to the head, is in frames
+	after  int64    // the ring has every event after this position
 	latest latest   // of the frames
 }
 
@@ -21,7 +21,7 @@ func newRing(maxFrames, maxBytes int) ring {
 	return ring{maxFrames: maxFrames, maxBytes: maxBytes, latest: make(latest)}
 }
 
-// push appends the next frame of the log and forgets what is over the bounds.
+// push appends the next frame of the log and drops the oldest ones over the bounds.
 func (r *ring) push(f *Frame) {
 	r.frames = append(r.frames, f)
 	r.bytes += len(f.sse)
@@ -36,18 +36,17 @@ func (r *ring) push(f *Frame) {
 	}
 }
 
-// reset empties the ring: it begins anew after the position.
+// reset empties the ring, which then begins after the position.
 func (r *ring) reset(after int64) {
 	r.frames, r.bytes, r.after, r.latest = nil, 0, after, make(latest)
 }
 
-// maxScan bounds how many frames one look into the ring passes by, because it
-// happens under the hub's lock.
+// maxScan bounds how many frames one scan looks at, because it holds the lock of the hub.
 const maxScan = 4096
 
-// scan returns the frames that follow a position that the ring covers and that a
-// reader reads, as many as fit, and the last position it looked at. That is past the
-// last frame of the ring exactly when done.
+// scan returns the frames of the topics after a position that the ring covers: as many as
+// fit into a backlog. through is the last position that it looked at; done reports that
+// this was the last frame of the ring.
 func (r *ring) scan(after int64, topics []Topic) (found []*Frame, through int64, done bool) {
 	first := sort.Search(len(r.frames), func(i int) bool {
 		return r.frames[i].Cursor.Position > after

@@ -5,63 +5,34 @@ import (
 	"time"
 )
 
-// A Transport is how a reader is served.
-type Transport string
-
-// The transports.
-const (
-	SSE  Transport = "sse"
-	Poll Transport = "poll"
-)
-
-// An End is why a reader is over.
-type End string
-
-// The ends of readers. The first four are the reasons of stream.bye.
-const (
-	EndShutdown End = "shutdown" // the server stops
-	EndAge      End = "age"      // the stream is old; a new one spreads the load anew
-	EndSlow     End = "slow"     // the socket took too long for one part
-	EndExpired  End = "expired"  // the token ended
-	EndStalled  End = "stalled"  // the socket took nothing for too long
-	EndLeft     End = "left"     // the client hung up, or the network did
-	EndAnswered End = "answered" // a poll has its answer
-)
-
-// Ended names what Stats counts ends by.
-type Ended struct {
-	Transport Transport
-	End       End
-}
-
-// Stats are the figures of a hub since it began, and of this moment.
+// Stats are the figures of a hub: counts since it began, and gauges of this moment.
 type Stats struct {
-	Head      Cursor
-	Floor     int64               // of the log, when it was last read: positions at or before it are gone
-	Lag       time.Duration       // from the commit of an event until it was read here, the last time
-	Readable  bool                // the log could be read, the last time
-	Readers   map[Transport]int64 // at the moment
-	Behind    int64               // of these, who hold a position and read on from it
-	Unsent    int64               // bytes that sockets have not taken yet
-	Events    int64               // read from the log
-	Delivered int64               // events written to streams, each as often as it had readers
-	Writes    int64               // to streams
-	Bytes     int64               // of these
-	Conflated int64               // events left out in favour of a later state
-	RingReads int64               // of readers that were behind: answered from memory
-	LogReads  int64               // of these: those that memory could not answer,
-	Reads     int64               // and what they cost: reads of the log, each for many
+	Head      Cursor              // the last event that was handed out
+	Floor     int64               // of the log at its last read: positions at or before it are gone
+	Lag       time.Duration       // from the commit of an event until the last read of the log got it
+	Readable  bool                // the last read of the log succeeded
+	Readers   map[Transport]int64 // gauge: open readers
+	Behind    int64               // gauge: readers that read on from the ring or the log
+	Unsent    int64               // gauge: bytes that the sockets of readers have not taken yet
+	Events    int64               // events read from the log
+	Delivered int64               // events written to streams, each once for each reader
+	Writes    int64               // writes to streams
+	Bytes     int64               // bytes written to streams
+	Conflated int64               // events left out in favor of a later one, once for each reader
+	RingReads int64               // reads of readers that are behind, answered from the ring
+	LogReads  int64               // reads of readers that are behind, for which the log was read
+	Reads     int64               // reads of the log for readers; one serves many LogReads
 	Ended     map[Ended]int64     // readers that have ended
-	Latency   Latency             // from commit to write, of delivered events
-	Breaks    int                 // how often the log broke off, or began a new epoch
+	Latency   Latency             // from the commit to the write of delivered events
+	Breaks    int                 // times that the log broke off or began a new epoch
 }
 
 func newStats() Stats {
 	return Stats{Readers: make(map[Transport]int64), Ended: make(map[Ended]int64)}
 }
 
-// LatencyBounds are the upper bounds of the buckets of a [Latency], but for the last,
-// which has none.
+// LatencyBounds are the upper bounds of the buckets of a [Latency]. The last bucket has
+// no bound.
 var LatencyBounds = [...]time.Duration{
 	time.Millisecond, 2500 * time.Microsecond, 5 * time.Millisecond, 10 * time.Millisecond, 25 * time.Millisecond,
 	50 * time.Millisecond, 100 * time.Millisecond, 250 * time.Millisecond, 500 * time.Millisecond,
@@ -83,18 +54,18 @@ func (l *Latency) add(d time.Duration) {
 	l.Sum += d
 }
 
-// A tally is what one worker, or one stream with a goroutine of its own, has counted
-// and not told yet.
+// A tally is what a worker or a goroutine has counted and not yet added to the figures of
+// its shard.
 type tally struct {
 	delivered, writes, bytes, unsent int64
 	latency                          Latency
 }
 
-// frame counts an event that is written at a time, which had been committed before.
+// frame counts an event that is written at a time.
 func (t *tally) frame(f *Frame, at time.Time) {
 	t.delivered++
 	if !f.Committed.IsZero() {
-		t.latency.add(max(0, at.Sub(f.Committed))) // clocks may differ
+		t.latency.add(max(0, at.Sub(f.Committed))) // the clocks of database and server may differ
 	}
 }
 
@@ -106,6 +77,7 @@ func (t *tally) wrote(transport Transport, bytes int) {
 	}
 }
 
+// flush adds the tally to figures and empties it.
 func (t *tally) flush(into *Stats) {
 	into.Delivered += t.delivered
 	into.Writes += t.writes
@@ -118,7 +90,7 @@ func (t *tally) flush(into *Stats) {
 	*t = tally{}
 }
 
-// add sums the figures of shards.
+// add adds the figures of a shard.
 func (s *Stats) add(shard Stats) {
 	for t, n := range shard.Readers {
 		s.Readers[t] += n

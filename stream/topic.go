@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// Sentinels that the parsers of this package wrap.
+// The errors of the parsers of this package wrap these.
 var (
 	ErrTopic = errors.New("invalid topic")
 	ErrName  = errors.New("invalid event name")
@@ -21,13 +21,13 @@ const (
 	maxNameBytes = 64
 )
 
-// A Topic is what readers subscribe to: "<kind>:<id>", like post:42. It comes from
-// [ParseTopic] or [NewTopic] alone, so it cannot hold a space, a control character
-// or a newline. Topics are equal when their bytes are.
+// A Topic is what readers subscribe to: "<kind>:<id>", like post:42. It comes only from
+// [ParseTopic] or [NewTopic], so it contains no space and no control character. Topics
+// are equal if their bytes are equal.
 type Topic struct{ text string }
 
-// ParseTopic reads "<kind>:<id>". A kind is 1–32 of a–z, 0–9 and "-", beginning with
-// a letter; for the id see [ValidID]. Its error wraps [ErrTopic].
+// ParseTopic reads "<kind>:<id>". A kind is 1 to 32 bytes of a–z, 0–9 and "-", beginning
+// with a letter. [ValidID] has the rules of the id. The error wraps [ErrTopic].
 func ParseTopic(s string) (Topic, error) {
 	kind, id, ok := strings.Cut(s, ":")
 	if !ok {
@@ -54,9 +54,9 @@ func validKind(s string) bool {
 	return only(s, func(c byte) bool { return lowerOrDigit(c) || c == '-' })
 }
 
-// ValidID reports why an id of a post or user cannot be one: it must be 1–200 bytes
-// of A–Z a–z 0–9 . _ ~ : / | @ + = , - and neither "." nor "..". Its error wraps
-// [ErrID].
+// ValidID returns an error if s is no valid id of a post or user. An id is 1 to 200 bytes
+// of A–Z a–z 0–9 . _ ~ : / | @ + = , - and neither "." nor "..", which clients resolve as
+// folders of a path. The error wraps [ErrID].
 func ValidID(s string) error {
 	switch {
 	case s == "" || len(s) > MaxIDBytes:
@@ -84,13 +84,13 @@ func only(s string, ok func(byte) bool) bool {
 	return true
 }
 
-// Kind is what stands before the colon.
+// Kind is the part before the colon.
 func (t Topic) Kind() string {
 	kind, _, _ := strings.Cut(t.text, ":")
 	return kind
 }
 
-// ID is what stands after the colon.
+// ID is the part after the colon.
 func (t Topic) ID() string {
 	_, id, _ := strings.Cut(t.text, ":")
 	return id
@@ -101,24 +101,3 @@ func (t Topic) String() string { return t.text }
 
 // MarshalText writes the topic's text, so that JSON holds it as a string.
 func (t Topic) MarshalText() ([]byte, error) { return []byte(t.text), nil }
-
-// A Name says what happened: the SSE event field. It comes from [ParseName] alone
-// or from this package's constants.
-type Name struct{ text string }
-
-// ParseName reads 1–64 of a–z, 0–9, "." and "-". Its error wraps [ErrName].
-func ParseName(s string) (Name, error) {
-	if s == "" || len(s) > maxNameBytes {
-		return Name{}, fmt.Errorf("%w: want 1 to %d bytes", ErrName, maxNameBytes)
-	}
-	if !only(s, func(c byte) bool { return lowerOrDigit(c) || c == '.' || c == '-' }) {
-		return Name{}, fmt.Errorf("%w: want only a-z 0-9 . -", ErrName)
-	}
-	return Name{s}, nil
-}
-
-// String is the name's text.
-func (n Name) String() string { return n.text }
-
-// MarshalText writes the name's text, so that JSON holds it as a string.
-func (n Name) MarshalText() ([]byte, error) { return []byte(n.text), nil }

@@ -4,28 +4,29 @@ import "time"
 
 const (
 	wheelSlot  = 16 * time.Millisecond
-	wheelSlots = 1024 // 16 s around: what is due later comes by again until it is
+	wheelSlots = 1024 // 16 s; a later time is set again when its slot fires
 )
 
-// A wheel is the timers of a shard: one slot after another comes due, and with it
-// whoever hangs in it. Setting and removing one costs no allocation and no search.
-// Its shard's lock guards it.
+// A wheel is the timers of a shard: a ring of slots, each with a list of subscriptions.
+// The slots fire one after the other, 16 ms apart. To set or remove a timer takes no
+// allocation and no search. The lock of the shard guards a wheel.
 type wheel struct {
-	slots []*Subscription // the first of each, a list through timer.next
-	at    int64           // the slots before it were turned past
-	size  int
+	slots []*Subscription // the first subscription of each slot; timer.next links the rest
+	at    int64           // the last slot that has fired
+	size  int             // subscriptions in the wheel
 }
 
-// A timer is a subscription's place in the wheel.
+// A timer is the place of a subscription in the wheel.
 type timer struct {
 	next, prev *Subscription
-	slot       int64 // 0: in none; slots are counted from the hub's beginning
+	slot       int64 // counted since the hub began; 0: not in the wheel
 }
 
 func newWheel() wheel { return wheel{slots: make([]*Subscription, wheelSlots)} }
 
-// set makes the subscription due at a time, or at the wheel's horizon when that is
-// nearer, and at no other. It returns when that will be.
+// set makes the timer of a subscription fire at a time, rounded up to a slot, or after one
+// turn of the wheel if that is earlier. An older setting is lost. It returns the time at
+// which the timer will fire.
 func (w *wheel) set(s *Subscription, at time.Duration) time.Duration {
 	slot := max(w.at+1, min(int64((at+wheelSlot-1)/wheelSlot), w.at+wheelSlots-1))
 	due := time.Duration(slot) * wheelSlot
@@ -43,7 +44,7 @@ func (w *wheel) set(s *Subscription, at time.Duration) time.Duration {
 	return due
 }
 
-// remove makes it due at no time.
+// remove takes a subscription out of the wheel, if it is there.
 func (w *wheel) remove(s *Subscription) {
 	t := s.entry.timer
 	if t.slot == 0 {
@@ -61,7 +62,7 @@ func (w *wheel) remove(s *Subscription) {
 	w.size--
 }
 
-// turn calls fire for each that has come due, which is in the wheel no more.
+// turn removes the subscriptions whose slot has come, and calls fire for each.
 func (w *wheel) turn(now time.Duration, fire func(*Subscription)) {
 	until := int64(now / wheelSlot)
 	if w.size == 0 || until-w.at > wheelSlots {
@@ -76,7 +77,7 @@ func (w *wheel) turn(now time.Duration, fire func(*Subscription)) {
 	}
 }
 
-// next is how long until something may be due.
+// next is how long until the next slot with a subscription fires; an hour if there is none.
 func (w *wheel) next(now time.Duration) time.Duration {
 	if w.size == 0 {
 		return time.Hour

@@ -5,12 +5,14 @@ import (
 	"time"
 )
 
-// A worker serves the marked subscriptions of a shard. What it holds is scratch space
-// that all of them share: none keeps a buffer of its own while it has nothing to write.
+// A worker serves the marked subscriptions of a shard. All of them share its output.
 type worker struct {
 	output
 	shard *shard
 }
+
+// tickEvery is how many readers a worker serves before it reads the clock again.
+const tickEvery = 64
 
 func newWorker(sh *shard) *worker {
 	w := &worker{shard: sh}
@@ -18,7 +20,7 @@ func newWorker(sh *shard) *worker {
 	return w
 }
 
-// run serves until ctx ends, and then ends what the shard still serves.
+// run serves until ctx ends, and then ends the readers that are left.
 func (sh *shard) run(ctx context.Context) {
 	w := newWorker(sh)
 	timer := time.NewTimer(time.Hour)
@@ -27,35 +29,36 @@ func (sh *shard) run(ctx context.Context) {
 	for {
 		var wait time.Duration
 		if batch, wait = sh.due(batch[:0], sh.hub.now()); len(batch) > 0 {
-			w.serveAll(batch)
+			w.serve(batch)
 			clear(batch)
-		} else {
-			timer.Reset(wait)
-			select {
-			case <-sh.marks:
-			case <-timer.C:
-			case <-ctx.Done():
-				w.abandon()
-				return
-			}
+			continue
+		}
+		timer.Reset(wait)
+		select {
+		case <-sh.marks:
+		case <-timer.C:
+		case <-ctx.Done():
+			w.stop()
+			return
 		}
 	}
 }
 
-// due takes what is marked, and what the time has come for. When there is none it
-// tells how long until then.
-func (sh *shard) due(batch []*Subscription, now time.Duration) ([]*Subscription, time.Duration) {
+// due takes the marked subscriptions, after it has marked those whose timer has fired. It
+// reuses the array of batch. If there are none, wait is how long until a timer fires.
+func (sh *shard) due(batch []*Subscription, now time.Duration) (marked []*Subscription, wait time.Duration) {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	sh.wheel.turn(now, sh.markLocked)
 	sh.pace.release(now)
-	batch, sh.marked = sh.marked, batch
-	return batch, min(sh.wheel.next(now), sh.pace.next(now))
+	marked, sh.marked = sh.marked, batch
+	return marked, min(sh.wheel.next(now), sh.pace.next(now))
 }
 
-func (w *worker) serveAll(batch []*Subscription) {
+// serve runs the driver of each subscription once.
+func (w *worker) serve(batch []*Subscription) {
 	for i, s := range batch {
-		if i%64 == 0 {
+		if i%tickEvery == 0 {
 			w.tick(w.shard.hub)
 		}
 		s.owner.serve(w)
@@ -65,9 +68,9 @@ func (w *worker) serveAll(batch []*Subscription) {
 	w.count.flush(&w.shard.count)
 }
 
-// abandon ends what is still there when the hub stops running: its time to say
-// goodbye is over.
-func (w *worker) abandon() {
+// stop closes the shard and ends the readers whose connections were taken over, without
+// stream.bye: the time for that is over when the hub stops running.
+func (w *worker) stop() {
 	w.shard.mu.Lock()
 	w.shard.closed, w.shard.stopped = true, true
 	var left []*Subscription

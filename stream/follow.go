@@ -1,0 +1,165 @@
+package stream
+
+import (
+	"context"
+	"time"
+)
+
+// How a hub follows the log: one goroutine reads it, from its head on, and hands each batch
+// to the ring and the shards.
+
+// follow reads the log when a doorbell rings: at once after a read that brought few events,
+// but not before Gather has passed after a read that brought many.
+func (h *Hub) follow(ctx context.Context) {
+	for {
+		began, before := time.Now(), h.events // only this goroutine changes events
+		err := h.catchUp(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		h.note(ctx, err)
+		pause := h.cfg.Tick
+		if err != nil {
+			pause = min(pause, time.Second)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-h.wake:
+			if h.events-before > few {
+				h.gather(ctx, began)
+			}
+		case <-time.After(pause):
+		}
+	}
+}
+
+// few is how many events one write brings: a comment, its count and two notifications.
+const few = 4
+
+// gather waits until Gather has passed since a read began.
+func (h *Hub) gather(ctx context.Context, began time.Time) {
+	left := h.cfg.Gather - time.Since(began)
+	if left <= 0 {
+		return
+	}
+	select {
+	case <-time.After(left):
+	case <-ctx.Done():
+	}
+}
+
+// note keeps the outcome of a read for Err and Stats, and logs when it changes.
+func (h *Hub) note(ctx context.Context, err error) {
+	h.mu.Lock()
+	before := h.err
+	h.err = err
+	h.mu.Unlock()
+	switch {
+	case err != nil && before == nil:
+		h.cfg.Logger.WarnContext(ctx, "log cannot be read", "err", err)
+	case err == nil && before != nil:
+		h.cfg.Logger.InfoContext(ctx, "log is read again")
+	}
+}
+
+// catchUp reads the log up to its head.
+func (h *Hub) catchUp(ctx context.Context) error {
+	if !h.isLoaded() {
+		if err := h.load(ctx); err != nil {
+			return err
+		}
+	}
+	for {
+		from := h.Head() // only this goroutine moves it
+		batch, err := h.log.Read(ctx, Query{After: from.Position, Limit: h.cfg.Batch})
+		if err != nil {
+			return err
+		}
+		if gap := batch.State.Judge(from); gap != nil {
+			h.cfg.Logger.WarnContext(ctx, "log broke off", "reason", gap.Reason, "from", gap.From.String(), "resumed", gap.Resumed.String())
+			h.restart(batch.State)
+			continue
+		}
+		h.apply(batch, encode(batch.Events))
+		if batch.Through == batch.State.Head {
+			return nil
+		}
+	}
+}
+
+// load sets where the ring begins. catchUp then fills it before the first subscription.
+func (h *Hub) load(ctx context.Context) error {
+	batch, err := h.log.Read(ctx, Query{Limit: 1})
+	if err != nil {
+		return err
+	}
+	after := max(batch.State.Floor, batch.State.Head-int64(h.cfg.RingEvents))
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.ring.reset(after)
+	h.head = batch.State.Cursor(after)
+	h.tip = h.head
+	return nil
+}
+
+// encode makes the frames of events.
+func encode(events []Event) []*Frame {
+	frames := make([]*Frame, len(events))
+	for i, e := range events {
+		frames[i] = NewFrame(e)
+	}
+	return frames
+}
+
+// apply puts a batch into the ring, hands it to each shard and moves the head past it.
+func (h *Hub) apply(batch Batch, frames []*Frame) {
+	head := batch.State.Cursor(batch.Through)
+	h.mu.Lock()
+	renewed := batch.State.newest() != h.state.newest()
+	if renewed {
+		h.breaks++
+	}
+	for _, f := range frames {
+		h.ring.push(f)
+	}
+	h.tip, h.state, h.events = head, batch.State, h.events+int64(len(frames))
+	if h.loaded && len(frames) > 0 && !frames[0].Committed.IsZero() { // the events that are loaded at the start are old
+		h.lag = max(0, time.Since(frames[0].Committed))
+	}
+	breaks := h.breaks
+	h.mu.Unlock()
+	for _, sh := range h.shards {
+		if renewed {
+			sh.renew(batch.State, breaks)
+		}
+		sh.offer(frames, head)
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.head = head
+	if batch.Through == batch.State.Head {
+		h.loaded = true
+	}
+}
+
+// restart goes on at the head of a log that broke off. Each subscription falls behind, and
+// its cursor is judged again: it resumes exactly if it can.
+func (h *Hub) restart(state State) {
+	h.mu.Lock()
+	h.ring.reset(state.Head)
+	h.head = state.HeadCursor()
+	h.tip, h.state = h.head, state
+	h.breaks++
+	head, breaks := h.head, h.breaks
+	h.mu.Unlock()
+	for _, sh := range h.shards {
+		sh.restart(head, breaks)
+	}
+}
+
+func (h *Hub) isLoaded() bool {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	return h.loaded
+}
