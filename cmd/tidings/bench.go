@@ -11,37 +11,39 @@ import (
 	"github.com/tidings-live/tidings/cmd/internal/bench"
 )
 
+// benchCommand measures a server. The sections and their figures are described in
+// package bench.
 type benchCommand struct {
-	URL         string `name:"url" help:"Of the server to measure. Default: one of its own, durable, in a temporary folder, for as long as this takes."`
-	Secret      string `env:"TIDINGS_JWT_SECRET" help:"Secret of that server's tokens, to sign those of readers and writers with (HS256)."`
-	PID         int    `name:"pid" help:"Process id of that server, when it runs on this machine: for its CPU and memory."`
-	DatabaseURL string `name:"database-url" placeholder:"URL" help:"Database of that server: for its CPU, when it is on this machine, and for the floor, what Postgres alone takes. A scratch table is made there and dropped."`
+	URL         string `name:"url" help:"Address of the server to measure. By default, bench starts its own server and Postgres in a temporary folder."`
+	Secret      string `env:"TIDINGS_JWT_SECRET" help:"Secret of the tokens of the server at --url (HS256), to sign those of readers and writers."`
+	PID         int    `name:"pid" help:"Process id of the server at --url, if it runs on this machine. With it, CPU time and memory are measured."`
+	DatabaseURL string `name:"database-url" placeholder:"URL" help:"Address of the database of the server at --url. With it, the CPU time of Postgres is measured if it runs on this machine, and the time that Postgres alone needs, in a scratch table that is dropped."`
 
-	Against string `type:"existingfile" placeholder:"PROGRAM" help:"Another build of tidings to compare this one with: both are measured in turns, each on its own server and Postgres."`
-	Rounds  int    `default:"5" help:"How often --against measures each build. Shown are medians, least and greatest values."`
+	Against string `type:"existingfile" placeholder:"PROGRAM" help:"Program of another build of tidings. Both builds are measured in turns, each on its own server and Postgres, and compared."`
+	Rounds  int    `default:"5" help:"Number of measurements of each build, with --against. The medians and the least and greatest values are printed."`
 
-	Comments   int           `default:"300" help:"Comments that latency writes, one after another."`
-	Publishers int           `default:"16" help:"Writers at once."`
-	Duration   time.Duration `default:"10s" help:"Of each load of writes, of the storm and of the churn."`
-	Likers     int           `default:"256" help:"Writers of likes at once."`
-	Viewers    int           `default:"1000" help:"Viewers of the post that is liked."`
-	Likes      int           `default:"50000" help:"Likes that they write to one post, each by a user of its own."`
-	Events     int           `default:"5000000" help:"Events in the log of one of the servers of conditions before it is measured."`
-	Audience   int           `default:"100" help:"Readers of the one post that all writers write to."`
-	Readers    int           `default:"1000" help:"Readers of the fan-out."`
-	Stopped    int           `default:"0" help:"Readers of the fan-out beside those, who read nothing of their streams."`
-	Transport  string        `default:"sse" enum:"sse,poll" help:"Of the fan-out: ${enum}."`
-	Messages   int           `default:"300" help:"Events of the fan-out, paced; four times as many flat out."`
-	Rate       float64       `default:"50" help:"Paced events a second."`
-	Cycles     float64       `default:"1000" help:"Streams that the churn opens and closes, a second."`
-	Only       []string      `default:"latency,writes,fanout" enum:"${bench_sections}" help:"Sections: ${enum}."`
-	JSON       bool          `name:"json" help:"Print all figures as one JSON object at the end; the tables go to stderr."`
+	Comments   int           `default:"300" help:"Number of comments that the section latency writes, one after another."`
+	Publishers int           `default:"16" help:"Number of concurrent writers."`
+	Duration   time.Duration `default:"10s" help:"Duration of each load of the section writes, of storm and of churn."`
+	Likers     int           `default:"256" help:"Number of concurrent writers of likes."`
+	Viewers    int           `default:"1000" help:"Number of readers of the post that is liked."`
+	Likes      int           `default:"50000" help:"Number of likes of that post, each by another user."`
+	Events     int           `default:"5000000" help:"Number of events in the log of one of the servers of the section conditions before the measurement."`
+	Audience   int           `default:"100" help:"Number of readers of the post that all writers write to, in the section writes."`
+	Readers    int           `default:"1000" help:"Number of readers, in the section fanout."`
+	Stopped    int           `default:"0" help:"Number of additional readers that open a stream and never read it, in the section fanout."`
+	Transport  string        `default:"sse" enum:"sse,poll" help:"Transport of the readers: ${enum}."`
+	Messages   int           `default:"300" help:"Number of events of the paced part of fanout. The part at full speed has four times as many."`
+	Rate       float64       `default:"50" help:"Events per second of the paced part of fanout."`
+	Cycles     float64       `default:"1000" help:"Streams per second that churn opens and closes."`
+	Only       []string      `default:"latency,writes,fanout" enum:"${bench_sections}" help:"Sections to measure: ${enum}."`
+	JSON       bool          `name:"json" help:"Print all figures as one JSON object at the end. The tables go to standard error."`
 }
 
-// Validate implements kong's hook: these are wrong command lines.
+// Validate is called by kong. An error makes the command line a wrong one.
 func (c *benchCommand) Validate() error {
 	cfg := c.config()
-	cfg.Program = "this" // which is found later, and is not of the command line
+	cfg.Program = "this" // Run finds the path
 	return cfg.Validate()
 }
 
@@ -55,6 +57,8 @@ func (c *benchCommand) config() bench.Config {
 	}
 }
 
+// Run measures, prints tables and, if asked, JSON. It returns an error if readers lost,
+// repeated or reordered events.
 func (c *benchCommand) Run(ctx context.Context, io streams) (err error) {
 	cfg := c.config()
 	cfg.Tables, cfg.Progress = io.out, io.err

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/tidings-live/tidings/cmd/internal/bench"
+	"github.com/tidings-live/tidings/stream/streamtest"
 )
 
 func TestBench_RefusesWrongCommandLines(t *testing.T) {
@@ -39,7 +40,7 @@ func measured(t *testing.T, args ...string) (figures map[string]any, tables stri
 	if status := execute(t.Context(), args, streams{&out, &tellings}); status != 0 {
 		t.Fatalf("exit status %d\n%s", status, tellings.String())
 	}
-	must(t, json.Unmarshal(out.Bytes(), &figures))
+	streamtest.Must(t, json.Unmarshal(out.Bytes(), &figures))
 	return figures, tellings.String()
 }
 
@@ -58,7 +59,7 @@ func TestBench_MeasuresAServer(t *testing.T) {
 				}
 			}
 			left := value[int](t, s, `select count(*)::int from pg_tables where tablename like 'tidings\_bench%'`)
-			want(t, "scratch tables left behind", left, 0)
+			streamtest.Want(t, "scratch tables left behind", left, 0)
 		})
 	}
 }
@@ -84,7 +85,7 @@ func TestBench_ToleratesReadersWhoStop(t *testing.T) {
 	wantFigures(t, figures, map[string]float64{
 		"fanout.readers": 20, "fanout.stopped": 2, "fanout.paced.deliveries": 200, "fanout.flatOut.deliveries": 800, "fanout.paced.faults.lost": -1,
 	})
-	want(t, "told of them", strings.Contains(tables, "beside 2 readers who stopped reading"), true)
+	streamtest.Want(t, "told of them", strings.Contains(tables, "beside 2 readers who stopped reading"), true)
 }
 
 func TestBench_CountsLikes(t *testing.T) {
@@ -95,7 +96,7 @@ func TestBench_CountsLikes(t *testing.T) {
 	wantFigures(t, figures, map[string]float64{
 		"likes.likes": 40, "likes.writers": 4, "likes.failed": -1, "likes.counted": 40, "likes.seen.viewers": 3, "likes.likesPerSecond": 0, "likes.put.count": 40,
 	})
-	want(t, "likes in the database", value[int](t, s, `select count(*)::int from tidings.likes`), 40)
+	streamtest.Want(t, "likes in the database", value[int](t, s, `select count(*)::int from tidings.likes`), 40)
 	if title := "Likes: 4 writers onto one post with 3 viewers"; !strings.Contains(tables, title) {
 		t.Errorf("no %q in\n%s", title, tables)
 	}
@@ -181,7 +182,7 @@ func TestBench_TellsTheDatabasesTimeFromTheServers(t *testing.T) {
 	s := newSite(t)
 	srv := s.start(t)
 	other := exec.Command("sleep", "120")
-	must(t, other.Start())
+	streamtest.Must(t, other.Start())
 	t.Cleanup(func() { _ = other.Process.Kill(); _ = other.Wait() })
 	figures, _ := measured(t, "--url="+srv.url, "--secret="+testSecret, "--only=fanout", "--database-url="+s.dsn,
 		fmt.Sprintf("--pid=%d", other.Process.Pid))
@@ -194,7 +195,7 @@ func TestBench_TellsTheDatabasesTimeFromTheServers(t *testing.T) {
 func TestBench_LeavesNothingOfItsOwnServerBehind(t *testing.T) {
 	t.Parallel()
 	program, err := os.Executable()
-	must(t, err)
+	streamtest.Must(t, err)
 	var tellings bytes.Buffer
 	report, err := bench.Run(t.Context(), bench.Config{
 		Program: program, Env: append(os.Environ(), asProgram+"=1"), Only: []string{"latency", "writes"}, // the second on the data of the first
@@ -202,9 +203,9 @@ func TestBench_LeavesNothingOfItsOwnServerBehind(t *testing.T) {
 		Likers: 1, Likes: 1, Viewers: 1, Events: 1, Progress: &tellings,
 	})
 	t.Log(tellings.String())
-	must(t, err)
-	want(t, "fsync", report.Machine.Fsync, "on")
-	want(t, "loads of writes", len(report.Writes), 2)
+	streamtest.Must(t, err)
+	streamtest.Want(t, "fsync", report.Machine.Fsync, "on")
+	streamtest.Want(t, "loads of writes", len(report.Writes), 2)
 	dir := regexp.MustCompile(`starting a server in (\S+)`).FindStringSubmatch(tellings.String())
 	if dir == nil {
 		t.Fatal("where the server was is not told")
@@ -226,11 +227,11 @@ func TestBench_LeavesNothingOfItsOwnServerBehind(t *testing.T) {
 func TestBench_ComparesTwoPrograms(t *testing.T) {
 	t.Parallel()
 	program, err := os.Executable()
-	must(t, err)
+	streamtest.Must(t, err)
 	// The other program is a script that notes each start and becomes the same program.
 	other, starts := filepath.Join(t.TempDir(), "other"), filepath.Join(t.TempDir(), "starts")
 	script := fmt.Sprintf("#!/bin/sh\necho \"$1\" >> '%s'\nexec '%s' \"$@\"\n", starts, program)
-	must(t, os.WriteFile(other, []byte(script), 0o755))
+	streamtest.Must(t, os.WriteFile(other, []byte(script), 0o755))
 	var tables bytes.Buffer
 	c, err := bench.Compare(t.Context(), bench.Config{
 		Program: program, Against: other, Rounds: 2, Env: append(os.Environ(), asProgram+"=1"),
@@ -238,11 +239,11 @@ func TestBench_ComparesTwoPrograms(t *testing.T) {
 		Comments: 2, Publishers: 2, Duration: 100 * time.Millisecond, Audience: 2, Readers: 2, Messages: 2, Rate: 100, Cycles: 100,
 		Likers: 1, Likes: 2, Viewers: 1, Events: 1, Tables: &tables,
 	})
-	must(t, err)
-	must(t, c.Verdict())
+	streamtest.Must(t, err)
+	streamtest.Must(t, c.Verdict())
 	started, err := os.ReadFile(starts)
-	must(t, err)
-	want(t, "starts of the other program", string(started), strings.Repeat("dev\n", 6))
+	streamtest.Must(t, err)
+	streamtest.Want(t, "starts of the other program", string(started), strings.Repeat("dev\n", 6))
 	byName := map[string]bench.Compared{}
 	for _, f := range c.Figures {
 		byName[f.Name] = f
@@ -261,15 +262,15 @@ func TestBench_ComparesTwoPrograms(t *testing.T) {
 func TestBench_ComparesConditions(t *testing.T) {
 	t.Parallel()
 	program, err := os.Executable()
-	must(t, err)
+	streamtest.Must(t, err)
 	var tables bytes.Buffer
 	report, err := bench.Run(t.Context(), bench.Config{
 		Program: program, Env: append(os.Environ(), asProgram+"=1"), Only: []string{"conditions"},
 		Comments: 3, Publishers: 2, Duration: 100 * time.Millisecond, Audience: 2, Readers: 2, Messages: 2, Rate: 100, Cycles: 100,
 		Likers: 1, Likes: 1, Viewers: 1, Events: 50, Tables: &tables,
 	})
-	must(t, err)
-	must(t, report.Verdict())
+	streamtest.Must(t, err)
+	streamtest.Must(t, report.Verdict())
 	var names []string
 	for _, each := range report.Conditions.Each {
 		names = append(names, each.Name)
@@ -277,8 +278,8 @@ func TestBench_ComparesConditions(t *testing.T) {
 			t.Errorf("no figures: %+v", each)
 		}
 	}
-	want(t, "conditions", names, []string{"as it is", "group commit off", "50 events in the log", "beside a transaction left idle"})
-	want(t, "the first to itself", report.Conditions.Each[0].ToFirst.PerSecond, 1)
+	streamtest.Want(t, "conditions", names, []string{"as it is", "group commit off", "50 events in the log", "beside a transaction left idle"})
+	streamtest.Want(t, "the first to itself", report.Conditions.Each[0].ToFirst.PerSecond, 1)
 	if title := "Conditions: medians of 3 rounds"; !strings.Contains(tables.String(), title) {
 		t.Errorf("no %q in\n%s", title, tables.String())
 	}

@@ -16,14 +16,16 @@ import (
 	"github.com/tidings-live/tidings/api/auth"
 	"github.com/tidings-live/tidings/api/client"
 	"github.com/tidings-live/tidings/store/storetest"
+	"github.com/tidings-live/tidings/stream/streamtest"
 )
 
-// A result is what a command left behind.
+// A result is the exit status and the output of a command.
 type result struct {
 	status   int
 	out, err string
 }
 
+// command runs a command in this process.
 func command(t *testing.T, args ...string) result {
 	t.Helper()
 	var out, err strings.Builder
@@ -31,23 +33,23 @@ func command(t *testing.T, args ...string) result {
 	return result{status, out.String(), err.String()}
 }
 
-// wants wants a status, and something in what was said.
-func (r result) wants(t *testing.T, status int, said string) {
+// wants checks the status, and that the output contains the text.
+func (r result) wants(t *testing.T, status int, text string) {
 	t.Helper()
-	if r.status != status || !strings.Contains(r.out+r.err, said) {
-		t.Errorf("got %d, want %d and %q in\n%s%s", r.status, status, said, r.out, r.err)
+	if r.status != status || !strings.Contains(r.out+r.err, text) {
+		t.Errorf("got %d, want %d and %q in\n%s%s", r.status, status, text, r.out, r.err)
 	}
 }
 
-func TestExecute(t *testing.T) {
+func TestExecute_GivesTheExitStatus(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		name, line string
 		status     int
-		said       string
+		output     string
 	}{
-		{"HelpIsNoError", "--help", 0, "Serve the API"},
-		{"HelpOfACommandIsNoError", "serve --help", 0, "TIDINGS_JWT_SECRET"},
+		{"Help", "--help", 0, "Serve the API"},
+		{"HelpOfACommand", "serve --help", 0, "TIDINGS_JWT_SECRET"},
 		{"NoCommand", "", 2, "expected one of"},
 		{"UnknownCommand", "sing", 2, "unexpected argument sing"},
 		{"UnknownFlag", "tail post:a --loud", 2, "unknown flag --loud"},
@@ -61,9 +63,9 @@ func TestExecute(t *testing.T) {
 		{"ShortSecret", "serve --database-url postgres:// --no-migrate --jwt-secret short", 1, "32"},
 		{"MalformedKey", "serve --database-url postgres:// --no-migrate --jwt-public-key nonsense", 1, "PEM"},
 		{"MalformedOrigin", "serve --database-url postgres:// --no-migrate --allowed-origins nonsense", 1, "nonsense"},
-		{"NoStreamsAtAll", "serve --database-url postgres:// --max-streams 0", 2, "--max-streams"},
-		{"NoStreamsOfAnAddress", "serve --database-url postgres:// --max-streams-per-address 0", 2, "--max-streams-per-address"},
-		{"NoStreamsOfAUser", "serve --database-url postgres:// --max-streams-per-user 0", 2, "--max-streams-per-user"},
+		{"MaxStreamsOfZero", "serve --database-url postgres:// --max-streams 0", 2, "--max-streams"},
+		{"MaxStreamsPerAddressOfZero", "serve --database-url postgres:// --max-streams-per-address 0", 2, "--max-streams-per-address"},
+		{"MaxStreamsPerUserOfZero", "serve --database-url postgres:// --max-streams-per-user 0", 2, "--max-streams-per-user"},
 		{"MalformedProxy", "dev --trusted-proxies proxy.example", 2, "proxy.example"},
 		{"CertificateWithoutKey", "dev --tls-cert cert.pem", 2, "--tls-key"},
 		{"MalformedRateLimits", "dev --rate-limits some", 2, "--rate-limits"},
@@ -71,7 +73,7 @@ func TestExecute(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			command(t, strings.Fields(c.line)...).wants(t, c.status, c.said)
+			command(t, strings.Fields(c.line)...).wants(t, c.status, c.output)
 		})
 	}
 }
@@ -79,36 +81,36 @@ func TestExecute(t *testing.T) {
 func TestToken(t *testing.T) {
 	t.Parallel()
 	verifier, err := auth.NewVerifier(auth.Config{Secret: testSecret})
-	must(t, err)
+	streamtest.Must(t, err)
 
-	t.Run("SaysAllThatWasAsked", func(t *testing.T) {
+	t.Run("HasTheClaimsOfTheFlags", func(t *testing.T) {
 		t.Parallel()
 		r := command(t, "token", "--secret", testSecret, "--sub", "auth0|5f", "--name", "Ann", "--picture", "https://example.org/ann.png",
 			"--role", "moderator", "--role", "service", "--ttl", "90s")
-		want(t, "status", r.status, 0)
+		streamtest.Want(t, "status", r.status, 0)
 		who, err := verifier.Verify(strings.TrimSpace(r.out))
-		must(t, err)
+		streamtest.Must(t, err)
 		if left := time.Until(who.Expires); left < time.Minute || left > 90*time.Second {
 			t.Errorf("the token lasts %v", left)
 		}
 		who.Expires = time.Time{}
-		want(t, "the identity", who, auth.Identity{
+		streamtest.Want(t, "the identity", who, auth.Identity{
 			Subject: "auth0|5f", Name: "Ann", Picture: new("https://example.org/ann.png"), Roles: []string{"moderator", "service"},
 		})
 	})
 
-	t.Run("TakesTheSecretOfDev", func(t *testing.T) {
+	t.Run("IsSignedWithTheSecretOfDev", func(t *testing.T) {
 		t.Parallel()
 		dir := t.TempDir()
 		command(t, "token", "--sub", "ann", "--dir", dir).wants(t, 1, "TIDINGS_JWT_SECRET")
-		must(t, os.WriteFile(filepath.Join(dir, "jwt-secret"), []byte(testSecret), 0o600))
+		streamtest.Must(t, os.WriteFile(filepath.Join(dir, "jwt-secret"), []byte(testSecret), 0o600))
 		r := command(t, "token", "--sub", "ann", "--dir", dir)
-		want(t, "status", r.status, 0)
+		streamtest.Want(t, "status", r.status, 0)
 		_, err := verifier.Verify(strings.TrimSpace(r.out))
-		must(t, err)
+		streamtest.Must(t, err)
 	})
 
-	t.Run("RefusesWhatNoServerWouldTake", func(t *testing.T) {
+	t.Run("IsRefusedIfNoServerWouldAcceptIt", func(t *testing.T) {
 		t.Parallel()
 		command(t, "token", "--secret", testSecret, "--sub", "a b").wants(t, 1, "--sub")
 		command(t, "token", "--secret", testSecret, "--sub", "ann", "--ttl=-1s").wants(t, 1, "--ttl")
@@ -122,15 +124,15 @@ func TestMigrate(t *testing.T) {
 	command(t, "migrate", "--database-url", s.dsn).wants(t, 0, "schema is up to date")
 	s.exec(t, `insert into tidings.comments (post_id, author_id, body) values ('a', 'ann', 'kept')`)
 	command(t, "migrate", "--database-url", s.dsn, "--log-format", "json").wants(t, 0, `"msg":"schema is up to date"`)
-	want(t, "events", len(s.logged(t, "post:a")), 2)
-	// A pooler cannot migrate: the other URL leads past it.
+	streamtest.Want(t, "events", len(s.logged(t, "post:a")), 2)
+	// migrate uses the URL that leads to Postgres without a pooler.
 	command(t, "migrate", "--database-url", "postgres://nowhere.invalid", "--listen-url", s.dsn).wants(t, 0, "up to date")
 }
 
 func TestHealth(t *testing.T) {
 	t.Parallel()
 	srv := newSite(t).start(t)
-	want(t, "of a server", command(t, "health", "--addr", strings.TrimPrefix(srv.url, "http://")).status, 0)
+	streamtest.Want(t, "the status for a server", command(t, "health", "--addr", strings.TrimPrefix(srv.url, "http://")).status, 0)
 	command(t, "health", "--addr", "127.0.0.1:1").wants(t, 1, "refused")
 
 	over := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -140,7 +142,7 @@ func TestHealth(t *testing.T) {
 	}))
 	defer over.Close()
 	addr := over.Listener.Addr().String()
-	want(t, "of a server with a certificate", command(t, "health", "--addr", addr, "--tls-cert", "cert.pem").status, 0)
+	streamtest.Want(t, "the status for a server with a certificate", command(t, "health", "--addr", addr, "--tls-cert", "cert.pem").status, 0)
 	command(t, "health", "--addr", addr).wants(t, 1, "400")
 }
 
@@ -152,19 +154,19 @@ func TestTail(t *testing.T) {
 
 	for name, transport := range map[string][]string{"SSE": nil, "Poll": {"--poll"}} {
 		args := func(args ...string) []string { return append(append(args, "--url", srv.url), transport...) }
-		t.Run("PrintsWhatComesBy"+name, func(t *testing.T) {
+		t.Run("PrintsEventsBy"+name, func(t *testing.T) {
 			t.Parallel()
 			said := tail(t, args("--cursor", "earliest", "post:a", "post:"+name)...)
 			said.await(t, regexp.MustCompile(`1-1 +past +post:a +\{"n":1\}\n`))
-			comment(t, srv.as(t, "ann"), name, "what comes")
-			said.await(t, regexp.MustCompile(`1-\d+ +new-comment +post:`+name+` +\{.*"body":"what comes".*\}\n`))
+			comment(t, srv.as(t, "ann"), name, "hello")
+			said.await(t, regexp.MustCompile(`1-\d+ +new-comment +post:`+name+` +\{.*"body":"hello".*\}\n`))
 		})
 		t.Run("PrintsJSONBy"+name, func(t *testing.T) {
 			t.Parallel()
 			said := tail(t, args("--cursor", "1-0", "--json", "post:a")...)
 			var event client.Event
-			must(t, json.Unmarshal([]byte(said.await(t, regexp.MustCompile(`(.*"past".*)\n`))), &event))
-			want(t, "the event", event, client.Event{ID: "1-1", Name: "past", Topic: "post:a", Data: json.RawMessage(`{"n":1}`)})
+			streamtest.Must(t, json.Unmarshal([]byte(said.await(t, regexp.MustCompile(`(.*"past".*)\n`))), &event))
+			streamtest.Want(t, "the event", event, client.Event{ID: "1-1", Name: "past", Topic: "post:a", Data: json.RawMessage(`{"n":1}`)})
 		})
 		t.Run("ReadsPrivateTopicsWithATokenBy"+name, func(t *testing.T) {
 			t.Parallel()
@@ -176,20 +178,20 @@ func TestTail(t *testing.T) {
 		})
 	}
 
-	t.Run("GoesOnWhenTheServerComesBack", func(t *testing.T) {
+	t.Run("ReconnectsWhenTheServerIsBack", func(t *testing.T) {
 		t.Parallel()
 		first := s.start(t)
 		said := tail(t, "--url", first.url, "post:back")
 		said.await(t, regexp.MustCompile(`stream.ready`))
 		first.stop()
-		said.await(t, regexp.MustCompile(`connection ended \(EOF\), back in`))
+		said.await(t, regexp.MustCompile(`connection ended \(EOF\), reconnecting in`))
 		s.exec(t, `select tidings.publish('post:back', 'meanwhile', '{}')`)
 		s.start(t, func(i *instance) { i.addr = strings.TrimPrefix(first.url, "http://") })
 		said.await(t, regexp.MustCompile(`meanwhile +post:back`))
 	})
 }
 
-// tail runs 'tidings tail' until the test ends, and wants that to be no error.
+// tail runs 'tidings tail' until the test ends, and checks that its exit status is 0.
 func tail(t *testing.T, args ...string) (said *lines) {
 	t.Helper()
 	said = newLines()

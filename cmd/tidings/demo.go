@@ -11,10 +11,12 @@ import (
 	"github.com/tidings-live/tidings/api/auth"
 )
 
+// demoPost is the id of the post on the demo page.
 const demoPost = "demo"
 
-// newDemo makes the demo page. What its lines say depends on who reads them: psql is
-// the command that reaches the database, token a token of Cat's or a command for one.
+// newDemo describes the demo page with its users Ann and Ben. psql is the shell command
+// that connects to the database. token is a token of the user Cat, or a shell command
+// substitution that makes one.
 func newDemo(secret, psql, token string) *api.Demo {
 	return &api.Demo{
 		Post:   demoPost,
@@ -24,7 +26,8 @@ func newDemo(secret, psql, token string) *api.Demo {
 	}
 }
 
-// demoLines can be pasted as they stand. The README shows the same.
+// demoLines are shell commands that can be pasted as they are. base is the URL of the
+// server. The README shows the same commands.
 func demoLines(base, psql, token string) []api.DemoLine {
 	return []api.DemoLine{
 		{Title: "Watch the post's events", Text: fmt.Sprintf(`curl -N '%s/v1/events?topic=post:demo'`, base)},
@@ -39,10 +42,11 @@ func demoLines(base, psql, token string) []api.DemoLine {
 	}
 }
 
-// quote makes one word of a shell.
+// quote makes s one word of a POSIX shell.
 func quote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
 
-// seed makes the demo post and its first comment, once.
+// seed creates the users, the post and the first comment of the demo page. It changes
+// nothing if the post exists.
 func seed(ctx context.Context, dsn string) error {
 	conn, err := pgx.Connect(ctx, dsn)
 	if err != nil {

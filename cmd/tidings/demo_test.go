@@ -11,29 +11,32 @@ import (
 	"time"
 
 	"github.com/chromedp/chromedp"
+
+	"github.com/tidings-live/tidings/stream/streamtest"
 )
 
-// screenshot keeps a picture of the demo page, for the README:
+// screenshot writes a picture of the demo page, for the README:
 //
 //	go test ./cmd/tidings -run DemoPage -args -screenshot "$PWD/docs/demo.png"
 var screenshot = flag.String("screenshot", "", "write a picture of the demo page to this file")
 
-// pane is a CSS selector of something in a user's pane.
+// pane selects the element with the role in the pane of a user.
 func pane(user, role string) chromedp.CSS {
 	return chromedp.CSS(fmt.Sprintf("[data-user=%s] [data-role=%s]", user, role))
 }
 
-// Ann and Ben in a real browser: what one does, the other sees without a reload.
-func TestDemoPageIsLive(t *testing.T) {
+// A browser shows the panes of Ann and Ben. What one does appears in the pane of the
+// other without a reload.
+func TestDemoPage_IsLive(t *testing.T) {
 	t.Parallel()
 
 	s := newSite(t)
-	must(t, seed(t.Context(), s.dsn))
+	streamtest.Must(t, seed(t.Context(), s.dsn))
 	srv := s.start(t, func(i *instance) { i.demo = newDemo(testSecret, "psql", "$TOKEN") })
 	page, complaints := openPage(t)
 	do := func(what string, steps ...chromedp.Action[chromedp.Void]) {
 		t.Helper()
-		ctx, cancel := context.WithTimeout(page, patience)
+		ctx, cancel := context.WithTimeout(page, streamtest.Patience)
 		defer cancel()
 		if err := chromedp.Do(ctx, steps...); err != nil {
 			t.Fatalf("%s: %v\nconsole: %s", what, err, complaints())
@@ -60,21 +63,21 @@ func TestDemoPageIsLive(t *testing.T) {
 	if *screenshot != "" {
 		do("Ben types again", chromedp.SendKeys(pane("ben", "body"), "On it"), awaitText(pane("ann", "typing"), "Ben"))
 		picture, err := chromedp.Run(page, chromedp.CaptureScreenshot())
-		must(t, err)
-		must(t, os.WriteFile(*screenshot, picture, 0o644))
+		streamtest.Must(t, err)
+		streamtest.Must(t, os.WriteFile(*screenshot, picture, 0o644))
 	}
 	if said := complaints(); said != "" {
-		t.Errorf("the console is not silent:\n%s", said)
+		t.Errorf("the console has messages:\n%s", said)
 	}
 }
 
-// awaitText waits until an element says something.
+// awaitText waits until an element contains the text.
 func awaitText(selector chromedp.CSS, text string) chromedp.Action[chromedp.Void] {
 	script := fmt.Sprintf(`document.querySelector(%q)?.textContent.includes(%q)`, selector, text)
-	return chromedp.Poll[chromedp.Void](script, chromedp.WithPollingInterval(20*time.Millisecond), chromedp.WithPollingTimeout(patience))
+	return chromedp.Poll[chromedp.Void](script, chromedp.WithPollingInterval(20*time.Millisecond), chromedp.WithPollingTimeout(streamtest.Patience))
 }
 
-// openPage opens a page of a fresh browser, and collects what its console says.
+// openPage opens a page in a new browser. said returns the messages of its console.
 func openPage(t *testing.T) (page context.Context, said func() string) {
 	t.Helper()
 	options := append(chromedp.DefaultExecAllocatorOptions[:],
@@ -103,7 +106,7 @@ func openPage(t *testing.T) (page context.Context, said func() string) {
 		}
 	})
 	t.Cleanup(func() {
-		must(t, chromedp.Cancel(page))
+		streamtest.Must(t, chromedp.Cancel(page))
 		listening.Wait()
 	})
 	return page, func() string {

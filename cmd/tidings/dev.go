@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/tidings-live/tidings/api"
@@ -17,12 +18,25 @@ import (
 	"github.com/tidings-live/tidings/store/localpg"
 )
 
+// The files that dev writes into its folder, besides Postgres's. Other programs read
+// them: token reads jwt-secret, bench reads both.
+const (
+	secretName      = "jwt-secret"   // key that signs the tokens
+	databaseURLName = "database-url" // DSN of the private Postgres
+)
+
+// stopLimit is how long Postgres may take to stop.
+const stopLimit = 30 * time.Second
+
+// devCommand runs a server with a private Postgres and the demo page.
 type devCommand struct {
-	Addr string `env:"TIDINGS_ADDR" default:"127.0.0.1:8080" help:"Address to listen on, host:port. Everyone who reaches it can be any demo user."`
-	Dir  string `default:".tidings" type:"path" help:"Folder of the private Postgres, its address (database-url) and the signing key (jwt-secret), kept between runs."`
+	Addr string `env:"TIDINGS_ADDR" default:"127.0.0.1:8080" help:"Address to listen on, host:port. Anyone who can reach it can act as any demo user."`
+	Dir  string `default:".tidings" type:"path" help:"Folder of the private Postgres, its address (database-url) and the key that signs tokens (jwt-secret). It stays between runs."`
 	serverFlags
 }
 
+// Run starts Postgres, migrates and seeds the database, and serves until ctx ends or
+// Postgres ends. It stops Postgres before it returns.
 func (c *devCommand) Run(ctx context.Context, io streams) (err error) {
 	logger, err := c.logger(io.err)
 	if err != nil {
@@ -45,12 +59,12 @@ func (c *devCommand) Run(ctx context.Context, io streams) (err error) {
 	if err := seed(ctx, dsn); err != nil {
 		return err
 	}
-	if err := os.WriteFile(filepath.Join(c.Dir, "database-url"), []byte(dsn), 0o600); err != nil {
-		return fmt.Errorf("note the database's address: %w", err)
+	if err := os.WriteFile(filepath.Join(c.Dir, databaseURLName), []byte(dsn), 0o600); err != nil {
+		return fmt.Errorf("write the database's address: %w", err)
 	}
 	psql := "psql " + quote(dsn)
-	ctx, cancel := whilePostgresRuns(ctx, postgres)
-	defer cancel(nil)
+	ctx, stop := whilePostgresRuns(ctx, postgres)
+	defer stop()
 	err = run(ctx, instance{
 		databaseFlags: databaseFlags{DatabaseURL: dsn}, serverFlags: c.serverFlags,
 		addr: c.Addr, secret: secret, demo: newDemo(secret, psql, c.tokenCommand()), logger: logger,
@@ -64,7 +78,7 @@ func (c *devCommand) Run(ctx context.Context, io streams) (err error) {
 	return err
 }
 
-// tokenCommand is a command that prints a token of Cat's, for a shell to run.
+// tokenCommand is a shell command substitution that makes a token of the user Cat.
 func (c *devCommand) tokenCommand() string {
 	command := os.Args[0] + " token --sub cat --name Cat"
 	if here, err := filepath.Abs(".tidings"); err != nil || c.Dir != here {
@@ -73,23 +87,27 @@ func (c *devCommand) tokenCommand() string {
 	return "$(" + command + ")"
 }
 
-var errPostgresGone = errors.New("the private Postgres ended by itself: see postgres.log in its folder")
+var errPostgresGone = errors.New("the private Postgres has ended: see postgres.log in its folder")
 
-// whilePostgresRuns ends the server when its database has ended.
-func whilePostgresRuns(ctx context.Context, postgres *localpg.Server) (context.Context, context.CancelCauseFunc) {
+// whilePostgresRuns returns a context that ends with ctx or, with the cause
+// errPostgresGone, when Postgres ends. stop ends the context, and returns when the
+// goroutine that watches Postgres has ended.
+func whilePostgresRuns(ctx context.Context, postgres *localpg.Server) (_ context.Context, stop func()) {
 	ctx, cancel := context.WithCancelCause(ctx)
-	go func() {
+	var watching sync.WaitGroup
+	watching.Go(func() {
 		select {
 		case <-postgres.Done():
 			cancel(errPostgresGone)
 		case <-ctx.Done():
 		}
-	}()
-	return ctx, cancel
+	})
+	return ctx, func() { cancel(nil); watching.Wait() }
 }
 
+// stopPostgres stops Postgres within stopLimit, also if ctx has ended.
 func stopPostgres(ctx context.Context, postgres *localpg.Server) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopLimit)
 	defer cancel()
 	if err := postgres.Stop(ctx); err != nil {
 		return fmt.Errorf("stop Postgres: %w", err)
@@ -97,9 +115,11 @@ func stopPostgres(ctx context.Context, postgres *localpg.Server) error {
 	return nil
 }
 
-func secretFile(dir string) string { return filepath.Join(dir, "jwt-secret") }
+// secretFile is the path of the key that signs tokens in a folder of dev.
+func secretFile(dir string) string { return filepath.Join(dir, secretName) }
 
-// devSecret returns the signing key of a folder, and makes it when there is none.
+// devSecret returns the key that signs tokens in a folder of dev. If there is none, it
+// makes the folder and a random key.
 func devSecret(dir string) (string, error) {
 	secret, err := os.ReadFile(secretFile(dir))
 	if err == nil {
@@ -113,16 +133,16 @@ func devSecret(dir string) (string, error) {
 	}
 	made := rand.Text() + rand.Text()
 	if err := os.WriteFile(secretFile(dir), []byte(made), 0o600); err != nil {
-		return "", fmt.Errorf("keep secret: %w", err)
+		return "", fmt.Errorf("write secret: %w", err)
 	}
 	return made, nil
 }
 
-// welcome says what to do next.
+// welcome prints the address of the demo page and commands to try.
 func welcome(w io.Writer, base string, lines []api.DemoLine) {
 	fmt.Fprintf(w, "\nTidings is running. Open %s/ in a browser: two users, live.\n", base)
 	for _, line := range lines {
 		fmt.Fprintf(w, "\n# %s\n%s\n", line.Title, line.Text)
 	}
-	fmt.Fprintf(w, "\nCtrl-C stops the server and its Postgres; what was written stays.\n\n")
+	fmt.Fprintf(w, "\nCtrl-C stops the server and its Postgres. The data stays in the folder.\n\n")
 }

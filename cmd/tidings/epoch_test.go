@@ -17,74 +17,76 @@ import (
 	"github.com/tidings-live/tidings/migrations"
 	"github.com/tidings-live/tidings/store/storetest"
 	"github.com/tidings-live/tidings/stream"
+	"github.com/tidings-live/tidings/stream/streamtest"
 )
 
-// A breach is a way for a database to lose the end of its history, and to go on.
-type breach struct {
+// A dataLoss is a way for a database to lose its last transactions. keep is called
+// first, then fail, then back.
+type dataLoss struct {
 	before, after *site
-	dsn           string // of instances, all along
-	keep          func() // what was committed by now will be there afterwards
-	fail          func() // now the database is gone
-	back          func() // and now it is back, as it was
+	dsn           string // of the instances, before and after
+	keep          func() // everything committed until now stays, all that follows is lost
+	fail          func() // the database becomes unreachable
+	back          func() // the database is reachable again, without what is lost
 }
 
-var breaches = map[string]func(*testing.T) breach{"Promotion": promotion, "Restore": restore}
+var dataLosses = map[string]func(*testing.T) dataLoss{"Promotion": promotion, "Restore": restore}
 
-// promotion is a primary that dies, and a replica that was behind.
-func promotion(t *testing.T) breach {
+// promotion crashes a primary and promotes a replica that lags behind.
+func promotion(t *testing.T) dataLoss {
 	t.Helper()
 	primary := durable(t)
-	must(t, migrations.Up(t.Context(), primary.DSN("tidings"), quiet))
+	streamtest.Must(t, migrations.Up(t.Context(), primary.DSN("tidings"), discard))
 	replica := storetest.NewReplica(t, primary)
-	return breach{
+	return dataLoss{
 		before: siteAt(t, primary.DSN("tidings")),
 		after:  siteAt(t, replica.DSN("tidings")),
 		dsn:    replica.EitherDSN("tidings"),
 		keep:   func() { replica.Cut(t) },
-		fail:   func() { must(t, primary.Crash(t.Context())) },
+		fail:   func() { streamtest.Must(t, primary.Crash(t.Context())) },
 		back:   func() { replica.Promote(t) },
 	}
 }
 
-// restore is a dump that is put back under the same name, where instances are waiting.
-func restore(t *testing.T) breach {
+// restore drops a database and restores a dump under the same name.
+func restore(t *testing.T) dataLoss {
 	t.Helper()
 	s, file := newSite(t), filepath.Join(t.TempDir(), "dump.sql")
 	database := value[string](t, s, `select current_database()`)
-	elsewhere := siteAt(t, storetest.Server().DSN("postgres"))
-	return breach{
+	other := siteAt(t, storetest.Server().DSN("postgres"))
+	return dataLoss{
 		before: s,
 		after:  siteAt(t, s.dsn),
 		dsn:    s.dsn,
 		keep:   func() { postgres(t, "pg_dump", "--dbname", s.dsn, "--file", file) },
-		fail:   func() { elsewhere.exec(t, `drop database `+database+` with (force)`) },
+		fail:   func() { other.exec(t, `drop database `+database+` with (force)`) },
 		back: func() {
-			elsewhere.exec(t, `create database `+database+` template template0`)
+			other.exec(t, `create database `+database+` template template0`)
 			postgres(t, "psql", "--dbname", s.dsn, "--file", file, "--single-transaction", "--set", "ON_ERROR_STOP=1", "--quiet", "--no-psqlrc")
 		},
 	}
 }
 
-// postgres runs a program of Postgres's.
+// postgres runs a client program of Postgres.
 func postgres(t *testing.T, program string, args ...string) {
 	t.Helper()
 	path, err := storetest.Program(program)
-	must(t, err)
+	streamtest.Must(t, err)
 	if out, err := exec.CommandContext(t.Context(), path, args...).CombinedOutput(); err != nil {
 		t.Fatalf("%s: %v\n%s", program, err, out)
 	}
 }
 
-// Who has seen what is lost is told so, also when the new history has long passed
-// that position. All others resume exactly.
-func TestLostHistory(t *testing.T) {
+// A reader that got an event that is lost gets a gap, also when the new events have
+// passed its position. All other readers resume exactly.
+func TestDataLoss_IsAnnouncedToReadersOfLostEvents(t *testing.T) {
 	t.Parallel()
-	for name, begin := range breaches {
+	for name, begin := range dataLosses {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			b, topics := begin(t), []string{"post:a", "post:b"}
 			one := b.before.start(t, at(b.dsn))
-			two := b.before.start(t, at(b.dsn), forgetful)
+			two := b.before.start(t, at(b.dsn), smallRing)
 			b.before.converse(t, "kept", 3)
 			keptHead := b.before.head(t)
 			b.keep()
@@ -96,21 +98,21 @@ func TestLostHistory(t *testing.T) {
 			for _, x := range live {
 				x.wants(t, since(t, old, keptHead))
 			}
-			told := inParallel(live, (*tap).untilGap)
+			wait := inParallel(live, (*tap).untilGap)
 			lostHead := b.before.head(t)
 
 			b.fail()
 			two.awaitStatus(t, "/readyz", 503)
-			patientOnes := []*tap{ // they wait for the log, wherever it will be
+			waiting := []*tap{ // opened while the log cannot be read
 				sse(t, two.Client, fmt.Sprintf("1-%d", keptHead), topics...),
 				sse(t, two.Client, "1-0", topics...),
 			}
 			writers := b.after.persist(t, 3, 20)
 			b.back()
-			must(t, writers.Wait())
-			gaps, err := told()
-			must(t, err)
-			b.after.converse(t, "anew", 1)
+			streamtest.Must(t, writers.Wait())
+			gaps, err := wait()
+			streamtest.Must(t, err)
+			b.after.converse(t, "new", 1)
 			b.after.end(t, "post:b")
 			log := b.after.history(t, topics...)
 			epochs, newHead := b.after.epochs(t), b.after.head(t)
@@ -119,17 +121,17 @@ func TestLostHistory(t *testing.T) {
 			}
 
 			t.Run("NumbersInANewEpoch", func(t *testing.T) {
-				want(t, "epochs", len(epochs), 2)
-				want(t, "the new one's beginning", epochs[1].StartedAfter, keptHead)
+				streamtest.Want(t, "epochs", len(epochs), 2)
+				streamtest.Want(t, "the position before the new epoch", epochs[1].StartedAfter, keptHead)
 				for _, e := range since(t, log, keptHead) {
-					want(t, "the epoch of "+e.ID, cursorOf(t, e.ID).Epoch, epochs[1].Number)
+					streamtest.Want(t, "the epoch of "+e.ID, cursorOf(t, e.ID).Epoch, epochs[1].Number)
 				}
 			})
-			t.Run("TellsLiveReadersAndGoesOn", func(t *testing.T) {
+			t.Run("AnnouncesAGapToLiveReaders", func(t *testing.T) {
 				for i, g := range gaps {
-					want(t, live[i].name+": reason", g.Reason, "restored")
+					streamtest.Want(t, live[i].name+": reason", g.Reason, "restored")
 					if from := cursorOf(t, g.From); from.Epoch != 1 || from.Position <= keptHead {
-						t.Errorf("%s: a gap from %s, which was kept", live[i].name, g.From)
+						t.Errorf("%s: the gap begins at %s, which is not lost", live[i].name, g.From)
 					}
 					x := live[i]
 					if x.stream == nil {
@@ -139,18 +141,18 @@ func TestLostHistory(t *testing.T) {
 				}
 			})
 			servers := []*server{one, two, b.after.start(t, at(b.dsn))}
-			t.Run("TellsThoseWhoComeLater", func(t *testing.T) {
+			t.Run("AnnouncesAGapToReadersThatComeLater", func(t *testing.T) {
 				resumed := stream.Cursor{Epoch: epochs[len(epochs)-1].Number, Position: newHead}.String()
 				for _, e := range since(t, old, keptHead) {
 					for _, x := range tapsOn(t, e.ID, topics, servers...) {
 						g, err := x.untilGap()
-						must(t, err)
-						want(t, x.name+": reason", g, gap{"restored", e.ID, resumed})
+						streamtest.Must(t, err)
+						streamtest.Want(t, x.name+": reason", g, gap{"restored", e.ID, resumed})
 					}
 				}
 			})
-			t.Run("ResumesAllOthersExactly", func(t *testing.T) {
-				for _, x := range patientOnes {
+			t.Run("ResumesAllOtherReadersExactly", func(t *testing.T) {
+				for _, x := range waiting {
 					x.wants(t, since(t, log, cursorOf(t, x.stream.Cursor()).Position))
 				}
 				for position := range keptHead + 1 {
@@ -163,26 +165,26 @@ func TestLostHistory(t *testing.T) {
 	}
 }
 
-// A new epoch that nothing was lost before is nothing to those who read.
-func TestNewEpochBetweenEvents(t *testing.T) {
+// A new epoch before which nothing is lost does not disturb readers.
+func TestNewEpoch_KeepsReaders(t *testing.T) {
 	t.Parallel()
 	s, topics := newSite(t), []string{"post:a", "post:b"}
-	one, two := s.start(t), s.start(t, forgetful)
+	one, two := s.start(t), s.start(t, smallRing)
 	taps := tapsOn(t, "now", topics, one, two)
 	var begun []stream.Epoch
 	for range 3 {
 		writers := s.persist(t, 3, 10)
 		head := s.head(t)
 		number := value[int64](t, s, `select tidings.new_epoch()`)
-		must(t, writers.Wait())
+		streamtest.Must(t, writers.Wait())
 		begun = s.epochs(t)
 		newest := begun[len(begun)-1]
-		want(t, "the newest epoch", newest.Number, number)
+		streamtest.Want(t, "the newest epoch", newest.Number, number)
 		if newest.StartedAfter < head || newest.StartedAfter > s.head(t) {
-			t.Errorf("it started after %d, the head was %d", newest.StartedAfter, head)
+			t.Errorf("the epoch starts after %d, the head was %d", newest.StartedAfter, head)
 		}
 	}
-	want(t, "epochs", len(begun), 4)
+	streamtest.Want(t, "epochs", len(begun), 4)
 	s.end(t, topics...)
 	log := s.history(t, topics...)
 	for _, x := range taps {
@@ -196,7 +198,8 @@ func TestNewEpochBetweenEvents(t *testing.T) {
 	}
 }
 
-// persist begins writers that publish so many events each, as soon as they can.
+// persist starts writers that publish so many events each. They try again when the
+// database cannot be reached.
 func (s *site) persist(t *testing.T, writers, events int) *errgroup.Group {
 	t.Helper()
 	ctx := patient(t)
@@ -221,15 +224,17 @@ func (s *site) persist(t *testing.T, writers, events int) *errgroup.Group {
 	return &group
 }
 
-// untilGap takes what comes up to a gap, which must be all, and waits for a server
-// that cannot tell at the moment.
+// untilGap returns the next gap. An event before it is an error. While the server
+// answers 503, untilGap asks again.
 func (x *tap) untilGap() (g gap, err error) {
+	tick := time.NewTicker(lookEvery)
+	defer tick.Stop()
 	for {
 		event, err := x.take()
 		var p *client.Problem
 		switch {
 		case errors.As(err, &p) && p.Code == "unavailable":
-			<-time.After(25 * time.Millisecond)
+			<-tick.C
 		case errors.As(err, &p) && p.Status == 410 && p.Code == "cursor_gone":
 			return gap{p.Reason, p.From, p.Resumed}, nil
 		case err != nil:
@@ -237,12 +242,13 @@ func (x *tap) untilGap() (g gap, err error) {
 		case event.Name == "stream.gap":
 			return g, json.Unmarshal(event.Data, &g)
 		case event.ID != "" && !strings.HasPrefix(event.Name, "stream."):
-			return g, fmt.Errorf("%s: %s where a gap should be", x.name, text(event))
+			return g, fmt.Errorf("%s: got %s, want a gap", x.name, text(event))
 		}
 	}
 }
 
-// inParallel does something with each tap at once. What it returns waits for it.
+// inParallel calls do for all taps concurrently. The function that it returns waits for
+// the results.
 func inParallel[T any](taps []*tap, do func(*tap) (T, error)) func() ([]T, error) {
 	results := make([]T, len(taps))
 	var group errgroup.Group
@@ -255,17 +261,17 @@ func inParallel[T any](taps []*tap, do func(*tap) (T, error)) func() ([]T, error
 	return func() ([]T, error) { return results, group.Wait() }
 }
 
-// epochs are those of the log, oldest first.
+// epochs returns the epochs of the log, oldest first.
 func (s *site) epochs(t *testing.T) []stream.Epoch {
 	t.Helper()
 	rows, _ := s.sql.Query(t.Context(), `select epoch, started_after from tidings.epochs order by epoch`)
 	epochs, err := pgx.CollectRows(rows, pgx.RowToStructByPos[stream.Epoch])
-	must(t, err)
+	streamtest.Must(t, err)
 	return epochs
 }
 
-// at gives the instance a database.
+// at sets the database of an instance.
 func at(dsn string) func(*instance) { return func(i *instance) { i.DatabaseURL = dsn } }
 
-// forgetful makes the instance read the log for whoever resumes.
-func forgetful(i *instance) { i.RingEvents = 1 }
+// smallRing makes an instance read the log for each reader that resumes.
+func smallRing(i *instance) { i.RingEvents = 1 }

@@ -6,22 +6,23 @@ import (
 	"github.com/tidings-live/tidings/api"
 )
 
-// limitFlags bound what readers may take.
+// limitFlags are the limits on what readers may use. A pointer is nil if the flag is
+// not set: its default is then computed, or applies to some addresses only.
 type limitFlags struct {
-	MaxStreams           *int     `name:"max-streams" env:"TIDINGS_MAX_STREAMS" placeholder:"N" help:"Streams and waiting polls of this process. Default: nine tenths of the files that it may open."`
-	MaxStreamsPerAddress *int     `name:"max-streams-per-address" env:"TIDINGS_MAX_STREAMS_PER_ADDRESS" placeholder:"N" help:"Of one client address (IPv6: one /64). Default: 1000, and any number from loopback."`
-	MaxStreamsPerUser    int      `name:"max-streams-per-user" env:"TIDINGS_MAX_STREAMS_PER_USER" default:"100" help:"Of one signed-in user."`
-	TrustedProxies       []string `env:"TIDINGS_TRUSTED_PROXIES" placeholder:"CIDR,…" help:"Addresses and ranges of your proxies. Only from those is X-Forwarded-For believed."`
-	RateLimits           string   `env:"TIDINGS_RATE_LIMITS" default:"on" enum:"on,off" help:"Bound what is counted per second (new streams, replays, typing): ${enum}. Off is for load tests."`
+	MaxStreams           *int     `name:"max-streams" env:"TIDINGS_MAX_STREAMS" placeholder:"N" help:"Number of streams and waiting polls of this process. Default: nine tenths of the files that the process may open."`
+	MaxStreamsPerAddress *int     `name:"max-streams-per-address" env:"TIDINGS_MAX_STREAMS_PER_ADDRESS" placeholder:"N" help:"Number of streams and waiting polls of one client address (IPv6: of one /64). Default: 1000, and no limit from loopback."`
+	MaxStreamsPerUser    int      `name:"max-streams-per-user" env:"TIDINGS_MAX_STREAMS_PER_USER" default:"100" help:"Number of streams and waiting polls of one signed-in user."`
+	TrustedProxies       []string `env:"TIDINGS_TRUSTED_PROXIES" placeholder:"CIDR,…" help:"Addresses and ranges of your proxies. X-Forwarded-For is read only in their requests. Default: none."`
+	RateLimits           string   `env:"TIDINGS_RATE_LIMITS" default:"on" enum:"on,off" help:"Limit new streams, replays and typing signals per second: ${enum}. Turn it off only for load tests."`
 }
 
-// Validate is called by kong.
+// Validate is called by kong. An error makes the command line a wrong one.
 func (f limitFlags) Validate() error {
 	for flag, n := range map[string]*int{
 		"max-streams": f.MaxStreams, "max-streams-per-address": f.MaxStreamsPerAddress, "max-streams-per-user": &f.MaxStreamsPerUser,
 	} {
 		if n != nil && *n <= 0 {
-			return fmt.Errorf("--%s: want more than nothing", flag)
+			return fmt.Errorf("--%s: must be greater than 0", flag)
 		}
 	}
 	return api.ValidProxies(f.TrustedProxies)
@@ -34,7 +35,7 @@ func (f limitFlags) limits() api.Limits {
 	}
 }
 
-// orUnset is the value of a flag, 0 when it wasn't.
+// orUnset is the value of a flag, or 0 if the flag is not set.
 func orUnset(n *int) int {
 	if n == nil {
 		return 0

@@ -9,11 +9,17 @@ import (
 	"time"
 )
 
+// healthTimeout is how long the server may take to answer.
+const healthTimeout = 3 * time.Second
+
+// healthCommand asks /healthz of a server on this machine. It has the settings of the
+// server, so that it needs no flags in the server's container.
 type healthCommand struct {
-	Addr    string `env:"TIDINGS_ADDR" default:":8080" help:"Address the server listens on."`
-	TLSCert string `env:"TIDINGS_TLS_CERT" placeholder:"FILE" help:"Set when the server speaks TLS. Which certificate it shows is not looked at."`
+	Addr    string `env:"TIDINGS_ADDR" default:":8080" help:"Address that the server listens on, host:port."`
+	TLSCert string `name:"tls-cert" env:"TIDINGS_TLS_CERT" placeholder:"FILE" help:"Certificate of the server. If it is set, the request uses TLS. The certificate is not checked."`
 }
 
+// Run returns nil if the server answers 200 within 3 s.
 func (c *healthCommand) Run(ctx context.Context) error {
 	host, port, err := net.SplitHostPort(c.Addr)
 	if err != nil {
@@ -22,19 +28,19 @@ func (c *healthCommand) Run(ctx context.Context) error {
 	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
 		host = "localhost"
 	}
-	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, healthTimeout)
 	defer cancel()
 	scheme := "http://"
 	if c.TLSCert != "" {
 		scheme = "https://"
 	}
-	// It is this machine that is asked, by an address that no certificate names.
-	asking := http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
+	// The request goes to this machine, under an address that the certificate does not name.
+	local := http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, scheme+net.JoinHostPort(host, port)+"/healthz", nil)
 	if err != nil {
 		return err
 	}
-	answer, err := asking.Do(r)
+	answer, err := local.Do(r)
 	if err != nil {
 		return err
 	}

@@ -11,11 +11,12 @@ import (
 
 	"github.com/tidings-live/tidings/api/client"
 	"github.com/tidings-live/tidings/store/storetest"
+	"github.com/tidings-live/tidings/stream/streamtest"
 )
 
-// Readers that hop between instances and transports, one instance always behind the
-// other, while all kinds of writers write.
-func TestHoppingReaders(t *testing.T) {
+// Readers hop between two instances and both transports while all kinds of writers
+// write. One of the instances gets each answer of Postgres late.
+func TestHoppingReaders_GetEachEventOnce(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	near := s.start(t)
@@ -40,9 +41,9 @@ func TestHoppingReaders(t *testing.T) {
 		})
 	}
 	write(t, s, &writers, near, far)
-	must(t, writers.Wait())
+	streamtest.Must(t, writers.Wait())
 	s.end(t, "post:c")
-	must(t, readers.Wait())
+	streamtest.Must(t, readers.Wait())
 
 	log := s.logged(t, topics...)
 	for seed, h := range hoppers {
@@ -53,7 +54,8 @@ func TestHoppingReaders(t *testing.T) {
 	}
 }
 
-// A hopper reads on from its cursor: a few events here by stream, a few there by poll.
+// A hopper reads a few events from one instance by one transport, and goes on from its
+// cursor at the other instance.
 type hopper struct {
 	ctx     context.Context
 	servers []*server
@@ -65,6 +67,7 @@ type hopper struct {
 	hops int
 }
 
+// read reads up to theEnd.
 func (h *hopper) read() error {
 	for {
 		h.hops++
@@ -72,7 +75,7 @@ func (h *hopper) read() error {
 		if h.random.IntN(2) == 0 {
 			hop = h.poll
 		}
-		// Short stays, to come to the one behind often; long ones, to see what it sends then.
+		// Short hops reach the late instance often, long ones get its live events.
 		events := 1 + h.random.IntN([]int{3, 60}[h.random.IntN(2)])
 		if done, err := hop(h.servers[h.hops%2], events); done || err != nil {
 			return err
@@ -80,7 +83,7 @@ func (h *hopper) read() error {
 	}
 }
 
-// stream reads so many events, the control events among them, and hangs up.
+// stream reads so many events, control events included, and disconnects.
 func (h *hopper) stream(srv *server, events int) (done bool, err error) {
 	var opts []client.StreamOption
 	if h.random.IntN(2) == 0 {
@@ -107,6 +110,7 @@ func (h *hopper) stream(srv *server, events int) (done bool, err error) {
 	return false, nil
 }
 
+// poll reads one page of at most so many events.
 func (h *hopper) poll(srv *server, events int) (done bool, err error) {
 	page, err := srv.Poll(h.ctx, h.topics, h.cursor, time.Second, events)
 	if err != nil {
@@ -121,6 +125,7 @@ func (h *hopper) poll(srv *server, events int) (done bool, err error) {
 	return false, nil
 }
 
+// take adds a durable event to the events that the hopper got. done is true at theEnd.
 func (h *hopper) take(event client.Event) (done bool, err error) {
 	switch event.Name {
 	case theEnd:

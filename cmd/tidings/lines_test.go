@@ -8,10 +8,10 @@ import (
 	"time"
 )
 
-// lines is what something has written so far, to be waited on. It is safe for
-// concurrent use.
+// lines keeps everything that was written to it, and lets tests wait for text. It may be
+// used from any goroutine.
 type lines struct {
-	mu     sync.Mutex // guards what follows
+	mu     sync.Mutex // guards the fields below
 	text   bytes.Buffer
 	grown  chan struct{} // closed by the next write
 	closed bool
@@ -27,7 +27,7 @@ func (l *lines) Write(b []byte) (int, error) {
 	return l.text.Write(b)
 }
 
-// Close says that there is no more to come.
+// Close ends the text: await fails if no match has come by then.
 func (l *lines) Close() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -48,7 +48,7 @@ func (l *lines) look() (text string, grown <-chan struct{}, closed bool) {
 	return l.text.String(), l.grown, l.closed
 }
 
-// await waits for a match, and returns its last group.
+// await waits for a match of the pattern and returns its last group.
 func (l *lines) await(t *testing.T, pattern *regexp.Regexp) string {
 	t.Helper()
 	deadline := time.After(patience)

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/tidings-live/tidings/api/client"
+	"github.com/tidings-live/tidings/stream/streamtest"
 )
 
 const (
@@ -17,9 +18,9 @@ const (
 	views   = 16
 )
 
-// A list and the events from its cursor on are everything, and nothing twice,
-// whenever the list was read, and wherever.
-func TestListThenListen(t *testing.T) {
+// A list and the events after its cursor have each comment once, whenever the list was
+// read and at whichever instance.
+func TestListThenListen_HasEachCommentOnce(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	one, two := s.start(t), s.start(t)
@@ -42,33 +43,34 @@ func TestListThenListen(t *testing.T) {
 			return nil
 		})
 	}
-	looks := make([]view, views)
+	seen := make([]view, views)
 	var all []string
-	for i := range looks {
-		all = append(all, <-written, <-written) // so that the lists are spread over the writing
-		listed, heard := []*server{one, two}[i%2], []*server{one, two}[i/2%2]
+	for i := range seen {
+		all = append(all, <-written, <-written) // the lists are spread over the time of the writing
+		list, events := []*server{one, two}[i%2], []*server{one, two}[i/2%2]
 		reading.Go(func() (err error) {
-			looks[i], err = look(ctx, listed.Client, heard.Client)
+			seen[i], err = listThenListen(ctx, list.Client, events.Client)
 			return err
 		})
 	}
-	must(t, writing.Wait())
+	streamtest.Must(t, writing.Wait())
 	s.end(t, "post:a")
-	must(t, reading.Wait())
+	streamtest.Must(t, reading.Wait())
 
 	close(written)
 	for body := range written {
 		all = append(all, body)
 	}
 	slices.Sort(all)
-	for i, v := range looks {
-		if seen := slices.Sorted(slices.Values(slices.Concat(v.listed, v.heard))); !slices.Equal(seen, all) {
-			t.Errorf("view %d: lists %v and then hears %v", i, v.listed, v.heard)
+	for i, v := range seen {
+		if got := slices.Sorted(slices.Values(slices.Concat(v.listed, v.received))); !slices.Equal(got, all) {
+			t.Errorf("view %d: listed %v and then received %v", i, v.listed, v.received)
 		}
-		want(t, "the count of the list", v.counted, len(v.listed))
+		streamtest.Want(t, "the count of the list", v.counted, len(v.listed))
 	}
 }
 
+// commenter returns a function that comments over HTTP.
 func commenter(c *client.Client) func(context.Context, string) error {
 	return func(ctx context.Context, body string) error {
 		_, err := c.CreateComment(ctx, "a", client.NewComment{Body: body})
@@ -76,6 +78,7 @@ func commenter(c *client.Client) func(context.Context, string) error {
 	}
 }
 
+// inserter returns a function that comments with SQL.
 func (s *site) inserter(user string) func(context.Context, string) error {
 	return func(ctx context.Context, body string) error {
 		_, err := s.sql.Exec(ctx, `insert into tidings.comments (post_id, author_id, body) values ('a', $1, $2)`, user, body)
@@ -83,14 +86,15 @@ func (s *site) inserter(user string) func(context.Context, string) error {
 	}
 }
 
-// A view is the bodies of comments that a page shows.
+// A view has the bodies of the comments of a list, and of the events after it.
 type view struct {
-	listed, heard []string
-	counted       int
+	listed, received []string
+	counted          int // the count in the list
 }
 
-// look lists the comments, and listens from there to the end.
-func look(ctx context.Context, list, events *client.Client) (v view, err error) {
+// listThenListen lists the comments at one server and reads the events after the list
+// up to theEnd at another.
+func listThenListen(ctx context.Context, list, events *client.Client) (v view, err error) {
 	page, err := list.Comments(ctx, "a", client.ListOptions{Limit: 100})
 	if err != nil {
 		return v, err
@@ -105,7 +109,7 @@ func look(ctx context.Context, list, events *client.Client) (v view, err error) 
 	}
 	defer stream.Close()
 	x := &tap{take: stream.Next}
-	heard, err := x.upTo(theEnd)
-	v.heard = bodies(heard)
+	received, err := x.upTo(theEnd)
+	v.received = bodies(received)
 	return v, err
 }

@@ -1,9 +1,13 @@
 // Command tidings serves live comments, likes and notifications on nothing but
 // Postgres.
 //
-// Each command is a small file here; run.go wires the parts of a server together and
-// takes them apart in order. Flags, environment and signals are read in this package
-// alone.
+// Each command is a struct in a file with the command's name: its fields are the flags,
+// and its Run method runs the command. Only this package reads flags, environment
+// variables and signals; the other packages get structs.
+//
+// The parts of a server are put together in run.go, by build, and are started and
+// stopped in order there, by run. "serve" and "dev" both call run. flags.go and
+// flags_limits.go have the flags that they share.
 package main
 
 import (
@@ -20,21 +24,25 @@ import (
 	"github.com/tidings-live/tidings/cmd/internal/bench"
 )
 
+// The commands, in the order of the help text.
 type cli struct {
-	Serve   serveCommand   `cmd:"" help:"Serve the API from a Postgres of yours."`
-	Dev     devCommand     `cmd:"" help:"Serve from a private Postgres in ./.tidings, with a demo page: for trying out."`
-	Migrate migrateCommand `cmd:"" help:"Bring the schema in a database up to date. Serve does so by itself."`
-	Token   tokenCommand   `cmd:"" help:"Print a signed token, for trying out and for scripts."`
-	Tail    tailCommand    `cmd:"" help:"Print the events of topics as they come."`
-	Bench   benchCommand   `cmd:"" help:"Measure a running server, or one of its own."`
-	Verify  verifyCommand  `cmd:"" help:"Prove that a deployment loses, repeats, reorders and leaks nothing, or try to break one of its own."`
-	Health  healthCommand  `cmd:"" help:"Ask a server on this machine whether it is alive: for container health checks."`
+	Serve   serveCommand   `cmd:"" help:"Serve the API. Needs a Postgres database."`
+	Dev     devCommand     `cmd:"" help:"Serve the API and a demo page from a private Postgres in ./.tidings. For trying out."`
+	Migrate migrateCommand `cmd:"" help:"Bring the schema of a database up to date. 'serve' does the same when it starts."`
+	Token   tokenCommand   `cmd:"" help:"Print a signed token. For trying out and for scripts."`
+	Tail    tailCommand    `cmd:"" help:"Print the events of topics when they arrive."`
+	Bench   benchCommand   `cmd:"" help:"Measure a server, by default one that it starts."`
+	Verify  verifyCommand  `cmd:"" help:"Check that servers lose, repeat, reorder and leak no events."`
+	Health  healthCommand  `cmd:"" help:"Ask a server on this machine whether it is alive. For container health checks."`
+	Version versionCommand `cmd:"" help:"Print the version, the revision and the version of Go."`
+
+	PrintVersion kong.VersionFlag `name:"version" help:"Print the same as the command version."`
 }
 
-// streams are where a command reads and writes.
+// streams are where a command writes.
 type streams struct {
 	out io.Writer // results
-	err io.Writer // logs and remarks
+	err io.Writer // logs and progress
 }
 
 func main() {
@@ -43,17 +51,20 @@ func main() {
 	os.Exit(execute(ctx, os.Args[1:], streams{os.Stdout, os.Stderr}))
 }
 
-// execute runs one command and returns the exit status: 0 when all went well, also
-// when it was asked to stop; 1 when not; 2 for a wrong command line.
+// execute runs the command that args name and returns the exit status: 0 if the command
+// succeeded or was asked to stop, 1 if it failed, 2 if args are wrong.
 func execute(ctx context.Context, args []string, io streams) int {
-	exited := -1 // by kong: for --help
+	exited := -1 // the status that kong asks for after --help
 	parser, err := kong.New(&cli{},
 		kong.Name("tidings"),
 		kong.Description("Live comments, likes and notifications for any site, on nothing but Postgres."),
 		kong.UsageOnError(),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
 		kong.Writers(io.out, io.err),
-		kong.Vars{"bench_sections": strings.Join(bench.Sections(), ",")},
+		kong.Vars{
+			"bench_sections": strings.Join(bench.Sections(), ","),
+			"version":        "tidings " + buildVersion().String(),
+		},
 		kong.Exit(func(code int) { exited = code }),
 		kong.BindTo(ctx, (*context.Context)(nil)),
 		kong.Bind(io),
@@ -67,7 +78,7 @@ func execute(ctx context.Context, args []string, io streams) int {
 	case exited >= 0:
 		return exited
 	case err != nil:
-		fmt.Fprintf(io.err, "tidings: %v (tidings --help explains)\n", err)
+		fmt.Fprintf(io.err, "tidings: %v (see tidings --help)\n", err)
 		return 2
 	}
 	if err := command.Run(); err != nil {

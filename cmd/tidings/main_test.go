@@ -8,14 +8,15 @@ import (
 	"github.com/tidings-live/tidings/store/storetest"
 )
 
-// asProgram tells the test binary, started again as a child, to be the program.
+// asProgram is the environment variable that makes the test binary, started as a child
+// process, run as the program tidings.
 const asProgram = "TIDINGS_TEST_AS_PROGRAM"
 
 func TestMain(m *testing.M) {
 	if os.Getenv(asProgram) != "" {
 		main() // does not return
 	}
-	// What is set for a server on this machine must not reach those of the tests.
+	// The settings of a server on this machine must not reach the servers of the tests.
 	for _, entry := range os.Environ() {
 		name, _, _ := strings.Cut(entry, "=")
 		if strings.HasPrefix(name, "TIDINGS_") || strings.HasPrefix(name, "PG") || name == "DATABASE_URL" {

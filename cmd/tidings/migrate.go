@@ -6,11 +6,14 @@ import (
 	"github.com/tidings-live/tidings/migrations"
 )
 
+// migrateCommand migrates a database, for deployments that start servers with
+// --no-migrate.
 type migrateCommand struct {
 	databaseFlags
 	logFlags
 }
 
+// Run migrates the database. It does nothing if the schema is up to date.
 func (c *migrateCommand) Run(ctx context.Context, io streams) error {
 	logger, err := c.logger(io.err)
 	if err != nil {

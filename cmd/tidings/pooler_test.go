@@ -20,13 +20,15 @@ import (
 
 	"github.com/tidings-live/tidings/api/client"
 	"github.com/tidings-live/tidings/store/storetest"
+	"github.com/tidings-live/tidings/stream/streamtest"
 )
 
 // poolSize is how many connections to Postgres the pooler shares out.
 const poolSize = 2
 
-// Everything works through PgBouncer in transaction mode, as docs/postgres.md tells to
-// set it: the mode is what pgx needs to leave no prepared statement behind.
+// All calls work through PgBouncer in transaction mode, with the settings of
+// docs/postgres.md: default_query_exec_mode makes pgx leave no prepared statement on a
+// connection.
 func TestPooler(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
@@ -38,16 +40,17 @@ func TestPooler(t *testing.T) {
 			one, two := s.start(t, through), s.start(t, through, alone)
 			t.Run("ServesEverything", func(t *testing.T) { servesEverything(t, s, one, two, mode) })
 			t.Run("LosesNothing", func(t *testing.T) { losesNothing(t, s, pooled, one, two, "busy-"+mode) })
-			t.Run("LeavesNothingBehind", func(t *testing.T) { leavesNothing(t, s, pooled) })
+			t.Run("LeavesNoStateOnConnections", func(t *testing.T) { leavesNothing(t, s, pooled) })
 			one.awaitReady(t)
 			two.awaitReady(t)
 		})
 	}
 }
 
-// An instance with no way past the pooler says so. To migrate, it doesn't start. LISTEN
-// succeeds and hears nothing: it is never ready, says why, and still loses nothing.
-func TestPoolerWithNoWayPast(t *testing.T) {
+// Without TIDINGS_LISTEN_URL, an instance behind a pooler cannot migrate. With
+// --no-migrate, LISTEN succeeds and no notification arrives: the instance is never ready,
+// logs the reason, and still delivers, because it also reads the log every 5 s.
+func TestPooler_WithoutListenURL(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	pooled := inMode(startPooler(t, s.dsn), "cache_describe")
@@ -57,58 +60,58 @@ func TestPoolerWithNoWayPast(t *testing.T) {
 	srv := newServer(t, "http://"+said.await(t, loggedAddress))
 	srv.awaitStatus(t, "/v1/poll?topic=post:a", http.StatusOK)
 	x := sse(t, srv.Client, "now", "post:a")
-	s.exec(t, `insert into tidings.comments (post_id, author_id, body) values ('a', 'ann', 'unheard')`)
-	x.await(t, "a comment", saying("unheard")) // the log is read now and then, doorbell or not
-	eventually(t, "the listener is known to be deaf", func() bool {
+	s.exec(t, `insert into tidings.comments (post_id, author_id, body) values ('a', 'ann', 'without a notification')`)
+	x.await(t, "a comment", saying("without a notification"))
+	streamtest.Eventually(t, "the instance logs that its listener gets nothing", func() bool {
 		answer := srv.get(t, "/readyz", nil)
 		answer.Body.Close()
-		want(t, "readyz", answer.StatusCode, http.StatusServiceUnavailable)
+		streamtest.Want(t, "readyz", answer.StatusCode, http.StatusServiceUnavailable)
 		return strings.Contains(said.String(), `msg="listener lost" err="the LISTEN connection receives no notifications"`)
 	})
 }
 
-// servesEverything uses what the store can do.
+// servesEverything calls each part of the API.
 func servesEverything(t *testing.T, s *site, one, two *server, post string) {
 	ctx, topic := patient(t), "post:"+post
 	taps := tapsOn(t, "now", []string{topic}, one, two)
 	ann, ben, shop := one.as(t, "ann"), two.as(t, "ben"), one.as(t, "shop", "service")
 
 	_, err := shop.PutPost(ctx, post, client.PostInput{Title: "A post", AuthorID: "ann"})
-	must(t, err)
+	streamtest.Must(t, err)
 	root := comment(t, ben, post, "a root")
 	once := client.NewComment{Body: "a reply", ParentID: &root.ID, IdempotencyKey: "once-" + post}
 	reply, err := ann.CreateComment(ctx, post, once)
-	must(t, err)
+	streamtest.Must(t, err)
 	again, err := ann.CreateComment(ctx, post, once)
-	must(t, err)
-	want(t, "the comment that was sent again", again.ID, reply.ID)
-	must(t, ben.DeleteComment(ctx, root.ID))
+	streamtest.Must(t, err)
+	streamtest.Want(t, "the id of the comment that was sent twice", again.ID, reply.ID)
+	streamtest.Must(t, ben.DeleteComment(ctx, root.ID))
 	for _, c := range []*client.Client{ann, ben} {
 		_, err = c.LikePost(ctx, post)
-		must(t, err)
+		streamtest.Must(t, err)
 	}
 	likes, err := ben.UnlikePost(ctx, post)
-	must(t, err)
-	want(t, "likes", likes, client.Likes{Count: 1})
-	must(t, shop.Publish(ctx, topic, "of-its-own", map[string]int{"n": 1}))
+	streamtest.Must(t, err)
+	streamtest.Want(t, "likes", likes, client.Likes{Count: 1})
+	streamtest.Must(t, shop.Publish(ctx, topic, "custom", map[string]int{"n": 1}))
 
 	list, err := ann.Comments(ctx, post, client.ListOptions{})
-	must(t, err)
-	want(t, "the list's counts", list.Post, client.PostCounts{CommentCount: 1, LikeCount: 1, Liked: true})
+	streamtest.Must(t, err)
+	streamtest.Want(t, "the list's counts", list.Post, client.PostCounts{CommentCount: 1, LikeCount: 1, Liked: true})
 	counts, err := one.Counts(ctx, post)
-	must(t, err)
-	want(t, "counts", counts[post], client.Counts{Comments: 1, Likes: 1})
+	streamtest.Must(t, err)
+	streamtest.Want(t, "counts", counts[post], client.Counts{Comments: 1, Likes: 1})
 	notices, err := ann.Notifications(ctx, client.NotificationOptions{Unread: true, Limit: 1})
-	must(t, err)
-	want(t, "notices", len(notices.Data), 1)
+	streamtest.Must(t, err)
+	streamtest.Want(t, "notices", len(notices.Data), 1)
 
 	ticket, err := ann.Ticket(ctx, []string{"me"})
-	must(t, err)
+	streamtest.Must(t, err)
 	private := listen(t, two.Client, "now", []string{"me"}, client.WithParam("ticket", ticket.Ticket))
-	must(t, shop.Publish(ctx, "user:ann", "for-ann", map[string]int{}))
+	streamtest.Must(t, shop.Publish(ctx, "user:ann", "for-ann", map[string]int{}))
 	private.await(t, "a private event", named("for-ann"))
 	typing := sse(t, two.Client, "now", topic)
-	must(t, ann.Typing(ctx, post))
+	streamtest.Must(t, ann.Typing(ctx, post))
 	typing.await(t, "typing", named("typing"))
 
 	s.end(t, topic)
@@ -117,8 +120,8 @@ func servesEverything(t *testing.T, s *site, one, two *server, post string) {
 	}
 }
 
-// losesNothing lets many more clients write at once than the pooler has connections:
-// over HTTP, and with SQL through the same pooler.
+// losesNothing writes with many more concurrent clients than the pooler has
+// connections: over HTTP, and with SQL through the same pooler.
 func losesNothing(t *testing.T, s *site, pooled string, one, two *server, post string) {
 	const posters, each = 32, 8
 	ctx, topic := patient(t), "post:"+post
@@ -141,19 +144,19 @@ func losesNothing(t *testing.T, s *site, pooled string, one, two *server, post s
 		}
 		group.Go(func() error { return write(ctx, each) })
 	}
-	must(t, group.Wait())
+	streamtest.Must(t, group.Wait())
 	s.end(t, topic)
 	log := s.logged(t, topic)
-	want(t, "comments in the log", len(bodies(log)), posters*each)
+	streamtest.Want(t, "comments in the log", len(bodies(log)), posters*each)
 	counts, err := one.Counts(ctx, post)
-	must(t, err)
-	want(t, "counts", counts[post], client.Counts{Comments: posters * each, Likes: posters})
+	streamtest.Must(t, err)
+	streamtest.Want(t, "counts", counts[post], client.Counts{Comments: posters * each, Likes: posters})
 	for _, x := range taps {
 		x.wants(t, log)
 	}
 }
 
-// overSQL comments, one transaction each, and then likes.
+// overSQL returns a function that comments, in one transaction each, and then likes.
 func overSQL(dsn, post, name string) func(context.Context, int) error {
 	return func(ctx context.Context, times int) error {
 		conn, err := pgx.Connect(ctx, dsn)
@@ -172,12 +175,12 @@ func overSQL(dsn, post, name string) func(context.Context, int) error {
 	}
 }
 
-// leavesNothing looks at the pooler's connections, all at once so that each is another:
-// whoever gets one next must not find what we did with it.
+// leavesNothing compares the state of the pooler's connections with that of a new
+// connection. It holds a transaction open on each, so that each one is another.
 func leavesNothing(t *testing.T, s *site, pooled string) {
 	state := func(tx pgx.Tx) (found string) {
 		t.Helper()
-		must(t, tx.QueryRow(patient(t), `
+		streamtest.Must(t, tx.QueryRow(patient(t), `
 			select concat_ws(' ', current_setting('lock_timeout'), current_setting('synchronous_commit'),
 				current_setting('default_transaction_isolation'), current_setting('search_path'),
 				(select count(*) from pg_locks where locktype = 'advisory' and pid = pg_backend_pid()),
@@ -190,28 +193,28 @@ func leavesNothing(t *testing.T, s *site, pooled string) {
 	var states []string
 	for _, dsn := range dsns {
 		conn, err := pgx.Connect(patient(t), dsn)
-		must(t, err)
+		streamtest.Must(t, err)
 		defer conn.Close(context.WithoutCancel(t.Context()))
-		tx, err := conn.Begin(patient(t)) // to the end of the test
-		must(t, err)
+		tx, err := conn.Begin(patient(t)) // open until the test ends
+		streamtest.Must(t, err)
 		states = append(states, state(tx))
 	}
-	want(t, "states of one new connection and the pooler's", states, slices.Repeat(states[:1], 1+poolSize))
+	streamtest.Want(t, "states of one new connection and the pooler's", states, slices.Repeat(states[:1], 1+poolSize))
 }
 
-// inMode says how pgx is to run its queries.
+// inMode adds pgx's way to run queries to a DSN.
 func inMode(dsn, mode string) string { return dsn + "&default_query_exec_mode=" + mode }
 
-// startPooler runs PgBouncer in transaction mode until the test ends, and returns a
-// DSN of the same database through it.
+// startPooler runs PgBouncer in transaction mode until the test ends, and returns a DSN
+// that leads through it to the same database.
 func startPooler(t *testing.T, dsn string) (pooled string) {
 	t.Helper()
 	program := findPooler(t)
 	direct, err := pgx.ParseConfig(dsn)
-	must(t, err)
+	streamtest.Must(t, err)
 	dir := storetest.Dir(t)
 	ini := filepath.Join(dir, "pgbouncer.ini")
-	must(t, os.WriteFile(ini, fmt.Appendf(nil, `
+	streamtest.Must(t, os.WriteFile(ini, fmt.Appendf(nil, `
 [databases]
 * = host=%s port=%d user=%s
 [pgbouncer]
@@ -229,8 +232,8 @@ log_disconnections = 0
 	sh := exec.Command("/bin/sh", args...)
 	sh.Stdout, sh.Stderr = t.Output(), t.Output()
 	input, err := sh.StdinPipe()
-	must(t, err)
-	must(t, sh.Start())
+	streamtest.Must(t, err)
+	streamtest.Must(t, sh.Start())
 	t.Cleanup(func() {
 		input.Close()
 		if err := sh.Wait(); err != nil {
@@ -239,7 +242,7 @@ log_disconnections = 0
 	})
 
 	pooled = fmt.Sprintf("postgres://%s@/%s?host=%s&port=6432", direct.User, direct.Database, url.QueryEscape(dir))
-	eventually(t, "the pooler connects", func() bool {
+	streamtest.Eventually(t, "the pooler connects", func() bool {
 		conn, err := pgx.Connect(t.Context(), pooled)
 		if err == nil {
 			conn.Close(t.Context())
@@ -249,22 +252,24 @@ log_disconnections = 0
 	return pooled
 }
 
-// dropRoot lets the pooler run as whoever Postgres runs as, in root's stead.
+// dropRoot returns the arguments that make the pooler run as the user of Postgres. The
+// pooler refuses to run as root.
 func dropRoot(t *testing.T, socketDir, dir string) (args []string) {
 	t.Helper()
 	if os.Geteuid() != 0 {
 		return nil
 	}
 	info, err := os.Stat(socketDir)
-	must(t, err)
+	streamtest.Must(t, err)
 	owner := info.Sys().(*syscall.Stat_t)
 	u, err := user.LookupId(strconv.Itoa(int(owner.Uid)))
-	must(t, err)
-	must(t, os.Chown(dir, int(owner.Uid), int(owner.Gid)))
+	streamtest.Must(t, err)
+	streamtest.Must(t, os.Chown(dir, int(owner.Uid), int(owner.Gid)))
 	return []string{"--user=" + u.Username}
 }
 
-// findPooler looks in sbin, too, which is not in everybody's PATH. make test installs it.
+// findPooler returns the path of pgbouncer. It also looks in /usr/sbin, which may not be
+// in PATH. make test installs it.
 func findPooler(t *testing.T) string {
 	t.Helper()
 	for _, name := range []string{"pgbouncer", "/usr/sbin/pgbouncer"} {

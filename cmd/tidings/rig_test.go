@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"reflect"
 	"testing"
 	"time"
 
@@ -17,16 +16,22 @@ import (
 	"github.com/tidings-live/tidings/api/auth"
 	"github.com/tidings-live/tidings/api/client"
 	"github.com/tidings-live/tidings/store/storetest"
+	"github.com/tidings-live/tidings/stream/streamtest"
 )
 
 const (
 	testSecret = "thirty-two bytes are the least, these are more"
-	// patience is how long a test waits for what must happen.
-	patience = 30 * time.Second
+	// patience bounds the reads of a test, so that it ends with an error instead of the
+	// panic of go test's -timeout. No test expects to come near it.
+	patience = 2 * time.Minute
+	// longPoll is the wait of a poll that a test expects to end for another reason.
+	longPoll = 30 * time.Second
+	// lookEvery is the time between two looks at a condition.
+	lookEvery = 25 * time.Millisecond
 )
 
-// A site is a database of the test's own, and plain SQL beside the instances that
-// serve it.
+// A site is a database that only one test uses. The test connects instances to it and
+// writes to it with SQL.
 type site struct {
 	dsn string
 	sql *pgxpool.Pool
@@ -40,7 +45,7 @@ func newSite(t *testing.T) *site {
 func siteAt(t *testing.T, dsn string) *site {
 	t.Helper()
 	pool, err := pgxpool.New(t.Context(), dsn)
-	must(t, err)
+	streamtest.Must(t, err)
 	t.Cleanup(pool.Close)
 	return &site{dsn: dsn, sql: pool}
 }
@@ -49,26 +54,28 @@ func siteAt(t *testing.T, dsn string) *site {
 func (s *site) exec(t *testing.T, sql string, args ...any) {
 	t.Helper()
 	_, err := s.sql.Exec(t.Context(), sql, args...)
-	must(t, err)
+	streamtest.Must(t, err)
 }
 
 // value runs a query that returns one value.
 func value[T any](t *testing.T, s *site, sql string, args ...any) (v T) {
 	t.Helper()
-	must(t, s.sql.QueryRow(t.Context(), sql, args...).Scan(&v))
+	streamtest.Must(t, s.sql.QueryRow(t.Context(), sql, args...).Scan(&v))
 	return v
 }
 
-// the-end closes what a test looks at: whoever has seen it has seen all before it.
+// theEnd is the name of the last event of a test. A reader that got it has got every
+// event before it.
 const theEnd = "the-end"
 
-// end publishes the-end to each of the topics.
+// end publishes theEnd to each of the topics.
 func (s *site) end(t *testing.T, topics ...string) {
 	t.Helper()
 	s.exec(t, `select tidings.publish(topic, 'the-end', '{}') from unnest($1::text[]) as topic`, topics)
 }
 
-// logged is what the log holds for the topics, besides the-end, as readers must see it.
+// logged returns the events of the topics in the log, without theEnd, as readers must
+// get them. All of them must be of epoch 1.
 func (s *site) logged(t *testing.T, topics ...string) []client.Event {
 	t.Helper()
 	rows, _ := s.sql.Query(t.Context(), `
@@ -79,20 +86,21 @@ func (s *site) logged(t *testing.T, topics ...string) []client.Event {
 	events, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (e client.Event, err error) {
 		return e, row.Scan(&e.ID, &e.Topic, &e.Name, &e.Data)
 	})
-	must(t, err)
+	streamtest.Must(t, err)
 	return events
 }
 
-// A server is an instance that runs in this process, as nobody calls it.
+// A server is an instance that runs in this process. Its methods call it without a
+// token.
 type server struct {
 	*client.Client
 	url  string
 	http *http.Client
-	stop func() // now, and not when the test ends
+	stop func() // stops the instance before the test ends
 }
 
-// start runs an instance until the test ends, and wants it to end well. It returns
-// when the instance is ready.
+// start runs an instance until the test ends, and checks that it then stops without an
+// error. It returns when the instance is ready.
 func (s *site) start(t *testing.T, edit ...func(*instance)) *server {
 	t.Helper()
 	listening := make(chan net.Addr, 1)
@@ -120,30 +128,31 @@ func (s *site) start(t *testing.T, edit ...func(*instance)) *server {
 	}
 }
 
-// newServer is whoever listens at the address.
+// newServer calls the instance at the URL.
 func newServer(t *testing.T, url string) *server {
 	t.Helper()
 	h := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}}
 	c, err := client.New(url, client.WithHTTPClient(h))
-	must(t, err)
+	streamtest.Must(t, err)
 	t.Cleanup(h.CloseIdleConnections)
 	return &server{Client: c, url: url, http: h}
 }
 
-// A task is something that runs beside the test.
+// A task is a function that runs in another goroutine during the test.
 type task struct {
-	stop  func() // ends it, and waits until it has
+	stop  func() // ends the context of the function and waits until it has returned
 	ended <-chan struct{}
 }
 
-// inBackground runs something until the test ends, and wants it to end well.
-func inBackground(t *testing.T, what func(context.Context) error) task {
+// inBackground calls fn in another goroutine. Its context ends when the test ends. An
+// error of fn fails the test.
+func inBackground(t *testing.T, fn func(context.Context) error) task {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		if err := what(ctx); err != nil {
+		if err := fn(ctx); err != nil {
 			t.Error(err)
 		}
 	}()
@@ -152,29 +161,31 @@ func inBackground(t *testing.T, what func(context.Context) error) task {
 	return task{stop, ended}
 }
 
-// as is the server as a user calls it.
+// as returns the server as a user calls it.
 func (s *server) as(t *testing.T, user string, roles ...string) *client.Client {
 	t.Helper()
 	return s.As(token(t, auth.Identity{Subject: user, Name: "The " + user, Roles: roles, Expires: time.Now().Add(time.Hour)}))
 }
 
+// token signs a token that the test servers accept.
 func token(t *testing.T, who auth.Identity) string {
 	t.Helper()
 	signed, err := auth.SignToken(testSecret, who)
-	must(t, err)
+	streamtest.Must(t, err)
 	return signed
 }
 
-// get is a request that no client of ours would make. The body is closed with the test.
+// get makes a request that package client would not make. The body is closed when the
+// test ends.
 func (s *server) get(t *testing.T, path string, header http.Header) *http.Response {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.url+path, nil)
-	must(t, err)
+	streamtest.Must(t, err)
 	for name, values := range header {
 		r.Header[name] = values
 	}
 	answer, err := s.http.Do(r)
-	must(t, err)
+	streamtest.Must(t, err)
 	t.Cleanup(func() { answer.Body.Close() })
 	return answer
 }
@@ -186,64 +197,29 @@ func (s *server) awaitReady(t *testing.T) {
 
 func (s *server) awaitStatus(t *testing.T, path string, status int) {
 	t.Helper()
-	eventually(t, path+" answers "+http.StatusText(status), func() bool {
+	streamtest.Eventually(t, path+" answers "+http.StatusText(status), func() bool {
 		answer := s.get(t, path, nil)
 		answer.Body.Close()
 		return answer.StatusCode == status
 	})
 }
 
-// comment writes one and wants it to be taken.
+// comment creates a comment.
 func comment(t *testing.T, c *client.Client, post, body string) client.Comment {
 	t.Helper()
 	created, err := c.CreateComment(t.Context(), post, client.NewComment{Body: body})
-	must(t, err)
+	streamtest.Must(t, err)
 	return created
 }
 
-// eventually waits for a condition.
-func eventually(t *testing.T, what string, holds func() bool) {
-	t.Helper()
-	within(t, patience, what, holds)
-}
-
-// within waits for a condition that may take longer.
-func within(t *testing.T, most time.Duration, what string, holds func() bool) {
-	t.Helper()
-	deadline := time.After(most)
-	tick := time.NewTicker(25 * time.Millisecond)
-	defer tick.Stop()
-	for !holds() {
-		select {
-		case <-deadline:
-			t.Fatalf("not within %v: %s", most, what)
-		case <-tick.C:
-		}
-	}
-}
-
-func must(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
-func want[T any](t *testing.T, what string, got, want T) {
-	t.Helper()
-	if !reflect.DeepEqual(got, want) {
-		t.Errorf("%s is %+v, want %+v", what, got, want)
-	}
-}
-
-// decode reads an event's data.
+// decode decodes the data of an event.
 func decode[T any](t *testing.T, e client.Event) (v T) {
 	t.Helper()
-	must(t, json.Unmarshal(e.Data, &v))
+	streamtest.Must(t, json.Unmarshal(e.Data, &v))
 	return v
 }
 
-// every does something again and again until ctx ends.
+// every calls do at each interval until ctx ends or do fails.
 func every(ctx context.Context, interval time.Duration, do func() error) error {
 	tick := time.NewTicker(interval)
 	defer tick.Stop()
@@ -259,7 +235,7 @@ func every(ctx context.Context, interval time.Duration, do func() error) error {
 	}
 }
 
-// wantProblem wants a refusal.
+// wantProblem ends the test unless err is a problem with the status and the code.
 func wantProblem(t *testing.T, err error, status int, code string) *client.Problem {
 	t.Helper()
 	var p *client.Problem
@@ -269,5 +245,5 @@ func wantProblem(t *testing.T, err error, status int, code string) *client.Probl
 	return p
 }
 
-// quiet is for what the test itself does.
-var quiet = slog.New(slog.DiscardHandler)
+// discard is the logger of what the test itself does.
+var discard = slog.New(slog.DiscardHandler)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -17,7 +18,7 @@ import (
 	"github.com/tidings-live/tidings/stream/awareness"
 )
 
-// An instance is one server as its command set it.
+// An instance has the settings of one server. serve and dev make it from their flags.
 type instance struct {
 	databaseFlags
 	serverFlags
@@ -25,11 +26,14 @@ type instance struct {
 	secret string
 	demo   *api.Demo
 	logger *slog.Logger
-	// listening is told the address once requests are answered. Optional.
+	// listening is called with the address when requests are answered. Optional.
 	listening func(addr net.Addr)
+	// tick is the hub's time between two reads of the log without a notification. Zero
+	// is the hub's default. Tests set it.
+	tick time.Duration
 }
 
-// parts are what an instance is made of.
+// parts are the parts of a running instance.
 type parts struct {
 	store    *store.Store
 	hub      *stream.Hub
@@ -38,11 +42,8 @@ type parts struct {
 	api      *api.Server
 }
 
-func (i instance) retention() store.Retention {
-	return store.Retention{Age: i.Retention, Rows: i.RetentionRows}
-}
-
-// build wires the parts together. Nothing runs yet.
+// build makes the parts and connects them to each other. It starts no goroutine and
+// does not connect to the database. The caller closes the store.
 func (i instance) build(ctx context.Context) (*parts, error) {
 	verifier, err := auth.NewVerifier(auth.Config{
 		Secret: i.secret, PublicKey: i.JWTPublicKey, Issuer: i.JWTIssuer, Audience: i.JWTAudience,
@@ -56,7 +57,7 @@ func (i instance) build(ctx context.Context) (*parts, error) {
 	if err != nil {
 		return nil, err
 	}
-	hub := stream.NewHub(db, stream.HubConfig{RingEvents: i.RingEvents, RingBytes: i.RingBytes, Logger: i.logger})
+	hub := stream.NewHub(db, stream.HubConfig{RingEvents: i.RingEvents, RingBytes: i.RingBytes, Tick: i.tick, Logger: i.logger})
 	typing := awareness.NewTyping(hub)
 	listener := db.NewListener(store.ListenerConfig{Wake: hub.Wake, Signal: func(s store.Signal) { receive(typing, s) }})
 	server, err := api.New(api.Config{
@@ -80,9 +81,15 @@ func receive(typing *awareness.Typing, s store.Signal) {
 	typing.Signal(s.Topic, s.User)
 }
 
-// run serves until ctx ends or a part fails, then takes the parts down in order:
-// readiness, streams, requests, writer, listener and hub, pool. It returns nil when it was
-// asked to stop and everything ended within the drain time.
+// run serves until ctx ends or a part fails. Then it stops the parts in this order:
+//
+//  1. /readyz answers 503, so that no new readers come.
+//  2. The hub ends all streams and waiting polls.
+//  3. Requests end, at most after the drain time.
+//  4. The goroutines of all parts end. Nothing uses them any more.
+//  5. The pool closes its connections.
+//
+// It returns nil if ctx ended and all requests ended within the drain time.
 func run(ctx context.Context, i instance) error {
 	p, err := i.build(ctx)
 	if err != nil {
@@ -98,7 +105,7 @@ func run(ctx context.Context, i instance) error {
 		return fmt.Errorf("listen: %w", err)
 	}
 
-	// The parts outlive ctx: they stop below, in order.
+	// The goroutines do not end with ctx, but with stop below.
 	running, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	group, running := errgroup.WithContext(running)

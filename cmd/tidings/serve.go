@@ -10,25 +10,30 @@ import (
 	"github.com/tidings-live/tidings/migrations"
 )
 
+// demoTokenTTL is how long the token in the commands of the demo page is valid.
+const demoTokenTTL = 24 * time.Hour
+
+// serveCommand runs a server.
 type serveCommand struct {
 	databaseFlags
 	Addr      string `env:"TIDINGS_ADDR" default:":8080" help:"Address to listen on, host:port."`
-	JWTSecret string `name:"jwt-secret" env:"TIDINGS_JWT_SECRET" help:"Secret of your tokens (HS256, HS384, HS512), at least 32 bytes. Prefer the environment: flags show in process lists."`
-	Migrate   bool   `env:"TIDINGS_MIGRATE" default:"true" negatable:"" help:"Bring the schema up to date on start."`
-	Demo      bool   `env:"TIDINGS_DEMO" help:"Serve the demo page at /. It hands out tokens to everyone: never in production."`
+	JWTSecret string `name:"jwt-secret" env:"TIDINGS_JWT_SECRET" help:"Secret of your tokens (HS256, HS384, HS512), at least 32 bytes. Prefer the environment: process lists show flags."`
+	Migrate   bool   `env:"TIDINGS_MIGRATE" default:"true" negatable:"" help:"Bring the schema up to date when the server starts."`
+	Demo      bool   `env:"TIDINGS_DEMO" help:"Serve the demo page at /. The page gives tokens to everyone: never use it in production. Default: off."`
 	serverFlags
 }
 
+// Run migrates the database, unless that is turned off, and serves until ctx ends.
 func (c *serveCommand) Run(ctx context.Context, io streams) error {
 	logger, err := c.logger(io.err)
 	if err != nil {
 		return err
 	}
 	if c.Demo && c.JWTSecret == "" {
-		return errors.New("the demo needs a JWT secret to sign its tokens with")
+		return errors.New("--demo needs --jwt-secret, to sign the tokens of its users")
 	}
 	if c.JWTSecret == "" && c.JWTPublicKey == "" {
-		logger.WarnContext(ctx, "no key for tokens is set: nobody can sign in, anyone can read public topics")
+		logger.WarnContext(ctx, "no key for tokens is set: users cannot sign in, and only public topics can be read")
 	}
 	if c.Migrate {
 		if err := migrations.Up(ctx, c.direct(), logger); err != nil {
@@ -37,7 +42,7 @@ func (c *serveCommand) Run(ctx context.Context, io streams) error {
 	}
 	var demo *api.Demo
 	if c.Demo {
-		token, err := auth.SignToken(c.JWTSecret, auth.Identity{Subject: "cat", Name: "Cat", Expires: time.Now().Add(24 * time.Hour)})
+		token, err := auth.SignToken(c.JWTSecret, auth.Identity{Subject: "cat", Name: "Cat", Expires: time.Now().Add(demoTokenTTL)})
 		if err != nil {
 			return err
 		}

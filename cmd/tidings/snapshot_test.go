@@ -7,32 +7,36 @@ import (
 	"github.com/jackc/pgerrcode"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/tidings-live/tidings/stream/streamtest"
 )
 
-// A writer with an old snapshot neither begins the new epoch a second time nor counts
-// from what it cannot see: it must try again. One with a fresh snapshot may be first.
-func TestEpochsAndOldSnapshots(t *testing.T) {
+// After a promotion the first commit begins the new epoch. A transaction whose snapshot
+// is older than that commit gets a serialization failure: it would begin the epoch a
+// second time, and count from counts that it cannot see. It may commit if it is the
+// first.
+func TestNewEpoch_RefusesOlderSnapshots(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	write := `insert into tidings.comments (post_id, author_id, body) values ('a', 'ann', 'as ever')`
+	write := `insert into tidings.comments (post_id, author_id, body) values ('a', 'ann', 'text')`
 	s.exec(t, `insert into tidings.users (id, name) values ('ann', 'Ann')`)
 	s.exec(t, `insert into tidings.posts (id) values ('a')`)
 	for round := range 2 {
 		s.exec(t, `update tidings.epochs set timeline = 'another'`) // as after a promotion
 		old, err := s.sql.BeginTx(t.Context(), pgx.TxOptions{IsoLevel: pgx.RepeatableRead})
-		must(t, err)
+		streamtest.Must(t, err)
 		_, err = old.Exec(t.Context(), write)
-		must(t, err)
-		if round == 0 { // somebody else is first
+		streamtest.Must(t, err)
+		if round == 0 { // another transaction commits first
 			s.exec(t, write)
 			var refused *pgconn.PgError
 			if err := old.Commit(t.Context()); !errors.As(err, &refused) || refused.Code != pgerrcode.SerializationFailure {
 				t.Errorf("got %v, want a serialization failure", err)
 			}
 		} else {
-			must(t, old.Commit(t.Context()))
+			streamtest.Must(t, old.Commit(t.Context()))
 		}
-		want(t, "epochs", len(s.epochs(t)), 2+round)
-		want(t, "the count", value[int](t, s, `select comments from tidings.counts where target = 'post:a' order by position desc limit 1`), 1+round)
+		streamtest.Want(t, "epochs", len(s.epochs(t)), 2+round)
+		streamtest.Want(t, "the count", value[int](t, s, `select comments from tidings.counts where target = 'post:a' order by position desc limit 1`), 1+round)
 	}
 }

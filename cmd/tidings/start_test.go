@@ -8,11 +8,12 @@ import (
 
 	"github.com/tidings-live/tidings/api/client"
 	"github.com/tidings-live/tidings/store/storetest"
+	"github.com/tidings-live/tidings/stream/streamtest"
 )
 
 var loggedAddress = regexp.MustCompile(`msg=listening addr=([0-9.:]+)`)
 
-// serveAt runs 'tidings serve' on a database until the test ends.
+// serveAt runs 'tidings serve' on a database until the test ends, and returns its logs.
 func serveAt(t *testing.T, dsn string, flags ...string) (said *lines) {
 	t.Helper()
 	said = newLines()
@@ -27,7 +28,7 @@ func serveAt(t *testing.T, dsn string, flags ...string) (said *lines) {
 	return said
 }
 
-func TestTenInstancesStartAtOnceOnAnEmptyDatabase(t *testing.T) {
+func TestServe_StartsTenInstancesConcurrentlyOnAnEmptyDatabase(t *testing.T) {
 	t.Parallel()
 	dsn := storetest.Empty(t)
 	starting := make([]*lines, 10)
@@ -52,38 +53,38 @@ func TestTenInstancesStartAtOnceOnAnEmptyDatabase(t *testing.T) {
 		for _, x := range taps {
 			ids[x.await(t, body, saying(body)).ID] = true
 		}
-		want(t, "ids of "+body, len(ids), 1)
+		streamtest.Want(t, "ids of "+body, len(ids), 1)
 	}
 	migrated := siteAt(t, dsn)
-	want(t, "epochs", value[int](t, migrated, `select count(*) from tidings.epochs`), 1)
+	streamtest.Want(t, "epochs", value[int](t, migrated, `select count(*) from tidings.epochs`), 1)
 }
 
-func TestServe(t *testing.T) {
+func TestServe_Flags(t *testing.T) {
 	t.Parallel()
 
-	t.Run("CreatesNoPostsWhenToldSo", func(t *testing.T) {
+	t.Run("NoAutoPostsCreatesNoPosts", func(t *testing.T) {
 		t.Parallel()
 		srv := newServer(t, "http://"+serveAt(t, storetest.Database(t), "--no-auto-posts").await(t, loggedAddress))
 		srv.awaitReady(t)
 		_, err := srv.as(t, "ann").CreateComment(t.Context(), "unknown", client.NewComment{Body: "hello"})
 		wantProblem(t, err, 404, "not_found")
 		_, err = srv.as(t, "shop", "service").PutPost(t.Context(), "known", client.PostInput{})
-		must(t, err)
+		streamtest.Must(t, err)
 		comment(t, srv.as(t, "ann"), "known", "hello")
 	})
 
-	t.Run("MigratesNothingWhenToldSo", func(t *testing.T) {
+	t.Run("NoMigrateLeavesTheDatabase", func(t *testing.T) {
 		t.Parallel()
 		dsn := storetest.Empty(t)
 		srv := newServer(t, "http://"+serveAt(t, dsn, "--no-migrate").await(t, loggedAddress))
 		srv.awaitStatus(t, "/readyz", 503)
 		_, err := srv.Stream(t.Context(), []string{"post:a"}, "now")
 		wantProblem(t, err, 503, "unavailable")
-		want(t, "migrate's exit status", execute(t.Context(), []string{"migrate", "--database-url", dsn}, streams{newLines(), newLines()}), 0)
+		streamtest.Want(t, "migrate's exit status", execute(t.Context(), []string{"migrate", "--database-url", dsn}, streams{newLines(), newLines()}), 0)
 		srv.awaitReady(t)
 	})
 
-	t.Run("ReadsMorePublicKinds", func(t *testing.T) {
+	t.Run("PublicKindsAreReadable", func(t *testing.T) {
 		t.Parallel()
 		s := newSite(t)
 		srv := newServer(t, "http://"+serveAt(t, s.dsn, "--public-kinds", "order,room").await(t, loggedAddress))

@@ -10,15 +10,18 @@ import (
 	"github.com/tidings-live/tidings/api/client"
 )
 
+// tailCommand prints the events of topics, one a line.
 type tailCommand struct {
-	Topics []string `arg:"" name:"topic" help:"Topics, like post:42 or me."`
-	URL    string   `name:"url" default:"http://127.0.0.1:8080" help:"Of the server."`
-	Token  string   `env:"TIDINGS_TOKEN" help:"For private topics."`
-	Cursor string   `default:"now" help:"Where to begin: a cursor, now or earliest."`
+	Topics []string `arg:"" name:"topic" help:"Topics to read, such as post:42 or me."`
+	URL    string   `name:"url" default:"http://127.0.0.1:8080" help:"Address of the server."`
+	Token  string   `env:"TIDINGS_TOKEN" help:"Token of a user, for private topics. Default: none."`
+	Cursor string   `default:"now" help:"Position to begin at: a cursor, now or earliest."`
 	Poll   bool     `help:"Read by long-poll instead of Server-Sent Events."`
-	JSON   bool     `name:"json" help:"One JSON object a line, control events included."`
+	JSON   bool     `name:"json" help:"Print each event as a JSON object."`
 }
 
+// Run prints events until ctx ends, and reconnects when a connection ends. It returns
+// an error if the server refuses the topics, the cursor or the token.
 func (c *tailCommand) Run(ctx context.Context, io streams) error {
 	reader, err := client.New(c.URL, client.WithToken(c.Token))
 	if err != nil {
@@ -31,14 +34,15 @@ func (c *tailCommand) Run(ctx context.Context, io streams) error {
 	}
 	err = follow(ctx, c.Topics, c.Cursor, func(e client.Event) error { return c.print(e, io) },
 		client.WithRetryFunc(func(err error, wait time.Duration) {
-			fmt.Fprintf(io.err, "tidings: connection ended (%v), back in %v\n", err, wait.Round(time.Millisecond))
+			fmt.Fprintf(io.err, "tidings: connection ended (%v), reconnecting in %v\n", err, wait.Round(time.Millisecond))
 		}))
 	if errors.Is(err, context.Canceled) {
-		return nil // asked to stop
+		return nil // a signal ended the command
 	}
 	return err
 }
 
+// print writes one event. Control events have no topic, and some have no id.
 func (c *tailCommand) print(e client.Event, io streams) error {
 	if c.JSON {
 		return json.NewEncoder(io.out).Encode(struct {

@@ -13,34 +13,46 @@ import (
 	"time"
 
 	"github.com/tidings-live/tidings/api/client"
+	"github.com/tidings-live/tidings/stream/streamtest"
 )
 
-// A tap gives the events of its topics one by one, whichever the transport. It
-// belongs to one goroutine.
+// A tap reads the events of its topics one by one, over either transport. It belongs to
+// one goroutine.
 type tap struct {
 	name    string
-	exact   bool                         // nothing may be conflated
-	take    func() (client.Event, error) // the next one, as soon as there is one
-	cursors []string                     // all that it was given, in order
-	seen    []client.Event               // all durable ones, ends aside
+	exact   bool                         // the transport may not conflate events
+	take    func() (client.Event, error) // waits for the next event
+	cursors []string                     // all cursors that it got, in order
+	seen    []client.Event               // all durable events that it got, without theEnd
 	stream  *client.Stream               // of an SSE tap
 }
 
-// A transport opens a tap. What it waits for must come within the test's patience.
+// A transport opens a tap. All reads of a tap must be done within patience.
 type transport func(t *testing.T, c *client.Client, cursor string, topics ...string) *tap
 
 var transports = map[string]transport{"SSE": sse, "Poll": poll}
 
-// sse listens to one stream; it does not reconnect.
+// sse opens one stream. It does not reconnect.
 func sse(t *testing.T, c *client.Client, cursor string, topics ...string) *tap {
 	t.Helper()
 	return listen(t, c, cursor, topics)
 }
 
+// listen is sse with options.
 func listen(t *testing.T, c *client.Client, cursor string, topics []string, opts ...client.StreamOption) *tap {
 	t.Helper()
+	x, err := tryListen(t, c, cursor, topics, opts...)
+	streamtest.Must(t, err)
+	return x
+}
+
+// tryListen is listen for a stream that the server may refuse.
+func tryListen(t *testing.T, c *client.Client, cursor string, topics []string, opts ...client.StreamOption) (*tap, error) {
+	t.Helper()
 	s, err := c.Stream(patient(t), topics, cursor, opts...)
-	must(t, err)
+	if err != nil {
+		return nil, err
+	}
 	t.Cleanup(func() { s.Close() })
 	x := &tap{name: "SSE from " + cursor, stream: s}
 	x.take = func() (client.Event, error) {
@@ -49,15 +61,15 @@ func listen(t *testing.T, c *client.Client, cursor string, topics []string, opts
 			return event, err
 		}
 		if event.Name == "stream.gap" {
-			x.cursors = nil // it goes on from wherever the head is
+			x.cursors = nil // the next cursor may be lower, in a new epoch
 		}
-		return event, x.given(event.ID)
+		return event, x.addCursor(event.ID)
 	}
-	return x
+	return x, nil
 }
 
-// given notes a cursor, which may not lie before the one that was given last.
-func (x *tap) given(cursor string) error {
+// addCursor adds a cursor that the tap got. A cursor below the last one is an error.
+func (x *tap) addCursor(cursor string) error {
 	if cursor == "" {
 		return nil
 	}
@@ -68,14 +80,15 @@ func (x *tap) given(cursor string) error {
 	return nil
 }
 
+// before reports whether cursor a is below cursor b. A malformed cursor counts as 0-0.
 func before(a, b string) bool {
 	var one, other struct{ epoch, position int64 }
-	_, _ = fmt.Sscanf(a, "%d-%d", &one.epoch, &one.position) // what is malformed is 0-0
+	_, _ = fmt.Sscanf(a, "%d-%d", &one.epoch, &one.position)
 	_, _ = fmt.Sscanf(b, "%d-%d", &other.epoch, &other.position)
 	return one.epoch < other.epoch || one.epoch == other.epoch && one.position < other.position
 }
 
-// poll asks again and again, for small pages.
+// poll long-polls, with at most three events a page.
 func poll(t *testing.T, c *client.Client, cursor string, topics ...string) *tap {
 	t.Helper()
 	ctx := patient(t)
@@ -87,8 +100,8 @@ func poll(t *testing.T, c *client.Client, cursor string, topics ...string) *tap 
 		return err
 	}
 	if cursor == "" || cursor == "now" {
-		must(t, ask()) // answers at once, and says where now is
-		must(t, x.given(cursor))
+		streamtest.Must(t, ask()) // returns at once, with the cursor of now
+		streamtest.Must(t, x.addCursor(cursor))
 	}
 	x.take = func() (client.Event, error) {
 		for len(page.Events) == 0 {
@@ -98,15 +111,15 @@ func poll(t *testing.T, c *client.Client, cursor string, topics ...string) *tap 
 		}
 		event := page.Events[0]
 		page.Events = page.Events[1:]
-		if err := x.given(event.ID); err != nil || len(page.Events) > 0 {
+		if err := x.addCursor(event.ID); err != nil || len(page.Events) > 0 {
 			return event, err
 		}
-		return event, x.given(page.Cursor)
+		return event, x.addCursor(page.Cursor)
 	}
 	return x
 }
 
-// patient is a context that ends with the test's patience.
+// patient returns a context that ends with the test or after patience.
 func patient(t *testing.T) context.Context {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
@@ -114,7 +127,7 @@ func patient(t *testing.T) context.Context {
 	return ctx
 }
 
-// tapsOn listens on both transports of each server.
+// tapsOn opens a tap on each transport of each server.
 func tapsOn(t *testing.T, cursor string, topics []string, servers ...*server) (taps []*tap) {
 	t.Helper()
 	for n, srv := range servers {
@@ -127,7 +140,7 @@ func tapsOn(t *testing.T, cursor string, topics []string, servers ...*server) (t
 	return taps
 }
 
-// next takes one event.
+// next waits for the next event.
 func (x *tap) next() (client.Event, error) {
 	event, err := x.take()
 	if err == nil && event.ID != "" && event.Name != theEnd && !strings.HasPrefix(event.Name, "stream.") {
@@ -136,7 +149,7 @@ func (x *tap) next() (client.Event, error) {
 	return event, err
 }
 
-// await takes events up to one, and returns it.
+// await reads up to the first event for which is returns true, and returns that event.
 func (x *tap) await(t *testing.T, what string, is func(client.Event) bool) client.Event {
 	t.Helper()
 	for {
@@ -150,23 +163,24 @@ func (x *tap) await(t *testing.T, what string, is func(client.Event) bool) clien
 	}
 }
 
-// named is for await.
+// named matches events with the name.
 func named(name string) func(client.Event) bool {
 	return func(e client.Event) bool { return e.Name == name }
 }
 
-// saying is for await: a comment with this body.
+// saying matches new comments with the body.
 func saying(body string) func(client.Event) bool {
 	return func(e client.Event) bool { return e.Name == "new-comment" && bodyOf(e) == body }
 }
 
+// bodyOf is the body of a comment, and empty for other events.
 func bodyOf(e client.Event) string {
 	var c client.Comment
-	_ = json.Unmarshal(e.Data, &c) // what is no comment has no body
+	_ = json.Unmarshal(e.Data, &c) // other events may have other data
 	return c.Body
 }
 
-// bodies are those of the new comments among the events.
+// bodies returns the bodies of the new comments among the events.
 func bodies(events []client.Event) (found []string) {
 	for _, e := range events {
 		if e.Name == "new-comment" {
@@ -176,7 +190,7 @@ func bodies(events []client.Event) (found []string) {
 	return found
 }
 
-// rest returns the durable events before the-end.
+// rest returns the durable events up to theEnd, without theEnd.
 func (x *tap) rest(t *testing.T) []client.Event {
 	t.Helper()
 	events, err := x.upTo(theEnd)
@@ -186,9 +200,9 @@ func (x *tap) rest(t *testing.T) []client.Event {
 	return events
 }
 
-var errGap = errors.New("a gap where everything can be resumed")
+var errGap = errors.New("got a gap although every event is in the log")
 
-// upTo returns the durable events before the next of that name, ends aside.
+// upTo returns the durable events before the next event with the name, without theEnd.
 func (x *tap) upTo(name string) ([]client.Event, error) {
 	from := len(x.seen)
 	for {
@@ -205,7 +219,7 @@ func (x *tap) upTo(name string) ([]client.Event, error) {
 	}
 }
 
-// wants compares what came to the end with the log.
+// wants reads up to theEnd and compares the events with the log.
 func (x *tap) wants(t *testing.T, log []client.Event) []client.Event {
 	t.Helper()
 	got := x.rest(t)
@@ -215,11 +229,11 @@ func (x *tap) wants(t *testing.T, log []client.Event) []client.Event {
 	return got
 }
 
-// compare says what is wrong with got as a reader's view of the log: each event once,
-// in order, byte for byte. Unless it must be exact, an event with a count may give
-// way to a later one of the same topic, name and target.
+// compare returns an error unless got has each event of the log once, in order and byte
+// for byte. If exact is false, an event with a count may be missing if a later event
+// with the same topic, name and target is there.
 func compare(got, log []client.Event, exact bool) error {
-	superseding := make(map[string]bool) // what is seen further on, when walking backwards
+	superseding := make(map[string]bool) // targets of the events that come later in got
 	n := len(got)
 	for i := len(log) - 1; i >= 0; i-- {
 		e := log[i]
@@ -240,7 +254,7 @@ func compare(got, log []client.Event, exact bool) error {
 	return nil
 }
 
-// target is what an event with a count counts; other events have none.
+// target identifies what an event counts. It is empty for events without a count.
 func target(e client.Event) string {
 	if e.Name != "comment-count" && e.Name != "like-update" {
 		return ""
@@ -248,11 +262,11 @@ func target(e client.Event) string {
 	var data struct {
 		CommentID string `json:"commentId"`
 	}
-	_ = json.Unmarshal(e.Data, &data) // what names no comment counts the post
+	_ = json.Unmarshal(e.Data, &data) // without a comment id, the event counts the post
 	return e.Topic + " " + e.Name + " " + data.CommentID
 }
 
-// compact is how the wire writes the database's JSON.
+// compact returns JSON without spaces, as it is sent to readers.
 func compact(data []byte) []byte {
 	var b bytes.Buffer
 	if json.Compact(&b, data) != nil {
@@ -273,14 +287,14 @@ func texts(events []client.Event) string {
 	return b.String()
 }
 
-// after are the events of the log behind a cursor.
+// after returns the events of the log above a cursor.
 func after(t *testing.T, log []client.Event, cursor string) []client.Event {
 	t.Helper()
 	from := position(t, cursor)
 	return slices.DeleteFunc(slices.Clone(log), func(e client.Event) bool { return position(t, e.ID) <= from })
 }
 
-// position is that of a cursor of the first epoch.
+// position returns the position of a cursor of epoch 1.
 func position(t *testing.T, cursor string) (p int64) {
 	t.Helper()
 	if _, err := fmt.Sscanf(cursor, "1-%d", &p); err != nil {
@@ -289,7 +303,8 @@ func position(t *testing.T, cursor string) (p int64) {
 	return p
 }
 
-// wantEnd wants the stream to have ended cleanly, with a time to come back after.
+// wantEnd checks that the stream ends without an error and has told the reader to
+// reconnect after 1 to 5 s.
 func wantEnd(t *testing.T, x *tap) {
 	t.Helper()
 	if event, err := x.next(); err != io.EOF {

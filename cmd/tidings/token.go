@@ -11,22 +11,24 @@ import (
 	"github.com/tidings-live/tidings/stream"
 )
 
+// tokenCommand signs a token, as a site's backend does for its users.
 type tokenCommand struct {
-	Sub     string        `required:"" help:"Id of the user, as your site knows it."`
-	Name    string        `help:"Name to show. Default: the id."`
-	Picture string        `help:"URL of an avatar."`
-	Role    []string      `help:"A role: service, admin or moderator. May be repeated."`
-	TTL     time.Duration `name:"ttl" default:"24h" help:"How long the token is good."`
-	Secret  string        `env:"TIDINGS_JWT_SECRET" help:"Secret to sign with (HS256). Default: the one of 'tidings dev' in --dir."`
+	Sub     string        `required:"" help:"Id of the user in your site."`
+	Name    string        `help:"Name of the user that others see. Default: the id."`
+	Picture string        `help:"URL of the user's avatar. Default: none."`
+	Role    []string      `placeholder:"ROLE,…" help:"Roles of the user: service, admin or moderator. Default: none."`
+	TTL     time.Duration `name:"ttl" default:"24h" help:"Time until the token expires."`
+	Secret  string        `env:"TIDINGS_JWT_SECRET" help:"Secret that signs the token (HS256). Default: the secret of 'tidings dev' in --dir."`
 	Dir     string        `default:".tidings" type:"path" help:"Folder of 'tidings dev'."`
 }
 
+// Run prints the token.
 func (c *tokenCommand) Run(io streams) error {
 	if err := stream.ValidID(c.Sub); err != nil {
 		return fmt.Errorf("--sub: %w", err)
 	}
 	if c.TTL <= 0 {
-		return errors.New("--ttl: want more than nothing")
+		return errors.New("--ttl: must be greater than 0")
 	}
 	if c.Secret == "" {
 		secret, err := os.ReadFile(secretFile(c.Dir))

@@ -12,41 +12,45 @@ import (
 	"github.com/tidings-live/tidings/cmd/internal/verify"
 )
 
+// verifyCommand checks running servers or, with --chaos, a cluster that it starts and
+// injects faults into.
 type verifyCommand struct {
-	URLs        []string      `name:"url" sep:"none" placeholder:"URL" help:"Of a server to verify; repeat it for each instance."`
-	DatabaseURL string        `name:"database-url" env:"DATABASE_URL" placeholder:"URL" help:"Of the servers' database: some writers write in SQL, and what arrived is compared with the log."`
-	Secret      string        `env:"TIDINGS_JWT_SECRET" help:"Secret of the servers' tokens, to sign those of readers and writers with (HS256). Without it only SQL writes and only public topics are read."`
-	Readers     int           `default:"24" help:"Readers that hop between servers and transports."`
-	Writers     int           `default:"6" help:"Writers at once."`
-	Duration    time.Duration `default:"60s" help:"Of writing. Readers then get time to reach the end."`
-	Seed        uint64        `help:"Of all that is drawn by lot. Default: another each time; it is printed."`
-	Chaos       bool          `help:"Start a Postgres and three instances of our own and break them all the while."`
-	Burst       int           `default:"100000" help:"Events of a burst, with --chaos."`
-	Dir         string        `type:"path" help:"Keep the data and the logs of our own servers there, with --chaos. Default: a temporary folder, kept after a bad run alone."`
-	Fault       []string      `placeholder:"KIND,…" help:"Only faults of these kinds, with --chaos. Default: all; a wrong one lists them."`
+	URLs        []string      `name:"url" sep:"none" placeholder:"URL" help:"Address of a server to verify. Repeat it for each instance."`
+	DatabaseURL string        `name:"database-url" env:"DATABASE_URL" placeholder:"URL" help:"Address of the servers' database. With it, some writers write SQL, and deliveries are compared with the log. Default: none."`
+	Secret      string        `env:"TIDINGS_JWT_SECRET" help:"Secret of the servers' tokens (HS256), to sign those of readers and writers. Without it, all writers write SQL and only public topics are read."`
+	Readers     int           `default:"24" help:"Number of readers. They hop between servers and transports."`
+	Writers     int           `default:"6" help:"Number of writers."`
+	Duration    time.Duration `default:"60s" help:"Time that the writers write. After that, the readers have up to a minute to read to the end."`
+	Seed        uint64        `help:"Seed of all random choices. Default: a random one, which is printed."`
+	Chaos       bool          `help:"Start a Postgres and three instances, and inject faults while readers and writers use them."`
+	Burst       int           `default:"100000" help:"Number of events in a burst, with --chaos."`
+	Dir         string        `type:"path" help:"Folder that keeps the data and the logs of the instances, with --chaos. Default: a temporary folder, which stays only if there were faults."`
+	Fault       []string      `placeholder:"KIND,…" help:"Kinds of faults to inject, with --chaos. An unknown kind prints the list. Default: all kinds."`
 	JSON        bool          `name:"json" help:"Print the report as JSON."`
 
-	until func(verify.Activity) bool // ends the writing early; for tests
+	until func(verify.Activity) bool // ends the writing early; set by tests
 }
 
-// errVerifyFaults makes the exit status tell what the table told.
-var errVerifyFaults = errors.New("delivery is not what it promises: see above")
+// errVerifyFaults makes the exit status 1 when the report has faults.
+var errVerifyFaults = errors.New("the servers do not keep the promises of delivery: see the report")
 
-// Validate implements kong's hook: these are wrong command lines.
+// Validate is called by kong. An error makes the command line a wrong one.
 func (c *verifyCommand) Validate() error {
 	switch {
 	case min(c.Readers, c.Writers, c.Burst) < 1 || c.Duration <= 0:
-		return errors.New("readers, writers, burst and duration are more than nothing")
+		return errors.New("--readers, --writers, --burst and --duration must be greater than 0")
 	case c.Chaos && len(c.URLs) > 0:
-		return errors.New("--chaos breaks servers of its own, not the one at --url")
+		return errors.New("--chaos starts its own servers: leave --url out")
 	case !c.Chaos && len(c.URLs) == 0:
-		return errors.New("--url says what to verify, or --chaos")
+		return errors.New("--url or --chaos is needed: there is no server to verify")
 	case !c.Chaos && c.Secret == "" && c.DatabaseURL == "":
-		return errors.New("--secret or --database-url is needed: somebody must be able to write")
+		return errors.New("--secret or --database-url is needed: without both, nothing can be written")
 	}
 	return nil
 }
 
+// Run verifies and prints the report. It returns errVerifyFaults if there are faults,
+// and another error if there is no result.
 func (c *verifyCommand) Run(ctx context.Context, io streams) error {
 	cfg := verify.Config{
 		URLs: c.URLs, DatabaseURL: c.DatabaseURL, Secret: c.Secret,
@@ -64,7 +68,7 @@ func (c *verifyCommand) Run(ctx context.Context, io streams) error {
 	}
 	report, err := verify.Run(ctx, cfg)
 	if ctx.Err() != nil {
-		return errors.New("stopped before the end: nothing was found out")
+		return errors.New("stopped before the end: there is no result")
 	}
 	if err != nil {
 		return err

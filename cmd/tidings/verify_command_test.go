@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"os"
 	"strings"
@@ -10,31 +9,32 @@ import (
 	"time"
 
 	"github.com/tidings-live/tidings/cmd/internal/verify"
+	"github.com/tidings-live/tidings/stream/streamtest"
 )
 
-func TestVerifyCommand(t *testing.T) {
+func TestVerifyCommand_ReportsFaults(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	honest := s.start(t)
-	drops, passes := tampers["Drops"].make(), tampers["IsHonest"].make()
-	honestURL, broken := tampered(t, honest.url, passes), tampered(t, honest.url, drops)
+	srv := s.start(t)
+	drops, passes := tampers["DropsEvents"].make(), tampers["IsCorrect"].make()
+	correct, broken := tampered(t, srv.url, passes), tampered(t, srv.url, drops)
 	for server, tt := range map[string]struct {
 		x    *tamper
 		want error
-	}{honestURL: {passes, nil}, broken: {drops, errVerifyFaults}} {
+	}{correct: {passes, nil}, broken: {drops, errVerifyFaults}} {
 		want := tt.want
 		c := &verifyCommand{
 			URLs: []string{server}, DatabaseURL: s.dsn, Secret: testSecret,
 			Readers: 6, Writers: 3, Duration: 5 * time.Minute, Seed: 7, Burst: 1, JSON: true,
 			until: tt.x.brokeOften,
 		}
-		must(t, c.Validate())
+		streamtest.Must(t, c.Validate())
 		var out, progress bytes.Buffer
 		if err := c.Run(t.Context(), streams{&out, &progress}); err != want {
 			t.Errorf("got %v, want %v\n%s", err, want, out.String())
 		}
 		var report verify.Report
-		must(t, json.Unmarshal(out.Bytes(), &report))
+		streamtest.Must(t, json.Unmarshal(out.Bytes(), &report))
 		if report.Writes == 0 || report.Arrived == 0 || report.Seed != 7 || report.Any() != (want != nil) {
 			t.Errorf("got %+v", report)
 		}
@@ -48,16 +48,16 @@ func TestVerifyCommand(t *testing.T) {
 	}
 }
 
-func TestVerifyRefusesWhatMakesNoSense(t *testing.T) {
+func TestVerifyCommand_RefusesWrongFlags(t *testing.T) {
 	t.Parallel()
 	good := verifyCommand{URLs: []string{"http://127.0.0.1"}, Secret: "s", Readers: 1, Writers: 1, Burst: 1, Duration: 1}
-	must(t, good.Validate())
+	streamtest.Must(t, good.Validate())
 	for name, spoil := range map[string]func(*verifyCommand){
-		"NoServer":     func(c *verifyCommand) { c.URLs = nil },
-		"NobodyWrites": func(c *verifyCommand) { c.Secret = "" },
-		"NobodyReads":  func(c *verifyCommand) { c.Readers = 0 },
-		"NoTime":       func(c *verifyCommand) { c.Duration = 0 },
-		"OthersChaos":  func(c *verifyCommand) { c.Chaos = true },
+		"NoServer":            func(c *verifyCommand) { c.URLs = nil },
+		"NothingCanBeWritten": func(c *verifyCommand) { c.Secret = "" },
+		"NoReaders":           func(c *verifyCommand) { c.Readers = 0 },
+		"NoDuration":          func(c *verifyCommand) { c.Duration = 0 },
+		"ChaosWithURL":        func(c *verifyCommand) { c.Chaos = true },
 	} {
 		c := good
 		spoil(&c)
@@ -67,29 +67,27 @@ func TestVerifyRefusesWhatMakesNoSense(t *testing.T) {
 	}
 }
 
-func TestVerifyThroughChaos(t *testing.T) {
+func TestVerify_FindsNoFaultsWhileFaultsAreInjected(t *testing.T) {
 	t.Parallel()
 	program, err := os.Executable()
-	must(t, err)
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
-	defer cancel()
-	report, err := verify.Run(ctx, verify.Config{
-		Readers: 9, Writers: 3, Duration: 3 * time.Minute, Seed: 20, Progress: t.Output(),
-		Until: func(a verify.Activity) bool { return happened(a.Injected) == len(verify.FaultKinds()) },
+	streamtest.Must(t, err)
+	report, err := verify.Run(t.Context(), verify.Config{
+		Readers: 9, Writers: 3, Duration: 5 * time.Minute, Settle: 5 * time.Minute, Seed: 20, Progress: t.Output(),
+		Until: func(a verify.Activity) bool { return injectedKinds(a.Injected) == len(verify.FaultKinds()) },
 		Chaos: &verify.Chaos{Program: program, Env: []string{asProgram + "=1"}, Burst: 2_000, Longest: 700 * time.Millisecond},
 	})
-	must(t, err)
+	streamtest.Must(t, err)
 	report.Print(t.Output())
 	if report.Any() {
 		t.Errorf("found %+v", report.Faults)
 	}
-	if happened(report.Injected) < len(verify.FaultKinds()) || report.Arrived == 0 {
-		t.Errorf("%d deliveries through the faults %v", report.Arrived, report.Injected)
+	if injectedKinds(report.Injected) < len(verify.FaultKinds()) || report.Arrived == 0 {
+		t.Errorf("%d deliveries, injected faults %v", report.Arrived, report.Injected)
 	}
 }
 
-// happened counts the kinds of faults that broke something.
-func happened(injected map[string]int64) (kinds int) {
+// injectedKinds counts the kinds of faults that were injected at least once.
+func injectedKinds(injected map[string]int64) (kinds int) {
 	for _, n := range injected {
 		kinds += min(1, int(n))
 	}

@@ -15,15 +15,17 @@ import (
 	"time"
 
 	"github.com/tidings-live/tidings/cmd/internal/verify"
+	"github.com/tidings-live/tidings/stream/streamtest"
 )
 
-// tampers are broken servers, and the fault that each must be found to have.
+// tampers are broken servers. fault returns the count of the fault that verify must
+// find; it is nil for a server that is not broken.
 var tampers = map[string]struct {
 	make  func() *tamper
 	fault func(verify.Faults) int64
 }{
-	"Drops": {func() *tamper {
-		return &tamper{events: func(x *tamper) func(wireEvent) []wireEvent {
+	"DropsEvents": {func() *tamper {
+		return &tamper{enough: 20, events: func(x *tamper) func(wireEvent) []wireEvent {
 			return func(e wireEvent) []wireEvent {
 				if x.due(20) {
 					return nil
@@ -32,8 +34,8 @@ var tampers = map[string]struct {
 			}
 		}}
 	}, func(f verify.Faults) int64 { return min(f.Lost, f.SilentGaps) }},
-	"Doubles": {func() *tamper {
-		return &tamper{events: func(x *tamper) func(wireEvent) []wireEvent {
+	"DeliversTwice": {func() *tamper {
+		return &tamper{enough: 20, events: func(x *tamper) func(wireEvent) []wireEvent {
 			return func(e wireEvent) []wireEvent {
 				if x.due(20) {
 					return []wireEvent{e, e}
@@ -42,8 +44,8 @@ var tampers = map[string]struct {
 			}
 		}}
 	}, func(f verify.Faults) int64 { return f.Duplicated }},
-	"Swaps": {func() *tamper {
-		return &tamper{events: func(x *tamper) func(wireEvent) []wireEvent {
+	"SwapsTwoEvents": {func() *tamper {
+		return &tamper{enough: 20, events: func(x *tamper) func(wireEvent) []wireEvent {
 			var held []wireEvent
 			return func(e wireEvent) []wireEvent {
 				if held == nil && x.due(10) {
@@ -57,7 +59,7 @@ var tampers = map[string]struct {
 		}}
 	}, func(f verify.Faults) int64 { return f.Reordered }},
 	"LeaksAPrivateEvent": {func() *tamper {
-		return &tamper{events: func(x *tamper) func(wireEvent) []wireEvent {
+		return &tamper{enough: 20, events: func(x *tamper) func(wireEvent) []wireEvent {
 			return func(e wireEvent) []wireEvent {
 				if !x.due(20) {
 					return []wireEvent{e}
@@ -66,8 +68,8 @@ var tampers = map[string]struct {
 			}
 		}}
 	}, func(f verify.Faults) int64 { return f.Leaked }},
-	"SaysThatAnotherWroteIt": {func() *tamper {
-		return &tamper{events: func(x *tamper) func(wireEvent) []wireEvent {
+	"ChangesTheAuthor": {func() *tamper {
+		return &tamper{enough: 20, events: func(x *tamper) func(wireEvent) []wireEvent {
 			return func(e wireEvent) []wireEvent {
 				forged := bytes.Replace(e.Data, []byte(`"author":{"id":"`), []byte(`"author":{"id":"not-`), 1)
 				if len(forged) > len(e.Data) {
@@ -78,20 +80,9 @@ var tampers = map[string]struct {
 			}
 		}}
 	}, func(f verify.Faults) int64 { return f.Invented }},
-	"SkipsSilently": {func() *tamper {
-		// Only a skip past an event of the reader's topics does harm.
-		return &tamper{enough: 50, request: func(x *tamper, r *http.Request) *http.Response {
-			query := r.URL.Query()
-			if cursor := query.Get("cursor") + r.Header.Get("Last-Event-Id"); cursor != "" && x.due(2) {
-				query.Set("cursor", "now")
-				r.Header.Del("Last-Event-Id")
-				r.URL.RawQuery = query.Encode()
-			}
-			return nil
-		}}
-	}, func(f verify.Faults) int64 { return min(f.Lost, f.SilentGaps) }},
-	"AcknowledgesWhatItDoesNotWrite": {func() *tamper {
-		return &tamper{request: func(x *tamper, r *http.Request) *http.Response {
+	"SkipsSilently": {skipsPosts, func(f verify.Faults) int64 { return min(f.Lost, f.SilentGaps) }},
+	"AcknowledgesACommentThatItDoesNotWrite": {func() *tamper {
+		return &tamper{enough: 5, request: func(x *tamper, r *http.Request) *http.Response {
 			if writesTo(r, "/comments") && x.due(5) {
 				return made(r, http.StatusCreated, `{"id":"1"}`)
 			}
@@ -99,7 +90,7 @@ var tampers = map[string]struct {
 		}}
 	}, func(f verify.Faults) int64 { return f.Lost }},
 	"AcknowledgesALikeThatItDoesNotWrite": {func() *tamper {
-		return &tamper{request: func(x *tamper, r *http.Request) *http.Response {
+		return &tamper{enough: 5, request: func(x *tamper, r *http.Request) *http.Response {
 			switch {
 			case !strings.HasSuffix(r.URL.Path, "/like"):
 				return nil
@@ -107,11 +98,11 @@ var tampers = map[string]struct {
 				x.broke.Add(1)
 				return made(r, http.StatusOK, `{"count":1,"liked":true}`)
 			}
-			return made(r, http.StatusForbidden, `{"code":"forbidden"}`) // so the like stands
+			return made(r, http.StatusForbidden, `{"code":"forbidden"}`) // no unlike undoes the like
 		}}
 	}, func(f verify.Faults) int64 { return f.Lost }},
 	"AcknowledgesADeleteThatItDoesNotWrite": {func() *tamper {
-		return &tamper{request: func(x *tamper, r *http.Request) *http.Response {
+		return &tamper{enough: 5, request: func(x *tamper, r *http.Request) *http.Response {
 			if r.Method == http.MethodDelete && strings.HasPrefix(r.URL.Path, "/v1/comments/") {
 				x.broke.Add(1)
 				return made(r, http.StatusNoContent, "")
@@ -119,8 +110,8 @@ var tampers = map[string]struct {
 			return nil
 		}}
 	}, func(f verify.Faults) int64 { return f.Lost }},
-	"WritesTwice": {func() *tamper {
-		return &tamper{request: func(x *tamper, r *http.Request) *http.Response {
+	"WritesACommentTwice": {func() *tamper {
+		return &tamper{enough: 5, request: func(x *tamper, r *http.Request) *http.Response {
 			if !writesTo(r, "/comments") || !x.due(5) {
 				return nil
 			}
@@ -134,15 +125,15 @@ var tampers = map[string]struct {
 			return nil
 		}}
 	}, func(f verify.Faults) int64 { return f.Duplicated }},
-	"WritesWhatItRefuses": {func() *tamper {
-		return &tamper{answer: func(x *tamper, answer *http.Response) {
-			if writesTo(answer.Request, "/comments") && x.due(5) {
+	"WritesACommentThatItRefuses": {func() *tamper {
+		return &tamper{enough: 5, answer: func(x *tamper, answer *http.Response) {
+			if answer.StatusCode == http.StatusCreated && writesTo(answer.Request, "/comments") && x.due(5) {
 				answer.StatusCode = http.StatusUnprocessableEntity
 			}
 		}}
 	}, func(f verify.Faults) int64 { return f.Invented }},
-	"LetsIntrudersIn": {func() *tamper {
-		return &tamper{answer: func(x *tamper, answer *http.Response) {
+	"AcceptsUnauthorizedReaders": {func() *tamper {
+		return &tamper{enough: 5, answer: func(x *tamper, answer *http.Response) {
 			if answer.StatusCode != http.StatusForbidden && answer.StatusCode != http.StatusUnauthorized {
 				return
 			}
@@ -155,8 +146,8 @@ var tampers = map[string]struct {
 			setBody(answer, "{}")
 		}}
 	}, func(f verify.Faults) int64 { return f.Leaked }},
-	"IsHonest": {func() *tamper {
-		return &tamper{events: func(x *tamper) func(wireEvent) []wireEvent {
+	"IsCorrect": {func() *tamper {
+		return &tamper{enough: 200, events: func(x *tamper) func(wireEvent) []wireEvent {
 			return func(e wireEvent) []wireEvent {
 				x.broke.Add(1)
 				return []wireEvent{e}
@@ -165,11 +156,11 @@ var tampers = map[string]struct {
 	}, nil},
 }
 
-// inTables are tampers whose fault only the tables show, at the end.
+// inTables are the tampers whose fault only the comparison with the tables finds.
 var inTables = []string{"AcknowledgesALikeThatItDoesNotWrite", "AcknowledgesADeleteThatItDoesNotWrite"}
 
-// A broken delivery is found out each time, with the log to compare with and without.
-func TestVerifyFindsBrokenServers(t *testing.T) {
+// verify finds each broken server, with and without the log.
+func TestVerify_FindsBrokenServers(t *testing.T) {
 	t.Parallel()
 	for name, tt := range tampers {
 		for _, withLog := range []bool{true, false} {
@@ -179,31 +170,31 @@ func TestVerifyFindsBrokenServers(t *testing.T) {
 			t.Run(fmt.Sprintf("%s/Log=%v", name, withLog), func(t *testing.T) {
 				t.Parallel()
 				s := newSite(t)
-				honest := s.start(t)
+				correct := s.start(t)
 				x := tt.make()
-				cfg := verifyConfig(honest.url, tampered(t, honest.url, x))
+				cfg := verifyConfig(correct.url, tampered(t, correct.url, x))
 				cfg.Until = x.brokeOften
 				if withLog {
 					cfg.DatabaseURL = s.dsn
 				}
 				if slices.Contains(inTables, name) {
-					cfg.URLs = cfg.URLs[1:] // no honest server writes in between
+					cfg.URLs = cfg.URLs[1:] // all writes go through the tamper
 				}
 				report, err := verify.Run(t.Context(), cfg)
-				must(t, err)
+				streamtest.Must(t, err)
 				switch {
 				case tt.fault == nil && report.Any():
 					t.Errorf("found faults: %+v\n%s", report.Faults, strings.Join(report.Notes, "\n"))
 				case tt.fault != nil && tt.fault(report.Faults) == 0:
-					t.Errorf("not found out: %+v", report.Faults)
+					t.Errorf("the fault was not found: %+v", report.Faults)
 				}
 			})
 		}
 	}
 }
 
-// What the server answers may be what it counted, and still not what is there.
-func TestVerifyFindsCountsThatAreWrong(t *testing.T) {
+// The counts in events and answers agree with each other and differ from the tables.
+func TestVerify_FindsCountsThatDifferFromTheTables(t *testing.T) {
 	t.Parallel()
 	for table, trigger := range map[string]string{"likes": "deleted", "comments": "updated"} {
 		t.Run(table, func(t *testing.T) {
@@ -214,9 +205,9 @@ func TestVerifyFindsCountsThatAreWrong(t *testing.T) {
 			cfg.DatabaseURL = s.dsn
 			cfg.Until = func(verify.Activity) bool { return s.miscounted(t) }
 			report, err := verify.Run(t.Context(), cfg)
-			must(t, err)
+			streamtest.Must(t, err)
 			if report.Faults.Lost == 0 {
-				t.Errorf("not found out: %+v", report.Faults)
+				t.Errorf("the fault was not found: %+v", report.Faults)
 			}
 		})
 	}
@@ -224,7 +215,7 @@ func TestVerifyFindsCountsThatAreWrong(t *testing.T) {
 
 // miscounted reports whether the last counts of a post differ from its tables.
 func (s *site) miscounted(t *testing.T) (wrong bool) {
-	must(t, s.sql.QueryRow(t.Context(), `
+	streamtest.Must(t, s.sql.QueryRow(t.Context(), `
 		select exists (
 			select
 			from tidings.posts post
@@ -234,14 +225,15 @@ func (s *site) miscounted(t *testing.T) (wrong bool) {
 				where target = 'post:' || post.id
 				order by position desc
 				limit 1
-			) as told on true
-			where told.comments <> (select count(*) from tidings.comments c where c.post_id = post.id and c.status = 'published')
-			or told.likes <> (select count(*) from tidings.likes l where l.post_id = post.id and l.comment_id is null)
+			) as counted on true
+			where counted.comments <> (select count(*) from tidings.comments c where c.post_id = post.id and c.status = 'published')
+			or counted.likes <> (select count(*) from tidings.likes l where l.post_id = post.id and l.comment_id is null)
 		)`).Scan(&wrong))
 	return wrong
 }
 
-// verifyConfig writes until the test has seen enough (Until), for five minutes at most.
+// verifyConfig verifies the servers at the URLs for five minutes, unless the test sets
+// Until.
 func verifyConfig(urls ...string) verify.Config {
 	return verify.Config{
 		URLs: urls, Secret: testSecret, Seed: 1,
@@ -249,11 +241,12 @@ func verifyConfig(urls ...string) verify.Config {
 	}
 }
 
-// tampered is where the server can be reached by way of x.
+// tampered starts a proxy that sends requests to the server through x, and returns its
+// URL.
 func tampered(t *testing.T, server string, x *tamper) string {
 	t.Helper()
 	target, err := url.Parse(server)
-	must(t, err)
+	streamtest.Must(t, err)
 	proxy := httptest.NewServer(&httputil.ReverseProxy{
 		Rewrite:       func(r *httputil.ProxyRequest) { r.SetURL(target) },
 		Transport:     x,

@@ -14,18 +14,19 @@ import (
 	"github.com/tidings-live/tidings/api/client"
 )
 
-// The posts that write writes to.
+// busyPosts are the posts that write writes to.
 var busyPosts = []string{"a", "b", "c"}
 
 const (
-	writes = 120 // of each writer, in its time; the one that is far away takes longer for less
-	pace   = 25 * time.Millisecond
+	writes = 120                   // of each writer; the writer at the late instance makes fewer
+	pace   = 25 * time.Millisecond // of each writer, from one write to the next
 )
 
-// write begins four writers: one through each instance, and two with plain SQL.
+// write starts four writers in the group: one at each instance, and two with SQL.
 func write(t *testing.T, s *site, group *errgroup.Group, near, far *server) {
 	t.Helper()
-	// Whoever creates a row makes others who need it wait, as SQL does.
+	// A transaction that creates a user or a post delays others that need the same row,
+	// so the rows are created before.
 	s.exec(t, `insert into tidings.users (id, name) values ('dan', 'Dan')`)
 	s.exec(t, `insert into tidings.posts (id, author_id) select unnest($1::text[]), 'ann'`, busyPosts)
 	ctx := patient(t)
@@ -53,9 +54,10 @@ func write(t *testing.T, s *site, group *errgroup.Group, near, far *server) {
 	}
 }
 
+// anyPost is a random post.
 func anyPost(random *rand.Rand) string { return busyPosts[random.IntN(len(busyPosts))] }
 
-// overHTTP comments, and then replies, likes or takes back.
+// overHTTP comments, and then replies, deletes, likes or unlikes.
 func overHTTP(c *client.Client) func(context.Context, *rand.Rand) error {
 	return func(ctx context.Context, random *rand.Rand) error {
 		post := anyPost(random)
@@ -77,19 +79,19 @@ func overHTTP(c *client.Client) func(context.Context, *rand.Rand) error {
 	}
 }
 
-// inTransactions inserts several rows at once, in two transactions at a time: either
-// may commit first, and either or both may be rolled back.
+// inTransactions inserts rows in two concurrent transactions. Either may end first, and
+// either or both may be rolled back.
 func (s *site) inTransactions(ctx context.Context, random *rand.Rand) error {
 	one, err := s.sql.Begin(ctx)
 	if err != nil {
 		return err
 	}
-	defer one.Rollback(ctx) //nolint:errcheck // it has ended, or is in error
+	defer one.Rollback(ctx) //nolint:errcheck // usually it has ended
 	two, err := s.sql.Begin(ctx)
 	if err != nil {
 		return err
 	}
-	defer two.Rollback(ctx) //nolint:errcheck // likewise
+	defer two.Rollback(ctx) //nolint:errcheck // usually it has ended
 	for _, tx := range []pgx.Tx{one, two} {
 		_, err := tx.Exec(ctx, `
 			insert into tidings.comments (post_id, author_id, body)
@@ -106,8 +108,8 @@ func (s *site) inTransactions(ctx context.Context, random *rand.Rand) error {
 	return errors.Join(ends[0](ctx), ends[1](ctx))
 }
 
-// withLikes gives likes to a post and takes some back, with a savepoint that is rolled
-// back in between.
+// withLikes inserts likes of a post and deletes some. In between, it rolls a savepoint
+// back.
 func (s *site) withLikes(ctx context.Context, random *rand.Rand) error {
 	return pgx.BeginFunc(ctx, s.sql, func(tx pgx.Tx) error {
 		_, err := tx.Exec(ctx, `
