@@ -15,11 +15,11 @@ import (
 // package bench.
 type benchCommand struct {
 	URL         string `name:"url" help:"Address of the server to measure. By default, bench starts its own server and Postgres in a temporary folder."`
-	Secret      string `env:"TIDINGS_JWT_SECRET" help:"Secret of the tokens of the server at --url (HS256), to sign those of readers and writers."`
-	PID         int    `name:"pid" help:"Process id of the server at --url, if it runs on this machine. With it, CPU time and memory are measured."`
-	DatabaseURL string `name:"database-url" placeholder:"URL" help:"Address of the database of the server at --url. With it, the CPU time of Postgres is measured if it runs on this machine, and the time that Postgres alone needs, in a scratch table that is dropped."`
+	Secret      string `env:"TIDINGS_JWT_SECRET" help:"Secret of the tokens of the server at --url (HS256), to sign those of readers and writers. Default: none."`
+	PID         int    `name:"pid" help:"Process id of the server at --url, if it runs on this machine. With it, CPU time and memory are measured. Default: none."`
+	DatabaseURL string `name:"database-url" placeholder:"URL" help:"Address of the database of the server at --url. With it, the CPU time of Postgres is measured if it runs on this machine, and the time that Postgres alone needs, in a scratch table that is dropped. Default: none."`
 
-	Against string `type:"existingfile" placeholder:"PROGRAM" help:"Program of another build of tidings. Both builds are measured in turns, each on its own server and Postgres, and compared."`
+	Against string `type:"existingfile" placeholder:"PROGRAM" help:"Program of another build of tidings. Both builds are measured in turns, each on its own server and Postgres, and compared. Default: none."`
 	Rounds  int    `default:"5" help:"Number of measurements of each build, with --against. The medians and the least and greatest values are printed."`
 
 	Comments   int           `default:"300" help:"Number of comments that the section latency writes, one after another."`

@@ -13,7 +13,7 @@ import (
 // serverFlags are the settings of a server that serve and dev share. kong reads each
 // from a flag or, if there is none, from the environment.
 type serverFlags struct {
-	JWTPublicKey   string        `name:"jwt-public-key" env:"TIDINGS_JWT_PUBLIC_KEY" help:"Public key of your tokens, as PEM: RSA (RS256), P-256 (ES256) or Ed25519 (EdDSA)."`
+	JWTPublicKey   string        `name:"jwt-public-key" env:"TIDINGS_JWT_PUBLIC_KEY" help:"Public key of your tokens, as PEM: RSA (RS256), P-256 (ES256) or Ed25519 (EdDSA). Default: none."`
 	JWTIssuer      string        `name:"jwt-issuer" env:"TIDINGS_JWT_ISSUER" help:"Required claim iss of tokens. Default: any."`
 	JWTAudience    string        `name:"jwt-audience" env:"TIDINGS_JWT_AUDIENCE" help:"Required claim aud of tokens. Default: any."`
 	AllowedOrigins []string      `env:"TIDINGS_ALLOWED_ORIGINS" placeholder:"ORIGIN,…" help:"Origins (scheme://host[:port]) of the pages that may call the API from a browser. The server's own origin is always allowed. Default: no others."`
@@ -29,7 +29,7 @@ type serverFlags struct {
 	Drain          time.Duration `env:"TIDINGS_DRAIN" default:"10s" help:"Time that requests have to end when the server stops."`
 
 	TLSCert string `name:"tls-cert" env:"TIDINGS_TLS_CERT" placeholder:"FILE" help:"File with the PEM certificate chain. With it, the server speaks HTTPS and HTTP/2. The file is read again when it changes. Default: HTTP without TLS."`
-	TLSKey  string `name:"tls-key" env:"TIDINGS_TLS_KEY" placeholder:"FILE" help:"File with the PEM private key of the certificate."`
+	TLSKey  string `name:"tls-key" env:"TIDINGS_TLS_KEY" placeholder:"FILE" help:"File with the PEM private key of the certificate. Default: none."`
 
 	limitFlags
 	logFlags

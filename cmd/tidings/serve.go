@@ -17,7 +17,7 @@ const demoTokenTTL = 24 * time.Hour
 type serveCommand struct {
 	databaseFlags
 	Addr      string `env:"TIDINGS_ADDR" default:":8080" help:"Address to listen on, host:port."`
-	JWTSecret string `name:"jwt-secret" env:"TIDINGS_JWT_SECRET" help:"Secret of your tokens (HS256, HS384, HS512), at least 32 bytes. Prefer the environment: process lists show flags."`
+	JWTSecret string `name:"jwt-secret" env:"TIDINGS_JWT_SECRET" help:"Secret of your tokens (HS256, HS384, HS512), at least 32 bytes. Prefer the environment: process lists show flags. Default: none."`
 	Migrate   bool   `env:"TIDINGS_MIGRATE" default:"true" negatable:"" help:"Bring the schema up to date when the server starts."`
 	Demo      bool   `env:"TIDINGS_DEMO" help:"Serve the demo page at /. The page gives tokens to everyone: never use it in production. Default: off."`
 	serverFlags

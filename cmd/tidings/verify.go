@@ -15,9 +15,9 @@ import (
 // verifyCommand checks running servers or, with --chaos, a cluster that it starts and
 // injects faults into.
 type verifyCommand struct {
-	URLs        []string      `name:"url" sep:"none" placeholder:"URL" help:"Address of a server to verify. Repeat it for each instance."`
+	URLs        []string      `name:"url" sep:"none" placeholder:"URL" help:"Address of a server to verify. Repeat it for each instance. Default: none."`
 	DatabaseURL string        `name:"database-url" env:"DATABASE_URL" placeholder:"URL" help:"Address of the servers' database. With it, some writers write SQL, and deliveries are compared with the log. Default: none."`
-	Secret      string        `env:"TIDINGS_JWT_SECRET" help:"Secret of the servers' tokens (HS256), to sign those of readers and writers. Without it, all writers write SQL and only public topics are read."`
+	Secret      string        `env:"TIDINGS_JWT_SECRET" help:"Secret of the servers' tokens (HS256), to sign those of readers and writers. Without it, all writers write SQL and only public topics are read. Default: none."`
 	Readers     int           `default:"24" help:"Number of readers. They hop between servers and transports."`
 	Writers     int           `default:"6" help:"Number of writers."`
 	Duration    time.Duration `default:"60s" help:"Time that the writers write. After that, the readers have up to a minute to read to the end."`
