@@ -7,6 +7,9 @@ ARGS =
 FUZZTIME = 10s
 # How long make torture injects faults.
 DURATION = 5m
+# The version that make build puts into the program. By default Go records the version
+# and the revision that git gives.
+VERSION =
 
 help: ## list the targets
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-11s  %s\n", $$1, $$2 }' Makefile
@@ -47,6 +50,6 @@ fuzz: ## run each fuzz target for FUZZTIME
 	done
 
 build: ## build bin/tidings
-	go build -trimpath -o bin/tidings ./cmd/tidings
+	go build -trimpath -ldflags "-X main.version=$(VERSION)" -o bin/tidings ./cmd/tidings
 
 .PHONY: help run test lint bench bench-peers torture fuzz build
