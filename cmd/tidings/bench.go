@@ -47,6 +47,7 @@ func (c *benchCommand) Validate() error {
 	return cfg.Validate()
 }
 
+// config returns the flags as the configuration of package bench.
 func (c *benchCommand) config() bench.Config {
 	return bench.Config{
 		URL: c.URL, Secret: c.Secret, PID: c.PID, DatabaseURL: c.DatabaseURL, Env: os.Environ(),

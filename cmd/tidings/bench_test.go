@@ -31,7 +31,8 @@ func TestBench_RefusesWrongCommandLines(t *testing.T) {
 	}
 }
 
-// measured runs the command with small numbers, and returns its figures.
+// measured runs the command with small numbers. It returns the figures of the JSON and
+// the tables.
 func measured(t *testing.T, args ...string) (figures map[string]any, tables string) {
 	t.Helper()
 	var out, tellings bytes.Buffer
@@ -127,8 +128,8 @@ func TestBench_CutsReadersOffAndChurns(t *testing.T) {
 	}
 }
 
-// benchFigures are what must be in the JSON; with 0 for anything above nothing, and
-// -1 for nothing itself.
+// benchFigures are the figures that the JSON must have, by path. 0 stands for any number
+// above 0, and -1 stands for 0.
 var benchFigures = map[string]float64{
 	"machine.cores": 0, "latency.comments": 5, "latency.post.p50Ms": 0, "latency.post.p99Ms": 0, "latency.post.maxMs": 0,
 	"latency.sse.fromStart.p50Ms": 0, "latency.sse.fromStart.p99Ms": 0, "latency.sse.fromAnswer.count": 5,

@@ -54,6 +54,7 @@ func (f serverFlags) Validate() error {
 	return f.limitFlags.Validate()
 }
 
+// retention returns the bounds of the log that the flags set.
 func (f serverFlags) retention() store.Retention {
 	return store.Retention{Age: f.Retention, Rows: f.RetentionRows}
 }

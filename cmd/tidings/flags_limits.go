@@ -28,6 +28,7 @@ func (f limitFlags) Validate() error {
 	return api.ValidProxies(f.TrustedProxies)
 }
 
+// limits returns the flags as the configuration of package api.
 func (f limitFlags) limits() api.Limits {
 	return api.Limits{
 		Streams: orUnset(f.MaxStreams), PerAddress: orUnset(f.MaxStreamsPerAddress), PerUser: f.MaxStreamsPerUser,

@@ -245,5 +245,5 @@ func wantProblem(t *testing.T, err error, status int, code string) *client.Probl
 	return p
 }
 
-// discard is the logger of what the test itself does.
+// discard is a logger for calls whose logs are not needed.
 var discard = slog.New(slog.DiscardHandler)

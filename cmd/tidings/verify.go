@@ -82,6 +82,7 @@ func (c *verifyCommand) Run(ctx context.Context, io streams) error {
 	return nil
 }
 
+// print writes the report as a table or as JSON.
 func (c *verifyCommand) print(r *verify.Report, io streams) error {
 	if c.JSON {
 		encoder := json.NewEncoder(io.out)

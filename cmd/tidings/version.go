@@ -45,8 +45,7 @@ func (b build) String() string {
 	return text + " " + b.GoVersion + " " + runtime.GOOS + "/" + runtime.GOARCH
 }
 
-// buildVersion describes the running program: what the linker set, and otherwise what
-// Go recorded.
+// buildVersion describes the running program.
 func buildVersion() build {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
@@ -55,6 +54,8 @@ func buildVersion() build {
 	return describeBuild(info, version, revision)
 }
 
+// describeBuild prefers the version and the revision that the linker set to those that
+// Go recorded in info.
 func describeBuild(info *debug.BuildInfo, version, revision string) build {
 	b := build{Version: version, Revision: revision, GoVersion: runtime.Version()}
 	if b.Version == "" {

@@ -41,7 +41,7 @@ func (s *scene) notes(count int) {
 	}
 }
 
-// gets lets the reader get the events at the positions.
+// gets adds the events at the positions to the trace of the reader.
 func (s *scene) gets(positions ...int64) {
 	for _, p := range positions {
 		s.trace.add(step{kind: received, cursor: at(p), event: s.events[p]})

@@ -65,7 +65,7 @@
 //
 // With Chaos, package cluster runs three instances and a Postgres, and the [injector]
 // breaks and repairs them during the run: inject.go has the table of fault kinds. The
-// seed decides what is drawn, so a run can be repeated with the same choices.
+// seed decides all random choices, so a run can be repeated with the same ones.
 //
 // Everything that a run wrote stays in the database: the ids of its posts and users
 // begin with "verify-".

@@ -20,7 +20,7 @@ const (
 	mostProblems = 40
 )
 
-// progress counts what a run does, for the progress line and the report. It may be
+// progress counts the actions of a run, for the progress line and the report. It may be
 // used from any goroutine.
 type progress struct {
 	events, hops, gaps, streams, polls, writes atomic.Int64

@@ -13,7 +13,7 @@ const (
 	started      stepKind = iota // got its first cursor
 	received                     // got an event
 	advanced                     // got a cursor without an event
-	gapAnnounced                 // was told of a gap between two cursors
+	gapAnnounced                 // got an announced gap between two cursors
 )
 
 // A step is one thing that happened to a reader.
