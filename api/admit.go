@@ -15,8 +15,6 @@ import (
 )
 
 const (
-	eventsPath      = "/v1/events"
-	pollPath        = "/v1/poll"
 	eventStreamType = "text/event-stream"
 
 	// oldCursor is how many positions behind the head a cursor may be without counting
@@ -72,7 +70,7 @@ func (s *Server) room() error {
 
 // refuse counts a refusal and returns its problem, with a random Retry-After.
 func (s *Server) refuse(why limit.Refusal) *Problem {
-	s.metrics.refused(why)
+	s.requests.Refused(why)
 	var p *Problem
 	switch why {
 	case limit.Address:
@@ -99,9 +97,9 @@ func (s *Server) refuse(why limit.Refusal) *Problem {
 func (s *Server) turnAway(c echo.Context, err error) error {
 	switch {
 	case errors.Is(err, stream.ErrNotReady):
-		s.metrics.refused(limit.NotReady)
+		s.requests.Refused(limit.NotReady)
 	case errors.Is(err, stream.ErrClosed):
-		s.metrics.refused(limit.Draining)
+		s.requests.Refused(limit.Draining)
 	}
 	status := problemOf(err).Status
 	temporary := status == http.StatusServiceUnavailable || status == http.StatusTooManyRequests

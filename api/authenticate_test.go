@@ -141,23 +141,35 @@ func TestWhoMayReadWhat(t *testing.T) {
 	streamtest.Want(t, "detail", missing.Detail, existing.Detail)
 }
 
-func TestConfigRefusesWhatCannotBeMeant(t *testing.T) {
+func TestNew_RefusesAnInvalidConfig(t *testing.T) {
 	t.Parallel()
-
+	cases := map[string]func(c *Config){
+		"NoStore":    func(c *Config) { c.Store = nil },
+		"NoHub":      func(c *Config) { c.Hub = nil },
+		"NoTyping":   func(c *Config) { c.Typing = nil },
+		"NoListener": func(c *Config) { c.Listener = nil },
+		"NoVerifier": func(c *Config) { c.Verifier = nil },
+		"Limit":      func(c *Config) { c.Limits.PerUser = -1 },
+		"Proxy":      func(c *Config) { c.Limits.TrustedProxies = []string{"proxy.example"} },
+	}
 	for _, origin := range []string{
 		"", "*", "null", "app.example", "https://*.example", "https://app.example/", "https://app.example/x", "ftp://app.example",
 		"https://app.example:443", "http://app.example:80", "https://münchen.example", "https://user@app.example", "https://app.example?x",
 	} {
-		if _, err := New(Config{AllowedOrigins: []string{origin}}); err == nil {
-			t.Errorf("origin %q is taken", origin)
-		}
+		cases["Origin "+origin] = func(c *Config) { c.AllowedOrigins = []string{origin} }
 	}
 	for _, kind := range []string{"", "user", "site", "Room", "a:b", "a b"} {
-		if _, err := New(Config{PublicKinds: []string{kind}}); err == nil {
-			t.Errorf("kind %q is taken", kind)
+		cases["Kind "+kind] = func(c *Config) { c.PublicKinds = []string{kind} }
+	}
+	for name, edit := range cases {
+		cfg := unconnected(t)
+		edit(&cfg)
+		if _, err := New(cfg); err == nil {
+			t.Errorf("%s is accepted", name)
 		}
 	}
-	if _, err := New(Config{AllowedOrigins: []string{"https://App.example", "http://localhost:3000"}, PublicKinds: []string{"room", "post"}}); err != nil {
-		t.Error(err)
-	}
+	cfg := unconnected(t)
+	cfg.AllowedOrigins, cfg.PublicKinds = []string{"https://App.example", "http://localhost:3000"}, []string{"room", "post"}
+	_, err := New(cfg)
+	streamtest.Must(t, err)
 }

@@ -14,15 +14,23 @@ import (
 	"github.com/tidings-live/tidings/stream"
 )
 
-// Comments is what the handlers of comments need of the store.
-type Comments interface {
+// commentStore is the part of *store.Store that the handlers of comments need.
+type commentStore interface {
 	CreateComment(ctx context.Context, c store.NewComment) (store.Comment, error)
 	Comments(ctx context.Context, q store.ListQuery) (store.CommentList, error)
 	DeleteComment(ctx context.Context, id int64, by string, moderator bool) error
 }
 
+// commentHandlers answer requests for comments.
+type commentHandlers struct {
+	store  commentStore
+	typing *typingHandlers
+}
+
 const defaultPageSize = 20
 
+// A commentListJSON is the answer of list. Its cursor belongs to the same snapshot as the
+// comments, so a stream from the cursor continues the list without a gap.
 type commentListJSON struct {
 	Data []commentJSON `json:"data"`
 	Page pageJSON      `json:"page"`
@@ -34,7 +42,10 @@ type commentListJSON struct {
 	Cursor stream.Cursor `json:"cursor"`
 }
 
-func (s *Server) listComments(c echo.Context) error {
+// list answers GET /v1/posts/{post}/comments with one page of 1 to 100 comments (20 by
+// default), by time. It answers 200 with an empty page for a post that does not exist,
+// invalid_id for an impossible post id, and malformed for unknown parameter values.
+func (h *commentHandlers) list(c echo.Context) error {
 	post, err := postTopic(c)
 	if err != nil {
 		return err
@@ -43,7 +54,7 @@ func (s *Server) listComments(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	list, err := s.store.Comments(c.Request().Context(), q)
+	list, err := h.store.Comments(c.Request().Context(), q)
 	if err != nil {
 		return err
 	}
@@ -60,6 +71,7 @@ func (s *Server) listComments(c echo.Context) error {
 	return c.JSON(http.StatusOK, answer)
 }
 
+// listQuery reads the parameters sort, limit and after.
 func listQuery(c echo.Context, post string) (sort string, q store.ListQuery, err error) {
 	q = store.ListQuery{PostID: post, Viewer: identity(c).Subject}
 	values := query(c)
@@ -87,7 +99,14 @@ func listQuery(c echo.Context, post string) (sort string, q store.ListQuery, err
 	return sort, q, err
 }
 
-func (s *Server) createComment(c echo.Context) error {
+// create answers POST /v1/posts/{post}/comments, body {body, parentId?}, with 201, a
+// Location and the comment. The body has 1 to [store.MaxBodyRunes] characters. A request
+// that repeats an Idempotency-Key within a day gets the answer of the first.
+//
+// Problems: unauthenticated, invalid (the body), no_parent, post_locked, not_found (the
+// post does not exist and is not created automatically), idempotency_key_in_flight,
+// idempotency_key_reused.
+func (h *commentHandlers) create(c echo.Context) error {
 	who, err := signedIn(c)
 	if err != nil {
 		return err
@@ -104,36 +123,17 @@ func (s *Server) createComment(c echo.Context) error {
 	if written.IdempotencyKey, err = idempotencyKey(c); err != nil {
 		return err
 	}
-	created, err := s.store.CreateComment(c.Request().Context(), written)
+	created, err := h.store.CreateComment(c.Request().Context(), written)
 	if err != nil {
 		return err
 	}
-	s.stopTyping(c.Request().Context(), post, who)
+	h.typing.stop(c.Request().Context(), post, who)
 	c.Response().Header().Set(echo.HeaderLocation, "/v1/comments/"+idText(created.ID))
 	return c.JSON(http.StatusCreated, viewComment(created))
 }
 
-// maxKeyBytes bounds an idempotency key.
-const maxKeyBytes = 255
-
-// idempotencyKey reads the header Idempotency-Key (draft-ietf-httpapi-idempotency-key-header):
-// a quoted string, or the bare characters of one; "" when it is absent.
-func idempotencyKey(c echo.Context) (string, error) {
-	headers := c.Request().Header.Values("Idempotency-Key")
-	if len(headers) == 0 {
-		return "", nil
-	}
-	key := headers[0]
-	if quoted, ok := strings.CutPrefix(key, `"`); ok && len(quoted) > 0 && strings.HasSuffix(quoted, `"`) {
-		key = strings.TrimSuffix(quoted, `"`)
-	}
-	visible := !strings.ContainsFunc(key, func(r rune) bool { return r < '!' || r > '~' || r == '"' || r == '\\' })
-	if len(headers) > 1 || key == "" || len(key) > maxKeyBytes || !visible {
-		return "", problemMalformed.with(fmt.Sprintf("Idempotency-Key is not one string of 1 to %d visible ASCII characters", maxKeyBytes))
-	}
-	return key, nil
-}
-
+// decodeComment reads the body of a new comment. A parentId that cannot be an id is
+// answered like one that does not exist.
 func decodeComment(c echo.Context) (store.NewComment, error) {
 	var in struct {
 		Body     string  `json:"body"`
@@ -157,7 +157,12 @@ func decodeComment(c echo.Context) (store.NewComment, error) {
 	return written, nil
 }
 
-func (s *Server) deleteComment(c echo.Context) error {
+// delete answers DELETE /v1/comments/{id} with 204. A comment that has replies stays as a
+// tombstone without text and author.
+//
+// Problems: unauthenticated, not_found, forbidden (the user is neither the author nor a
+// moderator nor an admin).
+func (h *commentHandlers) delete(c echo.Context) error {
 	who, err := signedIn(c)
 	if err != nil {
 		return err
@@ -170,8 +175,36 @@ func (s *Server) deleteComment(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := s.store.DeleteComment(c.Request().Context(), id, who.Subject, who.Is(auth.RoleModerator, auth.RoleAdmin)); err != nil {
+	if err := h.store.DeleteComment(c.Request().Context(), id, who.Subject, who.Is(auth.RoleModerator, auth.RoleAdmin)); err != nil {
 		return err
 	}
 	return c.NoContent(http.StatusNoContent)
+}
+
+// A commentJSON shows a comment, in answers as in events.
+type commentJSON struct {
+	ID         string    `json:"id"`
+	PostID     string    `json:"postId"`
+	ParentID   *string   `json:"parentId"`
+	Author     *userJSON `json:"author"` // null if the comment is deleted
+	Body       string    `json:"body"`
+	Status     string    `json:"status"`
+	LikeCount  int64     `json:"likeCount"`
+	ReplyCount int64     `json:"replyCount"`
+	CreatedAt  string    `json:"createdAt"`
+	EditedAt   *string   `json:"editedAt"`
+	Version    int       `json:"version"`
+}
+
+func viewComment(c store.Comment) commentJSON {
+	v := commentJSON{
+		ID: idText(c.ID), PostID: c.PostID, ParentID: optionalID(c.ParentID),
+		Body: c.Body, Status: c.Status, LikeCount: c.Likes, ReplyCount: c.Replies,
+		CreatedAt: timestamp(c.CreatedAt), EditedAt: optionalTimestamp(c.EditedAt), Version: c.Version,
+	}
+	if c.Status != store.StatusDeleted {
+		author := viewUser(c.Author)
+		v.Author = &author
+	}
+	return v
 }

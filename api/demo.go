@@ -12,61 +12,73 @@ import (
 	"github.com/tidings-live/tidings/api/web"
 )
 
-// A Demo is a page on which two users talk. It hands their tokens to whoever asks:
-// for development alone.
+// A Demo sets the demo page, on which two users write to each other. The page gives the
+// users' tokens to everybody who asks: use it for development only.
 type Demo struct {
-	Post   string
+	Post   string // id of the post that the page shows
 	Secret string // signs the users' tokens
 	Users  []auth.Identity
-	// Lines are shown to be pasted into a terminal, for a page at a base address.
+	// Lines returns commands that the page shows, to be pasted into a terminal. base is
+	// the address of the page, without a path.
 	Lines func(base string) []DemoLine
 }
 
-// A DemoLine is a command with what it does.
+// A DemoLine is a command and what it does.
 type DemoLine struct {
 	Title string `json:"title"`
 	Text  string `json:"text"`
 }
 
-// demoTokenLifetime outlives a day's work on an open page.
+// demoTokenLifetime is longer than a day's work with an open page.
 const demoTokenLifetime = 24 * time.Hour
 
 const demoPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: https:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
 
-func (s *Server) routeDemo(e *echo.Echo, demo *Demo) {
-	files := http.StripPrefix("/demo/", http.FileServerFS(web.Demo()))
-	e.GET("/demo/config", demo.config)
-	e.GET("/demo/*", func(c echo.Context) error {
-		if info, err := fs.Stat(web.Demo(), c.Param("*")); err != nil || info.IsDir() {
-			return problemNotFound.with("")
-		}
-		c.Response().Header().Set(echo.HeaderCacheControl, "no-cache")
-		files.ServeHTTP(c.Response(), c.Request())
-		return nil
-	})
-	e.GET("/", func(c echo.Context) error {
-		page, err := fs.ReadFile(web.Demo(), "demo.html")
-		if err != nil {
-			return fmt.Errorf("read demo page: %w", err)
-		}
-		header := c.Response().Header()
-		header.Set("Content-Security-Policy", demoPolicy)
-		header.Set(echo.HeaderCacheControl, "no-cache")
-		return c.HTMLBlob(http.StatusOK, page)
-	})
+// demoHandlers answer with the demo page, its files and its configuration.
+type demoHandlers struct {
+	demo  *Demo
+	files http.Handler
 }
 
+func newDemoHandlers(demo *Demo) *demoHandlers {
+	return &demoHandlers{demo, http.StripPrefix("/demo/", http.FileServerFS(web.Demo()))}
+}
+
+// page answers GET / with the page.
+func (h *demoHandlers) page(c echo.Context) error {
+	page, err := fs.ReadFile(web.Demo(), "demo.html")
+	if err != nil {
+		return fmt.Errorf("read demo page: %w", err)
+	}
+	header := c.Response().Header()
+	header.Set("Content-Security-Policy", demoPolicy)
+	header.Set(echo.HeaderCacheControl, "no-cache")
+	return c.HTMLBlob(http.StatusOK, page)
+}
+
+// file answers GET /demo/{file} with a script or style sheet, or with not_found.
+func (h *demoHandlers) file(c echo.Context) error {
+	if info, err := fs.Stat(web.Demo(), c.Param("*")); err != nil || info.IsDir() {
+		return problemNotFound.with("")
+	}
+	c.Response().Header().Set(echo.HeaderCacheControl, "no-cache")
+	h.files.ServeHTTP(c.Response(), c.Request())
+	return nil
+}
+
+// A demoUserJSON is a user of the page.
 type demoUserJSON struct {
 	ID    string `json:"id"`
 	Name  string `json:"name"`
 	Token string `json:"token"`
 }
 
-func (d *Demo) config(c echo.Context) error {
-	users := make([]demoUserJSON, len(d.Users))
-	for i, u := range d.Users {
+// config answers GET /demo/config with the post, the users with new tokens, and the lines.
+func (h *demoHandlers) config(c echo.Context) error {
+	users := make([]demoUserJSON, len(h.demo.Users))
+	for i, u := range h.demo.Users {
 		u.Expires = time.Now().Add(demoTokenLifetime)
-		token, err := auth.SignToken(d.Secret, u)
+		token, err := auth.SignToken(h.demo.Secret, u)
 		if err != nil {
 			return fmt.Errorf("sign demo token: %w", err)
 		}
@@ -74,6 +86,6 @@ func (d *Demo) config(c echo.Context) error {
 	}
 	c.Response().Header().Set(echo.HeaderCacheControl, "no-store")
 	return c.JSON(http.StatusOK, map[string]any{
-		"post": d.Post, "users": users, "lines": d.Lines(c.Scheme() + "://" + c.Request().Host),
+		"post": h.demo.Post, "users": users, "lines": h.demo.Lines(c.Scheme() + "://" + c.Request().Host),
 	})
 }

@@ -78,9 +78,9 @@ func FuzzOrigin(f *testing.F) {
 		f.Add(from, "tidings.example", "same-origin")
 		f.Add(from, "tidings.example", "cross-site")
 	}
-	verifier, err := auth.NewVerifier(auth.Config{Secret: secret})
-	streamtest.Must(f, err)
-	s, err := New(Config{AllowedOrigins: []string{page}, Verifier: verifier})
+	cfg := unconnected(f)
+	cfg.AllowedOrigins = []string{page}
+	s, err := New(cfg)
 	streamtest.Must(f, err)
 	s.echo.GET("/v1/whoami", func(c echo.Context) error { return c.String(200, identity(c).Subject) }, s.authenticate)
 	ann := token(f, "ann")

@@ -2,8 +2,10 @@ package api
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -11,49 +13,100 @@ import (
 	"github.com/tidings-live/tidings/store"
 )
 
-// Prober proves that what is notified in the database is heard here.
-type Prober interface {
+// pinger proves that the database answers. *store.Store implements it.
+type pinger interface {
+	Ping(ctx context.Context) error
+}
+
+// prober proves that a NOTIFY comes back to this instance. *store.Listener implements it.
+type prober interface {
 	Probe(ctx context.Context) error
 	Stats() store.ListenerStats
 }
 
-// Pinger proves that the database answers.
-type Pinger interface {
-	Ping(ctx context.Context) error
-}
-
+// probeTimeout bounds all checks of readyz together.
 const probeTimeout = 2 * time.Second
 
-// healthz says that the process runs: restart it when it doesn't answer.
-func (s *Server) healthz(c echo.Context) error {
+// healthHandlers answer the questions of a load balancer.
+type healthHandlers struct {
+	store    pinger
+	listener prober
+	hub      func() error // why the log cannot be read; nil if it can
+	queue    *notifyQueue
+	stopping *atomic.Bool
+	logger   *slog.Logger
+}
+
+// live answers GET /healthz with 200: the process runs. Restart it if it does not answer.
+func (h *healthHandlers) live(c echo.Context) error {
 	return c.JSON(http.StatusOK, map[string]string{"status": "ok"})
 }
 
-// readyz says that a comment committed now would be delivered from here: the
-// database answers, a NOTIFY comes back, the hub reads the log, and the server isn't
-// stopping. Send clients elsewhere when not.
-func (s *Server) readyz(c echo.Context) error {
+// A readyJSON is the answer of ready.
+type readyJSON struct {
+	Status   string        `json:"status"`
+	Listener *listenerJSON `json:"listener"`
+}
+
+// ready answers GET /readyz with 200 if this instance would deliver a comment that is
+// committed now: the server is not stopping, the database answers, a NOTIFY comes back,
+// and the hub reads the log. Otherwise it answers the problem unavailable, whose detail
+// names the first check that failed. It takes at most 2 s.
+func (h *healthHandlers) ready(c echo.Context) error {
 	ctx, cancel := context.WithTimeout(c.Request().Context(), probeTimeout)
 	defer cancel()
 	c.Response().Header().Set(echo.HeaderCacheControl, "no-store")
+	if failed, err := h.check(ctx); err != nil {
+		h.logger.LogAttrs(ctx, slog.LevelWarn, "not ready", slog.String("why", failed), slog.Any("err", err))
+		p := problemUnavailable.with(failed)
+		p.Listener = h.describeListener()
+		return p
+	}
+	return c.JSON(http.StatusOK, readyJSON{"ready", h.describeListener()})
+}
+
+// check runs the checks in order until one fails, and returns its description.
+func (h *healthHandlers) check(ctx context.Context) (failed string, err error) {
 	for _, check := range []struct {
-		name string
-		run  func() error
+		failed string
+		run    func() error
 	}{
-		{"server is stopping", s.draining},
-		{"database does not answer", func() error { return s.store.Ping(ctx) }},
-		{"notifications are not heard", func() error { return s.prober.Probe(ctx) }},
-		{"log is not read", s.hub.Err},
+		{"server is stopping", h.drained},
+		{"database does not answer", func() error { return h.store.Ping(ctx) }},
+		{"notifications are not received", func() error { return h.listener.Probe(ctx) }},
+		{"log cannot be read", h.hub},
 	} {
 		if err := check.run(); err != nil {
-			s.logger.LogAttrs(ctx, slog.LevelWarn, "not ready", slog.String("why", check.name), slog.Any("err", err))
-			p := problemUnavailable.with(check.name)
-			p.Listener = s.listenerState()
-			return p
+			return check.failed, err
 		}
 	}
-	return c.JSON(http.StatusOK, struct {
-		Status   string        `json:"status"`
-		Listener *listenerJSON `json:"listener"`
-	}{"ready", s.listenerState()})
+	return "", nil
+}
+
+// drained returns an error after [Server.Drain].
+func (h *healthHandlers) drained() error {
+	if h.stopping.Load() {
+		return errors.New("the server is stopping")
+	}
+	return nil
+}
+
+// A listenerJSON describes the LISTEN connection, in both answers of ready.
+type listenerJSON struct {
+	Connected bool       `json:"connected"`
+	LastProof *time.Time `json:"lastProof,omitempty"`   // when a NOTIFY last came back
+	LagMS     float64    `json:"lagMs"`                 // how long it took, in ms
+	Queue     *float64   `json:"notifyQueue,omitempty"` // how full Postgres's NOTIFY queue is, from 0 to 1
+}
+
+func (h *healthHandlers) describeListener() *listenerJSON {
+	stats := h.listener.Stats()
+	described := &listenerJSON{Connected: stats.Connected, LagMS: float64(stats.RoundTrip.Microseconds()) / 1000}
+	if !stats.LastProof.IsZero() {
+		described.LastProof = &stats.LastProof
+	}
+	if full, err := h.queue.usage(); err == nil {
+		described.Queue = &full
+	}
+	return described
 }

@@ -11,11 +11,16 @@ import (
 	"github.com/tidings-live/tidings/stream"
 )
 
-// Notifications is what the handler of notifications needs of the store.
-type Notifications interface {
+// notificationStore is the part of *store.Store that the handler of notifications needs.
+type notificationStore interface {
 	Notifications(ctx context.Context, q store.NotificationQuery) (store.NotificationList, error)
 }
 
+// notificationHandlers answer requests of users for their own notifications.
+type notificationHandlers struct{ store notificationStore }
+
+// A notificationListJSON is the answer of list. Its cursor belongs to the same snapshot as
+// the notifications.
 type notificationListJSON struct {
 	Data   []notificationJSON `json:"data"`
 	Page   pageJSON           `json:"page"`
@@ -23,7 +28,10 @@ type notificationListJSON struct {
 	Cursor stream.Cursor      `json:"cursor"`
 }
 
-func (s *Server) listNotifications(c echo.Context) error {
+// list answers GET /v1/notifications with one page of 1 to 100 of the user's notifications
+// (20 by default), newest first; unread=1 leaves out those that are read. Problems:
+// unauthenticated, malformed.
+func (h *notificationHandlers) list(c echo.Context) error {
 	who, err := signedIn(c)
 	if err != nil {
 		return err
@@ -32,7 +40,7 @@ func (s *Server) listNotifications(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	list, err := s.store.Notifications(c.Request().Context(), q)
+	list, err := h.store.Notifications(c.Request().Context(), q)
 	if err != nil {
 		return err
 	}
@@ -50,6 +58,7 @@ func (s *Server) listNotifications(c echo.Context) error {
 	return c.JSON(http.StatusOK, answer)
 }
 
+// notificationQuery reads the parameters unread, limit and after.
 func notificationQuery(c echo.Context, who auth.Identity) (q store.NotificationQuery, err error) {
 	q.User = who.Subject
 	values := query(c)
@@ -67,4 +76,22 @@ func notificationQuery(c echo.Context, who auth.Identity) (q store.NotificationQ
 		return q, problemMalformed.with("after is not the next of a page")
 	}
 	return q, nil
+}
+
+// A notificationJSON shows a notification, in answers as in events.
+type notificationJSON struct {
+	ID        string   `json:"id"`
+	Kind      string   `json:"kind"`
+	PostID    string   `json:"postId"`
+	CommentID *string  `json:"commentId,omitempty"`
+	Actor     userJSON `json:"actor"`
+	CreatedAt string   `json:"createdAt"`
+	ReadAt    *string  `json:"readAt"`
+}
+
+func viewNotification(n store.Notification) notificationJSON {
+	return notificationJSON{
+		ID: idText(n.ID), Kind: n.Kind, PostID: n.PostID, CommentID: optionalID(n.CommentID),
+		Actor: viewUser(n.Actor), CreatedAt: timestamp(n.CreatedAt), ReadAt: optionalTimestamp(n.ReadAt),
+	}
 }

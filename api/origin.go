@@ -7,10 +7,11 @@ import (
 	"github.com/labstack/echo/v4"
 )
 
+// The header fields that pages of other origins may send and read: those that the routes
+// use, and that the Fetch standard does not allow anyway.
 const (
-	corsMethods = "GET, HEAD, POST, PUT, PATCH, DELETE"
-	corsHeaders = "Authorization, Content-Type, Last-Event-ID, Cache-Control, Prefer, Idempotency-Key, If-None-Match"
-	corsExposed = "Next-Cursor, Retry-After, WWW-Authenticate, Location, ETag, X-Request-Id"
+	corsHeaders = "Authorization, Content-Type, Last-Event-ID, Cache-Control, Prefer, Idempotency-Key"
+	corsExposed = "Next-Cursor, Retry-After, WWW-Authenticate, Location, X-Request-Id"
 )
 
 // guardOrigin is the middleware for CORS (Fetch standard, "HTTP extensions") on /v1/.
@@ -20,7 +21,7 @@ const (
 func (s *Server) guardOrigin(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		r, header := c.Request(), c.Response().Header()
-		if !strings.HasPrefix(r.URL.Path, "/v1/") {
+		if !strings.HasPrefix(r.URL.Path, apiPrefix) {
 			return next(c)
 		}
 		header.Add(echo.HeaderVary, echo.HeaderOrigin)
@@ -33,7 +34,7 @@ func (s *Server) guardOrigin(next echo.HandlerFunc) echo.HandlerFunc {
 		}
 		if r.Method == http.MethodOptions {
 			if allowed {
-				header.Set(echo.HeaderAccessControlAllowMethods, corsMethods)
+				header.Set(echo.HeaderAccessControlAllowMethods, strings.Join(s.methods, ", "))
 				header.Set(echo.HeaderAccessControlAllowHeaders, corsHeaders)
 				header.Set(echo.HeaderAccessControlMaxAge, "600")
 			}

@@ -81,7 +81,7 @@ func (s *Server) answerPoll(c echo.Context, poll *stream.LongPoll) error {
 	line, header := lineOf(c), c.Response().Header()
 	encode := func(result stream.PollResult) []byte {
 		answer := s.pollReply(result, line)
-		s.metrics.answered(pollPath, line.method, answer.status, errors.Is(result.Err, context.Canceled))
+		s.requests.Answered(pollPath, line.method, answer.status, errors.Is(result.Err, context.Canceled))
 		if !result.Keep {
 			answer.header.Set("Connection", "close")
 		}

@@ -8,30 +8,24 @@ import (
 
 	"github.com/tidings-live/tidings/api/auth"
 	"github.com/tidings-live/tidings/store"
-	"github.com/tidings-live/tidings/stream"
 )
 
-// Posts is what the handlers of posts and counts need of the store.
-type Posts interface {
+// postStore is the part of *store.Store that the handlers of posts need.
+type postStore interface {
 	Post(ctx context.Context, id string) (store.Post, error)
 	PutPost(ctx context.Context, p store.PostUpdate) (store.Post, bool, error)
-	Counts(ctx context.Context, posts []string) (map[string]store.Counts, error)
 }
 
-// Likes is what the handlers of likes need of the store.
-type Likes interface {
-	Like(ctx context.Context, post string, by store.User) (int64, error)
-	Unlike(ctx context.Context, post, user string) (int64, error)
-}
+// postHandlers answer requests for posts.
+type postHandlers struct{ store postStore }
 
-const maxCounts = 100
-
-func (s *Server) getPost(c echo.Context) error {
+// get answers GET /v1/posts/{post} with the post and its counts, or with not_found.
+func (h *postHandlers) get(c echo.Context) error {
 	topic, err := postTopic(c)
 	if err != nil {
 		return err
 	}
-	post, err := s.store.Post(c.Request().Context(), topic.ID())
+	post, err := h.store.Post(c.Request().Context(), topic.ID())
 	if err != nil {
 		return err
 	}
@@ -39,7 +33,11 @@ func (s *Server) getPost(c echo.Context) error {
 	return c.JSON(http.StatusOK, viewPost(post))
 }
 
-func (s *Server) putPost(c echo.Context) error {
+// put answers PUT /v1/posts/{post}, body {title?, url?, authorId?, locked?}, with the post:
+// 201 if it was created, else 200. An absent field is cleared, because PUT replaces the
+// post. It needs the role service or admin; problems are unauthenticated, forbidden and
+// invalid.
+func (h *postHandlers) put(c echo.Context) error {
 	who, err := signedIn(c)
 	if err != nil {
 		return err
@@ -62,7 +60,7 @@ func (s *Server) putPost(c echo.Context) error {
 		return err
 	}
 	update.Title, update.URL, update.AuthorID, update.Locked = in.Title, in.URL, in.AuthorID, in.Locked
-	post, created, err := s.store.PutPost(c.Request().Context(), update)
+	post, created, err := h.store.PutPost(c.Request().Context(), update)
 	if err != nil {
 		return err
 	}
@@ -72,62 +70,21 @@ func (s *Server) putPost(c echo.Context) error {
 	return c.JSON(http.StatusOK, viewPost(post))
 }
 
-type likeJSON struct {
-	Count int64 `json:"count"`
-	Liked bool  `json:"liked"`
+// A postJSON shows a post with its counts.
+type postJSON struct {
+	ID           string  `json:"id"`
+	Title        *string `json:"title"`
+	URL          *string `json:"url"`
+	AuthorID     *string `json:"authorId"`
+	Locked       bool    `json:"locked"`
+	CommentCount int64   `json:"commentCount"`
+	LikeCount    int64   `json:"likeCount"`
+	CreatedAt    string  `json:"createdAt"`
 }
 
-func (s *Server) likePost(c echo.Context) error {
-	return s.setLike(c, true, func(ctx context.Context, post string, who auth.Identity) (int64, error) {
-		return s.store.Like(ctx, post, userOf(who))
-	})
-}
-
-func (s *Server) unlikePost(c echo.Context) error {
-	return s.setLike(c, false, func(ctx context.Context, post string, who auth.Identity) (int64, error) {
-		return s.store.Unlike(ctx, post, who.Subject)
-	})
-}
-
-func (s *Server) setLike(c echo.Context, liked bool, set func(context.Context, string, auth.Identity) (int64, error)) error {
-	who, err := signedIn(c)
-	if err != nil {
-		return err
+func viewPost(p store.Post) postJSON {
+	return postJSON{
+		ID: p.ID, Title: p.Title, URL: p.URL, AuthorID: p.AuthorID, Locked: p.Locked,
+		CommentCount: p.Comments, LikeCount: p.Likes, CreatedAt: timestamp(p.CreatedAt),
 	}
-	post, err := postTopic(c)
-	if err != nil {
-		return err
-	}
-	count, err := set(c.Request().Context(), post.ID(), who)
-	if err != nil {
-		return err
-	}
-	return c.JSON(http.StatusOK, likeJSON{Count: count, Liked: liked})
-}
-
-type countsJSON struct {
-	Comments int64 `json:"comments"`
-	Likes    int64 `json:"likes"`
-}
-
-func (s *Server) counts(c echo.Context) error {
-	posts := query(c)["post"]
-	if len(posts) == 0 || len(posts) > maxCounts {
-		return problemMalformed.with("name 1 to 100 posts, each as post=")
-	}
-	for _, id := range posts {
-		if err := stream.ValidID(id); err != nil {
-			return err
-		}
-	}
-	counts, err := s.store.Counts(c.Request().Context(), posts)
-	if err != nil {
-		return err
-	}
-	data := make(map[string]countsJSON, len(counts))
-	for id, n := range counts {
-		data[id] = countsJSON(n)
-	}
-	c.Response().Header().Set(echo.HeaderCacheControl, "no-cache")
-	return c.JSON(http.StatusOK, map[string]any{"data": data})
 }

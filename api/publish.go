@@ -10,14 +10,18 @@ import (
 	"github.com/tidings-live/tidings/api/auth"
 )
 
-// Publisher is what the handler of publish needs of the store.
-type Publisher interface {
+// publishStore is the part of *store.Store that the handler of publish needs.
+type publishStore interface {
 	Publish(ctx context.Context, topic, name string, data []byte) error
 }
 
-// publish is tidings.publish over HTTP. The database checks the values, so that both
-// ways allow the same.
-func (s *Server) publish(c echo.Context) error {
+// publishHandlers answer requests of the site's programs to publish events.
+type publishHandlers struct{ store publishStore }
+
+// create answers POST /v1/publish, body {topic, event, data}, with 204. It needs the role
+// service. The SQL function tidings.publish checks the values, so that HTTP and SQL allow
+// the same events. Problems: unauthenticated, forbidden, invalid.
+func (h *publishHandlers) create(c echo.Context) error {
 	who, err := signedIn(c)
 	if err != nil {
 		return err
@@ -36,7 +40,7 @@ func (s *Server) publish(c echo.Context) error {
 	if in.Data == nil {
 		return problemInvalid.with("data is missing")
 	}
-	if err := s.store.Publish(c.Request().Context(), in.Topic, in.Event, in.Data); err != nil {
+	if err := h.store.Publish(c.Request().Context(), in.Topic, in.Event, in.Data); err != nil {
 		return err
 	}
 	return c.NoContent(http.StatusNoContent)

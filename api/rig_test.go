@@ -35,6 +35,7 @@ type rig struct {
 	scheme string
 	sql    *pgxpool.Pool // some other program that uses the database
 	client *http.Client
+	db     *store.Store
 	logs   *logs
 	busy   atomic.Int64 // requests that are being answered
 }
@@ -98,6 +99,15 @@ func inEveryWay(t *testing.T, test func(t *testing.T, way func(*setup))) {
 	})
 }
 
+// unconnected returns a configuration whose parts are not running.
+func unconnected(t testing.TB) Config {
+	t.Helper()
+	verifier, err := auth.NewVerifier(auth.Config{Secret: secret})
+	streamtest.Must(t, err)
+	hub := stream.NewHub(nil, stream.HubConfig{})
+	return Config{Store: &store.Store{}, Hub: hub, Typing: awareness.NewTyping(hub), Listener: &store.Listener{}, Verifier: verifier}
+}
+
 // build wires the parts together and runs those that run.
 func (r *rig) build(t *testing.T, set setup) {
 	t.Helper()
@@ -116,7 +126,8 @@ func (r *rig) build(t *testing.T, set setup) {
 	verifier, err := auth.NewVerifier(set.tokens)
 	streamtest.Must(t, err)
 
-	set.api.Store, set.api.Hub, set.api.Typing, set.api.Prober, set.api.Verifier = db, hub, typing, listener, verifier
+	r.db = db
+	set.api.Store, set.api.Hub, set.api.Typing, set.api.Listener, set.api.Verifier = db, hub, typing, listener, verifier
 	set.api.Logger = r.logs.logger()
 	r.Server, err = New(set.api)
 	streamtest.Must(t, err)
@@ -201,7 +212,7 @@ func (r *rig) exec(t *testing.T, sql string, args ...any) {
 // head is the cursor of the log's end, once the hub has read up to it.
 func (r *rig) head(t *testing.T) string {
 	t.Helper()
-	batch, err := r.store.(*store.Store).Read(t.Context(), stream.Query{Limit: 1})
+	batch, err := r.db.Read(t.Context(), stream.Query{Limit: 1})
 	streamtest.Must(t, err)
 	head := batch.State.HeadCursor()
 	streamtest.Eventually(t, "the hub reads "+head.String(), func() bool { return r.hub.Head() == head })

@@ -52,7 +52,7 @@ func (s *Server) reading(c echo.Context) (reading, error) {
 			return reading{}, err
 		}
 	}
-	if r.topics, err = s.readable(values["topic"], r.who); err != nil {
+	if r.topics, err = s.topics.readable(values["topic"], r.who); err != nil {
 		return reading{}, err
 	}
 	if r.ticket != "" {

@@ -6,13 +6,20 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"github.com/tidings-live/tidings/api/auth"
 	"github.com/tidings-live/tidings/stream"
 )
 
-// createTicket answers POST /v1/ticket, body {"topics": […]}, with 201 and a ticket. The
-// ticket opens one stream of these topics, as this user, on any instance, within a
-// minute. The user must be allowed to read each topic; else it answers like /v1/events.
-func (s *Server) createTicket(c echo.Context) error {
+// ticketHandlers exchange tokens for tickets.
+type ticketHandlers struct {
+	tickets auth.Tickets
+	topics  topicRules
+}
+
+// create answers POST /v1/ticket, body {topics}, with 201 and a ticket. The ticket opens
+// one stream of these topics, as this user, on any instance, within a minute. Problems:
+// unauthenticated, and for topics that the user may not read those of /v1/events.
+func (h *ticketHandlers) create(c echo.Context) error {
 	who, err := signedIn(c)
 	if err != nil {
 		return err
@@ -23,11 +30,11 @@ func (s *Server) createTicket(c echo.Context) error {
 	if err := decode(c, &in); err != nil {
 		return err
 	}
-	topics, err := s.readable(in.Topics, who)
+	topics, err := h.topics.readable(in.Topics, who)
 	if err != nil {
 		return err
 	}
-	secret, expires, err := s.tickets.Issue(c.Request().Context(), who, texts(topics))
+	secret, expires, err := h.tickets.Issue(c.Request().Context(), who, texts(topics))
 	if err != nil {
 		return err
 	}

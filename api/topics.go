@@ -8,26 +8,31 @@ import (
 	"github.com/tidings-live/tidings/stream"
 )
 
-// maxTopics bounds the topics of one stream or poll.
+// maxTopics is the largest number of topics of one stream or poll.
 const maxTopics = 50
 
-// The kinds of topics that Tidings itself knows.
+// The kinds of topics that Tidings gives a meaning to.
 const (
 	kindPost = "post"
 	kindUser = "user"
 	kindSite = "site"
-	myTopic  = "me" // short for one's own user: topic
+	myTopic  = "me" // stands for the user's own user: topic
 )
 
-// readable parses the topics that somebody asks for, once each, and decides whether
-// all of them may be read.
-func (s *Server) readable(asked []string, who auth.Identity) ([]stream.Topic, error) {
+// topicRules decide which topics a user may read.
+type topicRules struct {
+	publicKinds []string // in addition to post
+}
+
+// readable parses 1 to 50 topics and removes duplicates. If the user may not read one of
+// them, none is returned. Problems: invalid_topic, unauthenticated, forbidden.
+func (r topicRules) readable(asked []string, who auth.Identity) ([]stream.Topic, error) {
 	if len(asked) == 0 || len(asked) > maxTopics {
 		return nil, problemTopic.with(fmt.Sprintf("name 1 to %d topics, each as topic=", maxTopics))
 	}
 	topics := make([]stream.Topic, 0, len(asked))
 	for _, text := range asked {
-		topic, err := s.topic(text, who)
+		topic, err := r.parse(text, who)
 		if err != nil {
 			return nil, err
 		}
@@ -38,10 +43,11 @@ func (s *Server) readable(asked []string, who auth.Identity) ([]stream.Topic, er
 	return topics, nil
 }
 
-func (s *Server) topic(text string, who auth.Identity) (stream.Topic, error) {
+// parse parses one topic; "me" is the topic of the user.
+func (r topicRules) parse(text string, who auth.Identity) (stream.Topic, error) {
 	if text == myTopic {
 		if who.Anonymous() {
-			return stream.Topic{}, problemAnonymous.with("me is whoever signed in")
+			return stream.Topic{}, problemAnonymous.with("me needs a signed-in user")
 		}
 		return stream.NewTopic(kindUser, who.Subject)
 	}
@@ -49,14 +55,15 @@ func (s *Server) topic(text string, who auth.Identity) (stream.Topic, error) {
 	if err != nil {
 		return stream.Topic{}, err
 	}
-	return topic, s.mayRead(topic, who)
+	return topic, r.mayRead(topic, who)
 }
 
-// mayRead says who may read a topic. A topic that nobody writes to is answered like
-// any other, so that the answer tells nothing of what exists.
-func (s *Server) mayRead(topic stream.Topic, who auth.Identity) error {
+// mayRead returns nil if the user may read the topic: post topics and public kinds are for
+// all users, user topics for that user, site topics for moderators, admins and services.
+// The answer does not depend on whether the topic exists, so it tells nothing about that.
+func (r topicRules) mayRead(topic stream.Topic, who auth.Identity) error {
 	switch kind := topic.Kind(); {
-	case kind == kindPost || slices.Contains(s.publicKinds, kind):
+	case kind == kindPost || slices.Contains(r.publicKinds, kind):
 		return nil
 	case kind != kindUser && kind != kindSite:
 		return problemTopic.with("there is no kind " + kind + " here: TIDINGS_PUBLIC_KINDS adds some")

@@ -11,14 +11,27 @@ import (
 	"github.com/tidings-live/tidings/api/internal/limit"
 	"github.com/tidings-live/tidings/store"
 	"github.com/tidings-live/tidings/stream"
+	"github.com/tidings-live/tidings/stream/awareness"
 )
 
-// Signaller sends signals to all instances.
-type Signaller interface {
+// signalStore is the part of *store.Store that the handlers of typing need. Signal sends
+// a signal to all instances and stores nothing.
+type signalStore interface {
 	Signal(ctx context.Context, signal store.Signal) error
 }
 
-func (s *Server) postTyping(c echo.Context) error {
+// typingHandlers answer typing signals.
+type typingHandlers struct {
+	store  signalStore
+	state  *awareness.Typing
+	limits *limit.Limiter
+	refuse func(limit.Refusal) *Problem
+	logger *slog.Logger
+}
+
+// create answers POST /v1/posts/{post}/typing with 204. The user then counts as typing for
+// a few seconds. Problems: unauthenticated, invalid_id, rate_limited (see [Limits].Typing).
+func (h *typingHandlers) create(c echo.Context) error {
 	who, err := signedIn(c)
 	if err != nil {
 		return err
@@ -27,22 +40,22 @@ func (s *Server) postTyping(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	if !s.limits.AllowTyping(who.Subject) {
-		return s.refuse(limit.Typing)
+	if !h.limits.AllowTyping(who.Subject) {
+		return h.refuse(limit.Typing)
 	}
-	if err := s.store.Signal(c.Request().Context(), store.Signal{Topic: post, User: typistOf(who)}); err != nil {
+	if err := h.store.Signal(c.Request().Context(), store.Signal{Topic: post, User: typistOf(who)}); err != nil {
 		return err
 	}
 	return c.NoContent(http.StatusNoContent)
 }
 
-// stopTyping tells that the comment was sent. It is a courtesy: the comment stands
-// whether or not this arrives.
-func (s *Server) stopTyping(ctx context.Context, post stream.Topic, who auth.Identity) {
-	if !s.typing.Types(post, who.Subject) {
+// stop tells all instances that the user has stopped typing, if this instance knows that
+// the user types. A failure is only logged: the typing state expires by itself.
+func (h *typingHandlers) stop(ctx context.Context, post stream.Topic, who auth.Identity) {
+	if !h.state.Types(post, who.Subject) {
 		return
 	}
-	if err := s.store.Signal(ctx, store.Signal{Topic: post, User: typistOf(who), Stop: true}); err != nil {
-		s.logger.LogAttrs(ctx, slog.LevelDebug, "typing not stopped", slog.Any("err", err))
+	if err := h.store.Signal(ctx, store.Signal{Topic: post, User: typistOf(who), Stop: true}); err != nil {
+		h.logger.LogAttrs(ctx, slog.LevelDebug, "typing not stopped", slog.Any("err", err))
 	}
 }

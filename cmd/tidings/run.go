@@ -61,7 +61,7 @@ func (i instance) build(ctx context.Context) (*parts, error) {
 	typing := awareness.NewTyping(hub)
 	listener := db.NewListener(store.ListenerConfig{Wake: hub.Wake, Signal: func(s store.Signal) { receive(typing, s) }})
 	server, err := api.New(api.Config{
-		Store: db, Hub: hub, Typing: typing, Prober: listener, Verifier: verifier,
+		Store: db, Hub: hub, Typing: typing, Listener: listener, Verifier: verifier,
 		AllowedOrigins: i.AllowedOrigins, PublicKinds: i.PublicKinds,
 		Heartbeat: i.Heartbeat, MaxAge: i.MaxAge, Demo: i.demo, Limits: i.limits(), Logger: i.logger,
 	})

@@ -1,0 +1,59 @@
+package metrics
+
+import (
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/tidings-live/tidings/api/internal/limit"
+)
+
+// Requests counts the answers of the API. It is safe for concurrent use.
+type Requests struct {
+	refusals *prometheus.CounterVec
+	answers  *prometheus.CounterVec
+	duration *prometheus.HistogramVec
+}
+
+// NewRequests returns counters of which those for refusals begin at 0, so that the first
+// refusal shows as a rise.
+func NewRequests() *Requests {
+	r := &Requests{
+		refusals: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "tidings_refusals_total",
+			Help: "Streams, polls and typing signals that were refused because of a limit, by the limit.",
+		}, []string{"reason"}),
+		answers: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "tidings_http_requests_total",
+			Help: "Answered requests, by route, method and class of the status.",
+		}, []string{"route", "method", "status"}),
+		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name:    "tidings_http_request_duration_seconds",
+			Help:    "Time until a request was answered, without streams and polls.",
+			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
+		}, []string{"route"}),
+	}
+	for _, why := range limit.Refusals {
+		r.refusals.WithLabelValues(string(why))
+	}
+	return r
+}
+
+// Refused counts a refusal.
+func (r *Requests) Refused(why limit.Refusal) { r.refusals.WithLabelValues(string(why)).Inc() }
+
+// Answered counts an answer. left means that the client closed the connection before the
+// answer, which is no fault of the server; the label status is then "left".
+func (r *Requests) Answered(route, method string, status int, left bool) {
+	class := strconv.Itoa(status/100) + "xx"
+	if left {
+		class = "left"
+	}
+	r.answers.WithLabelValues(route, method, class).Inc()
+}
+
+// Took records how long an answer took.
+func (r *Requests) Took(route string, d time.Duration) {
+	r.duration.WithLabelValues(route).Observe(d.Seconds())
+}

@@ -1,0 +1,62 @@
+package api
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/tidings-live/tidings/store"
+)
+
+// likeStore is the part of *store.Store that the handlers of likes need. Both methods
+// return the number of likes that the post has afterwards.
+type likeStore interface {
+	Like(ctx context.Context, post string, by store.User) (int64, error)
+	Unlike(ctx context.Context, post, user string) (int64, error)
+}
+
+// likeHandlers answer PUT and DELETE /v1/posts/{post}/like with 200, the number of likes
+// and whether the user likes the post. Both are idempotent.
+//
+// Problems: unauthenticated, invalid_id, not_found (the post does not exist and is not
+// created automatically).
+type likeHandlers struct{ store likeStore }
+
+// A likeJSON is the answer to both.
+type likeJSON struct {
+	Count int64 `json:"count"`
+	Liked bool  `json:"liked"`
+}
+
+func (h *likeHandlers) put(c echo.Context) error {
+	who, err := signedIn(c)
+	if err != nil {
+		return err
+	}
+	post, err := postTopic(c)
+	if err != nil {
+		return err
+	}
+	count, err := h.store.Like(c.Request().Context(), post.ID(), userOf(who))
+	if err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, likeJSON{Count: count, Liked: true})
+}
+
+func (h *likeHandlers) delete(c echo.Context) error {
+	who, err := signedIn(c)
+	if err != nil {
+		return err
+	}
+	post, err := postTopic(c)
+	if err != nil {
+		return err
+	}
+	count, err := h.store.Unlike(c.Request().Context(), post.ID(), who.Subject)
+	if err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, likeJSON{Count: count, Liked: false})
+}

@@ -1,0 +1,98 @@
+package api
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/tidings-live/tidings/api/internal/metrics"
+)
+
+const (
+	eventsPath = "/v1/events"
+	pollPath   = "/v1/poll"
+	apiPrefix  = "/v1/" // of routes that verify tokens and are open to other origins
+)
+
+// A route is one method of one path, in Echo's notation. HEAD is answered wherever GET is.
+type route struct {
+	method  string
+	path    string
+	handler echo.HandlerFunc
+}
+
+// routes is the only list of what the server answers.
+func (s *Server) routes(cfg Config) []route {
+	queue := &notifyQueue{read: cfg.Store.NotifyQueue}
+	health := &healthHandlers{cfg.Store, cfg.Listener, s.hub.Err, queue, &s.stopping, s.logger}
+	posts := &postHandlers{cfg.Store}
+	typing := &typingHandlers{cfg.Store, cfg.Typing, s.limits, s.refuse, s.logger}
+	comments := &commentHandlers{cfg.Store, typing}
+	likes := &likeHandlers{cfg.Store}
+	counts := &countHandlers{cfg.Store}
+	notifications := &notificationHandlers{cfg.Store}
+	publish := &publishHandlers{cfg.Store}
+	tickets := &ticketHandlers{s.tickets, s.topics}
+
+	routes := []route{
+		{"GET", "/healthz", health.live},
+		{"GET", "/readyz", health.ready},
+		{"GET", "/metrics", echo.WrapHandler(metrics.Handler(s.sources(cfg, queue), s.requests))},
+
+		{"GET", "/v1/posts/:post", posts.get},
+		{"PUT", "/v1/posts/:post", posts.put},
+		{"GET", "/v1/posts/:post/comments", comments.list},
+		{"POST", "/v1/posts/:post/comments", comments.create},
+		{"DELETE", "/v1/comments/:id", comments.delete},
+		{"PUT", "/v1/posts/:post/like", likes.put},
+		{"DELETE", "/v1/posts/:post/like", likes.delete},
+		{"POST", "/v1/posts/:post/typing", typing.create},
+		{"GET", "/v1/counts", counts.list},
+		{"GET", "/v1/notifications", notifications.list},
+		{"POST", "/v1/publish", publish.create},
+		{"POST", "/v1/ticket", tickets.create},
+		{"GET", eventsPath, s.events},
+		{"GET", pollPath, s.poll},
+	}
+	if cfg.Demo != nil {
+		demo := newDemoHandlers(cfg.Demo)
+		routes = append(routes,
+			route{"GET", "/", demo.page},
+			route{"GET", "/demo/config", demo.config},
+			route{"GET", "/demo/*", demo.file},
+		)
+	}
+	return routes
+}
+
+// sources connects the metrics to the packages that count.
+func (s *Server) sources(cfg Config, queue *notifyQueue) metrics.Sources {
+	return metrics.Sources{
+		Build: cfg.Build, Slots: s.limits.Taken, Hub: cfg.Hub.Stats, Group: cfg.Store.GroupStats,
+		Pool: cfg.Store.PoolStats, Listener: cfg.Listener.Stats, Queue: queue.usage,
+	}
+}
+
+// register adds the routes to Echo. It does three things that Echo does not do for us:
+// it answers HEAD like GET (RFC 9110 section 9.3.2; net/http drops the body); it adds the
+// middleware to each route, because a group with middleware answers 404 where 405 is
+// right; and it keeps the patterns and methods, for metrics and CORS.
+func (s *Server) register(routes []route) {
+	for _, r := range routes {
+		var middleware []echo.MiddlewareFunc
+		methods := []string{r.method}
+		if r.method == http.MethodGet {
+			methods = append(methods, http.MethodHead)
+		}
+		if strings.HasPrefix(r.path, apiPrefix) {
+			middleware = append(middleware, s.authenticate)
+			s.methods = append(s.methods, methods...)
+		}
+		s.echo.Match(methods, r.path, r.handler, middleware...)
+		s.patterns[r.path] = true
+	}
+	slices.Sort(s.methods)
+	s.methods = slices.Compact(s.methods)
+}
