@@ -40,7 +40,7 @@ type benchCommand struct {
 	JSON       bool          `name:"json" help:"Print all figures as one JSON object at the end. The tables go to standard error."`
 }
 
-// Validate is called by kong. An error makes the command line a wrong one.
+// Validate is called by kong. It leaves the checks to package bench. An error makes the command line a wrong one.
 func (c *benchCommand) Validate() error {
 	cfg := c.config()
 	cfg.Program = "this" // Run finds the path

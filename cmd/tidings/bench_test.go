@@ -78,7 +78,7 @@ func TestBench_MeasuresOneSection(t *testing.T) {
 	}
 }
 
-func TestBench_ToleratesReadersWhoStop(t *testing.T) {
+func TestBench_ToleratesReadersThatStopReading(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	srv := s.start(t)
@@ -177,7 +177,8 @@ func figureAt(at any, path string) any {
 	return at
 }
 
-// A database that is no child of the server is found all the same: by its backends.
+// The time of Postgres is found by the backends of the database, also if Postgres is not
+// a child process of the server.
 func TestBench_TellsTheDatabasesTimeFromTheServers(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)

@@ -28,7 +28,9 @@ const (
 // stopLimit is how long Postgres may take to stop.
 const stopLimit = 30 * time.Second
 
-// devCommand runs a server with a private Postgres and the demo page.
+// devCommand runs a server with a private Postgres and the demo page. Postgres listens on
+// a Unix socket only. Its data stays in the folder, so a second run continues with it.
+// Only one run at a time can use a folder.
 type devCommand struct {
 	Addr string `env:"TIDINGS_ADDR" default:"127.0.0.1:8080" help:"Address to listen on, host:port. Anyone who can reach it can act as any demo user."`
 	Dir  string `default:".tidings" type:"path" help:"Folder of the private Postgres, its address (database-url) and the key that signs tokens (jwt-secret). It stays between runs."`

@@ -19,7 +19,9 @@ type healthCommand struct {
 	TLSCert string `name:"tls-cert" env:"TIDINGS_TLS_CERT" placeholder:"FILE" help:"Certificate of the server. If it is set, the request uses TLS. The certificate is not checked. Default: none."`
 }
 
-// Run returns nil if the server answers 200 within 3 s.
+// Run returns nil if the server answers 200 within 3 s. /healthz says that the process
+// works, not that it is ready: a container must not be restarted because its database is
+// down.
 func (c *healthCommand) Run(ctx context.Context) error {
 	host, port, err := net.SplitHostPort(c.Addr)
 	if err != nil {

@@ -13,7 +13,9 @@ import (
 // demoTokenTTL is how long the token in the commands of the demo page is valid.
 const demoTokenTTL = 24 * time.Hour
 
-// serveCommand runs a server.
+// serveCommand runs a server on an existing database. Several servers may share a
+// database. Without a secret or a public key the server runs, but accepts no token: only
+// public topics can be read, and only SQL can write.
 type serveCommand struct {
 	databaseFlags
 	Addr      string `env:"TIDINGS_ADDR" default:":8080" help:"Address to listen on, host:port."`
@@ -23,7 +25,9 @@ type serveCommand struct {
 	serverFlags
 }
 
-// Run migrates the database, unless that is turned off, and serves until ctx ends.
+// Run migrates the database, unless that is turned off, and serves until ctx ends. It
+// returns an error if a setting is unusable, the database cannot be migrated, or
+// requests do not end within the drain time.
 func (c *serveCommand) Run(ctx context.Context, io streams) error {
 	logger, err := c.logger(io.err)
 	if err != nil {

@@ -10,7 +10,9 @@ import (
 	"github.com/tidings-live/tidings/api/client"
 )
 
-// tailCommand prints the events of topics, one a line.
+// tailCommand prints the events of topics, one a line: id, name, topic and data, or a
+// JSON object with the members id, event, topic and data. It is a client like any other
+// and needs no access to the database.
 type tailCommand struct {
 	Topics []string `arg:"" name:"topic" help:"Topics to read, such as post:42 or me."`
 	URL    string   `name:"url" default:"http://127.0.0.1:8080" help:"Address of the server."`

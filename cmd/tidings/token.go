@@ -11,7 +11,8 @@ import (
 	"github.com/tidings-live/tidings/stream"
 )
 
-// tokenCommand signs a token, as a site's backend does for its users.
+// tokenCommand signs a token, as a site's backend does for its users. It signs with
+// HS256 only: a site with a private key signs its tokens itself.
 type tokenCommand struct {
 	Sub     string        `required:"" help:"Id of the user in your site."`
 	Name    string        `help:"Name of the user that others see. Default: the id."`
@@ -22,7 +23,8 @@ type tokenCommand struct {
 	Dir     string        `default:".tidings" type:"path" help:"Folder of 'tidings dev'."`
 }
 
-// Run prints the token.
+// Run prints the token on standard output and nothing else, so that a shell can use it
+// as $(tidings token --sub ann). It returns an error if a server would refuse the token.
 func (c *tokenCommand) Run(io streams) error {
 	if err := stream.ValidID(c.Sub); err != nil {
 		return fmt.Errorf("--sub: %w", err)

@@ -13,7 +13,8 @@ import (
 )
 
 // verifyCommand checks running servers or, with --chaos, a cluster that it starts and
-// injects faults into.
+// injects faults into. The exit status is 0 only if there were no faults. Package verify
+// describes what is checked. The posts and users that it creates stay in the database.
 type verifyCommand struct {
 	URLs        []string      `name:"url" sep:"none" placeholder:"URL" help:"Address of a server to verify. Repeat it for each instance. Default: none."`
 	DatabaseURL string        `name:"database-url" env:"DATABASE_URL" placeholder:"URL" help:"Address of the servers' database. With it, some writers write SQL, and deliveries are compared with the log. Default: none."`

@@ -11,7 +11,7 @@ import (
 )
 
 // startLimit is how long readers may take to get their first cursor.
-const startLimit = 30 * time.Second
+const startLimit = 2 * time.Minute
 
 // A readerPool runs all readers of a run.
 type readerPool struct {

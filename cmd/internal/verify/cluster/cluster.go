@@ -106,7 +106,7 @@ func (c *Cluster) CrashPostgres(ctx context.Context) error { return c.postgres.C
 func (c *Cluster) RestartPostgres(ctx context.Context) error { return c.postgres.Restart(ctx) }
 
 // AwaitReady returns nil when all instances are ready to deliver, and an error if an
-// instance has ended or is not ready within a minute.
+// instance has ended or is not ready within two minutes.
 func (c *Cluster) AwaitReady(ctx context.Context) error {
 	var errs []error
 	for _, i := range c.instances {

@@ -20,11 +20,11 @@ import (
 const (
 	// readyLimit is how long an instance may take until it is ready. Postgres may have
 	// to recover first.
-	readyLimit = 60 * time.Second
+	readyLimit = 2 * time.Minute
 	// askLimit is how long an instance may take to answer /readyz.
 	askLimit = 2 * time.Second
 	// endLimit is how long an instance may take to end after a signal.
-	endLimit = 20 * time.Second
+	endLimit = time.Minute
 )
 
 // An Instance is one Tidings server, run as a child process. Its methods may be
@@ -80,7 +80,7 @@ func (i *Instance) Address() string {
 func (i *Instance) URL() string { return "http://" + i.Clients.Addr() }
 
 // Start starts the process and returns when it is ready to deliver. It returns an
-// error if the process ends first or is not ready within a minute.
+// error if the process ends first or is not ready within two minutes.
 func (i *Instance) Start(ctx context.Context) error {
 	address, err := child.FreeAddress()
 	if err != nil {
@@ -96,7 +96,7 @@ func (i *Instance) Start(ctx context.Context) error {
 func (i *Instance) Kill() error { return i.end(syscall.SIGKILL) }
 
 // Stop asks the process to end with SIGTERM and returns when it is gone. A process
-// that is still there after 20 s is killed, and Stop returns an error.
+// that is still there after a minute is killed, and Stop returns an error.
 func (i *Instance) Stop() error { return i.end(syscall.SIGTERM) }
 
 // awaitReady returns when the process is ready to deliver.
