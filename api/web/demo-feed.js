@@ -14,6 +14,8 @@ const FIRST_WAIT = 500; // ms; upper bound of the wait before the first retry, d
 const LONGEST_WAIT = 8_000; // ms; upper bound of the wait before any retry
 const READY_WITHIN = 10_000; // ms from opening a stream to its stream.ready
 
+/** @typedef {'connecting'|'live'|'gap'|'closed'} State */
+
 /**
  * An event stream that reconnects from start() to stop().
  *
@@ -48,7 +50,7 @@ export class Feed {
    * @param {string[]} options.topics
    * @param {() => Promise<string>} options.read  reads and shows the list, and returns its cursor
    * @param {(event: MessageEvent, data: any) => void} options.onEvent
-   * @param {(state: 'connecting'|'live'|'gap'|'closed') => void} options.onState
+   * @param {(state: State) => void} options.onState
    */
   constructor({ api, topics, read, onEvent, onState }) {
     this.#api = api;
@@ -73,6 +75,7 @@ export class Feed {
     this.#onState('closed');
   }
 
+  /** @param {State} state  shown until the stream is live */
   async #connect(state) {
     this.#disconnect();
     const attempt = this.#attempt;
@@ -132,7 +135,10 @@ export class Feed {
     this.#silenceTimer = setTimeout(() => this.#retry(), this.#silenceLimit);
   }
 
-  /** Reconnects after a random wait, so that the readers of a restarted server do not return together. */
+  /**
+   * Reconnects after a random wait, so that the readers of a restarted server do not return together.
+   * @param {State} [state]  shown until the stream is live
+   */
   #retry(state = 'connecting') {
     this.#disconnect();
     this.#onState(state);
