@@ -30,11 +30,11 @@ type benchCommand struct {
 	Likes      int           `default:"50000" help:"Number of likes of that post, each by another user."`
 	Events     int           `default:"5000000" help:"Number of events in the log of one of the servers of the section conditions before the measurement."`
 	Audience   int           `default:"100" help:"Number of readers of the post that all writers write to, in the section writes."`
-	Readers    int           `default:"1000" help:"Number of readers, in the section fanout."`
+	Readers    int           `default:"1000" help:"Number of readers, in the sections fanout and storm."`
 	Stopped    int           `default:"0" help:"Number of additional readers that open a stream and never read it, in the section fanout."`
-	Transport  string        `default:"sse" enum:"sse,poll" help:"Transport of the readers: ${enum}."`
+	Transport  string        `default:"sse" enum:"sse,poll" help:"Transport of the readers, in the sections fanout and storm: ${enum}."`
 	Messages   int           `default:"300" help:"Number of events of the paced part of fanout. The part at full speed has four times as many."`
-	Rate       float64       `default:"50" help:"Events per second of the paced part of fanout."`
+	Rate       float64       `default:"50" help:"Events per second of the paced part of fanout, and of storm."`
 	Cycles     float64       `default:"1000" help:"Streams per second that churn opens and closes."`
 	Only       []string      `default:"latency,writes,fanout" enum:"${bench_sections}" help:"Sections to measure: ${enum}."`
 	JSON       bool          `name:"json" help:"Print all figures as one JSON object at the end. The tables go to standard error."`
@@ -43,7 +43,7 @@ type benchCommand struct {
 // Validate is called by kong. It leaves the checks to package bench. An error makes the command line a wrong one.
 func (c *benchCommand) Validate() error {
 	cfg := c.config()
-	cfg.Program = "this" // Run finds the path
+	cfg.Program = "set by Run"
 	return cfg.Validate()
 }
 

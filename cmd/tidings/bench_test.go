@@ -86,7 +86,7 @@ func TestBench_ToleratesReadersThatStopReading(t *testing.T) {
 	wantFigures(t, figures, map[string]float64{
 		"fanout.readers": 20, "fanout.stopped": 2, "fanout.paced.deliveries": 200, "fanout.flatOut.deliveries": 800, "fanout.paced.faults.lost": -1,
 	})
-	streamtest.Want(t, "told of them", strings.Contains(tables, "beside 2 readers who stopped reading"), true)
+	streamtest.Want(t, "the stopped readers are printed", strings.Contains(tables, "and 2 readers that stopped reading"), true)
 }
 
 func TestBench_CountsLikes(t *testing.T) {
@@ -98,7 +98,7 @@ func TestBench_CountsLikes(t *testing.T) {
 		"likes.likes": 40, "likes.writers": 4, "likes.failed": -1, "likes.counted": 40, "likes.seen.viewers": 3, "likes.likesPerSecond": 0, "likes.put.count": 40,
 	})
 	streamtest.Want(t, "likes in the database", value[int](t, s, `select count(*)::int from tidings.likes`), 40)
-	if title := "Likes: 4 writers onto one post with 3 viewers"; !strings.Contains(tables, title) {
+	if title := "Likes: 4 writers onto one post with 3 readers"; !strings.Contains(tables, title) {
 		t.Errorf("no %q in\n%s", title, tables)
 	}
 }
@@ -280,7 +280,7 @@ func TestBench_ComparesConditions(t *testing.T) {
 			t.Errorf("no figures: %+v", each)
 		}
 	}
-	streamtest.Want(t, "conditions", names, []string{"as it is", "group commit off", "50 events in the log", "beside a transaction left idle"})
+	streamtest.Want(t, "conditions", names, []string{"default settings", "group commit off", "50 events in the log", "with an idle transaction"})
 	streamtest.Want(t, "the first to itself", report.Conditions.Each[0].ToFirst.PerSecond, 1)
 	if title := "Conditions: medians of 3 rounds"; !strings.Contains(tables.String(), title) {
 		t.Errorf("no %q in\n%s", title, tables.String())

@@ -7,36 +7,38 @@ import (
 	"os"
 )
 
-// churners is how many open and close at once.
+// churners is the number of workers that open and close streams.
 const churners = 64
 
-// Churn is what is left of readers who come and go.
+// Churn has the figures of readers that open a stream and close it at once, and what the
+// server's process holds before and after.
 type Churn struct {
-	Cycles    int     `json:"cycles"` // opened, taken in and closed
+	Cycles    int     `json:"cycles"` // streams that were opened, accepted and closed
 	Failed    int     `json:"failed"`
-	Failure   string  `json:"failure,omitempty"` // the first
+	Failure   string  `json:"failure,omitempty"` // the first error
 	PerSecond float64 `json:"cyclesPerSecond"`
-	Open      Summary `json:"open"` // from the dial until it is taken in
-	Cost      Cost    `json:"cost"` // each: of a cycle
-	// Before and After are of the server's process, nil when it is not known.
+	Open      Summary `json:"open"` // from the dial until the server has accepted the stream
+	Cost      Cost    `json:"cost"` // per cycle
+	// Before and After are nil if the server's process is not known.
 	Before *Holdings `json:"before,omitempty"`
 	After  *Holdings `json:"after,omitempty"`
 }
 
-// Holdings are what a process holds on to.
+// Holdings are resources of the server's process.
 type Holdings struct {
 	Resident    float64 `json:"residentKB"`
 	Descriptors int     `json:"descriptors"`
-	Heap        float64 `json:"heapKB,omitempty"` // in use; this and the next are of the server's own metrics
-	Goroutines  int     `json:"goroutines,omitempty"`
+	Heap        float64 `json:"heapKB,omitempty"`     // in use, by the server's metrics; 0 if it has none
+	Goroutines  int     `json:"goroutines,omitempty"` // by the server's metrics; 0 if it has none
 }
 
+// churn opens and closes streams at a steady rate.
 func (c Config) churn(ctx context.Context, t *target, report *Report) error {
 	cycles := max(1, int(c.Cycles*c.Duration.Seconds()))
 	t.out.logf("churn: %d streams opened and closed at %g/s", cycles, c.Cycles)
 	l := &load{workers: churners, posts: 1, send: t.openAndClose("post:" + t.post("churn", 0)), now: t.now}
 	l.more = times(churners)
-	if _, err := l.run(ctx); err != nil { // what a server makes once is no leak
+	if _, err := l.run(ctx); err != nil { // memory that the server allocates once is not a leak
 		return err
 	}
 	before := t.holdings(ctx)
@@ -57,8 +59,8 @@ func (c Config) churn(ctx context.Context, t *target, report *Report) error {
 	return nil
 }
 
-// openAndClose returns the act of opening a stream, and of leaving it without a word
-// as soon as the server has taken it in.
+// openAndClose returns a send function that opens a stream, and resets the connection as
+// soon as the server has accepted it.
 func (t *target) openAndClose(topic string) sendFunc {
 	return func(ctx context.Context, worker, n int) error {
 		token, err := t.token(fmt.Sprintf("churner-%d", worker))
@@ -75,14 +77,15 @@ func (t *target) openAndClose(topic string) sendFunc {
 			return err
 		}
 		if tcp, ok := conn.Conn.(*net.TCPConn); ok {
-			_ = tcp.SetLinger(0) // without it a few seconds use all ports up
+			_ = tcp.SetLinger(0) // a reset leaves no TIME_WAIT; those would use up all ports within seconds
 		}
 		defer conn.close()
 		return conn.feedUntil(in, func() bool { return r.live })
 	}
 }
 
-// holdings waits until the server's memory keeps still.
+// holdings waits until the server's memory stops changing. It returns nil if the process
+// is not known.
 func (t *target) holdings(ctx context.Context) *Holdings {
 	resident := t.resident(ctx)
 	if resident == 0 {
@@ -92,18 +95,19 @@ func (t *target) holdings(ctx context.Context) *Holdings {
 	return &Holdings{resident, descriptorsOf(t.pid), own["go_memstats_heap_inuse_bytes"] / 1024, int(own["go_goroutines"])}
 }
 
-// descriptorsOf counts the open files and sockets of a process.
+// descriptorsOf returns the number of open files and sockets of a process, or 0 if it is
+// not known.
 func descriptorsOf(pid int) int {
-	open, _ := os.ReadDir(fmt.Sprintf("/proc/%d/fd", pid)) // none where there is no /proc
+	open, _ := os.ReadDir(fmt.Sprintf("/proc/%d/fd", pid)) // fails where there is no /proc
 	return len(open)
 }
 
 func (c *Churn) print(out printer) {
 	t := out.table("Churn: %d streams opened and closed", c.Cycles+c.Failed)
-	t.times("until the server has taken one in", c.Open)
+	t.times("until the server has accepted one", c.Open)
 	out.line("%.0f cycles/s, %d failed", c.PerSecond, c.Failed)
 	if c.Failed > 0 {
-		out.line("the first to fail: %s", c.Failure)
+		out.line("the first failure: %s", c.Failure)
 	}
 	if c.Before != nil && c.After != nil {
 		out.line("server's resident memory: %.0f KB before, %.0f KB after; heap in use: %.0f KB before, %.0f KB after",

@@ -10,51 +10,52 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// rounds is how often each condition is measured.
-const rounds = 3
+// conditionRounds is how often each condition is measured.
+const conditionRounds = 3
 
-// Conditions is the same work under several conditions, each with a server and a
-// Postgres of its own. All of them run all the time and are measured in turns, so that
-// a slow moment of the machine strikes one no more than another.
+// Conditions has the figures of the same work under several conditions. Each condition
+// has its own server and Postgres. All of them run during the whole section and are
+// measured in turns, so that slow moments of the machine are spread over all conditions.
 type Conditions struct {
 	Rounds int         `json:"rounds"`
-	Each   []Condition `json:"each"` // the first is what the others are held against
+	Each   []Condition `json:"each"` // the others are compared with the first
 }
 
-// A Condition has the medians of its rounds.
+// A Condition has medians over the rounds.
 type Condition struct {
 	Name      string  `json:"name"`
-	PerSecond float64 `json:"commentsPerSecond"` // many writers, one post, and its readers
-	Alone     float64 `json:"aloneP50Ms"`        // one comment at a time, until its answer
+	PerSecond float64 `json:"commentsPerSecond"` // c.Publishers writers onto one post with c.Audience readers
+	Alone     float64 `json:"aloneP50Ms"`        // one comment at a time, until the response
 	Faults    Faults  `json:"faults"`
 
 	ToFirst struct {
 		PerSecond float64 `json:"commentsPerSecond"`
 		Alone     float64 `json:"aloneP50"`
-	} `json:"toFirst"` // this over the first
+	} `json:"toFirst"` // ratios of this condition to the first
 
-	perSecond, alone []float64 // by round
+	perSecond, alone []float64 // one value a round
 }
 
-// A setting is how a condition comes about.
+// A setting describes how to produce a condition.
 type setting struct {
 	name    string
 	env     string
-	prepare func(context.Context, *target) error                     // before its server is started anew; may be nil
-	keep    func(context.Context, *target) (release func(), _ error) // for as long as it is measured; may be nil
+	prepare func(context.Context, *target) error                     // before the server is restarted; may be nil
+	keep    func(context.Context, *target) (release func(), _ error) // before the measurement, until release; may be nil
 }
 
+// settings returns all conditions; the first is the normal one.
 func (c Config) settings() []setting {
 	const on, off = "TIDINGS_GROUP_COMMIT=on", "TIDINGS_GROUP_COMMIT=off"
 	return []setting{
-		{name: "as it is", env: on},
+		{name: "default settings", env: on},
 		{name: "group commit off", env: off},
 		{name: fmt.Sprintf("%d events in the log", c.Events), env: on, prepare: c.fillLog},
-		{name: "beside a transaction left idle", env: on, keep: leaveIdle},
+		{name: "with an idle transaction", env: on, keep: leaveIdle},
 	}
 }
 
-// conditions starts a server for each setting, one within the other, and then measures.
+// conditions starts a server for each setting, and measures when all of them run.
 func (c Config) conditions(ctx context.Context, out printer, report *Report) error {
 	settings := c.settings()
 	targets := make([]*target, 0, len(settings))
@@ -71,7 +72,7 @@ func (c Config) conditions(ctx context.Context, out printer, report *Report) err
 	return stand()
 }
 
-// underSetting calls fn with a server for which the setting has come about.
+// underSetting calls fn with a server to which the setting applies.
 func (c Config) underSetting(ctx context.Context, out printer, s setting, fn func(*target) error) (err error) {
 	provider, err := newOwnServer(out, c.Program, append(slices.Clone(c.Env), s.env), c.Readers+c.Audience)
 	if err != nil {
@@ -96,13 +97,14 @@ func (c Config) underSetting(ctx context.Context, out printer, s setting, fn fun
 	})
 }
 
+// takeTurns measures the targets, one for each setting, in turns.
 func (c Config) takeTurns(ctx context.Context, settings []setting, targets []*target, report *Report) error {
 	if report.Machine == nil {
 		report.Machine = machineOf(ctx, targets[0])
 		targets[0].out.machine(report.Machine)
 	}
-	result := &Conditions{Rounds: rounds, Each: make([]Condition, len(settings))}
-	for range rounds {
+	result := &Conditions{Rounds: conditionRounds, Each: make([]Condition, len(settings))}
+	for range conditionRounds {
 		for i, t := range targets {
 			each := &result.Each[i]
 			each.Name = settings[i].name
@@ -125,14 +127,14 @@ func (c Config) takeTurns(ctx context.Context, settings []setting, targets []*ta
 	return nil
 }
 
-// alone is the median of comments that are written one after another.
+// alone returns the median time of comments that are written one after another.
 func (c Config) alone(ctx context.Context, t *target) (ms float64, err error) {
 	author, err := t.commentWriter(ctx, 0, t.post("alone", 0))
 	if err != nil {
 		return 0, err
 	}
 	defer author.close()
-	took := make([]time.Duration, max(1, c.Comments/rounds))
+	took := make([]time.Duration, max(1, c.Comments/conditionRounds))
 	for i := range took {
 		begin := t.now()
 		if err := author.comment(ctx, mark{i, begin}); err != nil {
@@ -143,7 +145,7 @@ func (c Config) alone(ctx context.Context, t *target) (ms float64, err error) {
 	return summarize(took).P50, nil
 }
 
-// settle makes the medians and the ratios.
+// summarize computes the medians and the ratios.
 func (r *Conditions) summarize() {
 	for i := range r.Each {
 		each := &r.Each[i]
@@ -165,8 +167,8 @@ func (r *Conditions) print(out printer) {
 	}
 }
 
-// fillLog writes events straight into the log. The server is started anew after it: it
-// would read them all.
+// fillLog inserts c.Events events into the log by SQL. The server has to be restarted
+// afterwards: it would read all of them.
 func (c Config) fillLog(ctx context.Context, t *target) error {
 	t.out.logf("writing %d events into the log", c.Events)
 	conn, err := pgx.Connect(ctx, t.dsn)
@@ -197,8 +199,8 @@ func (c Config) fillLog(ctx context.Context, t *target) error {
 	return nil
 }
 
-// leaveIdle opens a transaction of somebody else's, with an id and a snapshot, and
-// leaves it open until release.
+// leaveIdle opens a transaction that has an id and a snapshot, and leaves it idle until
+// release.
 func leaveIdle(ctx context.Context, t *target) (release func(), err error) {
 	conn, err := pgx.Connect(ctx, t.dsn)
 	if err != nil {

@@ -9,41 +9,37 @@ import (
 	"time"
 )
 
-// Config says what to measure, and with how many of what. All numbers are required:
-// their defaults are the command's.
+// Config says what to measure. It has no defaults: those are the command's. Counts,
+// Duration, Rate and Cycles must be greater than 0 even if no section in Only uses them.
 type Config struct {
-	// URL is the server's. Without it a server of our own is measured: Program.
-	URL string
-	// Secret signs the tokens of readers and writers. Required with a URL.
-	Secret string
-	// PID is the server's process, when it is on this machine: for CPU and memory.
-	PID int
-	// DatabaseURL is that server's database: for the floor, what Postgres alone takes.
-	DatabaseURL string
+	URL         string // of the server; "" to start Program
+	Secret      string // signs the tokens of readers and writers; required with URL
+	PID         int    // process of the server at URL, on this machine: for CPU and memory
+	DatabaseURL string // database of the server at URL: for the floor
 
-	Program string   // of tidings; runs as "Program dev". Required without a URL
-	Against string   // another build of tidings that Compare measures in turns with Program
-	Rounds  int      // how often Compare measures each of them
-	Env     []string // for it; what would be in the way of a measurement is left out
+	Program string   // a build of tidings, which is started as "Program dev"; required without URL
+	Against string   // another build of tidings, which Compare measures in turns with Program
+	Rounds  int      // how often Compare measures each build
+	Env     []string // environment of Program and Against; keys for tokens are left out
 
-	Comments   int           // that latency writes, one after another
-	Publishers int           // writers at once
-	Duration   time.Duration // of each load of writes, of the storm and the churn
-	Audience   int           // readers of the one post that all writers write to
-	Likers     int           // writers of likes at once
-	Likes      int           // that they write
-	Viewers    int           // of the post that is liked
-	Events     int           // in the log of one of the servers of conditions, beforehand
-	Readers    int           // of the fan-out
-	Stopped    int           // readers of the fan-out beside them, who read nothing of their streams
-	Poll       bool          // whether those read by long-poll, not by stream
-	Messages   int           // of the fan-out, paced; flatFactor times as many flat out
-	Rate       float64       // of the paced events, a second
-	Cycles     float64       // of churn, a second: streams opened and closed
+	Comments   int           // latency: comments, written one after another
+	Publishers int           // concurrent writers of comments and events
+	Duration   time.Duration // length of each load of writes, and of storm and churn
+	Audience   int           // writes: readers of the one post that all writers write to
+	Likers     int           // likes: concurrent writers
+	Likes      int           // likes: number of likes
+	Viewers    int           // likes: readers of the liked post
+	Events     int           // conditions: events in the log of one server before it is measured
+	Readers    int           // fanout, storm: number of readers
+	Stopped    int           // fanout: additional readers that read nothing; may be 0
+	Poll       bool          // fanout, storm: read by long-poll instead of SSE
+	Messages   int           // fanout: paced events; flatFactor times as many are sent flat out
+	Rate       float64       // fanout, storm: paced events a second
+	Cycles     float64       // churn: streams opened and closed a second
 	Only       []string      // names of the sections to measure
 
-	Tables   io.Writer // is told the figures, for people. Default: nobody
-	Progress io.Writer // is told how it goes. Default: nobody
+	Tables   io.Writer // receives the tables of figures; nil to discard them
+	Progress io.Writer // receives progress and the log of started servers; nil to discard them
 }
 
 func (c Config) withDefaults() Config {
@@ -56,38 +52,37 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// Validate returns an error about what cannot be measured.
+// Validate returns an error if the combination of settings cannot be measured.
 func (c Config) Validate() error {
 	least := min(c.Comments, c.Publishers, c.Likers, c.Likes, c.Viewers, c.Events, c.Audience, c.Readers, c.Messages)
 	switch {
 	case least < 1, c.Duration <= 0, c.Rate <= 0, c.Cycles <= 0:
-		return errors.New("counts, duration and rate are more than nothing")
+		return errors.New("counts, duration, rate and cycles must be greater than 0")
 	case c.Stopped < 0:
-		return errors.New("there cannot be less than no stopped reader")
+		return errors.New("--stopped must not be negative")
 	case c.URL != "" && c.Secret == "":
-		return errors.New("--url needs the server's TIDINGS_JWT_SECRET: writers need tokens")
+		return errors.New("--url needs the server's TIDINGS_JWT_SECRET to sign the writers' tokens")
 	case c.Against != "" && c.URL != "":
-		return errors.New("--against starts servers of its own: leave --url out")
+		return errors.New("--against starts its own servers and cannot be used with --url")
 	case c.Against != "" && c.Rounds < 1:
-		return errors.New("--against needs at least one round")
+		return errors.New("--rounds must be at least 1")
 	case c.URL == "" && c.Program == "":
-		return errors.New("neither a server to measure nor a program to start one with")
+		return errors.New("neither the URL of a server nor a program to start is set")
 	}
 	for _, name := range c.Only {
-		if name == "conditions" && c.URL != "" {
-			return errors.New("conditions starts servers of its own: leave --url out")
-		}
-		if name == "conditions" && c.Against != "" {
+		switch {
+		case !slices.Contains(Sections(), name):
+			return fmt.Errorf("unknown section %q: the sections are %s", name, strings.Join(Sections(), ", "))
+		case name == "conditions" && c.URL != "":
+			return errors.New("conditions starts its own servers and cannot be used with --url")
+		case name == "conditions" && c.Against != "":
 			return errors.New("conditions cannot be measured with --against")
-		}
-		if !slices.Contains(Sections(), name) {
-			return fmt.Errorf("there is no section %q: there are %s", name, strings.Join(Sections(), ", "))
 		}
 	}
 	return nil
 }
 
-// transport is the word for how the readers of the fan-out read.
+// transport returns the name of the transport that the readers of the fan-out use.
 func (c Config) transport() string {
 	if c.Poll {
 		return "poll"

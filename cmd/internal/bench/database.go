@@ -8,7 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// databaseSetting asks Postgres; "" when there is no answer.
+// databaseSetting returns a setting of Postgres, or "" if it cannot be read.
 func databaseSetting(ctx context.Context, dsn, name string) (value string) {
 	_ = withDatabase(ctx, dsn, func(conn *pgx.Conn) error {
 		return conn.QueryRow(ctx, `select current_setting($1)`, name).Scan(&value)
@@ -16,21 +16,21 @@ func databaseSetting(ctx context.Context, dsn, name string) (value string) {
 	return value
 }
 
-// postmasterOf is the process whose children a database's backends are; 0 when it is
-// not on this machine, behind a pooler, or when there is no answer.
+// postmasterOf returns the id of the process that started the database's backends. It is
+// 0 if the database cannot be reached, is on another machine or behind a pooler.
 func postmasterOf(ctx context.Context, dsn string) (pid int) {
 	_ = withDatabase(ctx, dsn, func(conn *pgx.Conn) error {
 		backend := int(conn.PgConn().PID())
 		name, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", backend))
 		if p, ok := processStat(backend); ok && string(name) == "postgres\n" {
-			pid = p.parent // another machine's number is hardly one of ours of that name
+			pid = p.parent // a backend of another machine hardly has the id of a postgres process here
 		}
 		return err
 	})
 	return pid
 }
 
-// withDatabase calls fn with a connection, unless the database is not known.
+// withDatabase calls fn with a connection. It does nothing if dsn is "".
 func withDatabase(ctx context.Context, dsn string, fn func(*pgx.Conn) error) error {
 	if dsn == "" {
 		return nil

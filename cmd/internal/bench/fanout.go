@@ -11,23 +11,23 @@ import (
 )
 
 const (
-	eventName  = "bench.message" // the event that is published
-	eventBytes = 200             // of its data
-	flatFactor = 4               // times as many are published flat out as paced: these are quick
+	eventName  = "bench.message" // name of the events that are published
+	eventBytes = 200             // length of an event's data
+	flatFactor = 4               // events sent flat out for each paced event
 )
 
-// Fanout is what it takes to have many readers of one post.
+// Fanout has the figures of many readers of one post.
 type Fanout struct {
 	Readers   int      `json:"readers"`
-	Stopped   int      `json:"stopped"` // others, who read nothing of their streams
+	Stopped   int      `json:"stopped"` // additional readers that read nothing of their streams
 	Transport string   `json:"transport"`
 	Connect   Connect  `json:"connect"`
-	Memory    *Memory  `json:"memory,omitempty"` // nil when the process is not known
+	Memory    *Memory  `json:"memory,omitempty"` // nil if the server's process is not known
 	Paced     Delivery `json:"paced"`
 	FlatOut   Delivery `json:"flatOut"`
 }
 
-// Connect is how long it took until the server had taken in all readers.
+// Connect is the time until the server had accepted all readers.
 type Connect struct {
 	Seconds   float64 `json:"seconds"`
 	PerSecond float64 `json:"perSecond"`
@@ -36,26 +36,28 @@ type Connect struct {
 // Memory is resident memory of the server's process, in KB.
 type Memory struct {
 	Before    float64 `json:"beforeKB"`
-	Idle      float64 `json:"idleKB"` // with all readers, and nothing to read
+	Idle      float64 `json:"idleKB"` // with all readers connected and no events sent
 	PerReader float64 `json:"perReaderKB"`
 	Loaded    float64 `json:"loadedKB"` // after all events
 }
 
-// Delivery is a number of events to all readers.
+// Delivery has the figures of a number of events that were sent to all readers.
 type Delivery struct {
 	Messages   int     `json:"messages"` // acknowledged
 	Failed     int     `json:"failed"`
 	Failure    string  `json:"failure,omitempty"` // the first
 	Rate       float64 `json:"messagesPerSecond"`
-	Publish    Summary `json:"publish"` // until its answer
+	Publish    Summary `json:"publish"` // until the response to a publish
 	Deliveries int64   `json:"deliveries"`
 	Seconds    float64 `json:"seconds"` // from the first publish to the last arrival
 	PerSecond  float64 `json:"deliveriesPerSecond"`
 	Latency    Summary `json:"latency"` // from before the publish to each reader
 	Faults     Faults  `json:"faults"`
-	Cost       Cost    `json:"cost"` // each: of a delivery
+	Cost       Cost    `json:"cost"` // per delivery
 }
 
+// fanout connects many readers to one post, and publishes events at a steady rate and
+// then flat out.
 func (c Config) fanout(ctx context.Context, t *target, report *Report) error {
 	writers, err := t.writers(c.Publishers, auth.RoleService)
 	if err != nil {
@@ -93,7 +95,7 @@ func (c Config) fanout(ctx context.Context, t *target, report *Report) error {
 	return nil
 }
 
-// gather connects the readers, and weighs the server before and after.
+// connectFanout connects the readers, and reads the server's memory before and after.
 func (c Config) connectFanout(ctx context.Context, t *target, post string) (*Fanout, *readerPool, error) {
 	t.out.logf("fan-out: %d readers connect by %s", c.Readers, c.transport())
 	before := t.resident(ctx)
@@ -112,38 +114,38 @@ func (c Config) connectFanout(ctx context.Context, t *target, post string) (*Fan
 	return f, pool, nil
 }
 
-// publish returns the act of publishing message n as one of the writers, to the topic
-// at the same place.
+// publish returns a load's send function: worker w publishes to topic w modulo their
+// number.
 func (t *target) publish(writers []*client.Client, topics ...string) sendFunc {
 	return func(ctx context.Context, worker, n int) error {
 		return writers[worker].Publish(ctx, topics[worker%len(topics)], eventName, dataOf(mark{n, t.now()}))
 	}
 }
 
-// dataOf is the data of an event, filled up to its size.
+// dataOf returns the data of an event, padded to eventBytes.
 func dataOf(m mark) json.RawMessage {
 	const open, end = `{"text":"`, `"}`
 	text := m.String()
 	return json.RawMessage(open + text + strings.Repeat("x", max(0, eventBytes-len(open+text+end))) + end)
 }
 
-// deliver runs one load to all readers.
-func (f *readerPool) deliver(ctx context.Context, l *load) (d Delivery, err error) {
-	before := f.target.usage()
-	sent, seen, err := f.measure(ctx, "fan-out", l)
+// deliver runs one load and returns its figures.
+func (p *readerPool) deliver(ctx context.Context, l *load) (d Delivery, err error) {
+	before := p.target.usage()
+	sent, seen, err := p.measure(ctx, "fan-out", l)
 	if err != nil {
 		return d, err
 	}
-	return f.delivery(before, sent, seen), nil
+	return p.delivery(before, sent, seen), nil
 }
 
-// delivery puts the figures together of what was sent and seen since.
-func (f *readerPool) delivery(before usage, sent sent, seen observed) Delivery {
-	cost := f.target.costSince(before, seen.received) // before it is summed up here
+// delivery returns the figures of a load whose CPU time counts from before.
+func (p *readerPool) delivery(before usage, sent sent, seen observed) Delivery {
+	cost := p.target.costSince(before, seen.received) // before this process spends time on the sums
 	seconds := (seen.lastAt - sent.begin).Seconds()
 	return Delivery{
 		Messages: len(sent.took), Failed: sent.failures(), Failure: sent.failure(),
-		Rate: ratioOf(float64(len(sent.took)), sent.seconds()), Publish: summarize(sent.took),
+		Rate: sent.perSecond(), Publish: summarize(sent.took),
 		Deliveries: seen.received, Seconds: seconds, PerSecond: ratioOf(float64(seen.received), seconds),
 		Latency: summarize(seen.latency), Faults: seen.faults,
 		Cost: cost,
@@ -153,7 +155,7 @@ func (f *readerPool) delivery(before usage, sent sent, seen observed) Delivery {
 func (f *Fanout) print(out printer, c Config) {
 	t := out.table("Fan-out: %d readers of one post, by %s, events of %d bytes", f.Readers, f.Transport, eventBytes)
 	if f.Stopped > 0 {
-		out.line("beside %s who stopped reading", countOf(f.Stopped, "reader"))
+		out.line("and %s that stopped reading", countOf(f.Stopped, "reader"))
 	}
 	t.times(fmt.Sprintf("at %g events/s: until each reader has it", c.Rate), f.Paced.Latency)
 	t.times("publish answered", f.Paced.Publish)
@@ -170,7 +172,7 @@ func (f *Fanout) print(out printer, c Config) {
 func (d Delivery) print(out printer, how string) {
 	out.line("%s: %.0f deliveries/s: %d, of %d events in %.2f s, %d publishes failed", how, d.PerSecond, d.Deliveries, d.Messages, d.Seconds, d.Failed)
 	if d.Failed > 0 {
-		out.line("   the first to fail: %s", d.Failure)
+		out.line("   the first failure: %s", d.Failure)
 	}
 	out.line("   %v", d.Faults)
 	out.cost("   ", d.Cost, "delivery")

@@ -10,28 +10,29 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Floor is what Postgres alone takes, over a connection that is open already:
-// no server that keeps its promises can be quicker.
+// Floor is the time that Postgres alone takes, over an open connection. A server that
+// commits before it answers cannot be faster.
 type Floor struct {
-	Insert       Summary `json:"insert"`
-	Notify       Summary `json:"notify"`
-	InsertNotify Summary `json:"insertAndNotify"`
+	Insert       Summary `json:"insert"`          // INSERT of one row, until it is committed
+	Notify       Summary `json:"notify"`          // NOTIFY, until a listener has received it
+	InsertNotify Summary `json:"insertAndNotify"` // both in one commit, until a listener has received it
 }
 
-// A floorMeter measures the floor beside the server, in its database. A nil one does
-// nothing.
+// A floorMeter measures the Floor in the database of a server that runs. The methods of a
+// nil *floorMeter do nothing.
 type floorMeter struct {
 	now      func() time.Duration
 	conn     *pgx.Conn
 	listener *pgx.Conn
-	name     string             // of a scratch table and a channel
+	name     string             // of the scratch table and of the channel
 	received chan time.Duration // when each notification arrived; closed with listener
 	cancel   context.CancelFunc
 
 	insert, notify, both []time.Duration
 }
 
-// openFloor returns nil when the database is not known.
+// openFloor makes the scratch table and starts to listen. It returns nil if the database
+// is not known.
 func (t *target) openFloor(ctx context.Context) (_ *floorMeter, err error) {
 	if t.dsn == "" {
 		return nil, nil
@@ -64,6 +65,7 @@ func (t *target) openFloor(ctx context.Context) (_ *floorMeter, err error) {
 	return m, nil
 }
 
+// listen sends the arrival time of each notification to m.received.
 func (m *floorMeter) listen(ctx context.Context) {
 	defer close(m.received)
 	for {
@@ -74,32 +76,33 @@ func (m *floorMeter) listen(ctx context.Context) {
 	}
 }
 
+// close drops the scratch table.
 func (m *floorMeter) close() {
 	if m == nil {
 		return
 	}
 	m.cancel()
-	for range m.received { // until the listener has ended
+	for range m.received { // until listen has returned
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	_ = m.listener.Close(ctx)
-	_ = m.conn.Close(ctx) // it may be broken: pgx gives up a connection whose statement was cancelled
+	_ = m.conn.Close(ctx) // not used below: pgx closes a connection whose statement was cancelled
 	conn, err := pgx.ConnectConfig(ctx, m.conn.Config())
 	if err != nil {
-		return // a database that is gone took the table along
+		return // without the database there is no table to drop
 	}
 	_, _ = conn.Exec(ctx, `drop table if exists `+m.name)
 	_ = conn.Close(ctx)
 }
 
-// sample takes one of each.
+// sample measures each of the three statements once.
 func (m *floorMeter) sample(ctx context.Context) error {
 	if m == nil {
 		return nil
 	}
 	body := strings.Repeat("x", 40)
-	// The cheapest first: the server may still be busy with what comes after an answer.
+	// The cheapest statement is first: the server may still be working after its response.
 	took, err := m.timeNotify(ctx, `select pg_notify('`+m.name+`', '')`)
 	if err != nil {
 		return fmt.Errorf("measure NOTIFY: %w", err)
@@ -122,7 +125,8 @@ func (m *floorMeter) sample(ctx context.Context) error {
 	return nil
 }
 
-// ring runs a statement that notifies and returns how long it took to be received.
+// timeNotify runs a statement that notifies, and returns the time until the listener has
+// received the notification.
 func (m *floorMeter) timeNotify(ctx context.Context, sql string, args ...any) (time.Duration, error) {
 	begin := m.now()
 	if _, err := m.conn.Exec(ctx, sql, args...); err != nil {

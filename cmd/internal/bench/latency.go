@@ -7,36 +7,36 @@ import (
 	"time"
 )
 
-// Latency is what one comment takes on a server that has nothing else to do.
+// Latency is the time that one comment takes on a server that has nothing else to do.
 type Latency struct {
 	Comments int       `json:"comments"`
-	Post     Summary   `json:"post"` // until its answer
+	Post     Summary   `json:"post"` // until the response to the POST
 	SSE      Seen      `json:"sse"`
 	Poll     Seen      `json:"poll"`
-	Floor    *Floor    `json:"floor,omitempty"`    // nil when the database is not known
-	Rows     *SameRows `json:"sameRows,omitempty"` // likewise
-	Ratios   *Ratios   `json:"ratios,omitempty"`
+	Floor    *Floor    `json:"floor,omitempty"`    // nil if the database is not known
+	Rows     *SameRows `json:"sameRows,omitempty"` // nil if the database is not known
+	Ratios   *Ratios   `json:"ratios,omitempty"`   // nil if the database is not known
 	Faults   Faults    `json:"faults"`
 }
 
-// Seen is when a reader saw a comment. It may be before the writer's answer.
+// Seen is the time until a reader has received a comment.
 type Seen struct {
-	FromStart  Summary `json:"fromStart"`
-	FromAnswer Summary `json:"fromAnswer"`
+	FromStart  Summary `json:"fromStart"`  // from the start of the POST
+	FromAnswer Summary `json:"fromAnswer"` // from the response to the POST; may be negative
 }
 
-// Ratios are medians over those of the floor.
+// Ratios are medians of Latency divided by medians of its Floor or SameRows.
 type Ratios struct {
 	Post float64 `json:"postToInsert"`
 	SSE  float64 `json:"sseToInsertAndNotify"`
 	Poll float64 `json:"pollToInsertAndNotify"`
 
-	// Over what the same rows take without a server.
 	PostRows float64 `json:"postToSameRows"`
 	SSERows  float64 `json:"sseToSameRowsRead"`
 	PollRows float64 `json:"pollToSameRowsRead"`
 }
 
+// latency writes comments one after another and times an SSE and a long-poll reader.
 func (c Config) latency(ctx context.Context, t *target, report *Report) error {
 	t.out.logf("latency: %d comments one after another", c.Comments)
 	m, err := t.openLatency(ctx)
@@ -58,18 +58,18 @@ func (c Config) latency(ctx context.Context, t *target, report *Report) error {
 	return nil
 }
 
-// A latencyMeter writes comments and times them.
+// A latencyMeter has the connections of the latency section.
 type latencyMeter struct {
 	target *target
 	post   string
 	writer *commentWriter
 	sse    *timedReader
 	poll   *timedReader
-	floor  *floorMeter // nil when the database is not known
-	rows   *rowsMeter  // likewise
-	acked  []int
+	floor  *floorMeter // nil if the database is not known
+	rows   *rowsMeter  // nil if the database is not known
+	acked  []int       // numbers of the acknowledged comments
 	took   []time.Duration
-	done   atomic.Int64 // comments, for the progress
+	done   atomic.Int64 // number of comments so far, for the progress
 }
 
 func (t *target) openLatency(ctx context.Context) (_ *latencyMeter, err error) {
@@ -108,8 +108,8 @@ func (m *latencyMeter) close() {
 	m.rows.close()
 }
 
-// step writes a comment, waits until both have seen it, and then does what Postgres
-// alone would have to: side by side, a slow moment of the disk strikes both.
+// step writes a comment, waits until both readers have it, and then measures the floor
+// once. Alternating gives a slow moment of the disk the same effect on both.
 func (m *latencyMeter) step(ctx context.Context, n int) error {
 	begin := m.target.now()
 	if err := m.writer.comment(ctx, mark{n, begin}); err != nil {
@@ -118,8 +118,8 @@ func (m *latencyMeter) step(ctx context.Context, n int) error {
 	answered := m.target.now()
 	m.took = append(m.took, answered-begin)
 	m.acked = append(m.acked, n)
-	m.sse.see(ctx, n, answered)
-	m.poll.see(ctx, n, answered)
+	m.sse.await(ctx, n, answered)
+	m.poll.await(ctx, n, answered)
 	m.done.Add(1)
 	if err := m.floor.sample(ctx); err != nil {
 		return err
@@ -173,12 +173,12 @@ func (l *Latency) print(out printer) {
 		out.line("medians: POST is %.2f × the INSERT; SSE %.2f ×, long-poll %.2f × INSERT and NOTIFY in one commit", r.Post, r.SSE, r.Poll)
 		out.line("against the same rows by SQL: POST %.2f ×; SSE %.2f ×, long-poll %.2f × the event's being read", r.PostRows, r.SSERows, r.PollRows)
 	} else {
-		out.line("no floor: --database-url is not given")
+		out.line("no floor: --database-url is not set")
 	}
 	out.line("%v", l.Faults)
 }
 
-// An timedReader is one reader that tells when it saw each comment.
+// A timedReader is a pool of one reader that reports when each comment arrived.
 type timedReader struct {
 	pool       *readerPool
 	arrived    chan arrival
@@ -200,14 +200,15 @@ func (t *target) timedReader(ctx context.Context, poll bool, post string) (*time
 	f.readers[0].tally.watch(func(m mark, at time.Duration) {
 		select {
 		case o.arrived <- arrival{m, at}:
-		default: // nobody waits for one that came after its time
+		default: // await gave up on events before this one
 		}
 	})
 	return o, nil
 }
 
-// see waits for the comment that was answered at a time.
-func (o *timedReader) see(ctx context.Context, n int, answered time.Duration) {
+// await waits for comment n, whose POST was answered at a time. It gives up after the
+// pool's patience: the tally then counts the comment as lost.
+func (o *timedReader) await(ctx context.Context, n int, answered time.Duration) {
 	late := time.NewTimer(o.pool.patience)
 	defer late.Stop()
 	for {
@@ -220,7 +221,7 @@ func (o *timedReader) see(ctx context.Context, n int, answered time.Duration) {
 			o.fromAnswer = append(o.fromAnswer, a.at-answered)
 			return
 		case <-late.C:
-			return // the count at the end tells whether it came at all
+			return
 		case <-ctx.Done():
 			return
 		}

@@ -11,93 +11,99 @@ import (
 	"github.com/tidings-live/tidings/api/client"
 )
 
-// LikesSeen is what the viewers of a post saw of its likes.
+// LikesSeen describes the like-updates that the readers of a post received. The JSON names
+// call these readers viewers.
 type LikesSeen struct {
 	Viewers   int     `json:"viewers"`
-	Updates   int64   `json:"updates"`             // like-updates, over all viewers
-	PerSecond float64 `json:"perViewerSecond"`     // on average, from a viewer's first to its last
-	Most      int     `json:"mostInSecond"`        // that one viewer had in any one second
-	Missed    int     `json:"missedTheNewest"`     // viewers whose last count was not the post's
-	Backwards int     `json:"countsWentBackwards"` // viewers who saw a count fall, though nobody unliked
+	Updates   int64   `json:"updates"`             // like-updates received by all readers
+	PerSecond float64 `json:"perViewerSecond"`     // like-updates per reader, from its first to its last
+	Most      int     `json:"mostInSecond"`        // like-updates that one reader received within one second
+	Missed    int     `json:"missedTheNewest"`     // readers whose last count was not the post's
+	Backwards int     `json:"countsWentBackwards"` // readers that saw the count fall, although no like was removed
 }
 
-// Viewers watch the likes of a post, each by a stream of its own.
+// likeReaders read the likes of a post, each over its own stream.
 type likeReaders struct {
 	all     []*likeReader
 	stop    func()
 	running sync.WaitGroup
 }
 
-// A viewer notes when counts arrived, and the last of them.
+// A likeReader records when like-updates arrived, and the last count.
 type likeReader struct {
 	last      atomic.Int64
-	mu        sync.Mutex // guards what follows
+	mu        sync.Mutex // guards at and backwards
 	at        []time.Duration
 	backwards bool
 }
 
-// view has so many viewers watch a post. It returns when all streams are open.
+// connectLikeReaders connects n readers. It returns when the server has accepted all of
+// them.
 func (t *target) connectLikeReaders(ctx context.Context, post string, n int) (*likeReaders, error) {
 	ctx, cancel := context.WithCancel(ctx)
-	v := &likeReaders{stop: cancel}
+	l := &likeReaders{stop: cancel}
 	for range n {
 		stream, err := t.client.Stream(ctx, []string{"post:" + post}, "now")
 		if err != nil {
-			v.close()
-			return nil, fmt.Errorf("open viewer %d: %w", len(v.all), err)
+			l.close()
+			return nil, fmt.Errorf("connect reader %d: %w", len(l.all), err)
 		}
 		one := new(likeReader)
-		v.all = append(v.all, one)
-		v.running.Go(func() { one.watch(stream, t.now) })
+		l.all = append(l.all, one)
+		l.running.Go(func() { one.watch(stream, t.now) })
 	}
-	return v, nil
+	return l, nil
 }
 
-func (v *likeReaders) close() {
-	v.stop()
-	v.running.Wait()
+// close ends the readers and waits for them.
+func (l *likeReaders) close() {
+	l.stop()
+	l.running.Wait()
 }
 
-func (v *likeReader) watch(s *client.Stream, now func() time.Duration) {
+// watch reads the stream until it ends.
+func (r *likeReader) watch(s *client.Stream, now func() time.Duration) {
 	defer s.Close()
 	for {
 		event, err := s.Next()
 		if err != nil {
-			return // closed, or cut: then the newest is missed
+			return // the stream was closed, or cut: the reader then misses the newest count
 		}
 		var data struct {
 			Count int64 `json:"count"`
 		}
 		if event.Name == "like-update" && json.Unmarshal(event.Data, &data) == nil {
-			v.note(data.Count, now())
+			r.note(data.Count, now())
 		}
 	}
 }
 
-func (v *likeReader) note(count int64, at time.Duration) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	v.at = append(v.at, at)
-	v.backwards = v.backwards || count < v.last.Load()
-	v.last.Store(count)
+// note records a like-update.
+func (r *likeReader) note(count int64, at time.Duration) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.at = append(r.at, at)
+	r.backwards = r.backwards || count < r.last.Load()
+	r.last.Store(count)
 }
 
-// seen waits until all viewers have seen the count, and sums up.
-func (v *likeReaders) seen(ctx context.Context, count int64) LikesSeen {
+// seen waits until all readers have the count, for lostAfter at most, and returns what they
+// received.
+func (l *likeReaders) seen(ctx context.Context, count int64) LikesSeen {
 	ctx, cancel := context.WithTimeout(ctx, lostAfter)
 	defer cancel()
 	look := time.NewTicker(checkInterval)
 	defer look.Stop()
-	for v.missing(count) > 0 && ctx.Err() == nil {
+	for l.missing(count) > 0 && ctx.Err() == nil {
 		select {
 		case <-look.C:
 		case <-ctx.Done():
 		}
 	}
-	s := LikesSeen{Viewers: len(v.all), Missed: v.missing(count)}
-	var followed int // updates, but for the first of each
+	s := LikesSeen{Viewers: len(l.all), Missed: l.missing(count)}
+	var followed int // updates, without the first of each reader
 	var span time.Duration
-	for _, one := range v.all {
+	for _, one := range l.all {
 		one.mu.Lock()
 		s.Updates += int64(len(one.at))
 		s.Most = max(s.Most, mostInSecond(one.at))
@@ -113,8 +119,9 @@ func (v *likeReaders) seen(ctx context.Context, count int64) LikesSeen {
 	return s
 }
 
-func (v *likeReaders) missing(count int64) (n int) {
-	for _, one := range v.all {
+// missing returns how many readers have another count.
+func (l *likeReaders) missing(count int64) (n int) {
+	for _, one := range l.all {
 		if one.last.Load() != count {
 			n++
 		}
@@ -122,7 +129,8 @@ func (v *likeReaders) missing(count int64) (n int) {
 	return n
 }
 
-// mostInSecond is how many of the times, which are in order, lie within one second.
+// mostInSecond returns the largest number of the times, which are sorted, that lie within
+// one second.
 func mostInSecond(at []time.Duration) (most int) {
 	first := 0
 	for i := range at {

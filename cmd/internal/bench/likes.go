@@ -9,40 +9,40 @@ import (
 	"time"
 )
 
-// Likes is one load of likes on one post, each by a user of its own whose token was
-// minted before.
+// Likes has the figures of one load of likes on one post. Each like is by another user.
 type Likes struct {
 	Likes     int       `json:"likes"` // acknowledged
 	Writers   int       `json:"writers"`
 	Failed    int       `json:"failed"`
-	Failure   string    `json:"failure,omitempty"` // the first
+	Failure   string    `json:"failure,omitempty"` // the first error
 	Seconds   float64   `json:"seconds"`
 	PerSecond float64   `json:"likesPerSecond"`
-	Put       Summary   `json:"put"` // until its answer
-	Counted   int64     `json:"counted"`
+	Put       Summary   `json:"put"`     // until the response
+	Counted   int64     `json:"counted"` // the post's count after the load
 	Seen      LikesSeen `json:"seen"`
-	Cost      Cost      `json:"cost"` // each: of a like
+	Cost      Cost      `json:"cost"` // per like
 }
 
-// wrong is whether the server counted other than it acknowledged, or left a viewer with
-// another count. A like that failed may have been counted or not.
+// wrong returns whether the count differs from the number of acknowledged likes, or a
+// reader has another count, or saw it fall. A like that failed may be counted or not.
 func (l *Likes) wrong() bool {
 	return l.Counted < int64(l.Likes) || l.Counted > int64(l.Likes+l.Failed) || l.Seen.Missed > 0 || l.Seen.Backwards > 0
 }
 
+// likes connects readers to a post, and lets the writers like it as fast as they can.
 func (c Config) likes(ctx context.Context, t *target, report *Report) error {
-	t.out.logf("likes: minting %d tokens", c.Likes)
+	t.out.logf("likes: signing %d tokens", c.Likes)
 	m, err := t.openLikes(ctx, c.Likes, c.Likers)
 	if err != nil {
 		return err
 	}
 	defer m.close()
-	t.out.logf("likes: %d viewers connect", c.Viewers)
-	audience, err := t.connectLikeReaders(ctx, t.post("likes", 0), c.Viewers)
+	t.out.logf("likes: %d readers connect", c.Viewers)
+	readers, err := t.connectLikeReaders(ctx, t.post("likes", 0), c.Viewers)
 	if err != nil {
 		return err
 	}
-	defer audience.close()
+	defer readers.close()
 	t.out.logf("likes: %d writers", c.Likers)
 	before := t.usage()
 	load := &load{workers: c.Likers, posts: 1, send: m.like, more: times(c.Likes), now: t.now}
@@ -57,17 +57,17 @@ func (c Config) likes(ctx context.Context, t *target, report *Report) error {
 		Seconds: sent.seconds(), PerSecond: float64(len(sent.took)) / sent.seconds(), Put: summarize(sent.took),
 		Counted: m.most.Load(), Cost: t.costSince(before, int64(len(sent.took))),
 	}
-	report.Likes.Seen = audience.seen(ctx, report.Likes.Counted)
+	report.Likes.Seen = readers.seen(ctx, report.Likes.Counted)
 	report.Likes.print(t.out)
 	return nil
 }
 
-// A likesMeter has a bare connection for each writer, and a request for each like: a
-// client that is to be quicker than the server has no time to make them.
+// A likesMeter has a connection for each writer and a request for each like. The requests
+// are built before the load, so that signing tokens takes no CPU time during it.
 type likesMeter struct {
 	conns    []*rawConn
 	requests [][]byte
-	most     atomic.Int64 // the highest count in an answer
+	most     atomic.Int64 // highest count in a response
 }
 
 func (t *target) openLikes(ctx context.Context, likes, writers int) (_ *likesMeter, err error) {
@@ -102,7 +102,7 @@ func (m *likesMeter) close() {
 	}
 }
 
-// like sends request n over the worker's connection and reads its answer.
+// like sends request n over the worker's connection and reads the response.
 func (m *likesMeter) like(ctx context.Context, worker, n int) error {
 	conn := m.conns[worker]
 	if end, ok := ctx.Deadline(); ok {
@@ -131,14 +131,14 @@ func (m *likesMeter) like(ctx context.Context, worker, n int) error {
 }
 
 func (l *Likes) print(out printer) {
-	t := out.table("Likes: %d writers onto one post with %d viewers, each like by another user", l.Writers, l.Seen.Viewers)
+	t := out.table("Likes: %d writers onto one post with %d readers, each like by another user", l.Writers, l.Seen.Viewers)
 	t.times("PUT answered", l.Put)
 	out.line("%.0f likes/s: %d in %v, %d failed", l.PerSecond, l.Likes, time.Duration(l.Seconds*float64(time.Second)).Round(100*time.Millisecond), l.Failed)
 	if l.Failed > 0 {
-		out.line("the first to fail: %s", l.Failure)
+		out.line("the first failure: %s", l.Failure)
 	}
 	out.line("the post's count at the end: %d", l.Counted)
-	out.line("%d viewers had %.1f like-updates a second, at most %d in any second; %d missed the newest, %d saw a count fall",
+	out.line("%d readers received %.1f like-updates a second, at most %d in any second; %d missed the newest, %d saw a count fall",
 		l.Seen.Viewers, l.Seen.PerSecond, l.Seen.Most, l.Seen.Missed, l.Seen.Backwards)
 	out.cost("", l.Cost, "like")
 }

@@ -12,18 +12,19 @@ import (
 	"time"
 )
 
-// clockTick is the unit of CPU time in /proc (USER_HZ), the same on every Linux.
+// clockTick is the unit of CPU time in /proc (USER_HZ), which is the same on all of
+// Linux' common architectures.
 const clockTick = 10 * time.Millisecond
 
-// A usage is CPU time so far; nil where it is not known.
+// A usage is the CPU time of processes since their start; nil if it is not known.
 type usage struct {
 	at       time.Duration
-	client   *time.Duration // of this process
+	client   *time.Duration // this process: readers and writers
 	server   *time.Duration
-	postgres *time.Duration // of what the server started, or of its database on this machine
+	postgres *time.Duration // Postgres: the server's child processes, or the processes of postmaster
 }
 
-// usage reads the clocks.
+// usage reads the CPU time of all processes now.
 func (t *target) usage() usage {
 	u := usage{at: t.now()}
 	if p, ok := processStat(os.Getpid()); ok {
@@ -42,7 +43,7 @@ func (t *target) usage() usage {
 	return u
 }
 
-// A Cost is what a stretch of work took of the machine; nil is not known.
+// A Cost is the CPU time that work took; nil for processes whose time is not known.
 type Cost struct {
 	Seconds  float64 `json:"seconds"`
 	Client   *CPU    `json:"client,omitempty"` // readers and writers of this process
@@ -50,22 +51,25 @@ type Cost struct {
 	Postgres *CPU    `json:"postgres,omitempty"`
 }
 
+// processCPU is the CPU time of one of the processes in a Cost.
 type processCPU struct {
 	name string
 	cpu  *CPU // nil if it is not known
 }
 
+// processes returns the CPU time of all processes, with their names.
 func (c Cost) processes() []processCPU {
 	return []processCPU{{"this client", c.Client}, {"server", c.Server}, {"Postgres", c.Postgres}}
 }
 
-// A CPU is CPU time by the clock and by what was done.
+// A CPU is the CPU time of a process during some work, divided by the time that passed
+// and by the amount of work.
 type CPU struct {
-	Cores      float64 `json:"cores"` // CPU seconds a second
-	MicrosEach float64 `json:"microsEach"`
+	Cores      float64 `json:"cores"`      // CPU seconds per second
+	MicrosEach float64 `json:"microsEach"` // CPU microseconds per delivery, comment, like or cycle
 }
 
-// costSince is the cost of n things done since.
+// costSince returns the CPU time since u, for n deliveries or other units of work.
 func (t *target) costSince(u usage, n int64) Cost {
 	v := t.usage()
 	elapsed := v.at - u.at
@@ -81,14 +85,14 @@ func (t *target) costSince(u usage, n int64) Cost {
 	}
 }
 
-// A processTime is what /proc tells of a process.
+// A processTime is the part of /proc/PID/stat that bench uses.
 type processTime struct {
 	parent int
-	own    time.Duration
-	reaped time.Duration // of children that ended
+	own    time.Duration // CPU time of the process
+	reaped time.Duration // CPU time of children that have ended and been waited for
 }
 
-// processStat reads /proc/PID/stat (proc_pid_stat(5)), where there is one.
+// processStat reads /proc/PID/stat (proc_pid_stat(5)). It returns false if there is none.
 func processStat(pid int) (p processTime, ok bool) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
@@ -97,7 +101,8 @@ func processStat(pid int) (p processTime, ok bool) {
 	return parseStat(text)
 }
 
-// parseStat begins after the program's name, which may hold anything.
+// parseStat parses /proc/PID/stat. It begins after the program's name, which may contain
+// spaces and parentheses.
 func parseStat(text []byte) (p processTime, ok bool) {
 	f := bytes.Fields(text[bytes.LastIndexByte(text, ')')+1:])
 	if len(f) < 15 {
@@ -111,7 +116,7 @@ func parseStat(text []byte) (p processTime, ok bool) {
 	return processTime{parent: number(1), own: ticks(11), reaped: ticks(13)}, true
 }
 
-// descendants are all processes that a process started, and what those started.
+// descendants returns the processes that a process started, directly or indirectly.
 func descendants(pid int) (all []int) {
 	stats, _ := filepath.Glob("/proc/[0-9]*/stat") // fails on a malformed pattern only
 	children := map[int][]int{}
@@ -122,32 +127,32 @@ func descendants(pid int) (all []int) {
 		}
 	}
 	all = children[pid]
-	for i := 0; i < len(all); i++ { // it grows
+	for i := 0; i < len(all); i++ { // all grows in the loop
 		all = append(all, children[all[i]]...)
 	}
 	return all
 }
 
-// timeOf is the CPU time of processes, nil when there are none.
+// timeOf returns the CPU time of processes together, or nil if there are none.
 func timeOf(pids []int) *time.Duration {
 	if len(pids) == 0 {
 		return nil
 	}
 	var sum time.Duration
 	for _, id := range pids {
-		p, _ := processStat(id) // one that has just ended has none
+		p, _ := processStat(id) // zero for a process that has just ended
 		sum += p.own + p.reaped
 	}
 	return &sum
 }
 
 const (
-	stillFor  = 10  // looks, a tenth of a second apart, at which memory kept still
-	stillOver = 200 // looks, after which it is taken as it is
+	stillFor  = 10  // reads in a row, 100 ms apart, that must differ by less than 0.5 %
+	stillOver = 200 // reads after which resident gives up and returns the last
 )
 
-// resident waits until the server's resident memory keeps still, and returns it in
-// KB; 0 when it is not known.
+// resident waits up to 20 seconds until the server's resident memory stops changing, and
+// returns it in KB. It is 0 if the process is not known or ctx ends.
 func (t *target) resident(ctx context.Context) float64 {
 	if t.pid == 0 {
 		return 0
@@ -170,6 +175,7 @@ func (t *target) resident(ctx context.Context) float64 {
 	return last
 }
 
+// residentNow returns the server's resident memory in KB.
 func (t *target) residentNow() float64 {
 	sum := residentOf(t.pid)
 	if t.includeChildren {
@@ -180,7 +186,7 @@ func (t *target) residentNow() float64 {
 	return sum
 }
 
-// residentOf reads VmRSS of /proc/PID/status.
+// residentOf returns VmRSS of /proc/PID/status in KB, or 0 if it is not known.
 func residentOf(pid int) float64 {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil || pid == 0 {

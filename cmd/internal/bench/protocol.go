@@ -34,7 +34,7 @@ func (tidingsPoll) open(*reader, *rawConn) (feeder, error) { return nil, nil }
 // eventSource is the event stream of any server, requested as a browser's EventSource
 // does. A reader is live with the response's header.
 type eventSource struct {
-	path string // and query
+	path string // with the query
 }
 
 func (e eventSource) open(r *reader, conn *rawConn) (feeder, error) {

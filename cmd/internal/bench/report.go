@@ -13,10 +13,11 @@ import (
 	"time"
 )
 
-// logInterval is how often progress is told.
+// logInterval is the time between two lines about the progress of one step.
 const logInterval = 2 * time.Second
 
-// A Report is all figures of a run.
+// A Report has the figures of all sections that were measured. Times are in milliseconds
+// or seconds, memory is in KB, as the JSON names say.
 type Report struct {
 	Began      time.Time   `json:"began"`
 	Machine    *Machine    `json:"machine"`
@@ -29,11 +30,11 @@ type Report struct {
 	Churn      *Churn      `json:"churn,omitempty"`
 }
 
-// ErrFaults is the verdict when a promise was broken: it makes the exit status tell
-// what the tables told.
+// ErrFaults is the verdict on a server that lost, duplicated or reordered events, or
+// counted likes wrongly.
 var ErrFaults = errors.New("events did not arrive once each and in order: see above")
 
-// Verdict is an error when a promise was broken.
+// Verdict returns ErrFaults if a section found faults, and nil otherwise.
 func (r *Report) Verdict() error {
 	if r.faults().any() {
 		return ErrFaults
@@ -41,7 +42,7 @@ func (r *Report) Verdict() error {
 	return nil
 }
 
-// faults are those of all sections.
+// faults adds up the faults of all sections.
 func (r *Report) faults() (sum Faults) {
 	if r.Latency != nil {
 		sum.add(r.Latency.Faults)
@@ -67,8 +68,7 @@ func (r *Report) faults() (sum Faults) {
 	return sum
 }
 
-// A Machine is where the figures come from. All of it is of this machine but
-// for Postgres.
+// A Machine describes this machine and the server's Postgres, which may be on another.
 type Machine struct {
 	System   string `json:"system"`
 	CPU      string `json:"cpu,omitempty"`
@@ -79,7 +79,7 @@ type Machine struct {
 	Commit   string `json:"synchronousCommit,omitempty"`
 }
 
-// ThisMachine is all of it but for Postgres.
+// ThisMachine returns a description of this machine, without Postgres.
 func ThisMachine() Machine {
 	return Machine{System: runtime.GOOS + "/" + runtime.GOARCH, CPU: cpuModel(), Cores: runtime.NumCPU(), Go: runtime.Version()}
 }
@@ -92,7 +92,7 @@ func machineOf(ctx context.Context, t *target) *Machine {
 	return &m
 }
 
-// cpuModel is "" where there is no /proc.
+// cpuModel returns the first CPU's name, or "" where there is no /proc.
 func cpuModel() string {
 	text, _ := os.ReadFile("/proc/cpuinfo")
 	_, rest, _ := strings.Cut(string(text), "model name")
@@ -100,19 +100,19 @@ func cpuModel() string {
 	return strings.TrimLeft(line, "\t :")
 }
 
-// A printer prints for people.
+// A printer writes tables of figures, and lines about the progress.
 type printer struct {
 	tables   io.Writer
 	progress io.Writer
 }
 
-// newPrinter makes one whose writers may be one and the same.
+// newPrinter returns a printer. Both writers may be the same.
 func newPrinter(tables, progress io.Writer) printer {
 	var one sync.Mutex
 	return printer{tables: sharedWriter{&one, tables}, progress: sharedWriter{&one, progress}}
 }
 
-// A sharedWriter is for several at once: a child's log comes between.
+// A sharedWriter is for several goroutines. Both writers of a printer share one mutex.
 type sharedWriter struct {
 	one *sync.Mutex // guards to
 	to  io.Writer
@@ -124,22 +124,22 @@ func (w sharedWriter) Write(b []byte) (int, error) {
 	return w.to.Write(b)
 }
 
-// say tells what is going on.
+// logf writes a line about the progress.
 func (p printer) logf(format string, args ...any) {
 	fmt.Fprintf(p.progress, "bench: "+format+"\n", args...)
 }
 
+// machine writes the line above all tables.
 func (p printer) machine(m *Machine) {
-	postgres := "Postgres unknown (--database-url tells)"
+	postgres := "Postgres unknown (set --database-url)"
 	if m.Postgres != "" {
 		postgres = fmt.Sprintf("Postgres %s, fsync %s, synchronous_commit %s", m.Postgres, m.Fsync, m.Commit)
 	}
-	fmt.Fprintf(p.tables, "%d cores of %s, shared by server, database and this client · %s · %s · %s\n",
+	fmt.Fprintf(p.tables, "%d cores of %s, shared by the server, Postgres and this client · %s · %s · %s\n",
 		m.Cores, cmp.Or(m.CPU, "unknown kind"), m.System, m.Go, postgres)
 }
 
-// during says how far it is every now and then, until the function that it returns
-// is called.
+// logDuring writes a line about the progress every logInterval until done is called.
 func (p printer) logDuring(how func() string) (done func()) {
 	stop := make(chan struct{})
 	var running sync.WaitGroup
@@ -158,13 +158,12 @@ func (p printer) logDuring(how func() string) (done func()) {
 	return func() { close(stop); running.Wait() }
 }
 
-// line is a remark below a table.
+// line writes an indented line below a table.
 func (p printer) line(format string, args ...any) {
 	fmt.Fprintf(p.tables, "  "+format+"\n", args...)
 }
 
-// cost is the line that says what the figures above took of the machine, this client
-// included: on one machine it takes from the server what it uses.
+// cost writes the CPU time of each process: cores in use, and µs per unit of work.
 func (p printer) cost(indent string, c Cost, what string) {
 	var cores, each []string
 	for _, of := range c.processes() {
@@ -181,15 +180,17 @@ func (p printer) cost(indent string, c Cost, what string) {
 	p.line("%sCPU µs per %s: %s", indent, what, strings.Join(each, " · "))
 }
 
-// A table is the part of a section that has columns.
+// A table has a title and columns of percentiles.
 type table struct{ out io.Writer }
 
+// table writes the heading of a table.
 func (p printer) table(format string, args ...any) table {
 	title := fmt.Sprintf(format, args...)
 	fmt.Fprintf(p.tables, "\n%-68s %9s %9s %9s\n", title, "p50 ms", "p99 ms", "max ms")
 	return table{p.tables}
 }
 
+// times writes a row: the name and three percentiles in milliseconds.
 func (t table) times(name string, s Summary) {
 	fmt.Fprintf(t.out, "  %-66s %9.2f %9.2f %9.2f\n", name, s.P50, s.P99, s.Max)
 }

@@ -10,27 +10,28 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// SameRows is what a comment takes without a server: one INSERT from a plain
-// connection writes the same rows, triggers and all, and another plain connection
-// hears the doorbell and reads the log.
+// SameRows is the time that a comment takes without a server. One INSERT over a database
+// connection writes the same rows, by the same triggers; another connection receives the
+// doorbell's notification and reads the log.
 type SameRows struct {
-	Insert Summary `json:"insert"` // until it is committed
-	Read   Summary `json:"read"`   // until its event was read, from the INSERT's start
+	Insert Summary `json:"insert"` // until the INSERT is committed
+	Read   Summary `json:"read"`   // from the start of the INSERT until its event was read
 }
 
-// A rowsMeter writes comments by SQL, beside the server. A nil one does nothing.
+// A rowsMeter measures SameRows in the database of a server that runs. The methods of a
+// nil *rowsMeter do nothing.
 type rowsMeter struct {
 	now      func() time.Duration
 	post     string
 	author   string
 	conn     *pgx.Conn
 	listener *pgx.Conn
-	position int64 // of the last event that was read
+	position int64 // of the last event that was read; 0 before the first read
 
 	insert, read []time.Duration
 }
 
-// openRows returns nil when the database is not known.
+// openRows returns nil if the database is not known.
 func (t *target) openRows(ctx context.Context) (_ *rowsMeter, err error) {
 	if t.dsn == "" {
 		return nil, nil
@@ -67,12 +68,12 @@ func (m *rowsMeter) close() {
 	}
 }
 
-// sample writes one comment and waits until it can be read.
+// sample writes one comment and waits until its event has been read.
 func (m *rowsMeter) sample(ctx context.Context) error {
 	if m == nil {
 		return nil
 	}
-	if err := m.catchUp(ctx); err != nil { // with what others have written
+	if err := m.catchUp(ctx); err != nil { // events that the server has written since
 		return fmt.Errorf("measure the same rows: %w", err)
 	}
 	begin := m.now()
@@ -82,7 +83,7 @@ func (m *rowsMeter) sample(ctx context.Context) error {
 	m.insert = append(m.insert, m.now()-begin)
 	for before := m.position; m.position == before; {
 		if _, err := m.listener.WaitForNotification(ctx); err != nil {
-			return fmt.Errorf("hear of the same rows: %w", err)
+			return fmt.Errorf("wait for the same rows: %w", err)
 		}
 		if err := m.catchUp(ctx); err != nil {
 			return fmt.Errorf("read the same rows: %w", err)
@@ -92,14 +93,14 @@ func (m *rowsMeter) sample(ctx context.Context) error {
 	return nil
 }
 
-// write does what a POST does.
+// write inserts the row that a POST of a comment inserts.
 func (m *rowsMeter) write(ctx context.Context) error {
 	_, err := m.conn.Exec(ctx, `insert into tidings.comments (post_id, author_id, body) values ($1, $2, $3)`,
 		m.post, m.author, strings.Repeat("x", 40))
 	return err
 }
 
-// catchUp reads the log to its end, as a server does.
+// catchUp reads the log to its end, as a server does. The first call only finds the end.
 func (m *rowsMeter) catchUp(ctx context.Context) error {
 	if m.position == 0 {
 		return m.listener.QueryRow(ctx, `select max(position) from tidings.events`).Scan(&m.position)

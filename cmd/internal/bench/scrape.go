@@ -10,10 +10,11 @@ import (
 	"github.com/prometheus/common/model"
 )
 
-// gauges are the server's own figures by name, summed over labels.
+// gauges are the server's metrics by name, each summed over its labels.
 type gauges map[string]float64
 
-// gauges asks the server, a Tidings; nil when it doesn't tell.
+// gauges reads the server's /metrics. It returns nil if the server has none, as a server
+// other than Tidings, or does not answer within 5 seconds.
 func (t *target) gauges(ctx context.Context) gauges {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
@@ -43,10 +44,10 @@ func (t *target) gauges(ctx context.Context) gauges {
 	return all
 }
 
-// since is what a counter has grown by.
+// since returns the growth of a counter since before.
 func (g gauges) since(before gauges, name string) int { return int(g[name] - before[name]) }
 
-// valueOf is that of a counter or gauge.
+// valueOf returns the value of a counter or gauge.
 func valueOf(m *dto.Metric) float64 {
 	return m.GetCounter().GetValue() + m.GetGauge().GetValue() + m.GetUntyped().GetValue()
 }

@@ -8,10 +8,10 @@ import (
 	"strconv"
 )
 
-// socketIO is an event stream of Socket.IO (protocol 5, over Engine.IO 4), by
-// WebSocket from the start: as little of it as a subscriber needs.
+// socketIO is the event stream of a Socket.IO server: protocol 5 over Engine.IO 4, by
+// WebSocket. It implements the part that a subscriber to one namespace needs.
 type socketIO struct {
-	path string // and query
+	path string // with the query
 }
 
 func (s socketIO) open(r *reader, conn *rawConn) (feeder, error) {
@@ -24,21 +24,22 @@ func (s socketIO) open(r *reader, conn *rawConn) (feeder, error) {
 	return &socketFeeder{reader: r}, nil
 }
 
-// longestStart is how many bytes of a payload are looked at: a mark is near its beginning.
+// longestStart is how many bytes of a frame's payload are kept: the mark is near its
+// beginning.
 const longestStart = 2 << 10
 
-// A socketFeeder reads the frames of a WebSocket (RFC 6455, 5.2) as a server writes
-// them, and the packets in them.
+// A socketFeeder parses the frames of a WebSocket (RFC 6455, section 5.2) that come from a
+// server, and the Socket.IO packets in them.
 type socketFeeder struct {
 	reader *reader
-	head   []byte // of a frame, incomplete
-	left   int    // bytes of the payload that are to come
-	start  []byte // as much of the payload as is looked at
-	seen   int64  // events
-	reply  []byte
+	head   []byte // header of the current frame, perhaps incomplete
+	left   int    // bytes of the payload that have not arrived
+	start  []byte // first bytes of the payload
+	seen   int64  // number of events so far
+	reply  []byte // frames to send, reused
 }
 
-var errSocket = errors.New("the server closed the WebSocket, or sent what no subscriber expects")
+var errSocket = errors.New("the server closed the WebSocket or sent an unexpected packet")
 
 func (f *socketFeeder) feed(piece []byte) ([]byte, error) {
 	f.reply = f.reply[:0]
@@ -66,7 +67,7 @@ func (f *socketFeeder) feed(piece []byte) ([]byte, error) {
 	return f.reply, nil
 }
 
-// frameLength is the length of the payload, as soon as the head is complete.
+// frameLength returns the length of the payload, or false if the header is incomplete.
 func frameLength(head []byte) (n int, ok bool) {
 	if len(head) < 2 {
 		return 0, false
@@ -81,15 +82,15 @@ func frameLength(head []byte) (n int, ok bool) {
 	}
 }
 
-// frame takes a whole one: a packet of Engine.IO in one piece.
+// frame handles a complete frame, which must be one packet of Engine.IO as text.
 func (f *socketFeeder) frame(first byte, payload []byte) error {
 	const wholeText = 0x81
 	switch {
 	case first != wholeText:
 		return fmt.Errorf("%w: frame %#x", errSocket, first)
-	case bytes.HasPrefix(payload, []byte("42[")): // a message, of an event
+	case bytes.HasPrefix(payload, []byte("42[")): // an event
 		f.event(payload[3:])
-	case bytes.HasPrefix(payload, []byte("40")): // it is connected
+	case bytes.HasPrefix(payload, []byte("40")): // the namespace is connected
 		f.reader.ready()
 	case bytes.HasPrefix(payload, []byte("0")): // the connection is open
 		f.reply = appendText(f.reply, "40")
@@ -101,7 +102,8 @@ func (f *socketFeeder) frame(first byte, payload []byte) error {
 	return nil
 }
 
-// event takes one: nothing numbers them, so their order is not judged.
+// event counts one event. Socket.IO has no ids, so events get the numbers of their
+// arrival and are never reordered.
 func (f *socketFeeder) event(arguments []byte) {
 	name, data, _ := bytes.Cut(arguments, []byte{','})
 	if m, ok := findMark(data); ok && string(name) == `"`+f.reader.counted+`"` {
@@ -110,7 +112,8 @@ func (f *socketFeeder) event(arguments []byte) {
 	}
 }
 
-// appendText appends a short frame as a client has to send it: masked, by zeros.
+// appendText appends a frame of less than 126 bytes of text. A client has to mask its
+// frames; the mask is zero.
 func appendText(b []byte, text string) []byte {
 	b = append(b, 0x81, 0x80|byte(len(text)), 0, 0, 0, 0)
 	return append(b, text...)

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// A Summary is what a set of durations comes to, in milliseconds. Percentiles
-// are exact: the least sample that so many of all samples don't exceed.
+// A Summary describes a set of durations, in milliseconds. Percentiles are exact, by the
+// nearest rank: P99 is the least sample that at least 99 % of the samples do not exceed.
 type Summary struct {
 	Count int     `json:"count"`
 	Min   float64 `json:"minMs"`
@@ -19,7 +19,7 @@ type Summary struct {
 	Max   float64 `json:"maxMs"`
 }
 
-// summarize sorts the samples.
+// summarize sorts the samples and summarizes them. The summary of no samples is zero.
 func summarize(samples []time.Duration) Summary {
 	if len(samples) == 0 {
 		return Summary{}
@@ -41,10 +41,9 @@ func summarize(samples []time.Duration) Summary {
 	}
 }
 
-// percentile is the nearest rank in samples that are sorted, of which there is one
-// at least.
+// percentile returns the nearest rank of at least one sample.
 func percentile(sorted []time.Duration, p float64) time.Duration {
-	// p/100 first would make rank 300 of 300 out of 99.0000000001 %.
+	// Dividing first would round 99 % of 300 up to rank 298.
 	rank := int(math.Ceil(p * float64(len(sorted)) / 100))
 	return sorted[min(max(rank, 1), len(sorted))-1]
 }
@@ -62,7 +61,7 @@ func medianOf(values []float64) float64 {
 	return (sorted[half-1] + sorted[half]) / 2
 }
 
-// ratioOf is a/b, 0 when there is nothing to compare with.
+// ratioOf returns a/b, or 0 if b is 0.
 func ratioOf(a, b float64) float64 {
 	if b == 0 {
 		return 0
@@ -70,7 +69,7 @@ func ratioOf(a, b float64) float64 {
 	return a / b
 }
 
-// microsEach is how much of d falls to one of n, in microseconds.
+// microsEach returns d/n in microseconds, or 0 if n is 0.
 func microsEach(d time.Duration, n int64) float64 {
 	return ratioOf(float64(d)/float64(time.Microsecond), float64(n))
 }

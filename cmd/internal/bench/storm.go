@@ -11,25 +11,27 @@ import (
 )
 
 const (
-	stormPosts = 100 // that readers and events are spread over
-	stormCalm  = 4   // one part in so many of the events comes before the cut
+	stormPosts = 100 // posts that readers and events are spread over
+	stormCalm  = 4   // 1/stormCalm of the events is sent before the cut
 )
 
-// errNotBack is no loss of events: nobody knows what they would have seen.
-var errNotBack = errors.New("the readers that were cut off did not all come back")
+// errNotBack is a failure of the measurement, not of a promise: without the readers it is
+// not known whether events were lost.
+var errNotBack = errors.New("not all readers that were cut off reconnected")
 
-// Storm is what becomes of readers who are all cut off at once, and come back with
-// their cursors while others go on publishing.
+// Storm has the figures of readers that are all cut off at the same time, and resume from
+// their cursors while writers keep publishing.
 type Storm struct {
 	Readers     int      `json:"readers"`
 	Posts       int      `json:"posts"`
-	Reconnected float64  `json:"reconnectedSeconds"` // from the cut until the server had all of them again
-	CaughtUp    float64  `json:"caughtUpSeconds"`    // from the cut until they had all that was published by then; 0 when they never had
-	FromMemory  int      `json:"fromMemory"`         // readers who were behind, answered without the log
-	LogReads    int      `json:"logReads"`           // for the others, each for many
-	Delivery    Delivery `json:"delivery"`           // cost: from before the cut to the end
+	Reconnected float64  `json:"reconnectedSeconds"` // from the cut until the server had accepted all of them again
+	CaughtUp    float64  `json:"caughtUpSeconds"`    // from the cut until they had all events published before that; 0 if they never had
+	FromMemory  int      `json:"fromMemory"`         // reconnects that the server answered from its ring
+	LogReads    int      `json:"logReads"`           // reads of the log for other reconnects; one read may serve many
+	Delivery    Delivery `json:"delivery"`           // its cost includes the time before the cut
 }
 
+// storm spreads readers over posts, publishes at a steady rate and cuts the readers off.
 func (c Config) storm(ctx context.Context, t *target, report *Report) error {
 	posts := make([]string, min(stormPosts, c.Readers))
 	topics := make([]string, len(posts))
@@ -63,43 +65,43 @@ func (c Config) storm(ctx context.Context, t *target, report *Report) error {
 	return nil
 }
 
-// storm runs a load, cuts all readers off after some events of it, and times their
-// return.
-func (f *readerPool) storm(ctx context.Context, l *load, calm int) (*Storm, error) {
-	s := &Storm{Readers: len(f.readers), Posts: l.posts}
-	defer f.target.out.logDuring(func() string {
-		return fmt.Sprintf("storm: %d sent, %d received, %d readers live", l.sent(), f.received.Load(), f.live.Load())
+// storm runs a load, cuts off all readers when calm of its events are sent, and times the
+// reconnect.
+func (p *readerPool) storm(ctx context.Context, l *load, calm int) (*Storm, error) {
+	s := &Storm{Readers: len(p.readers), Posts: l.posts}
+	defer p.target.out.logDuring(func() string {
+		return fmt.Sprintf("storm: %d sent, %d received, %d readers live", l.sent(), p.received.Load(), p.live.Load())
 	})()
-	before := f.target.usage()
+	before := p.target.usage()
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	back := make(chan error, 1)
-	go func() { back <- f.cutAt(ctx, l, calm, s) }()
+	go func() { back <- p.cutAt(ctx, l, calm, s) }()
 	sent, err := l.run(ctx)
 	if err == nil {
-		err = f.awaitEvents(ctx, sent)
+		err = p.awaitEvents(ctx, sent)
 	}
 	if err != nil {
 		cancel(err)
 	}
-	defer time.AfterFunc(f.patience, func() { cancel(errNotBack) }).Stop()
+	defer time.AfterFunc(p.patience, func() { cancel(errNotBack) }).Stop()
 	if err := errors.Join(err, <-back); err != nil {
 		return nil, err
 	}
-	s.Delivery = f.delivery(before, sent, f.finish(sent))
+	s.Delivery = p.delivery(before, sent, p.finish(sent))
 	return s, nil
 }
 
-// cutAt waits until so many events were sent, and after the cut for the return of all
-// readers.
-func (f *readerPool) cutAt(ctx context.Context, l *load, calm int, s *Storm) error {
+// cutAt waits until calm events are sent, closes all connections, and waits until all
+// readers have reconnected and caught up. It writes the times to s.
+func (p *readerPool) cutAt(ctx context.Context, l *load, calm int, s *Storm) error {
 	if err := until(ctx, func() bool { return l.sent() >= calm }); err != nil {
 		return err
 	}
-	all, becameLive := int64(len(f.readers)), f.becameLive.Load()
+	all, becameLive := int64(len(p.readers)), p.becameLive.Load()
 	cut := time.Now()
-	f.cut()
-	err := until(ctx, func() bool { return f.becameLive.Load() >= becameLive+all && f.live.Load() == all })
+	p.cut()
+	err := until(ctx, func() bool { return p.becameLive.Load() >= becameLive+all && p.live.Load() == all })
 	if err != nil {
 		return err
 	}
@@ -109,16 +111,17 @@ func (f *readerPool) cutAt(ctx context.Context, l *load, calm int, s *Storm) err
 		goals[post] = l.answered[post].Load()
 	}
 	err = until(ctx, func() bool {
-		return !slices.ContainsFunc(f.readers, func(r *reader) bool { return r.tally.total() < goals[r.post] })
+		return !slices.ContainsFunc(p.readers, func(r *reader) bool { return r.tally.total() < goals[r.post] })
 	})
 	if errors.Is(err, errNotBack) {
-		return nil // the count tells what is missing
+		return nil // the tallies count the missing events
 	}
 	s.CaughtUp = time.Since(cut).Seconds()
 	return err
 }
 
-// until looks every now and then whether something has come true.
+// until checks every checkInterval until ok returns true. Its only error is the cause of
+// ctx's end.
 func until(ctx context.Context, ok func() bool) error {
 	look := time.NewTicker(checkInterval)
 	defer look.Stop()
@@ -134,9 +137,9 @@ func until(ctx context.Context, ok func() bool) error {
 
 func (s *Storm) print(out printer, rate float64) {
 	t := out.table("Storm: %d readers of %s cut off at once, %g events/s", s.Readers, countOf(s.Posts, "post"), rate)
-	t.times("until each reader has an event, the cut included", s.Delivery.Latency)
+	t.times("until each reader has an event, with the cut", s.Delivery.Latency)
 	t.times("publish answered", s.Delivery.Publish)
-	out.line("from the cut: all readers back after %.2f s, with all they missed after %.2f s", s.Reconnected, s.CaughtUp)
-	out.line("answered from the server's memory: %d; reads of the log for the others: %d", s.FromMemory, s.LogReads)
+	out.line("from the cut: all readers reconnected after %.2f s, caught up after %.2f s", s.Reconnected, s.CaughtUp)
+	out.line("reconnects answered from the server's memory: %d; reads of the log for the others: %d", s.FromMemory, s.LogReads)
 	s.Delivery.print(out, fmt.Sprintf("at %g/s", rate))
 }

@@ -5,22 +5,23 @@ import (
 	"fmt"
 )
 
-// Writes is one load of comments, and whether its readers saw all of them.
+// Writes has the figures of one load of comments.
 type Writes struct {
 	Posts     int     `json:"posts"`
 	Writers   int     `json:"writers"`
-	Readers   int     `json:"readers"`
+	Readers   int     `json:"readers"`  // of all posts together
 	Comments  int     `json:"comments"` // acknowledged
 	Failed    int     `json:"failed"`
 	Failure   string  `json:"failure,omitempty"` // the first
 	Seconds   float64 `json:"seconds"`
 	PerSecond float64 `json:"commentsPerSecond"`
-	Post      Summary `json:"post"` // until its answer
-	Seen      Summary `json:"seen"` // by each reader, from the POST's start
+	Post      Summary `json:"post"` // until the response to a POST
+	Seen      Summary `json:"seen"` // from the start of a POST until each reader has received it
 	Faults    Faults  `json:"faults"`
-	Cost      Cost    `json:"cost"` // each: of a comment
+	Cost      Cost    `json:"cost"` // per comment
 }
 
+// writes measures two loads: each writer with its own post, and all writers with one.
 func (c Config) writes(ctx context.Context, t *target, report *Report) error {
 	for _, load := range []struct{ posts, readers int }{{c.Publishers, c.Publishers}, {1, c.Audience}} {
 		w, err := c.writeTo(ctx, t, load.posts, load.readers)
@@ -33,6 +34,7 @@ func (c Config) writes(ctx context.Context, t *target, report *Report) error {
 	return nil
 }
 
+// writeTo lets all writers write comments to count posts for c.Duration.
 func (c Config) writeTo(ctx context.Context, t *target, count, readers int) (w Writes, err error) {
 	t.out.logf("writes: %d writers, posts: %d, for %v", c.Publishers, count, c.Duration)
 	posts := make([]string, count)
@@ -61,11 +63,11 @@ func (c Config) writeTo(ctx context.Context, t *target, count, readers int) (w W
 	if err != nil {
 		return w, err
 	}
-	cost := t.costSince(before, int64(len(sent.took))) // before it is summed up here
+	cost := t.costSince(before, int64(len(sent.took))) // before this process spends time on the sums
 	return Writes{
 		Posts: count, Writers: c.Publishers, Readers: readers,
 		Comments: len(sent.took), Failed: sent.failures(), Failure: sent.failure(),
-		Seconds: sent.seconds(), PerSecond: float64(len(sent.took)) / sent.seconds(),
+		Seconds: sent.seconds(), PerSecond: sent.perSecond(),
 		Post: summarize(sent.took), Seen: summarize(seen.latency), Faults: seen.faults,
 		Cost: cost,
 	}, nil
@@ -77,7 +79,7 @@ func (w Writes) print(out printer) {
 	t.times("seen by each reader, from the POST's start", w.Seen)
 	out.line("%.0f comments/s: %d in %.1f s, %d failed", w.PerSecond, w.Comments, w.Seconds, w.Failed)
 	if w.Failed > 0 {
-		out.line("the first to fail: %s", w.Failure)
+		out.line("the first failure: %s", w.Failure)
 	}
 	out.line("%v", w.Faults)
 	out.cost("", w.Cost, "comment")
