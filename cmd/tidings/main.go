@@ -63,7 +63,7 @@ func execute(ctx context.Context, args []string, io streams) int {
 		kong.Writers(io.out, io.err),
 		kong.Vars{
 			"bench_sections": strings.Join(bench.Sections(), ","),
-			"version":        "tidings " + buildVersion().String(),
+			"version":        buildText(buildVersion()),
 		},
 		kong.Exit(func(code int) { exited = code }),
 		kong.BindTo(ctx, (*context.Context)(nil)),

@@ -63,7 +63,7 @@ func (i instance) build(ctx context.Context) (*parts, error) {
 	server, err := api.New(api.Config{
 		Store: db, Hub: hub, Typing: typing, Listener: listener, Verifier: verifier,
 		AllowedOrigins: i.AllowedOrigins, PublicKinds: i.PublicKinds,
-		Heartbeat: i.Heartbeat, MaxAge: i.MaxAge, Demo: i.demo, Limits: i.limits(), Logger: i.logger,
+		Heartbeat: i.Heartbeat, MaxAge: i.MaxAge, Demo: i.demo, Limits: i.limits(), Build: buildVersion(), Logger: i.logger,
 	})
 	if err != nil {
 		db.Close()

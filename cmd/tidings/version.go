@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"runtime"
 	"runtime/debug"
+
+	"github.com/tidings-live/tidings/api"
 )
 
 // version is the version of a release. The linker sets it:
@@ -25,28 +27,23 @@ type versionCommand struct{}
 
 // Run prints the version.
 func (c *versionCommand) Run(io streams) error {
-	_, err := fmt.Fprintln(io.out, "tidings", buildVersion())
+	_, err := fmt.Fprintln(io.out, buildText(buildVersion()))
 	return err
 }
 
-// A build describes where the running program comes from.
-type build struct {
-	Version   string // of the release, "(devel)" if unknown
-	Revision  string // commit, with "+dirty" if files had changed; "" if unknown
-	GoVersion string
-}
-
-// String returns the build as the version command prints it.
-func (b build) String() string {
-	text := b.Version
+// buildText is the output of the version command.
+func buildText(b api.Build) string {
+	text := "tidings " + b.Version
 	if b.Revision != "" {
 		text += " (" + b.Revision + ")"
 	}
 	return text + " " + b.GoVersion + " " + runtime.GOOS + "/" + runtime.GOARCH
 }
 
-// buildVersion describes the running program.
-func buildVersion() build {
+// buildVersion describes the running program. The version is "(devel)" if it is
+// unknown. The revision ends with "+dirty" if files were changed, and is empty if it is
+// unknown. The metric tidings_build_info has the same values.
+func buildVersion() api.Build {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		info = &debug.BuildInfo{}
@@ -56,8 +53,8 @@ func buildVersion() build {
 
 // describeBuild prefers the version and the revision that the linker set to those that
 // Go recorded in info.
-func describeBuild(info *debug.BuildInfo, version, revision string) build {
-	b := build{Version: version, Revision: revision, GoVersion: runtime.Version()}
+func describeBuild(info *debug.BuildInfo, version, revision string) api.Build {
+	b := api.Build{Version: version, Revision: revision, GoVersion: runtime.Version()}
 	if b.Version == "" {
 		b.Version = info.Main.Version
 	}

@@ -1,11 +1,15 @@
 package main
 
 import (
+	"fmt"
+	"io"
+	"regexp"
 	"runtime"
 	"runtime/debug"
 	"strings"
 	"testing"
 
+	"github.com/tidings-live/tidings/api"
 	"github.com/tidings-live/tidings/stream/streamtest"
 )
 
@@ -19,12 +23,12 @@ func TestVersion_IsWhatTheLinkerSetOrGoRecorded(t *testing.T) {
 		name              string
 		info              *debug.BuildInfo
 		version, revision string
-		want              build
+		want              api.Build
 	}{
-		{"Linker", recorded, "v1.2.3", "4f2a9c1", build{"v1.2.3", "4f2a9c1", runtime.Version()}},
-		{"LinkerSetsTheVersionAlone", recorded, "v1.2.3", "", build{"v1.2.3", "0123456789ab+dirty", runtime.Version()}},
-		{"Go", recorded, "", "", build{"v0.2.1-0.20260101000000-0123456789ab", "0123456789ab+dirty", runtime.Version()}},
-		{"Unknown", &debug.BuildInfo{}, "", "", build{"(devel)", "", runtime.Version()}},
+		{"Linker", recorded, "v1.2.3", "4f2a9c1", api.Build{Version: "v1.2.3", Revision: "4f2a9c1", GoVersion: runtime.Version()}},
+		{"LinkerSetsTheVersionAlone", recorded, "v1.2.3", "", api.Build{Version: "v1.2.3", Revision: "0123456789ab+dirty", GoVersion: runtime.Version()}},
+		{"Go", recorded, "", "", api.Build{Version: "v0.2.1-0.20260101000000-0123456789ab", Revision: "0123456789ab+dirty", GoVersion: runtime.Version()}},
+		{"Unknown", &debug.BuildInfo{}, "", "", api.Build{Version: "(devel)", Revision: "", GoVersion: runtime.Version()}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -37,9 +41,23 @@ func TestVersionCommand_PrintsVersionAndGoVersion(t *testing.T) {
 	t.Parallel()
 	r := command(t, "version")
 	streamtest.Want(t, "the exit status", r.status, 0)
-	streamtest.Want(t, "the output", r.out, "tidings "+buildVersion().String()+"\n")
+	streamtest.Want(t, "the output", r.out, buildText(buildVersion())+"\n")
 	if !strings.HasSuffix(r.out, " "+runtime.Version()+" "+runtime.GOOS+"/"+runtime.GOARCH+"\n") {
 		t.Errorf("no version of Go in %q", r.out)
 	}
 	streamtest.Want(t, "the output of --version", command(t, "--version"), r)
+}
+
+func TestServer_ReportsItsBuildAsAMetric(t *testing.T) {
+	t.Parallel()
+	srv := newSite(t).start(t)
+	b := buildVersion()
+	metrics, err := io.ReadAll(srv.get(t, "/metrics", nil).Body)
+	streamtest.Must(t, err)
+	for _, label := range []string{fmt.Sprintf("version=%q", b.Version), fmt.Sprintf("revision=%q", b.Revision), fmt.Sprintf("goversion=%q", b.GoVersion)} {
+		line := regexp.MustCompile(`(?m)^tidings_build_info\{.*` + regexp.QuoteMeta(label) + `.*\} 1$`)
+		if !line.Match(metrics) {
+			t.Errorf("no tidings_build_info with %s", label)
+		}
+	}
 }
