@@ -35,7 +35,7 @@ func TestVerifyCommand_ReportsFaults(t *testing.T) {
 		}
 		var report verify.Report
 		streamtest.Must(t, json.Unmarshal(out.Bytes(), &report))
-		if report.Writes == 0 || report.Arrived == 0 || report.Seed != 7 || report.Any() != (want != nil) {
+		if report.Acknowledged == 0 || report.Deliveries == 0 || report.Seed != 7 || report.Any() != (want != nil) {
 			t.Errorf("got %+v", report)
 		}
 		var table bytes.Buffer
@@ -81,8 +81,8 @@ func TestVerify_FindsNoFaultsWhileFaultsAreInjected(t *testing.T) {
 	if report.Any() {
 		t.Errorf("found %+v", report.Faults)
 	}
-	if injectedKinds(report.Injected) < len(verify.FaultKinds()) || report.Arrived == 0 {
-		t.Errorf("%d deliveries, injected faults %v", report.Arrived, report.Injected)
+	if injectedKinds(report.Injected) < len(verify.FaultKinds()) || report.Deliveries == 0 {
+		t.Errorf("%d deliveries, injected faults %v", report.Deliveries, report.Injected)
 	}
 }
 

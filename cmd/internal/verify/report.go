@@ -10,25 +10,25 @@ import (
 
 // A Report is the result of a run.
 type Report struct {
-	Began    time.Time `json:"began"`
-	Seconds  float64   `json:"seconds"`
-	Seed     uint64    `json:"seed"`
-	Run      string    `json:"run"` // part of the ids of all posts and users of this run
-	Servers  int       `json:"servers"`
-	Readers  int       `json:"readers"`
-	Writers  int       `json:"writers"`
-	WithLog  bool      `json:"comparedWithLog"`
-	LogRows  int64     `json:"logEvents"` // of this run's topics
-	Private  bool      `json:"privateTopics"`
-	Refused  int64     `json:"writesRefused"`
-	Undone   int64     `json:"writesRolledBack"`
-	Unknown  int64     `json:"writesUnanswered"`
-	Writes   int64     `json:"writesAcknowledged"`
-	Arrived  int64     `json:"deliveries"`
-	Hops     int64     `json:"hops"` // of readers, between servers and transports
-	Streams  int64     `json:"streams"`
-	Polls    int64     `json:"polls"`
-	Intruded int64     `json:"intrudersTurnedAway"` // refused reads of other users' topics
+	Began        time.Time `json:"began"`
+	Seconds      float64   `json:"seconds"`
+	Seed         uint64    `json:"seed"`
+	Run          string    `json:"run"` // part of the ids of all posts and users of this run
+	Servers      int       `json:"servers"`
+	Readers      int       `json:"readers"`
+	Writers      int       `json:"writers"`
+	WithLog      bool      `json:"comparedWithLog"`
+	LogEvents    int64     `json:"logEvents"` // of this run's topics
+	Private      bool      `json:"privateTopics"`
+	Refused      int64     `json:"writesRefused"`
+	RolledBack   int64     `json:"writesRolledBack"`
+	Unanswered   int64     `json:"writesUnanswered"`
+	Acknowledged int64     `json:"writesAcknowledged"`
+	Deliveries   int64     `json:"deliveries"`
+	Hops         int64     `json:"hops"` // of readers, between servers and transports
+	Streams      int64     `json:"streams"`
+	Polls        int64     `json:"polls"`
+	RefusedReads int64     `json:"intrudersTurnedAway"` // refused reads of other users' topics
 
 	Faults
 	AnnouncedGaps int64   `json:"announcedGaps"`
@@ -47,14 +47,14 @@ func (r *run) report() *Report {
 	rep := &Report{
 		Began: r.began.UTC(), Seconds: time.Since(r.began).Seconds(), Seed: r.cfg.Seed, Run: r.participants.run,
 		Servers: len(r.servers), Readers: r.cfg.Readers, Writers: r.cfg.Writers,
-		WithLog: r.checker.recorder != nil, LogRows: r.checker.log.rows, Private: r.participants.private(),
-		Writes: outcomes[acknowledged], Unknown: outcomes[unanswered], Refused: outcomes[refused], Undone: outcomes[rolledBack],
+		WithLog: r.checker.recorder != nil, LogEvents: r.checker.log.rows, Private: r.participants.private(),
+		Acknowledged: outcomes[acknowledged], Unanswered: outcomes[unanswered], Refused: outcomes[refused], RolledBack: outcomes[rolledBack],
 		Hops: r.progress.hops.Load(), Streams: r.progress.streams.Load(), Polls: r.progress.polls.Load(),
 		Faults: faults, Notes: notes, Latency: r.checker.times.latency(), Problems: r.progress.problemCounts(),
 	}
-	rep.Arrived, rep.AnnouncedGaps = r.checker.delivered()
+	rep.Deliveries, rep.AnnouncedGaps = r.checker.delivered()
 	if r.unauthorized != nil {
-		rep.Intruded = r.unauthorized.refusals
+		rep.RefusedReads = r.unauthorized.refusals
 	}
 	if r.injector != nil {
 		rep.Injected = r.injector.injected()
@@ -67,7 +67,7 @@ func (r *Report) Print(w io.Writer) {
 	p := func(format string, args ...any) { fmt.Fprintf(w, format+"\n", args...) }
 	reference := "all events that any reader got"
 	if r.WithLog {
-		reference = fmt.Sprintf("the log (%d events)", r.LogRows)
+		reference = fmt.Sprintf("the log (%d events)", r.LogEvents)
 	}
 	p("%d readers and %d writers at %d servers for %.0f s, seed %d, compared with %s", r.Readers, r.Writers, r.Servers, r.Seconds, r.Seed, reference)
 	p("")
@@ -75,8 +75,8 @@ func (r *Report) Print(w io.Writer) {
 		name  string
 		count int64
 	}{
-		{"acknowledged writes", r.Writes}, {"  unanswered", r.Unknown}, {"  refused", r.Refused}, {"  rolled back", r.Undone},
-		{"deliveries", r.Arrived}, {"hops of readers", r.Hops}, {"unauthorized refused", r.Intruded},
+		{"acknowledged writes", r.Acknowledged}, {"  unanswered", r.Unanswered}, {"  refused", r.Refused}, {"  rolled back", r.RolledBack},
+		{"deliveries", r.Deliveries}, {"hops of readers", r.Hops}, {"unauthorized refused", r.RefusedReads},
 		{"", -1},
 		{"lost", r.Lost}, {"duplicated", r.Duplicated}, {"reordered", r.Reordered}, {"leaked", r.Leaked},
 		{"silent gaps", r.SilentGaps}, {"invented", r.Invented}, {"needless gaps", r.NeedlessGaps},
