@@ -22,7 +22,7 @@ func BenchmarkCommentsBesideBadWriters(b *testing.B) {
 }
 
 func benchmarkBeside(b *testing.B, bad int) {
-	dsn := storetest.NewServer(b).DSN("tidings")
+	dsn := storetest.NewDiskServer(b).DSN("tidings")
 	if err := migrations.Up(b.Context(), dsn, slog.New(slog.DiscardHandler)); err != nil {
 		b.Fatal(err)
 	}

@@ -13,6 +13,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/tidings-live/tidings/cmd/internal/bench"
+	"github.com/tidings-live/tidings/store/storetest"
 )
 
 func TestMain(m *testing.M) {
@@ -20,6 +21,7 @@ func TestMain(m *testing.M) {
 		main()
 		return
 	}
+	storetest.TempInMemory()
 	goleak.VerifyTestMain(m)
 }
 

@@ -19,7 +19,7 @@ func TestServer_KeepsDataBetweenRuns(t *testing.T) {
 	server := start(t, localpg.Config{Dir: dir})
 	query(t, server, `create table kept as select 'before' as word`)
 	stop(t, server)
-	stop(t, server) // a second time does nothing
+	stop(t, server) // does nothing
 	select {
 	case <-server.Done():
 	default:
@@ -35,7 +35,7 @@ func TestServer_KeepsDataBetweenRuns(t *testing.T) {
 func TestServer_RecoversFromCrash(t *testing.T) {
 	t.Parallel()
 
-	server := start(t, localpg.Config{Dir: storetest.Dir(t)})
+	server := start(t, localpg.Config{Dir: storetest.Cluster(t)})
 	dsn := server.DSN("tidings")
 	query(t, server, `create table kept as select 'committed' as word`)
 	if err := server.Crash(t.Context()); err != nil {
@@ -58,7 +58,7 @@ func TestServer_IsDurableAndPrivate(t *testing.T) {
 	t.Parallel()
 
 	server := start(t, localpg.Config{
-		Dir:      storetest.Dir(t),
+		Dir:      storetest.Cluster(t),
 		Settings: map[string]string{"work_mem": "7MB", "listen_addresses": "*", "port": "5999"},
 	})
 	for setting, want := range map[string]string{
@@ -85,10 +85,10 @@ func TestServer_IsDurableAndPrivate(t *testing.T) {
 	}
 }
 
-func TestStart_MakesTheDatabaseItIsAskedFor(t *testing.T) {
+func TestStart_CreatesItsDatabase(t *testing.T) {
 	t.Parallel()
 
-	server := start(t, localpg.Config{Dir: storetest.Dir(t), Database: "tidings"})
+	server := start(t, localpg.Config{Dir: storetest.Cluster(t), Database: "tidings"})
 	stop(t, server)
 	other := start(t, localpg.Config{Dir: server.Dir(), Database: `my "blog"`})
 	if got := query(t, other, `select count(*)::text from pg_database where datname in ('tidings', 'my "blog"')`); got != "2" {
@@ -99,7 +99,7 @@ func TestStart_MakesTheDatabaseItIsAskedFor(t *testing.T) {
 func TestStart_RefusesRunningDirectory(t *testing.T) {
 	t.Parallel()
 
-	server := start(t, localpg.Config{Dir: storetest.Dir(t)})
+	server := start(t, localpg.Config{Dir: storetest.Cluster(t)})
 	if _, err := localpg.Start(t.Context(), localpg.Config{Dir: server.Dir()}); !errors.Is(err, localpg.ErrRunning) {
 		t.Errorf("second start: %v", err)
 	}
@@ -121,7 +121,7 @@ func TestStart_TakesAnyPath(t *testing.T) {
 			t.Parallel()
 
 			dir := filepath.Join(storetest.Dir(t), name)
-			open := filepath.Dir(dir) // where Start makes dir; the stand-in must get through
+			open := filepath.Dir(dir) // where Start makes dir; Postgres's user must be able to enter it
 			if err := os.Chmod(open, 0o755); err != nil {
 				t.Fatal(err)
 			}
@@ -154,7 +154,7 @@ func TestStart_NamesBothVersions(t *testing.T) {
 	}
 }
 
-func TestStart_PassesOnTheLastWords(t *testing.T) {
+func TestStart_ReturnsTheEndOfTheLog(t *testing.T) {
 	t.Parallel()
 
 	dir := storetest.Dir(t)
@@ -162,7 +162,7 @@ func TestStart_PassesOnTheLastWords(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), `unrecognized configuration parameter "no_such_setting"`) {
 		t.Errorf("error: %v", err)
 	}
-	start(t, localpg.Config{Dir: dir}) // nothing is in the way
+	start(t, localpg.Config{Dir: dir}) // the failed start has left nothing behind
 }
 
 func TestStart_EndsWithItsContext(t *testing.T) {
@@ -174,5 +174,5 @@ func TestStart_EndsWithItsContext(t *testing.T) {
 	if _, err := localpg.Start(ctx, localpg.Config{Dir: dir}); !errors.Is(err, context.Canceled) {
 		t.Errorf("error: %v", err)
 	}
-	start(t, localpg.Config{Dir: dir}) // nothing is in the way
+	start(t, localpg.Config{Dir: dir}) // the failed start has left nothing behind
 }

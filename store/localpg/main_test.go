@@ -9,23 +9,23 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"go.uber.org/goleak"
 
 	"github.com/tidings-live/tidings/store/localpg"
+	"github.com/tidings-live/tidings/store/storetest"
 )
 
-// ownerDir tells the test binary, started again as a child, to be the owner of a
-// server in that directory instead of running tests.
+// ownerDir is an environment variable. It tells the test binary, started again as a
+// child, to own a server in that directory instead of running tests.
 const ownerDir = "LOCALPG_TEST_OWNER_DIR"
 
 func TestMain(m *testing.M) {
 	if dir := os.Getenv(ownerDir); dir != "" {
 		own(dir)
 	}
-	goleak.VerifyTestMain(m)
+	storetest.Main(m)
 }
 
-// own starts a server, says so on standard output, and waits to be killed.
+// own starts a server, prints "up" to standard output, and waits to be killed.
 func own(dir string) {
 	server, err := localpg.Start(context.Background(), localpg.Config{Dir: dir})
 	if err != nil {
@@ -58,7 +58,7 @@ func stop(tb testing.TB, server *localpg.Server) {
 	}
 }
 
-// query runs one statement and returns its one value, "" if it returns none.
+// query runs one statement and returns its value, or "" if it returns no row.
 func query(tb testing.TB, server *localpg.Server, sql string) string {
 	tb.Helper()
 	conn, err := pgx.Connect(tb.Context(), server.DSN("tidings"))
@@ -76,19 +76,4 @@ func query(tb testing.TB, server *localpg.Server, sql string) string {
 		return ""
 	}
 	return values[0]
-}
-
-// eventually waits until the condition holds.
-func eventually(tb testing.TB, what string, holds func() bool) {
-	tb.Helper()
-	tick := time.NewTicker(10 * time.Millisecond)
-	defer tick.Stop()
-	deadline := time.After(time.Minute)
-	for !holds() {
-		select {
-		case <-tick.C:
-		case <-deadline:
-			tb.Fatalf("never: %s", what)
-		}
-	}
 }

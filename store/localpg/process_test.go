@@ -16,6 +16,7 @@ import (
 
 	"github.com/tidings-live/tidings/store/localpg"
 	"github.com/tidings-live/tidings/store/storetest"
+	"github.com/tidings-live/tidings/stream/streamtest"
 )
 
 // postmaster reads the process id of the server in dir, 0 when it has none.
@@ -38,7 +39,7 @@ func owner(t *testing.T, dir string) *exec.Cmd {
 	t.Helper()
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), ownerDir+"="+dir)
-	if _, err := cmd.StdinPipe(); err != nil { // it waits on this
+	if _, err := cmd.StdinPipe(); err != nil { // the owner waits for its end
 		t.Fatal(err)
 	}
 	out, err := cmd.StdoutPipe()
@@ -61,14 +62,14 @@ func owner(t *testing.T, dir string) *exec.Cmd {
 func TestServer_DiesWithItsOwner(t *testing.T) {
 	t.Parallel()
 
-	dir := storetest.Dir(t)
+	dir := storetest.Cluster(t)
 	cmd := owner(t, dir)
 	pid := postmaster(dir)
 	if pid == 0 {
 		t.Fatal("no postmaster")
 	}
 	kill(t, cmd.Process.Pid)
-	eventually(t, "a shutdown that removes postmaster.pid", func() bool { return postmaster(dir) == 0 })
+	streamtest.Eventually(t, "a shutdown that removes postmaster.pid", func() bool { return postmaster(dir) == 0 })
 	log, err := os.ReadFile(filepath.Join(dir, "postgres.log"))
 	if err != nil {
 		t.Fatal(err)
@@ -78,20 +79,20 @@ func TestServer_DiesWithItsOwner(t *testing.T) {
 	}
 }
 
-func TestServer_FollowsAKilledOwnerAtOnce(t *testing.T) {
+func TestStart_WaitsForTheServerOfAKilledOwner(t *testing.T) {
 	t.Parallel()
 
-	dir := storetest.Dir(t)
+	dir := storetest.Cluster(t)
 	cmd := owner(t, dir)
 	kill(t, cmd.Process.Pid)
-	cmd.Wait() // Postgres, which is no child of the test's, is still on the way down
+	cmd.Wait() // Postgres is no child of the test and still shuts down
 	query(t, start(t, localpg.Config{Dir: dir}), `select 'alive'`)
 }
 
-func TestServer_TellsWhenItWasKilled(t *testing.T) {
+func TestServer_ClosesDoneWhenKilled(t *testing.T) {
 	t.Parallel()
 
-	server := start(t, localpg.Config{Dir: storetest.Dir(t)})
+	server := start(t, localpg.Config{Dir: storetest.Cluster(t)})
 	query(t, server, `create table kept as select 'committed' as word`)
 	kill(t, postmaster(server.Dir()))
 	<-server.Done()
@@ -106,7 +107,7 @@ func TestServer_TellsWhenItWasKilled(t *testing.T) {
 func TestServer_IsAloneInItsProcessGroup(t *testing.T) {
 	t.Parallel()
 
-	server := start(t, localpg.Config{Dir: storetest.Dir(t)})
+	server := start(t, localpg.Config{Dir: storetest.Cluster(t)})
 	pid := postmaster(server.Dir())
 	group, err := syscall.Getpgid(pid)
 	if err != nil || group != pid {
@@ -119,13 +120,13 @@ func TestServer_IsAloneInItsProcessGroup(t *testing.T) {
 		}
 	}
 	stop(t, server)
-	eventually(t, "an empty process group", func() bool { return syscall.Kill(-pid, 0) == syscall.ESRCH })
+	streamtest.Eventually(t, "an empty process group", func() bool { return syscall.Kill(-pid, 0) == syscall.ESRCH })
 }
 
-// inherited are the pipes that this process was started with: they are nobody's leash.
+// inherited are the pipes that this process was started with. None is a leash.
 var inherited = pipes(os.Getpid())
 
-// pipes are the pipes that a process has open, where there is a /proc to tell.
+// pipes returns the pipes that a process has open; none on a system without /proc.
 func pipes(pid int) map[string]bool {
 	open := map[string]bool{}
 	links, _ := filepath.Glob(fmt.Sprintf("/proc/%d/fd/*", pid))
@@ -137,14 +138,14 @@ func pipes(pid int) map[string]bool {
 	return open
 }
 
-func TestStart_TakesAStaleProcessIDForWhatItIs(t *testing.T) {
+func TestStart_IgnoresAStaleProcessID(t *testing.T) {
 	t.Parallel()
 
-	server := start(t, localpg.Config{Dir: storetest.Dir(t)})
+	server := start(t, localpg.Config{Dir: storetest.Cluster(t)})
 	pidFile := filepath.Join(server.Dir(), "data", "postmaster.pid")
-	kill(t, postmaster(server.Dir())) // which leaves the file behind
+	kill(t, postmaster(server.Dir())) // leaves the file behind
 	<-server.Done()
-	// After a reboot some other process of the same user may have the id.
+	// After a reboot, another process of the same user may have the id.
 	text, err := os.ReadFile(pidFile)
 	if err != nil {
 		t.Fatal(err)
@@ -158,7 +159,7 @@ func TestStart_TakesAStaleProcessIDForWhatItIs(t *testing.T) {
 	}
 }
 
-// bystander runs a process that has nothing to do with Postgres, as file's owner.
+// bystander runs a process that is not Postgres as the owner of file.
 func bystander(t *testing.T, file string) int {
 	t.Helper()
 	cmd := exec.Command("cat")
@@ -191,7 +192,7 @@ func statOf(t *testing.T, file string) *syscall.Stat_t {
 func needsRoot(t *testing.T) {
 	t.Helper()
 	if os.Getuid() != 0 {
-		t.Skip("only root steps down to another user")
+		t.Skip("only root runs Postgres as another user")
 	}
 }
 
@@ -217,12 +218,12 @@ func TestStart_AsRootFindsAReachableHome(t *testing.T) {
 	}
 }
 
-// TestStart_AsOrdinaryUser runs the tests that deal in processes once more as root's stand-in.
+// TestStart_AsOrdinaryUser runs the tests of processes again as an unprivileged user.
 func TestStart_AsOrdinaryUser(t *testing.T) {
 	t.Parallel()
 	needsRoot(t)
 
-	// Where the binary is now only root may be; /dev/shm may be mounted noexec.
+	// The directory of the test binary may be closed to other users.
 	dir, err := os.MkdirTemp("", "localpg-")
 	if err != nil {
 		t.Fatal(err)
@@ -234,7 +235,7 @@ func TestStart_AsOrdinaryUser(t *testing.T) {
 	binary := filepath.Join(dir, "localpg.test")
 	copyFile(t, os.Args[0], binary)
 
-	cmd := exec.CommandContext(t.Context(), binary, "-test.run=DiesWithItsOwner|RecoversFromCrash|StaleProcessID")
+	cmd := exec.CommandContext(t.Context(), binary, "-test.run=DiesWithItsOwner|RecoversFromCrash|IgnoresAStaleProcessID")
 	cmd.Dir = "/"
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH")}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}

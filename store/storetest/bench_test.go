@@ -2,7 +2,7 @@ package storetest
 
 import "testing"
 
-// BenchmarkDatabase is what a test pays for a database of its own.
+// BenchmarkDatabase creates and drops the database of a test.
 func BenchmarkDatabase(b *testing.B) {
 	r, err := started()
 	if err != nil {

@@ -1,6 +1,6 @@
-// Package storetest is the rig for tests that need a database: one private Postgres
-// a test binary, started by the first test that asks, and a fresh database a test,
-// copied from a template that is migrated once.
+// Package storetest gives tests their databases. Each test binary has one private
+// Postgres, which starts when a test first asks for a database. Each test has a new
+// database, copied from a template that is migrated once.
 //
 //	func TestMain(m *testing.M) { storetest.Main(m) }
 //
@@ -9,7 +9,10 @@
 //		pool, err := pgxpool.New(t.Context(), storetest.Database(t))
 //		…
 //
-// The shared server is tuned for speed and loses everything in a crash, so no test
-// may stop it; one that wants to see a crash takes a server of its own, NewServer.
-// Tests are as parallel as they like: nobody else uses a test's database.
+// The shared server runs without fsync and may lose its data in a crash, so no test may
+// stop it. A test that crashes or restarts a server starts another one with NewServer.
+// Tests may run in parallel without limit: no two tests share a database.
+//
+// Proxy puts a proxy between a test and its database, to break the connection or to
+// delay it.
 package storetest

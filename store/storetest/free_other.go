@@ -2,5 +2,5 @@
 
 package storetest
 
-// freeBytes is 0: only Linux has a file system in memory at a fixed place.
+// freeBytes returns 0: only Linux has a file system in memory at a fixed path.
 func freeBytes(string) uint64 { return 0 }

@@ -12,16 +12,17 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/tidings-live/tidings/store/localpg"
+	"github.com/tidings-live/tidings/stream/streamtest"
 )
 
-// A Replica is a streaming replica, to cut off and promote.
+// Replica is a streaming replica that a test can cut off and promote.
 type Replica struct {
 	*localpg.Server
 	primary *localpg.Server
 }
 
-// NewReplica starts a replica of a server that NewServer made. It is stopped, and its
-// data removed, when the test ends; the primary may be stopped or crashed before.
+// NewReplica starts a replica of a server that NewServer made. The replica is stopped
+// and its data removed when the test ends. The primary may be stopped or crashed before.
 func NewReplica(tb testing.TB, primary *localpg.Server) *Replica {
 	tb.Helper()
 	dir := filepath.Join(primary.Dir(), "replica") // removed with the primary's
@@ -42,8 +43,8 @@ func NewReplica(tb testing.TB, primary *localpg.Server) *Replica {
 	return &Replica{server, primary}
 }
 
-// copyCluster makes a standby's data. The primary itself runs the copying: so the
-// files belong to its user, whoever that is.
+// copyCluster makes the data directory of a standby. The primary runs pg_basebackup, so
+// that the files belong to the user of the primary.
 func copyCluster(ctx context.Context, primary *localpg.Server, data string) error {
 	basebackup, err := Program("pg_basebackup")
 	if err != nil {
@@ -73,13 +74,15 @@ func copyCluster(ctx context.Context, primary *localpg.Server, data string) erro
 	return nil
 }
 
-// Program finds one of Postgres's own programs, of the version that the servers have.
+// Program returns the path of a client program of Postgres, of the version that the
+// servers have.
 func Program(name string) (path string, err error) {
 	bin, _, err := localpg.Find()
 	if err != nil {
 		return "", err
 	}
-	// Of what PATH names there, the server may be a link: the others are where it points.
+	// PATH may have only a link to the server: the other programs are in its target's
+	// directory.
 	server, err := filepath.EvalSymlinks(filepath.Join(bin, "postgres"))
 	if err != nil {
 		return "", err
@@ -92,7 +95,7 @@ func Program(name string) (path string, err error) {
 	return exec.LookPath(name)
 }
 
-// EitherDSN reaches the database on one of the two servers, the primary first.
+// EitherDSN returns a DSN with both servers, the primary first.
 func (r *Replica) EitherDSN(database string) string {
 	primary, replica := r.primary.DSN(database), r.DSN(database)
 	_, host, _ := strings.Cut(replica, "host=")
@@ -100,15 +103,16 @@ func (r *Replica) EitherDSN(database string) string {
 	return strings.Replace(primary, "&port=", "%2C"+host+"&port=", 1)
 }
 
-// Cut ends the replication once the replica has all that the primary has committed.
+// Cut waits until the replica has replayed all that the primary has committed, and then
+// ends the replication.
 func (r *Replica) Cut(tb testing.TB) {
 	tb.Helper()
 	primary, replica := connect(tb, r.primary), connect(tb, r.Server)
 	var written string
 	scan(tb, primary, &written, `select pg_current_wal_flush_lsn()::text`)
 	await(tb, replica, `select pg_last_wal_replay_lsn() >= '`+written+`'`)
-	// Pausing the replay would not do: a promotion ends the pause, and replays what
-	// has been received.
+	// Pausing the replay would not be enough: a promotion ends the pause and replays the
+	// WAL that was received.
 	for _, sql := range []string{`alter system set primary_conninfo = ''`, `select pg_reload_conf()`} {
 		if _, err := replica.Exec(tb.Context(), sql); err != nil {
 			tb.Fatal(err)
@@ -140,21 +144,11 @@ func scan(tb testing.TB, conn *pgx.Conn, into any, sql string) {
 	}
 }
 
-// await waits until the query says true.
+// await waits until the query returns true.
 func await(tb testing.TB, conn *pgx.Conn, sql string) {
 	tb.Helper()
-	deadline := time.After(30 * time.Second)
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		var holds bool
-		if scan(tb, conn, &holds, sql); holds {
-			return
-		}
-		select {
-		case <-deadline:
-			tb.Fatalf("never true: %s", sql)
-		case <-tick.C:
-		}
-	}
+	streamtest.Eventually(tb, sql, func() (holds bool) {
+		scan(tb, conn, &holds, sql)
+		return holds
+	})
 }

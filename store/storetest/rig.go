@@ -16,27 +16,29 @@ import (
 	"github.com/tidings-live/tidings/store/localpg"
 )
 
-// template is the migrated database that tests get copies of.
+// template is the migrated database that is copied for each test.
 const template = "tidings_template"
 
-// connections are enough for many parallel tests, each with a pool or two.
+// connections allows for many parallel tests with one or two pools each.
 var connections = map[string]string{"max_connections": "300"}
 
-// hasty are settings for a server whose data nobody wants back.
+// hasty are settings of a server that may lose its data.
 var hasty = map[string]string{
-	"autovacuum":         "off", // its workers would hold up DROP DATABASE
+	"autovacuum":         "off", // DROP DATABASE would wait for its workers
 	"fsync":              "off",
 	"full_page_writes":   "off",
-	"max_wal_size":       "256MB", // it may be in memory
+	"max_wal_senders":    "0",     // wal_level asks for that
+	"max_wal_size":       "256MB", // the WAL may be in memory
 	"synchronous_commit": "off",
+	"wal_level":          "minimal",
 }
 
-// rig is the shared server and the connection that makes databases on it.
+// rig is the shared server and the connection that creates databases on it.
 type rig struct {
 	dir    string
 	server *localpg.Server
 
-	mu    sync.Mutex // one statement at a time on admin; guards count too
+	mu    sync.Mutex // guards admin, which runs one statement at a time, and count
 	admin *pgx.Conn
 	count int
 }
@@ -62,8 +64,8 @@ func startRig() (*rig, error) {
 	return r, nil
 }
 
-// migrate makes the template, and then lets nobody in: CREATE DATABASE refuses to
-// copy one that somebody is connected to.
+// migrate makes the template, and then forbids connections to it: CREATE DATABASE
+// cannot copy a database that has connections.
 func (r *rig) migrate(ctx context.Context) (err error) {
 	if r.admin, err = pgx.Connect(ctx, r.server.DSN("postgres")); err != nil {
 		return err
@@ -78,8 +80,8 @@ func (r *rig) migrate(ctx context.Context) (err error) {
 	return err
 }
 
-// create copies a database, as files: a third quicker here than through the WAL, and
-// the checkpoint that it begins with is cheap without fsync.
+// create copies a database file by file. That is a third faster than a copy through the
+// WAL, and the checkpoint before it is cheap without fsync.
 func (r *rig) create(from string) (name string, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -110,8 +112,8 @@ func (r *rig) stop(ctx context.Context) error {
 	return discard(r.server, r.dir)
 }
 
-// stopRig stops the rig if there is one. One that could not start is gone already,
-// and each test that wanted it has said why.
+// stopRig stops the rig if it was started. A rig that failed to start has no processes,
+// and each test that asked for it has reported the error.
 func stopRig() error {
 	if !used {
 		return nil

@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"sync"
@@ -13,19 +14,20 @@ import (
 	"github.com/tidings-live/tidings/store/localpg"
 )
 
-// started is the rig of this test binary. It starts with the first test that needs
-// it, so that a package's pure tests stay quick.
+// started returns the rig of this test binary. The first call starts it, so that tests
+// without a database need no server.
 var started = sync.OnceValues(startRig)
 
-// used tells Main that there is a rig to stop.
+// used is true if there is a rig that Main has to stop.
 var used bool
 
-// Main runs the tests of a package, stops the shared server if one of them started
-// it, and fails the package for goroutines left behind. It does not return. Call it
-// from TestMain.
+// Main runs the tests of a package with temporary files in memory, stops the shared
+// server if a test has started it, and reports goroutines that were left running as a
+// failure. Call it from TestMain. It does not return.
 func Main(m *testing.M) {
+	TempInMemory()
 	code := m.Run()
-	if err := stopRig(); err != nil {
+	if err := errors.Join(stopRig(), removePristine()); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		code = max(code, 1)
 	}
@@ -38,14 +40,15 @@ func Main(m *testing.M) {
 	os.Exit(code)
 }
 
-// Database returns the DSN of a fresh, migrated database that is the test's alone.
-// It is dropped when the test ends, whoever is connected.
+// Database returns the DSN of a new, migrated database that no other test uses. The
+// database is dropped when the test ends, even if sessions are still connected.
 func Database(tb testing.TB) string {
 	tb.Helper()
 	return database(tb, template)
 }
 
-// Empty returns the DSN of a fresh database without our schema, on the same terms.
+// Empty returns the DSN of a new database without the schema of Tidings. The database
+// is dropped when the test ends, even if sessions are still connected.
 func Empty(tb testing.TB) string {
 	tb.Helper()
 	return database(tb, "template1")
@@ -69,9 +72,8 @@ func database(tb testing.TB, from string) string {
 	return r.server.DSN(name)
 }
 
-// Server returns the shared server, to look at, and panics if it does not start.
-// Other tests use it at the same time: whoever wants to stop, crash or restart one
-// takes NewServer.
+// Server returns the shared server, and panics if it does not start. Other tests use
+// it at the same time, so a test must not stop, crash or restart it: use NewServer.
 func Server() *localpg.Server {
 	r, err := started()
 	if err != nil {
@@ -80,12 +82,24 @@ func Server() *localpg.Server {
 	return r.server
 }
 
-// NewServer starts a server of the test's own, to crash and restart at will: it is
-// durable and on disk, as in production. Its database "tidings" is empty. It is stopped, and its
-// data removed, when the test ends.
+// NewServer starts a server that only this test uses, so that the test may crash and
+// restart it. It has the settings of production: commits are durable. Its database
+// "tidings" is empty. The server is stopped and its data removed when the test ends.
 func NewServer(tb testing.TB) *localpg.Server {
 	tb.Helper()
-	dir, err := makeDir(os.TempDir())
+	return newServer(tb, quick())
+}
+
+// NewDiskServer is NewServer with the data on a disk, for benchmarks: in memory, the
+// flush of a commit takes no time.
+func NewDiskServer(tb testing.TB) *localpg.Server {
+	tb.Helper()
+	return newServer(tb, disk)
+}
+
+func newServer(tb testing.TB, base string) *localpg.Server {
+	tb.Helper()
+	dir, err := makeDir(base)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -102,14 +116,14 @@ func NewServer(tb testing.TB) *localpg.Server {
 	return server
 }
 
-// discard stops a server and removes what it leaves.
+// discard stops a server and removes its files.
 func discard(server *localpg.Server, dir string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	if err := server.Stop(ctx); err != nil {
 		return err
 	}
-	if err := os.RemoveAll(server.Dir()); err != nil { // may be elsewhere than dir
+	if err := os.RemoveAll(server.Dir()); err != nil { // is not dir if Postgres cannot reach dir
 		return err
 	}
 	return os.RemoveAll(dir)
