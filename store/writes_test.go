@@ -149,6 +149,7 @@ func TestWrites(t *testing.T) {
 		})
 		release()
 		streamtest.Must(t, <-done)
+		streamtest.Want(t, "solo writes", d.GroupStats().Solo, 0) // flush did not use the short lock_timeout
 	})
 
 	eachWay(t, "OneBadEventFailsAlone", func(t *testing.T, d database) {
