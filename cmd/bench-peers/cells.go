@@ -11,30 +11,30 @@ import (
 )
 
 const (
-	perSecond    = 20_000 // deliveries a second of what is paced: nobody is busy all the time
-	pollsSlower  = 4      // times: a long-poll that is answered asks again
-	atLeast      = 15     // events of what is paced
-	pacedEvents  = 200    // of it, for 1,000 readers; as many deliveries for any other number
-	flatEvents   = 1_000
-	flatWriters  = 16
+	perSecond    = 20_000 // paced deliveries a second: no server is busy all the time
+	pollsSlower  = 4      // long-polls are paced this many times slower: each reader asks again
+	atLeast      = 15     // least number of paced events
+	pacedEvents  = 200    // paced events for 1,000 readers; fewer for more readers
+	flatEvents   = 1_000  // events sent flat out
+	flatWriters  = 16     // publishers of them
 	stormTopics  = 100
-	stormRate    = 200
+	stormRate    = 200 // events a second
 	stormSeconds = 10
 )
 
-// A cell is one measurement of each contestant.
+// A cell is one measurement, which is made of each peer.
 type cell struct {
-	name    string
-	about   string // what is done, for the page
-	readers int
-	topics  int
-	figures []string // that are shown, of those the measurement takes
-	held    []string // figures of which ratios are shown
-	peers   []string // names of contestants; nil for all
-	run     func(context.Context, cell, site) (figures, error)
+	name     string
+	about    string // description, for the page
+	readers  int
+	topics   int
+	figures  []string // names of the figures that the page shows
+	compared []string // names of the figures whose ratios the page shows
+	peers    []string // names of the peers to measure; nil for all
+	run      func(context.Context, cell, peerServer) (figures, error)
 }
 
-// figures are the numbers of a row by their names, which are the page's.
+// figures are the numbers of one measurement, by the names that the page shows.
 type figures map[string]float64
 
 // Names of figures.
@@ -47,86 +47,89 @@ const (
 	rate       = "deliveries/s"
 	idle       = "KB/idle reader"
 	connect    = "connects/s"
-	back       = "all back, s"
+	back       = "all reconnected, s"
 	caughtUp   = "all caught up, s"
 	lost       = "lost"
-	doubled    = "doubled"
+	duplicated = "duplicated"
 	reordered  = "reordered"
 )
 
-// cells are all measurements, of so many times their readers.
+// cells returns all measurements, with the number of readers multiplied by scale.
 func cells(scale float64) []cell {
 	n := func(readers int) int { return max(1, int(float64(readers)*scale)) }
 	paced := []string{serverEach, clientEach, databaseMs, p50, p99}
 	return []cell{
 		{
 			name: "Paced, 1,000 readers", about: "One event at a time.",
-			readers: n(1_000), topics: 1, figures: paced, held: []string{serverEach, p99}, run: measurePaced,
+			readers: n(1_000), topics: 1, figures: paced, compared: []string{serverEach, p99}, run: measurePaced,
 		}, {
 			name: "Paced, 10,000 readers", about: "One event at a time.",
-			readers: n(10_000), topics: 1, figures: paced, held: []string{serverEach, p99}, run: measurePaced,
+			readers: n(10_000), topics: 1, figures: paced, compared: []string{serverEach, p99}, run: measurePaced,
 		}, {
-			name: "Flat out, 1,000 readers", about: fmt.Sprintf("%d publishers, each with its next event as soon as the last is answered.", flatWriters),
-			readers: n(1_000), topics: 1, figures: []string{rate, p50, p99, serverEach, clientEach}, held: []string{rate, p99}, run: measureFlat,
+			name: "Flat out, 1,000 readers", about: fmt.Sprintf("%d publishers. Each sends its next event as soon as its last one is acknowledged.", flatWriters),
+			readers: n(1_000), topics: 1, figures: []string{rate, p50, p99, serverEach, clientEach}, compared: []string{rate, p99}, run: measureFlat,
 		}, {
-			name: "Idle, then paced, 15,000 readers", about: "Resident memory of the server's processes when all are connected and it keeps still, less what it was before; then one event at a time.",
-			readers: n(15_000), topics: 1, figures: append([]string{idle, connect}, paced...), held: []string{idle, serverEach}, run: measurePaced,
+			name: "Idle, then paced, 15,000 readers", about: "Resident memory of the server's processes when all readers are connected and it has stopped changing, minus the memory before; then one event at a time.",
+			readers: n(15_000), topics: 1, figures: append([]string{idle, connect}, paced...), compared: []string{idle, serverEach}, run: measurePaced,
 		}, {
-			name: "Idle, 15,000 long-polls", about: "Resident memory as above; then one event at a time, after each of which every reader asks again.",
+			name: "Idle, 15,000 long-polls", about: "Resident memory as above; then one event at a time, after each of which every reader polls again.",
 			readers: n(15_000), topics: 1, figures: append([]string{idle, connect}, paced...), peers: []string{tidings{}.name()}, run: measurePolls,
 		}, {
-			name: "Reconnect storm, 15,000 readers", about: fmt.Sprintf("%d topics, %d events/s; all connections are reset at once, and come back with Last-Event-ID, %d at a time.", stormTopics, stormRate, bench.DialsAtOnce),
-			readers: n(15_000), topics: min(stormTopics, n(15_000)), figures: []string{back, caughtUp, lost, doubled, reordered}, held: []string{caughtUp},
+			name: "Reconnect storm, 15,000 readers", about: fmt.Sprintf("%d topics, %d events/s; all connections are reset at once. The readers reconnect with Last-Event-ID, %d at a time.", stormTopics, stormRate, bench.DialsAtOnce),
+			readers: n(15_000), topics: min(stormTopics, n(15_000)), figures: []string{back, caughtUp, lost, duplicated, reordered}, compared: []string{caughtUp},
 			peers: []string{tidings{}.name(), nchan{}.name()}, run: measureStorm,
 		},
 	}
 }
 
-// of says whether a contestant takes part.
+// of returns whether the cell measures the peer.
 func (c cell) of(name string) bool { return c.peers == nil || slices.Contains(c.peers, name) }
 
-// gathered has the cell's readers connected for as long as fn.
-func (c cell) gathered(ctx context.Context, s bench.Stream, fn func(*bench.StreamReaders) (figures, error)) (figures, error) {
-	crowd, err := bench.ConnectReaders(ctx, s, c.readers, os.Stderr)
+// withReaders connects the cell's readers, calls fn, and adds the figures of connecting.
+func (c cell) withReaders(ctx context.Context, s bench.Stream, fn func(*bench.StreamReaders) (figures, error)) (figures, error) {
+	readers, err := bench.ConnectReaders(ctx, s, c.readers, os.Stderr)
 	if err != nil {
 		return nil, err
 	}
-	defer crowd.Stop()
-	f, err := fn(crowd)
+	defer readers.Stop()
+	f, err := fn(readers)
 	if err != nil {
 		return nil, err
 	}
-	f[idle], f[connect] = crowd.Memory.PerReader, crowd.Connect.PerSecond
+	f[idle], f[connect] = readers.Memory.PerReader, readers.Connect.PerSecond
 	return f, nil
 }
 
-func measurePaced(ctx context.Context, c cell, s site) (figures, error) {
-	return c.gathered(ctx, s.stream, func(crowd *bench.StreamReaders) (figures, error) { return c.pace(ctx, crowd, s, perSecond) })
+func measurePaced(ctx context.Context, c cell, s peerServer) (figures, error) {
+	return c.withReaders(ctx, s.stream, func(readers *bench.StreamReaders) (figures, error) { return c.pace(ctx, readers, s, perSecond) })
 }
 
-func measurePolls(ctx context.Context, c cell, s site) (figures, error) {
-	return c.gathered(ctx, s.poll, func(crowd *bench.StreamReaders) (figures, error) { return c.pace(ctx, crowd, s, perSecond/pollsSlower) })
-}
-
-// pace has as many deliveries made a second whatever the number of readers.
-func (c cell) pace(ctx context.Context, crowd *bench.StreamReaders, s site, deliveries float64) (figures, error) {
-	each := deliveries / float64(c.readers)
-	events := max(atLeast, pacedEvents*1_000/c.readers)
-	if c.readers < 1_000 { // a tryout
-		each, events = 50, atLeast
-	}
-	return figuresOf(crowd.Paced(ctx, events, each, s.publish))
-}
-
-func measureFlat(ctx context.Context, c cell, s site) (figures, error) {
-	return c.gathered(ctx, s.stream, func(crowd *bench.StreamReaders) (figures, error) {
-		return figuresOf(crowd.FlatOut(ctx, flatEvents, flatWriters, s.publish))
+func measurePolls(ctx context.Context, c cell, s peerServer) (figures, error) {
+	return c.withReaders(ctx, s.poll, func(readers *bench.StreamReaders) (figures, error) {
+		return c.pace(ctx, readers, s, perSecond/pollsSlower)
 	})
 }
 
-func measureStorm(ctx context.Context, c cell, s site) (figures, error) {
-	return c.gathered(ctx, s.stream, func(crowd *bench.StreamReaders) (figures, error) {
-		storm, err := crowd.Storm(ctx, stormRate*stormSeconds, stormRate, s.publish)
+// pace publishes at a steady rate. The number of deliveries a second does not depend on
+// the number of readers.
+func (c cell) pace(ctx context.Context, readers *bench.StreamReaders, s peerServer, deliveries float64) (figures, error) {
+	each := deliveries / float64(c.readers)
+	events := max(atLeast, pacedEvents*1_000/c.readers)
+	if c.readers < 1_000 { // a trial with a small scale
+		each, events = 50, atLeast
+	}
+	return figuresOf(readers.Paced(ctx, events, each, s.publish))
+}
+
+func measureFlat(ctx context.Context, c cell, s peerServer) (figures, error) {
+	return c.withReaders(ctx, s.stream, func(readers *bench.StreamReaders) (figures, error) {
+		return figuresOf(readers.FlatOut(ctx, flatEvents, flatWriters, s.publish))
+	})
+}
+
+func measureStorm(ctx context.Context, c cell, s peerServer) (figures, error) {
+	return c.withReaders(ctx, s.stream, func(readers *bench.StreamReaders) (figures, error) {
+		storm, err := readers.Storm(ctx, stormRate*stormSeconds, stormRate, s.publish)
 		if err != nil {
 			return nil, err
 		}
@@ -139,7 +142,8 @@ func measureStorm(ctx context.Context, c cell, s site) (figures, error) {
 	})
 }
 
-// figuresOf is an error when publishes failed: what was not sent has no figures.
+// figuresOf returns the figures of a delivery. It returns an error if publishes failed:
+// the figures would be those of another load.
 func figuresOf(d bench.Delivery, err error) (figures, error) {
 	if err != nil {
 		return nil, err
@@ -149,7 +153,7 @@ func figuresOf(d bench.Delivery, err error) (figures, error) {
 	}
 	f := figures{
 		p50: d.Latency.P50, p99: d.Latency.P99, rate: d.PerSecond,
-		lost: float64(d.Faults.Lost), doubled: float64(d.Faults.Duplicated), reordered: float64(d.Faults.Reordered),
+		lost: float64(d.Faults.Lost), duplicated: float64(d.Faults.Duplicated), reordered: float64(d.Faults.Reordered),
 	}
 	for name, cpu := range map[string]*bench.CPU{serverEach: d.Cost.Server, clientEach: d.Cost.Client, databaseMs: d.Cost.Postgres} {
 		if cpu != nil {
@@ -159,5 +163,7 @@ func figuresOf(d bench.Delivery, err error) (figures, error) {
 	return f, nil
 }
 
-// say tells the progress.
-func say(out io.Writer, format string, args ...any) { fmt.Fprintf(out, "peers: "+format+"\n", args...) }
+// logf writes a line about the progress.
+func logf(out io.Writer, format string, args ...any) {
+	fmt.Fprintf(out, "bench-peers: "+format+"\n", args...)
+}

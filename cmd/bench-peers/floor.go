@@ -10,16 +10,16 @@ import (
 	"github.com/tidings-live/tidings/store/localpg/child"
 )
 
-// floor is the program that only writes: [serveFloor], in a process of its own.
+// floor is the program that only writes: this program, started again to run serveFloor.
 type floor struct{}
 
 func (floor) name() string { return "the floor" }
 
 func (floor) about(context.Context) string {
-	return "a program that accepts connections, reads requests and writes each event, the bytes of Tidings, to each connection by send(2), one after another: no hub, no log, no buffers, one thread"
+	return "a program that accepts connections, reads requests and writes the bytes that Tidings writes for an event to each connection by send(2), one after another; it has no hub, no log, no buffers and one thread"
 }
 
-func (floor) visit(ctx context.Context, _, topics int, fn func(site) error) error {
+func (floor) withServer(ctx context.Context, _, topics int, fn func(peerServer) error) error {
 	program, err := os.Executable()
 	if err != nil {
 		return fmt.Errorf("find own program: %w", err)
@@ -33,7 +33,7 @@ func (floor) visit(ctx context.Context, _, topics int, fn func(site) error) erro
 	}
 	return runFor(ctx, exec.Command(program, "floor", addr), addr, func(pid int) error {
 		url := "http://" + addr
-		return fn(site{
+		return fn(peerServer{
 			stream:  bench.Stream{URL: url, Paths: []string{"/"}, Event: eventName, PID: pid},
 			publish: poster(url),
 		})

@@ -15,15 +15,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A floorServer does as little as can be done: what it takes is what the kernel
-// takes. One thread, in one loop; it is no server for anything else.
+// A floorServer does the least work that delivers an event: nearly all of its CPU time is
+// the kernel's. It has one thread and one loop, and serves nothing but the benchmark.
 type floorServer struct {
-	epoll   int
-	socket  int
-	readers []int       // descriptors, in the order of their coming but for gaps filled up
-	place   map[int]int // of a descriptor in readers
-	asking  map[int][]byte
-	events  int // published
+	epoll    int
+	socket   int
+	readers  []int       // file descriptors of the readers, in no order
+	index    map[int]int // of each file descriptor in readers
+	requests map[int][]byte
+	events   int // number of published events
 }
 
 const floorHead = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -32,7 +32,7 @@ const floorHead = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfe
 func serveFloor(ctx context.Context, addr string) error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	f := &floorServer{place: map[int]int{}, asking: map[int][]byte{}}
+	f := &floorServer{index: map[int]int{}, requests: map[int][]byte{}}
 	if err := f.listen(addr); err != nil {
 		return fmt.Errorf("listen on %s: %w", addr, err)
 	}
@@ -54,6 +54,7 @@ func serveFloor(ctx context.Context, addr string) error {
 	return nil
 }
 
+// listen opens the listening socket and the epoll descriptor.
 func (f *floorServer) listen(addr string) (err error) {
 	at, err := netip.ParseAddrPort(addr)
 	if err != nil {
@@ -81,11 +82,12 @@ func (f *floorServer) watch(fd int) error {
 	return syscall.EpollCtl(f.epoll, syscall.EPOLL_CTL_ADD, fd, &syscall.EpollEvent{Events: syscall.EPOLLIN, Fd: int32(fd)})
 }
 
+// accept accepts all connections that wait.
 func (f *floorServer) accept() {
 	for {
 		fd, _, err := syscall.Accept4(f.socket, syscall.SOCK_NONBLOCK|syscall.SOCK_CLOEXEC)
 		if err != nil {
-			return // nobody waits any more
+			return // no more connections wait
 		}
 		_ = syscall.SetsockoptInt(fd, syscall.IPPROTO_TCP, syscall.TCP_NODELAY, 1)
 		if f.watch(fd) != nil {
@@ -94,33 +96,35 @@ func (f *floorServer) accept() {
 	}
 }
 
+// read reads what a connection has sent, and answers a complete request: a GET subscribes
+// and a POST publishes its body.
 func (f *floorServer) read(fd int, piece []byte) {
 	n, err := syscall.Read(fd, piece)
 	if errors.Is(err, syscall.EAGAIN) {
 		return
 	}
 	if err != nil || n == 0 {
-		f.leave(fd)
+		f.close(fd)
 		return
 	}
-	f.asking[fd] = append(f.asking[fd], piece[:n]...)
-	body, ok := wholeRequest(f.asking[fd])
+	f.requests[fd] = append(f.requests[fd], piece[:n]...)
+	body, ok := wholeRequest(f.requests[fd])
 	if !ok {
 		return
 	}
-	isPost := f.asking[fd][0] == 'P'
+	isPost := f.requests[fd][0] == 'P'
 	if !isPost {
-		f.place[fd] = len(f.readers)
+		f.index[fd] = len(f.readers)
 		f.readers = append(f.readers, fd)
 		f.write(fd, []byte(floorHead))
 	} else {
 		f.publish(body)
 		f.write(fd, []byte("HTTP/1.1 204 No Content\r\n\r\n"))
 	}
-	delete(f.asking, fd)
+	delete(f.requests, fd)
 }
 
-// wholeRequest returns the body of a request when all of it is there.
+// wholeRequest returns the body of a request, or false if the request is incomplete.
 func wholeRequest(b []byte) (body []byte, ok bool) {
 	head, rest, ok := bytes.Cut(b, []byte("\r\n\r\n"))
 	if !ok {
@@ -138,18 +142,18 @@ func wholeRequest(b []byte) (body []byte, ok bool) {
 	return rest[:length], true
 }
 
-// publish writes the event to every reader: what the floor is about.
+// publish writes the event to every reader.
 func (f *floorServer) publish(data []byte) {
 	f.events++
 	event := fmt.Sprintf("event: %s\ntopic: post:peers-0\ndata: %s\nid: 1-%d\n\n", eventName, data, f.events)
 	chunk := fmt.Appendf(nil, "%x\r\n%s\r\n", len(event), event)
-	for i := len(f.readers) - 1; i >= 0; i-- { // leave moves later ones only
+	for i := len(f.readers) - 1; i >= 0; i-- { // close may replace readers[i] by the last one, which has its event already
 		f.write(f.readers[i], chunk)
 	}
 }
 
-// write is send(2), a little cheaper than write(2). It waits for a reader who does not
-// keep up, and all others wait with it.
+// write sends b with send(2), which is a little cheaper than write(2). If a reader's
+// socket is full it waits, and all other readers wait too.
 func (f *floorServer) write(fd int, b []byte) {
 	for len(b) > 0 {
 		n, _, errno := syscall.RawSyscall6(unix.SYS_SENDTO, uintptr(fd), uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)), syscall.MSG_NOSIGNAL, 0, 0)
@@ -160,13 +164,13 @@ func (f *floorServer) write(fd int, b []byte) {
 		case syscall.EAGAIN:
 			awaitRoom(fd)
 		default:
-			f.leave(fd)
+			f.close(fd)
 			return
 		}
 	}
 }
 
-// awaitRoom is poll(2) for a socket that takes no more at the moment.
+// awaitRoom waits with ppoll(2) until a full socket accepts bytes, for a second at most.
 func awaitRoom(fd int) {
 	const pollOut = 4
 	of := struct {
@@ -174,17 +178,17 @@ func awaitRoom(fd int) {
 		events, revents int16
 	}{fd: int32(fd), events: pollOut}
 	timeout := syscall.Timespec{Sec: 1}
-	_, _, _ = syscall.Syscall6(syscall.SYS_PPOLL, uintptr(unsafe.Pointer(&of)), 1, uintptr(unsafe.Pointer(&timeout)), 0, 0, 0) // write tells what became of it
+	_, _, _ = syscall.Syscall6(syscall.SYS_PPOLL, uintptr(unsafe.Pointer(&of)), 1, uintptr(unsafe.Pointer(&timeout)), 0, 0, 0) // the next send reports any error
 }
 
-// leave forgets a connection.
-func (f *floorServer) leave(fd int) {
-	delete(f.asking, fd)
-	if i, ok := f.place[fd]; ok {
+// close closes a connection, of a reader or a publisher.
+func (f *floorServer) close(fd int) {
+	delete(f.requests, fd)
+	if i, ok := f.index[fd]; ok {
 		last := f.readers[len(f.readers)-1]
-		f.readers[i], f.place[last] = last, i
+		f.readers[i], f.index[last] = last, i
 		f.readers = f.readers[:len(f.readers)-1]
-		delete(f.place, fd)
+		delete(f.index, fd)
 	}
 	syscall.Close(fd)
 }

@@ -9,11 +9,12 @@ import (
 	"time"
 
 	"github.com/tidings-live/tidings/cmd/internal/bench"
+	"github.com/tidings-live/tidings/stream/streamtest"
 )
 
-// The floor needs nothing installed, so all that is measured with the peers is
-// measured with it here: few readers, real connections, a process of its own.
-func TestFloor_IsMeasured(t *testing.T) {
+// The floor needs no installed programs, so this test makes every measurement that includes
+// it: with few readers, real connections and a child process.
+func TestCells_MeasureTheFloor(t *testing.T) {
 	t.Parallel()
 	for _, c := range cells(0.02) {
 		if !c.of(floor{}.name()) {
@@ -21,12 +22,12 @@ func TestFloor_IsMeasured(t *testing.T) {
 		}
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			must(t, floor{}.visit(t.Context(), c.readers, c.topics, func(s site) error {
+			streamtest.Must(t, floor{}.withServer(t.Context(), c.readers, c.topics, func(s peerServer) error {
 				f, err := c.run(t.Context(), c, s)
 				if err != nil {
 					return err
 				}
-				for _, name := range []string{lost, doubled, reordered} {
+				for _, name := range []string{lost, duplicated, reordered} {
 					if f[name] != 0 {
 						t.Errorf("%s: %v", name, f[name])
 					}
@@ -47,22 +48,21 @@ func TestFloor_IsMeasured(t *testing.T) {
 	}
 }
 
-// A reader that leaves is written to no more, and the rest have all there is.
-func TestFloor_ForgetsWhoLeaves(t *testing.T) {
+func TestFloor_ServesOthersAfterAReaderHasClosed(t *testing.T) {
 	t.Parallel()
-	must(t, floor{}.visit(t.Context(), 3, 1, func(s site) error {
-		leaves, err := net.Dial("tcp", strings.TrimPrefix(s.stream.URL, "http://"))
-		must(t, err)
-		_, err = io.WriteString(leaves, "GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-		must(t, err)
-		_, err = io.ReadFull(leaves, make([]byte, len(floorHead)))
-		must(t, err)
-		crowd, err := bench.ConnectReaders(t.Context(), s.stream, 2, t.Output())
-		must(t, err)
-		defer crowd.Stop()
-		must(t, s.publish(t.Context(), 0, []byte(`"early"`)))
-		must(t, leaves.Close())
-		d, err := crowd.Paced(t.Context(), 50, 1000, s.publish)
+	streamtest.Must(t, floor{}.withServer(t.Context(), 3, 1, func(s peerServer) error {
+		closing, err := net.Dial("tcp", strings.TrimPrefix(s.stream.URL, "http://"))
+		streamtest.Must(t, err)
+		_, err = io.WriteString(closing, "GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+		streamtest.Must(t, err)
+		_, err = io.ReadFull(closing, make([]byte, len(floorHead)))
+		streamtest.Must(t, err)
+		readers, err := bench.ConnectReaders(t.Context(), s.stream, 2, t.Output())
+		streamtest.Must(t, err)
+		defer readers.Stop()
+		streamtest.Must(t, s.publish(t.Context(), 0, []byte(`"early"`)))
+		streamtest.Must(t, closing.Close())
+		d, err := readers.Paced(t.Context(), 50, 1000, s.publish)
 		if d.Deliveries != 100 || d.Faults.Lost+d.Faults.Duplicated+d.Faults.Reordered > 0 {
 			t.Errorf("%d deliveries, %v", d.Deliveries, d.Faults)
 		}
@@ -70,14 +70,14 @@ func TestFloor_ForgetsWhoLeaves(t *testing.T) {
 	}))
 }
 
-func TestPoster_TellsOfARefusal(t *testing.T) {
+func TestPoster_ReturnsRefusals(t *testing.T) {
 	t.Parallel()
-	must(t, floor{}.visit(t.Context(), 1, 1, func(s site) error {
-		must(t, s.publish(t.Context(), 0, []byte(`"x"`)))
+	streamtest.Must(t, floor{}.withServer(t.Context(), 1, 1, func(s peerServer) error {
+		streamtest.Must(t, s.publish(t.Context(), 0, []byte(`"x"`)))
 		return nil
 	}))
 	socket, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	must(t, err)
+	streamtest.Must(t, err)
 	refusing := &http.Server{Handler: http.NotFoundHandler(), ReadHeaderTimeout: time.Minute}
 	ended := make(chan error)
 	go func() { ended <- refusing.Serve(socket) }()
@@ -85,7 +85,7 @@ func TestPoster_TellsOfARefusal(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "404") {
 		t.Errorf("a refused publish ends with %v", err)
 	}
-	must(t, refusing.Close())
+	streamtest.Must(t, refusing.Close())
 	<-ended
 }
 

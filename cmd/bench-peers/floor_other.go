@@ -7,6 +7,7 @@ import (
 	"errors"
 )
 
+// serveFloor fails: the floor needs epoll.
 func serveFloor(context.Context, string) error {
-	return errors.New("the floor is measured on Linux alone")
+	return errors.New("the floor can be measured on Linux only")
 }

@@ -1,11 +1,3 @@
-// Command peers holds Tidings against its peers, and all of them against a program
-// that only writes: the same readers, on one machine, in one run. It prints a page in
-// Markdown; "make bench-peers" writes it to docs/benchmarks.md.
-//
-// A [contestant] starts a server in a process of its own. A [cell] is one measurement,
-// of a server that has just begun. The cells are gone through in rounds, contestant
-// after contestant, since the machine is quicker at one time than at another; a
-// [page] shows medians, and ratios within a round.
 package main
 
 import (
@@ -19,12 +11,13 @@ import (
 )
 
 type cli struct {
-	Run   runCommand   `cmd:"" default:"withargs" help:"Measure all of them and write the page."`
-	Floor floorCommand `cmd:"" help:"Be the program that only writes."`
+	Run   runCommand   `cmd:"" default:"withargs" help:"Measure all peers and write the page."`
+	Floor floorCommand `cmd:"" help:"Run the program that only writes, the floor."`
 }
 
+// floorCommand is started by [floor.withServer].
 type floorCommand struct {
-	Addr string `arg:"" help:"To listen on, host:port."`
+	Addr string `arg:"" help:"Address to listen on, host:port."`
 }
 
 func (c *floorCommand) Run(ctx context.Context) error { return serveFloor(ctx, c.Addr) }
@@ -32,9 +25,9 @@ func (c *floorCommand) Run(ctx context.Context) error { return serveFloor(ctx, c
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	command := kong.Parse(&cli{}, kong.Name("peers"), kong.BindTo(ctx, (*context.Context)(nil)))
+	command := kong.Parse(&cli{}, kong.Name("bench-peers"), kong.BindTo(ctx, (*context.Context)(nil)))
 	if err := command.Run(); err != nil {
-		fmt.Fprintln(os.Stderr, "peers:", err)
+		fmt.Fprintln(os.Stderr, "bench-peers:", err)
 		os.Exit(1)
 	}
 }

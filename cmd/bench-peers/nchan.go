@@ -13,16 +13,18 @@ import (
 	"github.com/tidings-live/tidings/store/localpg/child"
 )
 
-// nchan is nginx with Debian's module, of one worker: a second would only share the
-// two cores with it, and pass each message on between them.
+// nchan is nginx with Debian's module Nchan. It has one worker: on two cores a second
+// worker would compete with the readers, and messages would have to be passed between the
+// workers.
 type nchan struct {
-	nginx  string // the program
-	module string
+	nginx  string // path of the program
+	module string // path of the module
 }
 
+// findNchan returns an error if the module is not installed.
 func findNchan() (n nchan, err error) {
 	if n.nginx, err = exec.LookPath("nginx"); err != nil {
-		n.nginx = "/usr/sbin/nginx" // sbin is not in everybody's PATH
+		n.nginx = "/usr/sbin/nginx" // /usr/sbin is not in the PATH of every user
 	}
 	for _, dir := range []string{"/usr/lib/nginx/modules", "/usr/lib64/nginx/modules"} {
 		path := filepath.Join(dir, "ngx_nchan_module.so")
@@ -31,17 +33,17 @@ func findNchan() (n nchan, err error) {
 			return n, nil
 		}
 	}
-	return n, errors.New("nginx's module Nchan is not there (.ci/install nchan)")
+	return n, errors.New("nginx's module Nchan is not installed: run .ci/install nchan")
 }
 
 func (nchan) name() string { return "Nchan" }
 
 func (n nchan) about(ctx context.Context) string {
 	module := outputOf(ctx, "dpkg-query", "--show", "libnginx-mod-nchan")
-	return fmt.Sprintf("%s, %s; one worker, messages in its memory alone, published to by POST to its publisher location", outputOf(ctx, n.nginx, "-v"), module)
+	return fmt.Sprintf("%s, %s; one worker; messages are kept in memory only; events are published by POST to its publisher location", outputOf(ctx, n.nginx, "-v"), module)
 }
 
-// nginxConf takes the module, user, folder and address.
+// nginxConf is the format of nginx.conf, for the module, user, folder and address.
 const nginxConf = `
 daemon off;
 load_module %[1]s;
@@ -76,7 +78,7 @@ http {
 }
 `
 
-func (n nchan) visit(ctx context.Context, _, topics int, fn func(site) error) (err error) {
+func (n nchan) withServer(ctx context.Context, _, topics int, fn func(peerServer) error) (err error) {
 	dir, err := os.MkdirTemp("", "tidings-peers-")
 	if err != nil {
 		return fmt.Errorf("make folder: %w", err)
@@ -97,7 +99,7 @@ func (n nchan) visit(ctx context.Context, _, topics int, fn func(site) error) (e
 	}
 	return runFor(ctx, exec.Command(n.nginx, "-p", dir, "-e", "stderr", "-c", conf), addr, func(pid int) error {
 		url := "http://" + addr
-		return fn(site{
+		return fn(peerServer{
 			stream:  bench.Stream{URL: url, Paths: pathsOf("/sub?id=%d", topics), Event: eventName, PID: pid, IncludeChildren: true},
 			publish: poster(pathsOf(url+"/pub?id=%d", topics)...),
 		})

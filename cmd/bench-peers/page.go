@@ -12,55 +12,58 @@ import (
 	"github.com/tidings-live/tidings/cmd/internal/bench"
 )
 
-// A page shows the figures of a run.
+// A page is the report of a run.
 type page struct {
 	began   time.Time
 	machine bench.Machine
 	rounds  int
 	scale   float64
-	peers   []described // in the order of the tables; the first is held against all
+	peers   []described // in the order of the tables; the first is compared with the others
 	cells   []cell
 	rows    []row
 }
 
+// described is a peer's name and the result of its about method.
 type described struct{ name, about string }
 
 const pageHead = `# Benchmarks
 
-<!-- Written by "make bench-peers": change cmd/tidings/bench/peers, not this page. -->
+<!-- Written by "make bench-peers": change cmd/bench-peers, not this page. -->
 
-Tidings beside its peers and beside the floor, a program that only writes: in one run,
-on one machine, read by the same readers. To run it again (it installs what is missing,
-by this machine's package manager and npm, and takes some minutes):
+Tidings, its peers and "the floor", a program that only writes, measured in one run on
+one machine with the same readers. To repeat the run (it installs missing programs with
+this machine's package manager and npm, and takes some minutes):
 
     make bench-peers
 
 `
 
 const pageHow = `
-- Every server has just begun, and is alone: a cell is measured of one after another, in
-  %s, each round through all of them. Shown are medians over the rounds.
-  Ratios are the median of those within a round: the machine is quicker at one time than
-  at another, and so are all who run on it then.
-- Readers, publishers, server and database share the machine's cores: absolute figures
-  would be better with a client of its own, ratios much the same.
-- The readers of one process take all connections by epoll. For Tidings, Nchan and the
-  floor they are the same, down to the parser of an event stream; for Socket.IO a parser
-  of WebSocket frames takes its place.
-- Events have 200 bytes of data. Each carries its number, and when it was published by
-  the readers' own clock: latency is from before the publish to each reader's read.
-- CPU is that of the server's processes alone, from /proc, per event and reader; what
-  Tidings' Postgres takes stands beside it.
-- Nothing was lost, doubled or reordered, unless a row says so.
+- Each server has just started and is the only one that runs. The peers are measured one
+  after another for each cell, in %s. The tables show medians over the rounds. A ratio is
+  the median of the ratios within a round: the speed of the machine changes between
+  rounds, and that affects all peers in a round.
+- Readers, publishers, server and database share the machine's cores. With a separate
+  machine for the readers, absolute figures would be better and ratios about the same.
+- One process reads all connections by epoll. For Tidings, Nchan and the floor the
+  readers are the same, with the same parser of event streams. For Socket.IO, a parser of
+  WebSocket frames replaces it.
+- Events have 200 bytes of data. Each carries its number and the time at which it was
+  published, by the clock of the readers' process. Latency is the time from before the
+  publish until a reader has read the event.
+- CPU time is that of the server's processes, from /proc, divided by the number of
+  deliveries: events times readers. The CPU time of Tidings' Postgres is a separate
+  column.
+- No event was lost, duplicated or reordered, unless a row says so.
 `
 
-// String is the page in Markdown.
+// String returns the page in Markdown.
 func (p page) String() string {
 	var b strings.Builder
 	b.WriteString(pageHead)
 	fmt.Fprintf(&b, "Measured %s: %d cores of %s, %s, %s", p.began.Format("2 January 2006"), p.machine.Cores, cmp.Or(p.machine.CPU, "unknown kind"), p.machine.System, p.machine.Go)
 	if p.scale != 1 {
-		fmt.Fprintf(&b, ". **A tryout with %g times the readers that the titles tell: these figures mean nothing**", p.scale)
+		fmt.Fprintf(&b, ". **A trial with %g times the readers that the titles say: do not use these figures**", p.scale)
 	}
 	b.WriteString(".\n\n")
 	for _, peer := range p.peers {
@@ -77,7 +80,7 @@ func (p page) String() string {
 	return b.String()
 }
 
-// cell is the table of one measurement.
+// cell writes the table of one measurement.
 func (p page) cell(b *strings.Builder, c cell) {
 	fmt.Fprintf(b, "\n## %s\n\n%s\n\n", c.name, c.about)
 	shown := slices.DeleteFunc(slices.Clone(c.figures), func(name string) bool { return len(p.values(c.name, "", name)) == 0 })
@@ -95,7 +98,7 @@ func (p page) cell(b *strings.Builder, c cell) {
 	}
 }
 
-// ratios is the first contestant held against the others.
+// ratios writes the table of ratios of the first peer to the others.
 func (p page) ratios(b *strings.Builder) {
 	first, others := p.peers[0], p.peers[1:]
 	fmt.Fprintf(b, "\n## In short\n\n")
@@ -106,7 +109,7 @@ func (p page) ratios(b *strings.Builder) {
 	rowOf(b, head)
 	rowOf(b, append([]string{"---"}, slices.Repeat([]string{"--:"}, len(others))...))
 	for _, c := range p.cells {
-		for _, name := range c.held {
+		for _, name := range c.compared {
 			line := []string{c.name + ": " + name}
 			for _, peer := range others {
 				line = append(line, number(p.ratio(c.name, first.name, c.name, peer.name, name)))
@@ -116,14 +119,14 @@ func (p page) ratios(b *strings.Builder) {
 	}
 }
 
-// growth is what a delivery takes with many readers, over what it takes with few.
+// growth writes the ratios of CPU time per delivery with many readers to few readers.
 func (p page) growth(b *strings.Builder) {
-	few := slices.IndexFunc(p.cells, func(c cell) bool { return slices.Contains(c.held, serverEach) })
-	many := slices.IndexFunc(p.cells, func(c cell) bool { return slices.Contains(c.held, idle) })
+	few := slices.IndexFunc(p.cells, func(c cell) bool { return slices.Contains(c.compared, serverEach) })
+	many := slices.IndexFunc(p.cells, func(c cell) bool { return slices.Contains(c.compared, idle) })
 	if few < 0 || many < 0 || few == many {
 		return
 	}
-	fmt.Fprintf(b, "\n## With more readers\n\nCPU per delivery with %d readers ÷ that with %d, paced.\n\n", p.cells[many].readers, p.cells[few].readers)
+	fmt.Fprintf(b, "\n## With more readers\n\nCPU time per delivery with %d readers ÷ CPU time per delivery with %d readers, paced.\n\n", p.cells[many].readers, p.cells[few].readers)
 	rowOf(b, []string{"", "ratio"})
 	rowOf(b, []string{"---", "--:"})
 	for _, peer := range p.peers {
@@ -131,10 +134,10 @@ func (p page) growth(b *strings.Builder) {
 	}
 }
 
-// raw is every row as it was measured.
+// raw writes all rows as they were measured.
 func (p page) raw(b *strings.Builder) {
 	b.WriteString("\n## Raw rows\n\n")
-	names := []string{serverEach, clientEach, databaseMs, p50, p99, rate, idle, connect, back, caughtUp, lost, doubled, reordered}
+	names := []string{serverEach, clientEach, databaseMs, p50, p99, rate, idle, connect, back, caughtUp, lost, duplicated, reordered}
 	rowOf(b, append([]string{"cell", "round", "server"}, names...))
 	rowOf(b, append([]string{"---", "--:", "---"}, slices.Repeat([]string{"--:"}, len(names))...))
 	for _, r := range p.rows {
@@ -150,7 +153,7 @@ func (p page) raw(b *strings.Builder) {
 	}
 }
 
-// values are those of a figure by round; of any contestant when none is named.
+// values returns a figure's values by round; of any peer if peer is "".
 func (p page) values(cell, peer, name string) map[int]float64 {
 	all := map[int]float64{}
 	for _, r := range p.rows {
@@ -161,8 +164,8 @@ func (p page) values(cell, peer, name string) map[int]float64 {
 	return all
 }
 
-// ratio is the median over the rounds of one contestant's figure in a cell over
-// another's; not a number when there is none.
+// ratio returns the median over the rounds of peerA's figure in cellA divided by peerB's in
+// cellB. It returns NaN if no round has both.
 func (p page) ratio(cellA, peerA, cellB, peerB, name string) float64 {
 	var ratios []float64
 	below := p.values(cellB, peerB, name)
@@ -174,7 +177,7 @@ func (p page) ratio(cellA, peerA, cellB, peerB, name string) float64 {
 	return median(ratios)
 }
 
-// median is not a number for none.
+// median returns NaN for no values.
 func median(values []float64) float64 {
 	if len(values) == 0 {
 		return math.NaN()
@@ -187,7 +190,7 @@ func median(values []float64) float64 {
 	return (values[half-1] + values[half]) / 2
 }
 
-// number has three digits that count, and all before the point.
+// number formats v with three significant digits, or more before the point; NaN is "–".
 func number(v float64) string {
 	switch {
 	case math.IsNaN(v):

@@ -18,26 +18,26 @@ import (
 )
 
 const (
-	eventName    = "bench.message"
+	eventName    = "bench.message" // name of all events
 	startTimeout = 30 * time.Second
 	stopTimeout  = 20 * time.Second
 )
 
-// A contestant is a server that can be measured.
-type contestant interface {
+// A peer is a program that serves events.
+type peer interface {
 	name() string
-	// about says which version it is and how it is set up, for the page. Called after
-	// the visits.
+	// about describes the version and the settings, for the page. It is called after the
+	// last withServer.
 	about(ctx context.Context) string
-	// visit runs a server for so many readers, in streams of so many topics, for as
-	// long as fn.
-	visit(ctx context.Context, readers, topics int, fn func(site) error) error
+	// withServer starts a server for a number of readers, with a stream for each topic,
+	// calls fn, and stops the server.
+	withServer(ctx context.Context, readers, topics int, fn func(peerServer) error) error
 }
 
-// A site is a contestant's server that runs.
-type site struct {
+// A peerServer is a running server of a peer.
+type peerServer struct {
 	stream  bench.Stream
-	poll    bench.Stream // without paths where it has no long-poll that is measured
+	poll    bench.Stream // zero if long-polls of this peer are not measured
 	publish bench.Publish
 }
 
@@ -51,7 +51,7 @@ func listens(ctx context.Context, p *child.Process, addr string) error {
 	})
 }
 
-// runFor runs a program that listens at an address, for as long as fn.
+// runFor starts a program, waits until it listens at the address, calls fn, and stops it.
 func runFor(ctx context.Context, cmd *exec.Cmd, addr string, fn func(pid int) error) (err error) {
 	cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr
 	p, err := child.Start(cmd, syscall.SIGTERM)
@@ -65,7 +65,7 @@ func runFor(ctx context.Context, cmd *exec.Cmd, addr string, fn func(pid int) er
 	return fn(p.Pid())
 }
 
-// poster publishes by posting the data to a URL for each path.
+// poster returns a function that publishes by POST of the data to urls[path].
 func poster(urls ...string) bench.Publish {
 	c := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}}
 	return func(ctx context.Context, path int, data []byte) error {
@@ -74,7 +74,7 @@ func poster(urls ...string) bench.Publish {
 			return err
 		}
 		r.Header.Set("Content-Type", "application/json")
-		r.Header.Set("X-EventSource-Event", eventName) // Nchan's name for the event's name
+		r.Header.Set("X-EventSource-Event", eventName) // how Nchan takes the event's name
 		answer, err := c.Do(r)
 		if err != nil {
 			return err
@@ -87,7 +87,7 @@ func poster(urls ...string) bench.Publish {
 	}
 }
 
-// pathsOf are as many paths as there are topics.
+// pathsOf formats the numbers of the topics, from 0.
 func pathsOf(format string, topics int) []string {
 	paths := make([]string, topics)
 	for i := range paths {
@@ -96,7 +96,7 @@ func pathsOf(format string, topics int) []string {
 	return paths
 }
 
-// outputOf is what a program prints, in one line, for the page.
+// outputOf returns what a program prints, in one line, or "unknown" if it fails.
 func outputOf(ctx context.Context, name string, args ...string) string {
 	out, err := exec.CommandContext(ctx, name, args...).CombinedOutput()
 	if err != nil {

@@ -17,7 +17,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	if len(os.Args) == 3 && os.Args[1] == "floor" { // started again, to be the program
+	if len(os.Args) == 3 && os.Args[1] == "floor" { // started again by floor.withServer
 		main()
 		return
 	}
@@ -25,22 +25,15 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-func must(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
-// tryout is a page about two contestants and two rounds, the second of which had a
-// machine half as quick.
-func tryout() page {
+// trial returns a page about two peers and two rounds. In the second round the machine was
+// half as fast.
+func trial() page {
 	p := page{
 		began: time.Date(2026, 11, 26, 12, 0, 0, 0, time.UTC), machine: bench.Machine{CPU: "abacus", Cores: 2}, rounds: 2, scale: 1,
 		peers: []described{{"Tidings", "we"}, {"Nchan", "they"}},
 		cells: []cell{
-			{name: "few", readers: 10, figures: []string{serverEach, databaseMs, p99}, held: []string{serverEach, p99}},
-			{name: "many", readers: 100, figures: []string{idle, serverEach}, held: []string{idle, serverEach}},
+			{name: "few", readers: 10, figures: []string{serverEach, databaseMs, p99}, compared: []string{serverEach, p99}},
+			{name: "many", readers: 100, figures: []string{idle, serverEach}, compared: []string{idle, serverEach}},
 		},
 	}
 	for round := range 2 {
@@ -56,13 +49,13 @@ func tryout() page {
 
 func TestPage_ShowsMediansAndRatiosWithinARound(t *testing.T) {
 	t.Parallel()
-	text := tryout().String()
+	text := trial().String()
 	for _, line := range []string{
-		"|  | server µs/delivery | p99 ms |\n", // and nothing that nobody has
+		"|  | server µs/delivery | p99 ms |\n", // without columns that are empty
 		"| Tidings | 6 | 1.25 |\n| Nchan | 12 | 250 |\n",
 		"| Tidings | 2 | 7.50 |\n| Nchan | 10 | 24 |\n",
 		"| few: server µs/delivery | 0.50 |\n| few: p99 ms | 0.00 |\n| many: KB/idle reader | 0.20 |\n| many: server µs/delivery | 0.31 |\n",
-		"with 100 readers ÷ that with 10,",
+		"with 100 readers ÷ CPU time per delivery with 10 readers,",
 		"| Tidings | 1.25 |",
 		"| many | 1 | Nchan | 32 | – | – | – | – | – | 10 | – | – | – | 3 | – | – |",
 		"2 cores of abacus",
@@ -72,13 +65,13 @@ func TestPage_ShowsMediansAndRatiosWithinARound(t *testing.T) {
 			t.Errorf("no %q in\n%s", line, text)
 		}
 	}
-	if strings.Contains(text, "NaN") || strings.Contains(text, "tryout") {
+	if strings.Contains(text, "NaN") || strings.Contains(text, "trial") {
 		t.Errorf("in\n%s", text)
 	}
-	p := tryout()
+	p := trial()
 	p.scale = 0.1
-	if !strings.Contains(p.String(), "A tryout") {
-		t.Error("a tryout is not told")
+	if !strings.Contains(p.String(), "A trial") {
+		t.Error("the page of a trial does not say so")
 	}
 }
 
@@ -90,7 +83,7 @@ func TestMedian(t *testing.T) {
 		}
 	}
 	if !math.IsNaN(median(nil)) {
-		t.Error("nothing has a median")
+		t.Error("the median of no values is a number")
 	}
 }
 
@@ -103,7 +96,7 @@ func TestNumber(t *testing.T) {
 	}
 }
 
-func TestNginxConf_NamesAllItIsGiven(t *testing.T) {
+func TestNginxConf_UsesAllArguments(t *testing.T) {
 	t.Parallel()
 	text := fmt.Sprintf(nginxConf, "MODULE", "USER", "DIR", "ADDR")
 	if strings.Contains(text, "%!") || strings.Contains(text, "%[") {
@@ -111,7 +104,7 @@ func TestNginxConf_NamesAllItIsGiven(t *testing.T) {
 	}
 }
 
-func TestRun_RefusesNonsense(t *testing.T) {
+func TestRun_RefusesZeroRoundsAndScale(t *testing.T) {
 	t.Parallel()
 	for _, c := range []runCommand{{Rounds: 0, Scale: 1}, {Rounds: 1, Scale: 0}} {
 		if err := c.Run(context.Background()); err == nil {
@@ -120,14 +113,14 @@ func TestRun_RefusesNonsense(t *testing.T) {
 	}
 }
 
-func TestInvited(t *testing.T) {
+func TestSelected_ReturnsPeersByName(t *testing.T) {
 	t.Parallel()
-	all := []contestant{tidings{}, nchan{}, floor{}}
-	invited, err := (&runCommand{Peers: []string{"The Floor", "tidings"}}).invited(all)
-	if err != nil || !slices.Equal(invited, []contestant{floor{}, tidings{}}) {
-		t.Errorf("got %v, %v", invited, err)
+	all := []peer{tidings{}, nchan{}, floor{}}
+	selected, err := (&runCommand{Peers: []string{"The Floor", "tidings"}}).selected(all)
+	if err != nil || !slices.Equal(selected, []peer{floor{}, tidings{}}) {
+		t.Errorf("got %v, %v", selected, err)
 	}
-	if _, err := (&runCommand{Peers: []string{"tidings", "centrifugo"}}).invited(all); err == nil || !strings.Contains(err.Error(), "centrifugo") {
-		t.Errorf("got %v, want an error about who is unknown", err)
+	if _, err := (&runCommand{Peers: []string{"tidings", "centrifugo"}}).selected(all); err == nil || !strings.Contains(err.Error(), "centrifugo") {
+		t.Errorf("got %v, want an error that names the unknown peer", err)
 	}
 }

@@ -13,15 +13,15 @@ import (
 )
 
 type runCommand struct {
-	Program string   `default:"bin/tidings" type:"existingfile" help:"Of Tidings."`
-	Rounds  int      `default:"3" help:"How often everything is measured."`
-	Scale   float64  `default:"1" help:"Times as many readers: 0.01 to try it out."`
-	Only    string   `help:"Cells whose name has this in it."`
-	Peers   []string `help:"Contestants by name, with commas between. Default: all."`
+	Program string   `default:"bin/tidings" type:"existingfile" help:"Program of Tidings to measure."`
+	Rounds  int      `default:"3" help:"Number of rounds. The page shows medians over them."`
+	Scale   float64  `default:"1" help:"Factor for the number of readers. Use 0.01 for a trial."`
+	Only    string   `help:"Text that the names of the measured cells contain. Default: all cells."`
+	Peers   []string `help:"Names of the peers to measure, separated by commas. Default: all."`
 	Out     string   `help:"File to write the page to. Default: standard output."`
 }
 
-// A row is what one cell found out of one contestant.
+// A row has the figures of one cell for one peer in one round.
 type row struct {
 	round   int
 	cell    string
@@ -30,17 +30,17 @@ type row struct {
 	figures figures
 }
 
-// Run measures, and writes the page when all is measured.
+// Run measures all cells and then writes the page.
 func (c *runCommand) Run(ctx context.Context) (err error) {
 	if c.Rounds < 1 || c.Scale <= 0 {
-		return errors.New("rounds and scale are more than nothing")
+		return errors.New("--rounds and --scale must be greater than 0")
 	}
 	dir, err := os.MkdirTemp("", "tidings-peers-")
 	if err != nil {
 		return fmt.Errorf("make folder: %w", err)
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	all, err := c.contestants(ctx, dir)
+	all, err := c.peers(ctx, dir)
 	if err != nil {
 		return err
 	}
@@ -58,7 +58,7 @@ func (c *runCommand) Run(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	for _, peer := range all { // who can tell more about themselves by now
+	for _, peer := range all { // after the measurements, which tell some peers more
 		p.peers = append(p.peers, described{peer.name(), peer.about(ctx)})
 	}
 	if c.Out == "" {
@@ -71,8 +71,8 @@ func (c *runCommand) Run(ctx context.Context) (err error) {
 	return nil
 }
 
-// contestants finds them and installs what can be in a folder.
-func (c *runCommand) contestants(ctx context.Context, dir string) ([]contestant, error) {
+// peers returns the peers that c.Peers names. It installs Socket.IO in dir.
+func (c *runCommand) peers(ctx context.Context, dir string) ([]peer, error) {
 	nginx, err := findNchan()
 	if err != nil {
 		return nil, err
@@ -81,37 +81,37 @@ func (c *runCommand) contestants(ctx context.Context, dir string) ([]contestant,
 	if err != nil {
 		return nil, err
 	}
-	all := []contestant{tidings{c.Program, &bench.Machine{}}, nginx, socket, floor{}}
+	all := []peer{tidings{c.Program, &bench.Machine{}}, nginx, socket, floor{}}
 	if len(c.Peers) == 0 {
 		return all, nil
 	}
-	return c.invited(all)
+	return c.selected(all)
 }
 
-// invited are those that Peers names.
-func (c *runCommand) invited(all []contestant) (invited []contestant, err error) {
+// selected returns the peers that c.Peers names, in that order.
+func (c *runCommand) selected(all []peer) (selected []peer, err error) {
 	for _, name := range c.Peers {
-		i := slices.IndexFunc(all, func(peer contestant) bool { return strings.EqualFold(peer.name(), name) })
+		i := slices.IndexFunc(all, func(peer peer) bool { return strings.EqualFold(peer.name(), name) })
 		if i < 0 {
-			return nil, fmt.Errorf("no contestant is called %q", name)
+			return nil, fmt.Errorf("no peer has the name %q", name)
 		}
-		invited = append(invited, all[i])
+		selected = append(selected, all[i])
 	}
-	return invited, nil
+	return selected, nil
 }
 
-// round goes through all cells once, contestant after contestant.
-func (c *runCommand) round(ctx context.Context, round int, all []contestant, p *page) error {
+// round measures all cells once, one peer after another.
+func (c *runCommand) round(ctx context.Context, round int, all []peer, p *page) error {
 	for _, cell := range p.cells {
 		for _, peer := range all {
 			if !cell.of(peer.name()) {
 				continue
 			}
-			say(os.Stderr, "round %d of %d: %s: %s", round, c.Rounds, cell.name, peer.name())
-			err := peer.visit(ctx, cell.readers, cell.topics, func(s site) error {
+			logf(os.Stderr, "round %d of %d: %s: %s", round, c.Rounds, cell.name, peer.name())
+			err := peer.withServer(ctx, cell.readers, cell.topics, func(s peerServer) error {
 				f, err := cell.run(ctx, cell, s)
 				if err == nil {
-					say(os.Stderr, "   %v", f)
+					logf(os.Stderr, "   %v", f)
 					p.rows = append(p.rows, row{round, cell.name, peer.name(), cell.readers, f})
 				}
 				return err

@@ -19,12 +19,12 @@ import (
 //go:embed socketio/package.json socketio/package-lock.json socketio/server.js
 var socketFiles embed.FS
 
-// socketIO is Socket.IO on Node.js, in a folder that npm fills.
+// socketIO is Socket.IO on Node.js, installed by npm in a folder.
 type socketIO struct {
 	dir string
 }
 
-// installSocketIO fills the folder.
+// installSocketIO installs the versions of package-lock.json in dir.
 func installSocketIO(ctx context.Context, dir string) (socketIO, error) {
 	files, err := fs.Sub(socketFiles, "socketio")
 	if err == nil {
@@ -45,11 +45,11 @@ func (socketIO) name() string { return "Socket.IO" }
 
 func (s socketIO) about(ctx context.Context) string {
 	version := outputOf(ctx, "node", "-p", "require('"+filepath.Join(s.dir, "node_modules/socket.io/package.json")+"').version")
-	return fmt.Sprintf("%s on Node.js %s; by WebSocket (Engine.IO 4, no compression), published to by an HTTP endpoint in its own process; it has no cursor to resume from, and numbers nothing, so the order of its events is not judged",
+	return fmt.Sprintf("%s on Node.js %s; by WebSocket (Engine.IO 4, no compression); events are published through an HTTP endpoint in the same process; events have no numbers, so readers cannot resume and the order is not checked",
 		version, strings.TrimPrefix(outputOf(ctx, "node", "--version"), "v"))
 }
 
-func (s socketIO) visit(ctx context.Context, _, topics int, fn func(site) error) error {
+func (s socketIO) withServer(ctx context.Context, _, topics int, fn func(peerServer) error) error {
 	if topics != 1 {
 		return errors.New("Socket.IO is measured with one topic")
 	}
@@ -65,7 +65,7 @@ func (s socketIO) visit(ctx context.Context, _, topics int, fn func(site) error)
 	cmd.Dir = s.dir
 	return runFor(ctx, cmd, addr, func(pid int) error {
 		url := "http://" + addr
-		return fn(site{
+		return fn(peerServer{
 			stream:  bench.Stream{URL: url, Paths: []string{"/socket.io/?EIO=4&transport=websocket"}, SocketIO: true, Event: eventName, PID: pid, IncludeChildren: true},
 			publish: poster(url + "/publish"),
 		})

@@ -12,21 +12,21 @@ import (
 	"github.com/tidings-live/tidings/cmd/internal/bench"
 )
 
-// tidings is ourselves, with a private Postgres that keeps its promises to the disk.
+// tidings is this program, with its own Postgres that writes to disk with fsync.
 type tidings struct {
 	program string
-	machine *bench.Machine // of the last visit
+	machine *bench.Machine // of the last withServer
 }
 
 func (tidings) name() string { return "Tidings" }
 
 func (t tidings) about(ctx context.Context) string {
 	commit := outputOf(ctx, "git", "describe", "--always", "--dirty")
-	return fmt.Sprintf("commit %s; `tidings dev`, published to by `POST /v1/publish`, with a Postgres %s of its own (fsync %s, synchronous_commit %s), which is not in the server's CPU and memory",
+	return fmt.Sprintf("commit %s; `tidings dev`; events are published by `POST /v1/publish`; with its own Postgres %s (fsync %s, synchronous_commit %s), whose CPU time and memory are not counted as the server's",
 		commit, t.machine.Postgres, t.machine.Fsync, t.machine.Commit)
 }
 
-func (t tidings) visit(ctx context.Context, readers, topics int, fn func(site) error) error {
+func (t tidings) withServer(ctx context.Context, readers, topics int, fn func(peerServer) error) error {
 	return bench.WithOwnServer(ctx, t.program, os.Environ(), readers, os.Stderr, func(s bench.Server) error {
 		*t.machine = s.Machine
 		token, err := auth.SignToken(s.Secret, auth.Identity{
@@ -41,7 +41,7 @@ func (t tidings) visit(ctx context.Context, readers, topics int, fn func(site) e
 		}
 		defer c.CloseIdleConnections()
 		publisher, names := c.As(token), pathsOf("post:peers-%d", topics)
-		return fn(site{
+		return fn(peerServer{
 			stream: bench.Stream{URL: s.URL, Paths: pathsOf("/v1/events?topic=post:peers-%d", topics), Event: eventName, PID: s.PID},
 			poll:   bench.Stream{URL: s.URL, Paths: names, Poll: true, Event: eventName, PID: s.PID},
 			publish: func(ctx context.Context, path int, data []byte) error {
