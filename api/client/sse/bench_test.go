@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// endless repeats a text for ever.
+// endless reads a text again and again.
 type endless struct {
 	text string
 	at   int

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/tidings-live/tidings/stream/streamtest"
 )
 
 func TestPercentile_IsTheNearestRank(t *testing.T) {
@@ -39,9 +41,9 @@ func TestSummarize(t *testing.T) {
 	for i, n := range rand.Perm(len(samples)) {
 		samples[i] = time.Duration(n+1) * time.Millisecond
 	}
-	want(t, "the summary", summarize(samples),
+	streamtest.Want(t, "the summary", summarize(samples),
 		Summary{Count: 1000, Min: 1, Mean: 500.5, P50: 500, P90: 900, P99: 990, P999: 999, Max: 1000})
-	want(t, "that of nothing", summarize(nil), Summary{})
+	streamtest.Want(t, "the summary of no samples", summarize(nil), Summary{})
 }
 
 func TestMark_IsFoundInAnEvent(t *testing.T) {
@@ -74,14 +76,14 @@ func TestPosition_IsOrdered(t *testing.T) {
 	}
 }
 
-// feed shows a tally the events n at growing positions.
+// feed gives a tally the events, at growing positions.
 func feed(tally *tally, events ...int) {
 	for i, n := range events {
 		tally.take(mark{n, time.Duration(n)}, position{1, int64(i + 1)}, time.Duration(n+10))
 	}
 }
 
-func TestTally(t *testing.T) {
+func TestTally_CountsFaults(t *testing.T) {
 	t.Parallel()
 	acked := []int{0, 1, 2, 3, 200}
 	for _, tt := range []struct {
@@ -89,57 +91,56 @@ func TestTally(t *testing.T) {
 		events []int
 		want   Faults
 	}{
-		{"SeesAll", []int{0, 1, 2, 3, 200}, Faults{}},
-		{"SeesAnyOrderOfSending", []int{3, 200, 0, 2, 1}, Faults{}},
-		{"SeesWhatWasNotAcknowledged", []int{0, 1, 2, 3, 4, 200}, Faults{}},
-		{"Misses", []int{0, 2, 3}, Faults{Lost: 2}},
-		{"Doubles", []int{0, 1, 1, 2, 3, 200, 200, 200}, Faults{Duplicated: 3}},
-		{"MissesAndDoubles", []int{0, 0, 2, 3, 200}, Faults{Lost: 1, Duplicated: 1}},
+		{"ReceivesAll", []int{0, 1, 2, 3, 200}, Faults{}},
+		{"ReceivesInAnyOrderOfSending", []int{3, 200, 0, 2, 1}, Faults{}},
+		{"ReceivesUnacknowledged", []int{0, 1, 2, 3, 4, 200}, Faults{}},
+		{"LosesTwo", []int{0, 2, 3}, Faults{Lost: 2}},
+		{"ReceivesTwice", []int{0, 1, 1, 2, 3, 200, 200, 200}, Faults{Duplicated: 3}},
+		{"LosesOneAndReceivesOneTwice", []int{0, 0, 2, 3, 200}, Faults{Lost: 1, Duplicated: 1}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			var tally tally
 			feed(&tally, tt.events...)
 			got := tally.finish(acked, 201)
-			want(t, "what went wrong", got.faults, tt.want)
-			want(t, "received", got.received, int64(len(tt.events))-tt.want.Duplicated)
+			streamtest.Want(t, "faults", got.faults, tt.want)
+			streamtest.Want(t, "received", got.received, int64(len(tt.events))-tt.want.Duplicated)
 			for _, d := range got.latency {
-				want(t, "latency", d, 10)
+				streamtest.Want(t, "latency", d, 10)
 			}
 		})
 	}
 }
 
-func TestTally_NoticesTheOrderOfPositions(t *testing.T) {
+func TestTally_CountsReorderedPositions(t *testing.T) {
 	t.Parallel()
 	var tally tally
 	for n, at := range []int64{5, 4, 6, 6} {
 		tally.take(mark{n: n}, position{1, at}, 0)
 	}
-	want(t, "what went wrong", tally.finish([]int{0, 1, 2, 3}, 4).faults, Faults{Reordered: 2})
+	streamtest.Want(t, "faults", tally.finish([]int{0, 1, 2, 3}, 4).faults, Faults{Reordered: 2})
 }
 
-func TestTally_BeginsAnew(t *testing.T) {
+func TestTally_StartsAgainAfterFinish(t *testing.T) {
 	t.Parallel()
 	var tally tally
 	feed(&tally, 0)
 	tally.finish([]int{0, 1}, 2)
 	tally.take(mark{n: 2}, position{1, 7}, 0)
-	tally.take(mark{n: 1}, position{1, 6}, 0) // from before
-	want(t, "what went wrong", tally.finish([]int{2, 3}, 4).faults, Faults{Lost: 1, Duplicated: 1})
+	tally.take(mark{n: 1}, position{1, 6}, 0) // counted by the first finish
+	streamtest.Want(t, "faults", tally.finish([]int{2, 3}, 4).faults, Faults{Lost: 1, Duplicated: 1})
 }
 
-// A pool of two, one of which misses an event and sees another one twice.
-func TestFleet_ReportsAReaderThatMissesAndDoubles(t *testing.T) {
+func TestPool_AddsUpFaultsOfItsReaders(t *testing.T) {
 	t.Parallel()
 	pool := &readerPool{readers: []*reader{{}, {}}, patience: 50 * time.Millisecond}
 	feed(&pool.readers[0].tally, 0, 1, 2)
 	feed(&pool.readers[1].tally, 0, 2, 2)
 	sent := sent{acked: [][]int{{0, 1, 2}}, failed: []int{0}, next: 3}
-	must(t, pool.awaitEvents(t.Context(), sent))
+	streamtest.Must(t, pool.awaitEvents(t.Context(), sent))
 	seen := pool.finish(sent)
-	want(t, "received", seen.received, int64(5))
-	want(t, "what went wrong", seen.faults, Faults{Lost: 1, Duplicated: 1})
+	streamtest.Want(t, "received", seen.received, int64(5))
+	streamtest.Want(t, "faults", seen.faults, Faults{Lost: 1, Duplicated: 1})
 
 	for name, r := range map[string]*Report{
 		"latency": {Latency: &Latency{Faults: seen.faults}},
@@ -151,17 +152,17 @@ func TestFleet_ReportsAReaderThatMissesAndDoubles(t *testing.T) {
 		}
 	}
 	cut := &Report{Fanout: &Fanout{Paced: Delivery{Faults: Faults{Cuts: 3}}}}
-	must(t, cut.Verdict()) // a reader that resumed has lost nothing
+	streamtest.Must(t, cut.Verdict()) // a reader that resumed has lost nothing
 }
 
-// listening is a reader that was not run.
+// listening returns a reader that has no connection.
 func listening() *reader {
 	return &reader{
 		counted: "bench.message", now: func() time.Duration { return 3000 }, pool: &readerPool{}, connected: func(error) {},
 	}
 }
 
-func TestReader_ReadsAStream(t *testing.T) {
+func TestReader_CountsEventsOfAStream(t *testing.T) {
 	t.Parallel()
 	text := ":" + strings.Repeat(" ", 9000) + "\n" +
 		"retry: 1500\nevent: stream.ready\ndata: {\"cursor\":\"1-4\"}\nid: 1-4\n\n:\n" +
@@ -171,37 +172,37 @@ func TestReader_ReadsAStream(t *testing.T) {
 		"event: bench.message\ntopic: post:a\ndata: {\"text\":\"bench-mark 2 1000 \"}\nid: 1-8\n"
 	for name, size := range map[string]int{"whole": len(text), "bytes": 1} {
 		r := listening()
-		must(t, inPieces(newEventFeeder(r), text, size))
-		want(t, name+": times ready", r.pool.becameLive.Load(), 1)
-		want(t, name+": cursor", string(r.cursor), "1-7")
+		streamtest.Must(t, inPieces(newEventFeeder(r), text, size))
+		streamtest.Want(t, name+": times ready", r.pool.becameLive.Load(), 1)
+		streamtest.Want(t, name+": cursor", string(r.cursor), "1-7")
 		seen := r.tally.finish([]int{0, 1}, 2)
-		want(t, name+": faults", seen.faults, Faults{})
-		want(t, name+": latencies", seen.latency, []time.Duration{2000, 2000})
+		streamtest.Want(t, name+": faults", seen.faults, Faults{})
+		streamtest.Want(t, name+": latencies", seen.latency, []time.Duration{2000, 2000})
 	}
 }
 
-func TestReader_ReadsAPage(t *testing.T) {
+func TestReader_CountsEventsOfAPoll(t *testing.T) {
 	t.Parallel()
 	r := listening()
 	r.counted = "new-comment"
-	must(t, r.page(strings.NewReader(`{"events":[
+	streamtest.Must(t, r.page(strings.NewReader(`{"events":[
 		{"id":"1-5","event":"new-comment","topic":"post:a","data":{"body":"bench-mark 0 1000 "}},
 		{"event":"presence","topic":"post:a","data":{}},
 		{"id":"1-6","event":"comment-count","topic":"post:a","data":{"count":1}}],"cursor":"1-9","more":false}`)))
-	want(t, "query", r.query(), url.Values{"topic": {""}, "cursor": {"1-9"}})
-	want(t, "latencies", r.tally.finish([]int{0}, 1).latency, []time.Duration{2000})
+	streamtest.Want(t, "query", r.query(), url.Values{"topic": {""}, "cursor": {"1-9"}})
+	streamtest.Want(t, "latencies", r.tally.finish([]int{0}, 1).latency, []time.Duration{2000})
 }
 
 func TestParseStat(t *testing.T) {
 	t.Parallel()
 	got, ok := parseStat([]byte("42 (a ) b) S 7 42 42 0 -1 4194560 900 0 0 0 150 50 3 4 20 0 9 0 12345 1 2\n"))
-	want(t, "known", ok, true)
-	want(t, "the time", got, processTime{parent: 7, own: 2 * time.Second, reaped: 70 * time.Millisecond})
+	streamtest.Want(t, "known", ok, true)
+	streamtest.Want(t, "the time", got, processTime{parent: 7, own: 2 * time.Second, reaped: 70 * time.Millisecond})
 	_, ok = parseStat([]byte("nonsense"))
-	want(t, "nonsense known", ok, false)
+	streamtest.Want(t, "nonsense known", ok, false)
 }
 
-func TestProcess_OfThisProgram(t *testing.T) {
+func TestProcessStat_OfThisProcess(t *testing.T) {
 	t.Parallel()
 	if _, err := os.Stat("/proc/self/stat"); err != nil {
 		t.Skip("there is no /proc")
@@ -214,7 +215,7 @@ func TestProcess_OfThisProgram(t *testing.T) {
 	}
 }
 
-func TestLoad_NumbersAndSortsWhatItSends(t *testing.T) {
+func TestLoad_NumbersItsEvents(t *testing.T) {
 	t.Parallel()
 	refused := errors.New("refused")
 	target := &target{epoch: time.Now()}
@@ -227,11 +228,11 @@ func TestLoad_NumbersAndSortsWhatItSends(t *testing.T) {
 		}}
 	for round := range 2 {
 		sent, err := l.run(t.Context())
-		must(t, err)
+		streamtest.Must(t, err)
 		all := slices.Concat(sent.acked...)
-		want(t, "next", sent.next, 100*(round+1))
-		want(t, "answered and failed", len(all)+sent.failures(), 100)
-		want(t, "of the posts", sent.perPost(0)+sent.perPost(1), int64(100))
+		streamtest.Want(t, "next", sent.next, 100*(round+1))
+		streamtest.Want(t, "answered and failed", len(all)+sent.failures(), 100)
+		streamtest.Want(t, "of the posts", sent.perPost(0)+sent.perPost(1), int64(100))
 		if slices.Contains(all, 17) || slices.Min(all) < 100*round {
 			t.Errorf("acknowledged: %v", all)
 		}
@@ -243,16 +244,16 @@ func TestLoad_NumbersAndSortsWhatItSends(t *testing.T) {
 	}
 }
 
-func TestEnv(t *testing.T) {
+func TestServerEnv(t *testing.T) {
 	t.Parallel()
 	got := serverEnv([]string{"PATH=/bin", "TIDINGS_JWT_SECRET=s", "TIDINGS_GROUP_COMMIT=off", "TIDINGS_MAX_STREAMS=7"}, 1000)
-	want(t, "the environment", got, []string{
+	streamtest.Want(t, "the environment", got, []string{
 		"TIDINGS_RATE_LIMITS=off", "TIDINGS_MAX_STREAMS=1100", "TIDINGS_MAX_STREAMS_PER_ADDRESS=1100", "TIDINGS_MAX_STREAMS_PER_USER=1100",
 		"PATH=/bin", "TIDINGS_GROUP_COMMIT=off", "TIDINGS_MAX_STREAMS=7",
 	})
 }
 
-func TestNewWire(t *testing.T) {
+func TestNewDialer(t *testing.T) {
 	t.Parallel()
 	for address, wanted := range map[string]string{
 		"http://a.example":           "a.example:80 a.example ",
@@ -261,8 +262,8 @@ func TestNewWire(t *testing.T) {
 		"http://[::1]:8080/tidings/": "[::1]:8080 [::1]:8080 /tidings",
 	} {
 		w, err := newDialer(address)
-		must(t, err)
-		want(t, address, w.addr+" "+w.host+" "+w.base, wanted)
-		want(t, address+" over TLS", w.tls != nil, strings.HasPrefix(address, "https"))
+		streamtest.Must(t, err)
+		streamtest.Want(t, address, w.addr+" "+w.host+" "+w.base, wanted)
+		streamtest.Want(t, address+" over TLS", w.tls != nil, strings.HasPrefix(address, "https"))
 	}
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/tidings-live/tidings/stream/streamtest"
 )
 
-// inPieces feeds it pieces of so many bytes.
+// inPieces feeds text in pieces of size bytes.
 func inPieces(in feeder, text string, size int) (err error) {
 	for len(text) > 0 && err == nil {
 		n := min(size, len(text))
@@ -20,7 +20,7 @@ func inPieces(in feeder, text string, size int) (err error) {
 	return err
 }
 
-func TestDechunker_TakesTheCodingOff(t *testing.T) {
+func TestDechunker_Decodes(t *testing.T) {
 	t.Parallel()
 	const coded = "5\r\nevent\r\n18;name=value\r\n: a\ndata: b\n\r\n\r\nid: 1-2\n\r\n0\r\n\r\n"
 	for size := 1; size <= len(coded); size++ {
@@ -29,11 +29,11 @@ func TestDechunker_TakesTheCodingOff(t *testing.T) {
 		if err := inPieces(d, coded, size); !errors.Is(err, errEnded) {
 			t.Errorf("in pieces of %d: it ends with %v", size, err)
 		}
-		want(t, "the body", got.String(), "event: a\ndata: b\n\r\n\r\nid: 1-2\n")
+		streamtest.Want(t, "the body", got.String(), "event: a\ndata: b\n\r\n\r\nid: 1-2\n")
 	}
 }
 
-func TestDechunker_RefusesWhatIsNoChunk(t *testing.T) {
+func TestDechunker_RefusesMalformedChunks(t *testing.T) {
 	t.Parallel()
 	for _, coded := range []string{"x\r\n", "-1\r\n", "123456789abc\r\n", strings.Repeat("0", 2*longestSize)} {
 		d := &dechunker{body: writerFeeder{io.Discard}}
@@ -66,7 +66,7 @@ func TestEventFeeder_RefusesLargeEvents(t *testing.T) {
 	r := listening()
 	text := "event: bench.message\ndata: {\"text\":\"bench-mark 0 1000 " + strings.Repeat("x", maxEvent) + "\"}\nid: 1-5\n\n"
 	streamtest.WantErr(t, inPieces(newEventFeeder(r), text, 4<<10), sse.ErrTooLarge)
-	want(t, "events", r.tally.total(), 0)
+	streamtest.Want(t, "events", r.tally.total(), 0)
 }
 
 // A writerFeeder writes the bytes that it is fed.

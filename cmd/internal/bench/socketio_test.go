@@ -6,9 +6,11 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/tidings-live/tidings/stream/streamtest"
 )
 
-// frameOf is a frame of text as a server writes it.
+// frameOf returns a frame of text as a server writes it.
 func frameOf(payload string) string {
 	switch n := len(payload); {
 	case n < 126:
@@ -20,7 +22,7 @@ func frameOf(payload string) string {
 	}
 }
 
-func TestSocketFeeder_ReadsWhatSocketIOWrites(t *testing.T) {
+func TestSocketFeeder_CountsEvents(t *testing.T) {
 	t.Parallel()
 	event := func(name string, n int, length int) string {
 		return frameOf(`42["` + name + `",{"text":"` + mark{n, 1000}.String() + strings.Repeat("x", length) + `"}]`)
@@ -35,19 +37,19 @@ func TestSocketFeeder_ReadsWhatSocketIOWrites(t *testing.T) {
 		for rest := text; rest != ""; {
 			n := min(size, len(rest))
 			reply, err := f.feed([]byte(rest[:n]))
-			must(t, err)
+			streamtest.Must(t, err)
 			replies.Write(reply)
 			rest = rest[n:]
 		}
-		want(t, "replies", replies.String(), "\x81\x82\x00\x00\x00\x0040"+"\x81\x81\x00\x00\x00\x003")
-		want(t, "times ready", r.pool.becameLive.Load(), 1)
+		streamtest.Want(t, "replies", replies.String(), "\x81\x82\x00\x00\x00\x0040"+"\x81\x81\x00\x00\x00\x003")
+		streamtest.Want(t, "times ready", r.pool.becameLive.Load(), 1)
 		seen := r.tally.finish([]int{0, 1, 2, 3}, 4)
-		want(t, "faults", seen.faults, Faults{})
-		want(t, "latencies", seen.latency, []time.Duration{2000, 2000, 2000, 2000})
+		streamtest.Want(t, "faults", seen.faults, Faults{})
+		streamtest.Want(t, "latencies", seen.latency, []time.Duration{2000, 2000, 2000, 2000})
 	}
 }
 
-func TestSocketFeeder_RefusesTheRest(t *testing.T) {
+func TestSocketFeeder_RefusesOtherFrames(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{"\x88\x02\x03\xe8", "\x82\x01a", "\x01\x01a", frameOf("1"), frameOf("41"), frameOf("44{}")} {
 		f := &socketFeeder{reader: listening()}

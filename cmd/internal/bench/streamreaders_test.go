@@ -12,14 +12,16 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/tidings-live/tidings/stream/streamtest"
 )
 
 // A source is a small server of event streams that can be resumed.
 type source struct {
-	mu     sync.Mutex // guards the rest
+	mu     sync.Mutex // guards events and more
 	events []string
 	more   chan struct{} // closed with the next event
-	skip   int           // an event that nobody is sent, unless 0
+	skip   int           // number of an event that is not sent; 0 for none
 }
 
 func (s *source) publish(_ context.Context, _ int, data []byte) error {
@@ -31,7 +33,7 @@ func (s *source) publish(_ context.Context, _ int, data []byte) error {
 	return nil
 }
 
-// after returns the events after a number, and what tells of more.
+// after returns the events after a number, and a channel that is closed with the next one.
 func (s *source) after(n int) ([]string, <-chan struct{}) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -39,7 +41,7 @@ func (s *source) after(n int) ([]string, <-chan struct{}) {
 }
 
 func (s *source) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	n, _ := strconv.Atoi(strings.TrimPrefix(r.Header.Get("Last-Event-ID"), "1-")) // none is the beginning
+	n, _ := strconv.Atoi(strings.TrimPrefix(r.Header.Get("Last-Event-ID"), "1-")) // 0 without the header
 	w.Header().Set("Content-Type", "text/event-stream")
 	for {
 		events, more := s.after(n)
@@ -59,8 +61,8 @@ func (s *source) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// readersOf gathers readers of a server, which has its own connection for each.
-func readersOf(t *testing.T, s *source, secure bool) *StreamReaders {
+// readersOf connects 20 readers to an HTTP or HTTPS server of s.
+func readersOf(t *testing.T, s *source, secure bool, patience time.Duration) *StreamReaders {
 	t.Helper()
 	s.more = make(chan struct{})
 	server := httptest.NewUnstartedServer(s)
@@ -71,7 +73,7 @@ func readersOf(t *testing.T, s *source, secure bool) *StreamReaders {
 		server.Start()
 	}
 	target, err := newTarget(server.URL, "", newPrinter(io.Discard, t.Output()))
-	must(t, err)
+	streamtest.Must(t, err)
 	if secure {
 		target.dialer.tls.RootCAs = x509.NewCertPool()
 		target.dialer.tls.RootCAs.AddCert(server.Certificate())
@@ -81,23 +83,23 @@ func readersOf(t *testing.T, s *source, secure bool) *StreamReaders {
 		readers[i] = &reader{protocol: eventSource{"/"}, counted: eventName}
 	}
 	pool, err := target.startReaders(t.Context(), readers)
-	must(t, err)
-	pool.patience = time.Second
+	streamtest.Must(t, err)
+	pool.patience = patience
 	c := &StreamReaders{pool: pool, load: &load{posts: 1, now: target.now}}
 	t.Cleanup(func() { c.Stop(); server.Close() })
 	return c
 }
 
-func TestCrowd_ComesBackAfterACut(t *testing.T) {
+func TestStreamReaders_ResumeAfterACut(t *testing.T) {
 	t.Parallel()
-	for name, secure := range map[string]bool{"BySwarm": false, "ByGoroutines": true} { // TLS is not for the swarm
+	for name, secure := range map[string]bool{"Epoll": false, "Goroutines": true} { // epoll loops do not read TLS
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := &source{}
-			storm, err := readersOf(t, s, secure).Storm(t.Context(), 100, 200, s.publish)
-			must(t, err)
-			want(t, "faults", storm.Delivery.Faults, Faults{Cuts: 20})
-			want(t, "deliveries", storm.Delivery.Deliveries, 2000)
+			storm, err := readersOf(t, s, secure, lostAfter).Storm(t.Context(), 100, 200, s.publish)
+			streamtest.Must(t, err)
+			streamtest.Want(t, "faults", storm.Delivery.Faults, Faults{Cuts: 20})
+			streamtest.Want(t, "deliveries", storm.Delivery.Deliveries, 2000)
 			if storm.Reconnected < reconnectDelay.Seconds() || storm.CaughtUp < storm.Reconnected {
 				t.Errorf("back after %v s, with all after %v s", storm.Reconnected, storm.CaughtUp)
 			}
@@ -105,16 +107,16 @@ func TestCrowd_ComesBackAfterACut(t *testing.T) {
 	}
 }
 
-func TestCrowd_TellsWhatAServerLoses(t *testing.T) {
+func TestStreamReaders_CountLostEvents(t *testing.T) {
 	t.Parallel()
 	s := &source{skip: 7}
-	d, err := readersOf(t, s, false).FlatOut(t.Context(), 50, 4, s.publish)
-	must(t, err)
-	want(t, "faults", d.Faults, Faults{Lost: 20})
+	d, err := readersOf(t, s, false, 5*time.Second).FlatOut(t.Context(), 50, 4, s.publish)
+	streamtest.Must(t, err)
+	streamtest.Want(t, "faults", d.Faults, Faults{Lost: 20})
 }
 
-// goleak has the last word on it.
-func TestGather_EndsAllReadersWhenOneIsRefused(t *testing.T) {
+// That no reader is left is checked by goleak in TestMain.
+func TestConnectReaders_EndsAllReadersIfOneIsRefused(t *testing.T) {
 	t.Parallel()
 	const room = 30
 	var taken sync.WaitGroup
@@ -133,7 +135,7 @@ func TestGather_EndsAllReadersWhenOneIsRefused(t *testing.T) {
 	defer server.Close()
 	_, err := ConnectReaders(t.Context(), Stream{URL: server.URL, Paths: []string{"/"}, Event: eventName}, room+1, t.Output())
 	if err == nil || !strings.Contains(err.Error(), "503") {
-		t.Errorf("it ends with %v", err)
+		t.Errorf("got error %v, want one with status 503", err)
 	}
 	taken.Wait() // every connection was closed
 }
