@@ -100,10 +100,12 @@ func (c cell) withReaders(ctx context.Context, s bench.Stream, fn func(*bench.St
 	return f, nil
 }
 
+// measurePaced publishes at a steady rate to readers of event streams.
 func measurePaced(ctx context.Context, c cell, s peerServer) (figures, error) {
 	return c.withReaders(ctx, s.stream, func(readers *bench.StreamReaders) (figures, error) { return c.pace(ctx, readers, s, perSecond) })
 }
 
+// measurePolls publishes at a steady rate to readers by long-poll.
 func measurePolls(ctx context.Context, c cell, s peerServer) (figures, error) {
 	return c.withReaders(ctx, s.poll, func(readers *bench.StreamReaders) (figures, error) {
 		return c.pace(ctx, readers, s, perSecond/pollsSlower)
@@ -121,12 +123,14 @@ func (c cell) pace(ctx context.Context, readers *bench.StreamReaders, s peerServ
 	return figuresOf(readers.Paced(ctx, events, each, s.publish))
 }
 
+// measureFlat publishes as fast as the server acknowledges, with flatWriters publishers.
 func measureFlat(ctx context.Context, c cell, s peerServer) (figures, error) {
 	return c.withReaders(ctx, s.stream, func(readers *bench.StreamReaders) (figures, error) {
 		return figuresOf(readers.FlatOut(ctx, flatEvents, flatWriters, s.publish))
 	})
 }
 
+// measureStorm resets all connections during a load at a steady rate.
 func measureStorm(ctx context.Context, c cell, s peerServer) (figures, error) {
 	return c.withReaders(ctx, s.stream, func(readers *bench.StreamReaders) (figures, error) {
 		storm, err := readers.Storm(ctx, stormRate*stormSeconds, stormRate, s.publish)

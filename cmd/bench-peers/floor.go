@@ -19,6 +19,7 @@ func (floor) about(context.Context) string {
 	return "a program that accepts connections, reads requests and writes the bytes that Tidings writes for an event to each connection by send(2), one after another; it has no hub, no log, no buffers and one thread"
 }
 
+// withServer implements [peer]. The floor has one topic only.
 func (floor) withServer(ctx context.Context, _, topics int, fn func(peerServer) error) error {
 	program, err := os.Executable()
 	if err != nil {

@@ -78,6 +78,7 @@ func (f *floorServer) listen(addr string) (err error) {
 	return f.watch(f.socket)
 }
 
+// watch adds a descriptor to the epoll descriptor, for reading.
 func (f *floorServer) watch(fd int) error {
 	return syscall.EpollCtl(f.epoll, syscall.EPOLL_CTL_ADD, fd, &syscall.EpollEvent{Events: syscall.EPOLLIN, Fd: int32(fd)})
 }

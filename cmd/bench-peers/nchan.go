@@ -78,6 +78,8 @@ http {
 }
 `
 
+// withServer implements [peer]. nginx runs as the user of this process, with all of its files
+// in a temporary folder.
 func (n nchan) withServer(ctx context.Context, _, topics int, fn func(peerServer) error) (err error) {
 	dir, err := os.MkdirTemp("", "tidings-peers-")
 	if err != nil {

@@ -203,10 +203,12 @@ func number(v float64) string {
 	return fmt.Sprintf("%.2f", v)
 }
 
+// rowOf writes a row of a Markdown table.
 func rowOf(b *strings.Builder, columns []string) {
 	b.WriteString("| " + strings.Join(columns, " | ") + " |\n")
 }
 
+// countOf returns "one round" or "3 rounds".
 func countOf(n int, what string) string {
 	if n == 1 {
 		return "one " + what

@@ -12,6 +12,7 @@ import (
 	"github.com/tidings-live/tidings/cmd/internal/bench"
 )
 
+// runCommand measures the peers and writes the page. It is the default command.
 type runCommand struct {
 	Program string   `default:"bin/tidings" type:"existingfile" help:"Program of Tidings to measure."`
 	Rounds  int      `default:"3" help:"Number of rounds. The page shows medians over them."`

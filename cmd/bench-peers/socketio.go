@@ -49,6 +49,7 @@ func (s socketIO) about(ctx context.Context) string {
 		version, strings.TrimPrefix(outputOf(ctx, "node", "--version"), "v"))
 }
 
+// withServer implements [peer]. The endpoint for publishing knows one topic only.
 func (s socketIO) withServer(ctx context.Context, _, topics int, fn func(peerServer) error) error {
 	if topics != 1 {
 		return errors.New("Socket.IO is measured with one topic")

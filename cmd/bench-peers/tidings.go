@@ -20,12 +20,14 @@ type tidings struct {
 
 func (tidings) name() string { return "Tidings" }
 
+// about names the commit of the working folder, which the program should be built from.
 func (t tidings) about(ctx context.Context) string {
 	commit := outputOf(ctx, "git", "describe", "--always", "--dirty")
 	return fmt.Sprintf("commit %s; `tidings dev`; events are published by `POST /v1/publish`; with its own Postgres %s (fsync %s, synchronous_commit %s), whose CPU time and memory are not counted as the server's",
 		commit, t.machine.Postgres, t.machine.Fsync, t.machine.Commit)
 }
 
+// withServer implements [peer]. The publisher is a user with the role service.
 func (t tidings) withServer(ctx context.Context, readers, topics int, fn func(peerServer) error) error {
 	return bench.WithOwnServer(ctx, t.program, os.Environ(), readers, os.Stderr, func(s bench.Server) error {
 		*t.machine = s.Machine

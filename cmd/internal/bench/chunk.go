@@ -28,6 +28,7 @@ type dechunker struct {
 // longestSize is the limit of a size line in bytes, chunk extensions included.
 const longestSize = 64
 
+// feed implements [feeder]. It feeds the decoded bytes to body.
 func (d *dechunker) feed(piece []byte) ([]byte, error) {
 	for len(piece) > 0 {
 		if d.left > 0 {

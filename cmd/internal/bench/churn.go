@@ -102,6 +102,7 @@ func descriptorsOf(pid int) int {
 	return len(open)
 }
 
+// print writes the table of the section.
 func (c *Churn) print(out printer) {
 	t := out.table("Churn: %d streams opened and closed", c.Cycles+c.Failed)
 	t.times("until the server has accepted one", c.Open)

@@ -146,6 +146,7 @@ func figuresByName(reports []*Report) map[string][]float64 {
 	return values
 }
 
+// spreadOf returns the spread of at least one value.
 func spreadOf(values []float64) Spread {
 	return Spread{Median: medianOf(values), Min: slices.Min(values), Max: slices.Max(values), Rounds: values}
 }
@@ -158,6 +159,7 @@ func (c *Comparison) Verdict() error {
 	return nil
 }
 
+// print writes one row for each figure: this program, the other, and the ratios.
 func (c *Comparison) print(out printer) {
 	fmt.Fprintf(out.tables, "\nComparison: medians of %d rounds in turns, with the least and the greatest value\n", c.Rounds)
 	for _, p := range []struct {

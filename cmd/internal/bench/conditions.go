@@ -155,6 +155,7 @@ func (r *Conditions) summarize() {
 	}
 }
 
+// print writes one row for each condition.
 func (r *Conditions) print(out printer) {
 	fmt.Fprintf(out.tables, "\n%-42s %12s %12s %12s %12s\n",
 		fmt.Sprintf("Conditions: medians of %d rounds in turns", r.Rounds), "comments/s", "to the first", "alone, ms", "to the first")

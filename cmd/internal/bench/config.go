@@ -42,6 +42,7 @@ type Config struct {
 	Progress io.Writer // receives progress and the log of started servers; nil to discard them
 }
 
+// withDefaults replaces writers that are nil.
 func (c Config) withDefaults() Config {
 	if c.Tables == nil {
 		c.Tables = io.Discard

@@ -11,6 +11,7 @@ type eventFeeder struct {
 	parser *sse.Parser
 }
 
+// newEventFeeder returns a feeder at the beginning of a stream.
 func newEventFeeder(r *reader) *eventFeeder {
 	return &eventFeeder{r, sse.NewParser(maxEvent)}
 }

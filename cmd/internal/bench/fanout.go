@@ -152,6 +152,7 @@ func (p *readerPool) delivery(before usage, sent sent, seen observed) Delivery {
 	}
 }
 
+// print writes the table of the section: latency, connecting, memory and both loads.
 func (f *Fanout) print(out printer, c Config) {
 	t := out.table("Fan-out: %d readers of one post, by %s, events of %d bytes", f.Readers, f.Transport, eventBytes)
 	if f.Stopped > 0 {
@@ -169,6 +170,7 @@ func (f *Fanout) print(out printer, c Config) {
 	f.FlatOut.print(out, "flat out")
 }
 
+// print writes the lines about one load; how says which.
 func (d Delivery) print(out printer, how string) {
 	out.line("%s: %.0f deliveries/s: %d, of %d events in %.2f s, %d publishes failed", how, d.PerSecond, d.Deliveries, d.Messages, d.Seconds, d.Failed)
 	if d.Failed > 0 {

@@ -4,11 +4,13 @@ package bench
 // them. A name ends with its unit.
 type figures []figure
 
+// figure is one number with its name.
 type figure struct {
 	name  string
 	value float64
 }
 
+// add appends a figure.
 func (f *figures) add(name string, value float64) {
 	*f = append(*f, figure{name, value})
 }
@@ -65,12 +67,14 @@ func (r *Report) failed() (n int) {
 	return n
 }
 
+// addFigures adds medians. It leaves out the floor, which is no figure of the server.
 func (l *Latency) addFigures(f *figures) {
 	f.add("latency: POST answered, p50 ms", l.Post.P50)
 	f.add("latency: SSE reader has it, p50 ms", l.SSE.FromStart.P50)
 	f.add("latency: long-poll reader has it, p50 ms", l.Poll.FromStart.P50)
 }
 
+// addFigures adds the rate, the response times and the CPU time of one load.
 func (w Writes) addFigures(f *figures) {
 	prefix := "writes, " + countOf(w.Posts, "post") + ": "
 	f.add(prefix+"comments/s", w.PerSecond)
@@ -79,6 +83,7 @@ func (w Writes) addFigures(f *figures) {
 	f.addCost(prefix, w.Cost, "comment")
 }
 
+// addFigures adds the rate, the response times and the CPU time.
 func (l *Likes) addFigures(f *figures) {
 	f.add("likes: likes/s", l.PerSecond)
 	f.add("likes: PUT answered, p50 ms", l.Put.P50)
@@ -86,6 +91,7 @@ func (l *Likes) addFigures(f *figures) {
 	f.addCost("likes: ", l.Cost, "like")
 }
 
+// addFigures adds memory, and latency, rate and CPU time of both loads.
 func (f *Fanout) addFigures(to *figures) {
 	to.add("fanout: readers connected per second", f.Connect.PerSecond)
 	if f.Memory != nil {
@@ -98,12 +104,14 @@ func (f *Fanout) addFigures(to *figures) {
 	to.addCost("fanout, flat out: ", f.FlatOut.Cost, "delivery")
 }
 
+// addFigures adds the times from the cut, and the CPU time.
 func (s *Storm) addFigures(f *figures) {
 	f.add("storm: all readers reconnected, s", s.Reconnected)
 	f.add("storm: all readers caught up, s", s.CaughtUp)
 	f.addCost("storm: ", s.Delivery.Cost, "delivery")
 }
 
+// addFigures adds the time to open a stream, and the CPU time.
 func (c *Churn) addFigures(f *figures) {
 	f.add("churn: stream opened, p50 ms", c.Open.P50)
 	f.addCost("churn: ", c.Cost, "cycle")

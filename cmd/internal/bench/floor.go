@@ -143,6 +143,7 @@ func (m *floorMeter) timeNotify(ctx context.Context, sql string, args ...any) (t
 	}
 }
 
+// summary returns the figures, or nil if the database is not known.
 func (m *floorMeter) summary() *Floor {
 	if m == nil {
 		return nil

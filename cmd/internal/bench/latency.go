@@ -72,6 +72,7 @@ type latencyMeter struct {
 	done   atomic.Int64 // number of comments so far, for the progress
 }
 
+// openLatency connects the writer, both readers and, if the database is known, the meters.
 func (t *target) openLatency(ctx context.Context) (_ *latencyMeter, err error) {
 	m := &latencyMeter{target: t, post: t.post("latency", 0)}
 	defer func() {
@@ -95,6 +96,7 @@ func (t *target) openLatency(ctx context.Context) (_ *latencyMeter, err error) {
 	return m, err
 }
 
+// close ends everything that openLatency has opened.
 func (m *latencyMeter) close() {
 	if m.writer != nil {
 		m.writer.close()
@@ -127,6 +129,7 @@ func (m *latencyMeter) step(ctx context.Context, n int) error {
 	return m.rows.sample(ctx)
 }
 
+// result waits for comments that are still missing, and returns the figures.
 func (m *latencyMeter) result(ctx context.Context) (*Latency, error) {
 	l := &Latency{Comments: len(m.acked), SSE: m.sse.summary(), Poll: m.poll.summary(), Floor: m.floor.summary()}
 	sent := sent{acked: [][]int{m.acked}, failed: []int{0}, next: len(m.acked)}
@@ -155,6 +158,7 @@ func (m *latencyMeter) result(ctx context.Context) (*Latency, error) {
 	return l, nil
 }
 
+// print writes the table of the section.
 func (l *Latency) print(out printer) {
 	t := out.table("Latency, idle: %d comments, one after another", l.Comments)
 	t.times("POST answered", l.Post)
@@ -186,11 +190,13 @@ type timedReader struct {
 	fromAnswer []time.Duration
 }
 
+// arrival is an event that a timedReader has received.
 type arrival struct {
 	mark mark
 	at   time.Duration
 }
 
+// timedReader connects a reader of new comments of the post.
 func (t *target) timedReader(ctx context.Context, poll bool, post string) (*timedReader, error) {
 	f, err := t.connectReaders(ctx, readerSpec{poll: poll, event: "new-comment", posts: []string{post}, readers: 1})
 	if err != nil {
@@ -228,6 +234,7 @@ func (o *timedReader) await(ctx context.Context, n int, answered time.Duration) 
 	}
 }
 
+// summary returns the times of the comments that await has seen.
 func (o *timedReader) summary() Seen {
 	return Seen{summarize(o.fromStart), summarize(o.fromAnswer)}
 }

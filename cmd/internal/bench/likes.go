@@ -70,6 +70,7 @@ type likesMeter struct {
 	most     atomic.Int64 // highest count in a response
 }
 
+// openLikes signs the users' tokens, builds the requests and connects the writers.
 func (t *target) openLikes(ctx context.Context, likes, writers int) (_ *likesMeter, err error) {
 	m := &likesMeter{}
 	defer func() {
@@ -96,6 +97,7 @@ func (t *target) openLikes(ctx context.Context, likes, writers int) (_ *likesMet
 	return m, nil
 }
 
+// close closes the writers' connections.
 func (m *likesMeter) close() {
 	for _, conn := range m.conns {
 		conn.close()
@@ -130,6 +132,7 @@ func (m *likesMeter) like(ctx context.Context, worker, n int) error {
 	return nil
 }
 
+// print writes the table of the section.
 func (l *Likes) print(out printer) {
 	t := out.table("Likes: %d writers onto one post with %d readers, each like by another user", l.Writers, l.Seen.Viewers)
 	t.times("PUT answered", l.Put)

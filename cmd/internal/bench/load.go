@@ -105,6 +105,7 @@ func (l *load) merge(each []sent) sent {
 	return all
 }
 
+// ackedOf returns the numbers of the acknowledged events of a post.
 func (s sent) ackedOf(post int) []int { return s.acked[post] }
 
 // perPost returns how many events of the post a reader may receive: a write that failed
@@ -129,6 +130,7 @@ func (s sent) failure() string {
 	return s.firstErr.Error()
 }
 
+// seconds returns the time from the first event's start to the last response.
 func (s sent) seconds() float64 { return (s.end - s.begin).Seconds() }
 
 // perSecond returns the rate of the acknowledged events.

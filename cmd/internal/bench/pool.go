@@ -53,6 +53,7 @@ func (t *target) connectReaders(ctx context.Context, spec readerSpec) (*readerPo
 	return t.startReaders(ctx, readers)
 }
 
+// newReaders returns readers that are not connected. Each is another user.
 func (t *target) newReaders(spec readerSpec) ([]*reader, error) {
 	var how protocol = tidingsStream{}
 	if spec.poll {
@@ -151,6 +152,8 @@ func (p *readerPool) expected(sent sent) (all int64) {
 	return all
 }
 
+// complete returns whether each reader has received all events of its post. It is slower
+// than a look at received, which may count events of other posts.
 func (p *readerPool) complete(sent sent) bool {
 	for _, r := range p.readers {
 		if r.tally.total() < sent.perPost(r.post) {

@@ -18,6 +18,7 @@ type protocol interface {
 // tidingsStream is the event stream of Tidings. A reader is live with stream.ready.
 type tidingsStream struct{}
 
+// open implements [protocol]. The cursor goes into the query.
 func (tidingsStream) open(r *reader, conn *rawConn) (feeder, error) {
 	answer, err := conn.roundTrip(conn.dialer.get("/v1/events?"+r.query().Encode(), r.token, "text/event-stream", ""))
 	if err != nil {
@@ -29,6 +30,7 @@ func (tidingsStream) open(r *reader, conn *rawConn) (feeder, error) {
 // tidingsPoll is the long-poll of Tidings. A reader is live with its first response.
 type tidingsPoll struct{}
 
+// open implements [protocol]. The reader polls by itself.
 func (tidingsPoll) open(*reader, *rawConn) (feeder, error) { return nil, nil }
 
 // eventSource is the event stream of any server, requested as a browser's EventSource
@@ -37,6 +39,7 @@ type eventSource struct {
 	path string // with the query
 }
 
+// open implements [protocol]. The cursor goes into Last-Event-ID.
 func (e eventSource) open(r *reader, conn *rawConn) (feeder, error) {
 	answer, err := conn.roundTrip(conn.dialer.get(e.path, r.token, "text/event-stream", string(r.cursor)))
 	if err != nil {

@@ -86,6 +86,7 @@ func (r *reader) take(m mark, id []byte) {
 	}
 }
 
+// setCursor sets where the next connection resumes. It copies id.
 func (r *reader) setCursor(id []byte) { r.cursor = append(r.cursor[:0], id...) }
 
 // connect opens a connection and reads it to its end. It returns true at once if an

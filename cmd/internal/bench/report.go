@@ -84,6 +84,7 @@ func ThisMachine() Machine {
 	return Machine{System: runtime.GOOS + "/" + runtime.GOARCH, CPU: cpuModel(), Cores: runtime.NumCPU(), Go: runtime.Version()}
 }
 
+// machineOf describes this machine and the settings of the target's Postgres, if known.
 func machineOf(ctx context.Context, t *target) *Machine {
 	m := ThisMachine()
 	m.Postgres = databaseSetting(ctx, t.dsn, "server_version")
@@ -118,6 +119,7 @@ type sharedWriter struct {
 	to  io.Writer
 }
 
+// Write implements io.Writer for any goroutine.
 func (w sharedWriter) Write(b []byte) (int, error) {
 	w.one.Lock()
 	defer w.one.Unlock()

@@ -55,6 +55,7 @@ func (t *target) openRows(ctx context.Context) (_ *rowsMeter, err error) {
 	return m, m.write(ctx)
 }
 
+// close closes both connections. The comments stay in the database.
 func (m *rowsMeter) close() {
 	if m == nil {
 		return
@@ -119,6 +120,7 @@ func (m *rowsMeter) catchUp(ctx context.Context) error {
 	return err
 }
 
+// summary returns the figures, or nil if the database is not known.
 func (m *rowsMeter) summary() (*SameRows, error) {
 	if m == nil {
 		return nil, nil

@@ -106,6 +106,7 @@ type givenServer struct {
 	out printer
 }
 
+// withServer implements [serverProvider]. It starts nothing.
 func (f givenServer) withServer(ctx context.Context, fn func(*target) error) error {
 	t, err := newTarget(f.c.URL, f.c.Secret, f.out)
 	if err != nil {
@@ -117,4 +118,5 @@ func (f givenServer) withServer(ctx context.Context, fn func(*target) error) err
 	return fn(t)
 }
 
+// remove does nothing: the posts of the run stay on the server.
 func (givenServer) remove() error { return nil }

@@ -14,6 +14,7 @@ type socketIO struct {
 	path string // with the query
 }
 
+// open implements [protocol]: it upgrades the connection to WebSocket.
 func (s socketIO) open(r *reader, conn *rawConn) (feeder, error) {
 	request := "GET " + conn.dialer.base + s.path + " HTTP/1.1\r\nHost: " + conn.dialer.host +
 		"\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n" +
@@ -41,6 +42,7 @@ type socketFeeder struct {
 
 var errSocket = errors.New("the server closed the WebSocket or sent an unexpected packet")
 
+// feed implements [feeder]. The replies connect the namespace and answer pings.
 func (f *socketFeeder) feed(piece []byte) ([]byte, error) {
 	f.reply = f.reply[:0]
 	for len(piece) > 0 {

@@ -48,6 +48,7 @@ func percentile(sorted []time.Duration, p float64) time.Duration {
 	return sorted[min(max(rank, 1), len(sorted))-1]
 }
 
+// milliseconds returns d with fractions of a millisecond.
 func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
 // medianOf returns the median of at least one value: the mean of the two in the middle

@@ -135,6 +135,7 @@ func until(ctx context.Context, ok func() bool) error {
 	return nil
 }
 
+// print writes the table of the section.
 func (s *Storm) print(out printer, rate float64) {
 	t := out.table("Storm: %d readers of %s cut off at once, %g events/s", s.Readers, countOf(s.Posts, "post"), rate)
 	t.times("until each reader has an event, with the cut", s.Delivery.Latency)

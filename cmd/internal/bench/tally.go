@@ -54,6 +54,7 @@ func parsePosition(id []byte) position {
 	return position{epoch, number}
 }
 
+// after returns whether p is later in the log than q. A later epoch is later.
 func (p position) after(q position) bool {
 	return p.epoch > q.epoch || p.epoch == q.epoch && p.position > q.position
 }
@@ -67,6 +68,7 @@ type Faults struct {
 	Cuts       int64 `json:"cuts"` // connections that ended; their readers resumed
 }
 
+// any returns whether a promise was broken. Cuts break none.
 func (f Faults) any() bool { return f.Lost+f.Duplicated+f.Reordered > 0 }
 
 func (f *Faults) add(g Faults) {
@@ -131,6 +133,7 @@ func (t *tally) addLocked(i int) bool {
 	return true
 }
 
+// hasLocked returns bit i. t.mu is held.
 func (t *tally) hasLocked(i int) bool {
 	return i/64 < len(t.received) && t.received[i/64]&(1<<(i%64)) != 0
 }

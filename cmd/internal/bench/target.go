@@ -28,6 +28,7 @@ type target struct {
 	out             printer
 }
 
+// newTarget returns a target without a process and a database. It does not connect.
 func newTarget(url, secret string, out printer) (*target, error) {
 	c, err := client.New(url)
 	if err != nil {
@@ -42,6 +43,7 @@ func newTarget(url, secret string, out printer) (*target, error) {
 	}, nil
 }
 
+// close closes idle connections of the target's HTTP client.
 func (t *target) close() { t.client.CloseIdleConnections() }
 
 // now returns the time since the target was made. Readers and writers share this clock.

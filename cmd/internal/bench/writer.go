@@ -30,6 +30,7 @@ func (t *target) commentWriter(ctx context.Context, n int, post string) (*commen
 		t.dialer.base, post, t.dialer.host, token)}, nil
 }
 
+// close closes the connection.
 func (w *commentWriter) close() { w.conn.close() }
 
 // comment writes a comment that carries the mark, and returns when the server has

@@ -73,6 +73,7 @@ func (c Config) writeTo(ctx context.Context, t *target, count, readers int) (w W
 	}, nil
 }
 
+// print writes the table of one load.
 func (w Writes) print(out printer) {
 	t := out.table("Writes: %d writers onto %s, %d SSE readers in all", w.Writers, countOf(w.Posts, "post"), w.Readers)
 	t.times("POST answered", w.Post)
