@@ -25,39 +25,40 @@ const (
 // A cell is one measurement, which is made of each peer.
 type cell struct {
 	name     string
-	about    string // description, for the page
-	readers  int
-	topics   int
+	about    string   // description, for the page
+	readers  int      // readers connected to each server
+	topics   int      // streams that readers and events are spread over
 	figures  []string // names of the figures that the page shows
 	compared []string // names of the figures whose ratios the page shows
 	peers    []string // names of the peers to measure; nil for all
-	run      func(context.Context, cell, peerServer) (figures, error)
+	// run measures one server, which has just started.
+	run func(context.Context, cell, peerServer) (figures, error)
 }
 
 // figures are the numbers of one measurement, by the names that the page shows.
 type figures map[string]float64
 
-// Names of figures.
+// Names of figures, with their units. A delivery is one event that one reader receives.
 const (
-	serverEach = "server µs/delivery"
-	clientEach = "client µs/delivery"
-	databaseMs = "Postgres µs/delivery"
-	p50        = "p50 ms"
-	p99        = "p99 ms"
-	rate       = "deliveries/s"
-	idle       = "KB/idle reader"
-	connect    = "connects/s"
-	back       = "all reconnected, s"
-	caughtUp   = "all caught up, s"
-	lost       = "lost"
-	duplicated = "duplicated"
-	reordered  = "reordered"
+	serverEach   = "server µs/delivery"   // CPU time of the server's processes
+	clientEach   = "client µs/delivery"   // CPU time of this process
+	databaseEach = "Postgres µs/delivery" // CPU time of Tidings' Postgres
+	p50          = "p50 ms"               // latency, from before the publish to a reader's read
+	p99          = "p99 ms"
+	rate         = "deliveries/s"
+	idle         = "KB/idle reader" // resident memory that connecting the readers has added
+	connect      = "connects/s"
+	back         = "all reconnected, s" // from the reset of all connections
+	caughtUp     = "all caught up, s"   // from the reset until all earlier events have arrived
+	lost         = "lost"               // acknowledged events that did not arrive, over all readers
+	duplicated   = "duplicated"
+	reordered    = "reordered"
 )
 
 // cells returns all measurements, with the number of readers multiplied by scale.
 func cells(scale float64) []cell {
 	n := func(readers int) int { return max(1, int(float64(readers)*scale)) }
-	paced := []string{serverEach, clientEach, databaseMs, p50, p99}
+	paced := []string{serverEach, clientEach, databaseEach, p50, p99}
 	return []cell{
 		{
 			name: "Paced, 1,000 readers", about: "One event at a time.",
@@ -159,7 +160,7 @@ func figuresOf(d bench.Delivery, err error) (figures, error) {
 		p50: d.Latency.P50, p99: d.Latency.P99, rate: d.PerSecond,
 		lost: float64(d.Faults.Lost), duplicated: float64(d.Faults.Duplicated), reordered: float64(d.Faults.Reordered),
 	}
-	for name, cpu := range map[string]*bench.CPU{serverEach: d.Cost.Server, clientEach: d.Cost.Client, databaseMs: d.Cost.Postgres} {
+	for name, cpu := range map[string]*bench.CPU{serverEach: d.Cost.Server, clientEach: d.Cost.Client, databaseEach: d.Cost.Postgres} {
 		if cpu != nil {
 			f[name] = cpu.MicrosEach
 		}

@@ -18,17 +18,19 @@ import (
 // A floorServer does the least work that delivers an event: nearly all of its CPU time is
 // the kernel's. It has one thread and one loop, and serves nothing but the benchmark.
 type floorServer struct {
-	epoll    int
-	socket   int
-	readers  []int       // file descriptors of the readers, in no order
-	index    map[int]int // of each file descriptor in readers
-	requests map[int][]byte
-	events   int // number of published events
+	epoll    int            // file descriptor
+	socket   int            // file descriptor that accepts connections
+	readers  []int          // file descriptors of the readers, in no order
+	index    map[int]int    // of each file descriptor in readers
+	requests map[int][]byte // incomplete requests by file descriptor
+	events   int            // number of published events
 }
 
+// floorHead is the response to each GET. Each event follows as one chunk.
 const floorHead = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
 
-// serveFloor serves until ctx ends.
+// serveFloor serves on addr, an IPv4 address with a port, until ctx ends. Any GET opens an
+// event stream, whatever its path, and any POST publishes its body to all streams.
 func serveFloor(ctx context.Context, addr string) error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()

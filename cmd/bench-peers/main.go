@@ -10,6 +10,7 @@ import (
 	"github.com/alecthomas/kong"
 )
 
+// cli has the commands; kong parses their flags.
 type cli struct {
 	Run   runCommand   `cmd:"" default:"withargs" help:"Measure all peers and write the page."`
 	Floor floorCommand `cmd:"" help:"Run the program that only writes, the floor."`
@@ -22,6 +23,7 @@ type floorCommand struct {
 
 func (c *floorCommand) Run(ctx context.Context) error { return serveFloor(ctx, c.Addr) }
 
+// main runs one command. The exit status is 1 if it fails.
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()

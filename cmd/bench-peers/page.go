@@ -15,17 +15,18 @@ import (
 // A page is the report of a run.
 type page struct {
 	began   time.Time
-	machine bench.Machine
+	machine bench.Machine // without Postgres, which tidings.about describes
 	rounds  int
-	scale   float64
+	scale   float64     // factor for the readers; the page is a trial if it is not 1
 	peers   []described // in the order of the tables; the first is compared with the others
-	cells   []cell
-	rows    []row
+	cells   []cell      // in the order of the tables
+	rows    []row       // in the order of measurement
 }
 
 // described is a peer's name and the result of its about method.
 type described struct{ name, about string }
 
+// pageHead is the beginning of the page. The date and the peers follow it.
 const pageHead = `# Benchmarks
 
 <!-- Written by "make bench-peers": change cmd/bench-peers, not this page. -->
@@ -38,6 +39,7 @@ this machine's package manager and npm, and takes some minutes):
 
 `
 
+// pageHow explains the figures. It is a format, for the number of rounds.
 const pageHow = `
 - Each server has just started and is the only one that runs. The peers are measured one
   after another for each cell, in %s. The tables show medians over the rounds. A ratio is
@@ -137,7 +139,7 @@ func (p page) growth(b *strings.Builder) {
 // raw writes all rows as they were measured.
 func (p page) raw(b *strings.Builder) {
 	b.WriteString("\n## Raw rows\n\n")
-	names := []string{serverEach, clientEach, databaseMs, p50, p99, rate, idle, connect, back, caughtUp, lost, duplicated, reordered}
+	names := []string{serverEach, clientEach, databaseEach, p50, p99, rate, idle, connect, back, caughtUp, lost, duplicated, reordered}
 	rowOf(b, append([]string{"cell", "round", "server"}, names...))
 	rowOf(b, append([]string{"---", "--:", "---"}, slices.Repeat([]string{"--:"}, len(names))...))
 	for _, r := range p.rows {

@@ -24,14 +24,15 @@ type runCommand struct {
 
 // A row has the figures of one cell for one peer in one round.
 type row struct {
-	round   int
-	cell    string
-	peer    string
+	round   int    // from 1
+	cell    string // its name
+	peer    string // its name
 	readers int
-	figures figures
+	figures figures // those that are known: CPU time and memory need /proc
 }
 
-// Run measures all cells and then writes the page.
+// Run measures all cells and then writes the page. It returns the first error of a peer:
+// a page without one of the figures would not be comparable with earlier pages.
 func (c *runCommand) Run(ctx context.Context) (err error) {
 	if c.Rounds < 1 || c.Scale <= 0 {
 		return errors.New("--rounds and --scale must be greater than 0")
