@@ -129,15 +129,15 @@ func (c Config) takeTurns(ctx context.Context, settings []setting, targets []*ta
 
 // alone returns the median time of comments that are written one after another.
 func (c Config) alone(ctx context.Context, t *target) (ms float64, err error) {
-	author, err := t.commentWriter(ctx, 0, t.post("alone", 0))
+	writer, err := t.commentWriter(ctx, 0, t.post("alone", 0))
 	if err != nil {
 		return 0, err
 	}
-	defer author.close()
+	defer writer.close()
 	took := make([]time.Duration, max(1, c.Comments/conditionRounds))
 	for i := range took {
 		begin := t.now()
-		if err := author.comment(ctx, mark{i, begin}); err != nil {
+		if err := writer.comment(ctx, mark{i, begin}); err != nil {
 			return 0, err
 		}
 		took[i] = t.now() - begin

@@ -41,12 +41,12 @@ func (c Config) writeTo(ctx context.Context, t *target, count, readers int) (w W
 	for i := range posts {
 		posts[i] = t.post(fmt.Sprintf("writes%d", count), i)
 	}
-	authors := make([]*commentWriter, c.Publishers)
-	for i := range authors {
-		if authors[i], err = t.commentWriter(ctx, i, posts[i%len(posts)]); err != nil {
+	writers := make([]*commentWriter, c.Publishers)
+	for i := range writers {
+		if writers[i], err = t.commentWriter(ctx, i, posts[i%len(posts)]); err != nil {
 			return w, err
 		}
-		defer authors[i].close()
+		defer writers[i].close()
 	}
 	pool, err := t.connectReaders(ctx, readerSpec{event: "new-comment", posts: posts, readers: readers})
 	if err != nil {
@@ -57,7 +57,7 @@ func (c Config) writeTo(ctx context.Context, t *target, count, readers int) (w W
 	sent, seen, err := pool.measure(ctx, "writes", &load{
 		workers: c.Publishers, posts: count, more: forDuration(c.Duration), now: t.now,
 		send: func(ctx context.Context, worker, n int) error {
-			return authors[worker].comment(ctx, mark{n, t.now()})
+			return writers[worker].comment(ctx, mark{n, t.now()})
 		},
 	})
 	if err != nil {
