@@ -16,8 +16,8 @@ type serverFlags struct {
 	JWTPublicKey   string        `name:"jwt-public-key" env:"TIDINGS_JWT_PUBLIC_KEY" help:"Public key of your tokens, as PEM: RSA (RS256), P-256 (ES256) or Ed25519 (EdDSA). Default: none."`
 	JWTIssuer      string        `name:"jwt-issuer" env:"TIDINGS_JWT_ISSUER" help:"Required claim iss of tokens. Default: any."`
 	JWTAudience    string        `name:"jwt-audience" env:"TIDINGS_JWT_AUDIENCE" help:"Required claim aud of tokens. Default: any."`
-	AllowedOrigins []string      `env:"TIDINGS_ALLOWED_ORIGINS" placeholder:"ORIGIN,…" help:"Origins (scheme://host[:port]) of the pages that may call the API from a browser. The server's own origin is always allowed. Default: no others."`
-	PublicKinds    []string      `env:"TIDINGS_PUBLIC_KINDS" placeholder:"KIND,…" help:"Kinds of topics that anyone may read, in addition to post. Default: no others."`
+	AllowedOrigins []string      `env:"TIDINGS_ALLOWED_ORIGINS" placeholder:"ORIGIN" help:"Origins (scheme://host[:port]) of the pages that may call the API from a browser. The server's own origin is always allowed. Default: no others."`
+	PublicKinds    []string      `env:"TIDINGS_PUBLIC_KINDS" placeholder:"KIND" help:"Kinds of topics that anyone may read, in addition to post. Default: no others."`
 	AutoPosts      bool          `env:"TIDINGS_AUTO_POSTS" default:"true" negatable:"" help:"Create a post that does not exist when it gets its first comment or like."`
 	GroupCommit    string        `env:"TIDINGS_GROUP_COMMIT" default:"on" enum:"on,off" help:"Commit comments and likes that arrive at the same time in one transaction: ${enum}. Turn it off only to measure."`
 	Retention      time.Duration `env:"TIDINGS_RETENTION" default:"72h" help:"Time that events are kept, at least 15m. A reader that was away for longer gets a stream.gap event."`

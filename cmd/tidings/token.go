@@ -17,7 +17,7 @@ type tokenCommand struct {
 	Sub     string        `required:"" help:"Id of the user in your site."`
 	Name    string        `help:"Name of the user that others see. Default: the id."`
 	Picture string        `help:"URL of the user's avatar. Default: none."`
-	Role    []string      `placeholder:"ROLE,…" help:"Roles of the user: service, admin or moderator. Default: none."`
+	Role    []string      `placeholder:"ROLE" help:"Roles of the user: service, admin or moderator. Default: none."`
 	TTL     time.Duration `name:"ttl" default:"24h" help:"Time until the token expires."`
 	Secret  string        `env:"TIDINGS_JWT_SECRET" help:"Secret that signs the token (HS256). Default: the secret of 'tidings dev' in --dir."`
 	Dir     string        `default:".tidings" type:"path" help:"Folder of 'tidings dev'."`

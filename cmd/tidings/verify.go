@@ -26,7 +26,7 @@ type verifyCommand struct {
 	Chaos       bool          `help:"Start a Postgres and three instances, and inject faults while readers and writers use them."`
 	Burst       int           `default:"100000" help:"Number of events in a burst, with --chaos."`
 	Dir         string        `type:"path" help:"Folder that keeps the data and the logs of the instances, with --chaos. Default: a temporary folder, which stays only if there were faults."`
-	Fault       []string      `placeholder:"KIND,…" help:"Kinds of faults to inject, with --chaos. An unknown kind prints the list. Default: all kinds."`
+	Fault       []string      `placeholder:"KIND" help:"Kinds of faults to inject, with --chaos. An unknown kind prints the list. Default: all kinds."`
 	JSON        bool          `name:"json" help:"Print the report as JSON."`
 
 	until func(verify.Activity) bool // ends the writing early; set by tests
