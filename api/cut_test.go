@@ -12,7 +12,7 @@ import (
 	"github.com/tidings-live/tidings/stream/streamtest"
 )
 
-// However a reader leaves, its request ends and its subscription is gone.
+// However a client leaves, its request ends and its subscription is removed.
 func TestReaderLeaves(t *testing.T) {
 	t.Parallel()
 	inEveryWay(t, readerLeaves)
@@ -39,12 +39,12 @@ func readerLeaves(t *testing.T, way func(*setup)) {
 			r.idle(t)
 		})
 	}
-	t.Run("InCrowds", func(t *testing.T) {
+	t.Run("InLargeNumbers", func(t *testing.T) {
 		t.Parallel()
 		r := newRig(t, way, heartbeat(beat))
-		const crowd = 40
+		const many = 40
 		var all []*wire
-		for i := range crowd {
+		for i := range many {
 			w := r.dial(t)
 			w.ask(fmt.Sprintf("GET /v1/events?topic=room:%d HTTP/1.1", i))
 			all = append(all, w)
@@ -69,12 +69,13 @@ func readerLeaves(t *testing.T, way func(*setup)) {
 		streamtest.Must(t, w.Close())
 		r.idle(t)
 		if log := r.logs.String(); strings.Contains(log, "level=ERROR") {
-			t.Errorf("a reader who left is logged as an error: %s", log)
+			t.Errorf("a client that left is logged as an error: %s", log)
 		}
 	})
 }
 
-// Silence would read as success: who closed its own half alone is told.
+// A client that closes only its half of the connection gets an answer: an empty response
+// would look like success.
 func TestAHalfClosedRequestIsNotSilentlyDone(t *testing.T) {
 	t.Parallel()
 	inEveryWay(t, aHalfClosedRequestIsNotSilentlyDone)
@@ -92,7 +93,7 @@ func aHalfClosedRequestIsNotSilentlyDone(t *testing.T, way func(*setup)) {
 	}
 }
 
-// A reader that stops reading is cut, and hurts nobody else.
+// A client that stops reading is cut, and the others get everything.
 func TestStoppedReaderIsCut(t *testing.T) {
 	t.Parallel()
 	inEveryWay(t, stoppedReaderIsCut)
@@ -154,7 +155,7 @@ func TestStoppedReaderOverHTTP2IsCountedAsStalled(t *testing.T) {
 	})
 }
 
-// A dead peer is found by the kernel, whatever the heartbeats do.
+// The kernel finds a dead peer, whatever the heartbeats do.
 func TestAcceptedSocketsAreTuned(t *testing.T) {
 	t.Parallel()
 

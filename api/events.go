@@ -19,8 +19,10 @@ import (
 	"github.com/tidings-live/tidings/stream"
 )
 
-// events answers with an event stream (HTML standard 9.2): stream.ready at once,
-// then everything of the topics from the cursor on.
+// events answers with an event stream (HTML standard, section 9.2): stream.ready at once,
+// then the events of the topics after the cursor. Errors that a limit causes go through
+// turnAway, because an EventSource closes for good at any status but 200. HEAD opens
+// nothing.
 func (s *Server) events(c echo.Context) error {
 	if !acceptsEventStream(c.Request()) {
 		return problemNotAcceptable.with("this is text/event-stream; /v1/poll gives the same events as JSON")
@@ -57,8 +59,9 @@ func (s *Server) events(c echo.Context) error {
 	return s.stream(c, feed)
 }
 
-// feedConfig is what the reader asked for. A ticket is used up: its stream cannot
-// simply be opened again, so it has no age and lasts as long as the token.
+// feedConfig is the configuration of the stream that the client asked for. A stream with a
+// ticket has no maximum age: the ticket is used up, so the client cannot open the stream
+// again. Such a stream ends with the token that the ticket was made for.
 func (s *Server) feedConfig(c echo.Context, r reading, style stream.Style, slot *limit.Slot) stream.FeedConfig {
 	cfg := stream.FeedConfig{Topics: r.topics, Start: r.start, Style: style, Heartbeat: s.heartbeat, MaxAge: s.maxAge, Expires: r.who.End(auth.Reading)}
 	if r.ticket != "" {
@@ -73,7 +76,8 @@ func (s *Server) feedConfig(c echo.Context, r reading, style stream.Style, slot 
 	return cfg
 }
 
-// stream gives the feed to the hub, or writes it in this goroutine where it must.
+// stream gives the feed to the hub if the connection can be taken over. Otherwise it writes
+// the feed in this goroutine until the feed ends.
 func (s *Server) stream(c echo.Context, feed *stream.Feed) error {
 	conn, reusable, err := takeOver(c)
 	if err != nil {
@@ -103,12 +107,13 @@ func (s *Server) stream(c echo.Context, feed *stream.Feed) error {
 	return nil
 }
 
-// eventStreamRanges are the media ranges that include our type, the vaguest first.
+// eventStreamRanges are the media ranges that include text/event-stream, the least specific
+// first.
 var eventStreamRanges = []string{"*/*", "text/*", "text/event-stream"}
 
-// acceptsEventStream reads Accept (RFC 9110 section 12.5.1) as far as it matters
-// here: whether the closest of its ranges that include our type, wherever it stands,
-// has a weight above nothing.
+// acceptsEventStream reports whether the Accept header (RFC 9110 section 12.5.1) includes
+// text/event-stream: the most specific range that matches has a weight above 0, or there
+// is no header.
 func acceptsEventStream(r *http.Request) bool {
 	accept := strings.Join(r.Header.Values(echo.HeaderAccept), ",")
 	if strings.TrimSpace(accept) == "" {
@@ -124,8 +129,8 @@ func acceptsEventStream(r *http.Request) bool {
 	return accepted
 }
 
-// weighty reports whether the q among the parameters is above nothing. Without one,
-// or one that can be read, it is 1.
+// weighty reports whether the weight q among the parameters is above 0. It is 1 if q is
+// absent or no number.
 func weighty(parameters string) bool {
 	for parameter := range strings.SplitSeq(parameters, ";") {
 		name, value, _ := strings.Cut(parameter, "=")
@@ -137,6 +142,7 @@ func weighty(parameters string) bool {
 	return true
 }
 
+// parseStyle reads the parameters envelope, padding and heartbeat.
 func parseStyle(r reading) (st stream.Style, err error) {
 	if st.Enveloped, err = flag(r.values, "envelope"); err != nil {
 		return st, err

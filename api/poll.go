@@ -19,15 +19,17 @@ import (
 )
 
 const (
-	defaultWait = 25 // seconds; below the smallest first-byte timeout of usual proxies
-	mostWait    = 55
+	// defaultWait is below the smallest usual first-byte timeout of proxies, 30 s.
+	defaultWait = 25 // seconds
+	mostWait    = 55 // seconds
 
-	defaultPollLimit = 100
-	mostPollLimit    = 1000
+	defaultPollLimit = 100  // events
+	mostPollLimit    = 1000 // events
 )
 
-// poll answers with the events after the cursor as soon as there are some, else when
-// the wait is over. It keeps nothing between calls: the next cursor acknowledges.
+// poll answers with the events after the cursor as soon as there are some, or with none
+// when the wait is over. A poll from now and HEAD do not wait. The server keeps nothing
+// between polls: the cursor of the next poll acknowledges the events of this one.
 func (s *Server) poll(c echo.Context) error {
 	r, err := s.reading(c)
 	if err != nil {
@@ -63,8 +65,9 @@ func (s *Server) poll(c echo.Context) error {
 	return s.answerPoll(c, poll)
 }
 
-// answerPoll answers a poll at once, in this goroutine, or has the hub wait and answer
-// where the connection can be taken over.
+// answerPoll answers a poll that has its answer in this goroutine. A poll that has to wait
+// is given to the hub if the connection can be taken over; the handler then returns, and a
+// worker of the hub calls encode when the wait is over.
 func (s *Server) answerPoll(c echo.Context, poll *stream.LongPoll) error {
 	if poll.Ready(c.Request().Context()) {
 		return s.runPoll(c, poll)
@@ -94,7 +97,8 @@ func (s *Server) answerPoll(c echo.Context, poll *stream.LongPoll) error {
 	return nil
 }
 
-// runPoll waits, if it must, and answers in this goroutine.
+// runPoll waits if the poll has no answer yet, and answers in this goroutine. It returns
+// context.Canceled if the client left before, so that the request is counted as such.
 func (s *Server) runPoll(c echo.Context, poll *stream.LongPoll) error {
 	var left error
 	encode := func(result stream.PollResult) []byte {
@@ -112,7 +116,7 @@ func (s *Server) runPoll(c echo.Context, poll *stream.LongPoll) error {
 	return errors.Join(poll.Run(c.Request().Context(), encode, write), left)
 }
 
-// deadline is when a wait is over: nothing is read past the token's end.
+// deadline is the end of a wait. A wait ends with the token at the latest.
 func deadline(wait time.Duration, who auth.Identity) time.Time {
 	at := time.Now().Add(wait)
 	if end := who.End(auth.Reading); !end.IsZero() && end.Before(at) {
@@ -121,8 +125,9 @@ func deadline(wait time.Duration, who auth.Identity) time.Time {
 	return at
 }
 
-// pollWait reads wait, or Prefer: wait=N (RFC 7240). Up to a tenth of it is random,
-// so that readers that began together don't return together.
+// pollWait reads the parameter wait, or Prefer: wait=N (RFC 7240), in seconds. It is made
+// shorter by up to a tenth at random, so that clients that began together do not return
+// together.
 func pollWait(c echo.Context, r reading) (time.Duration, error) {
 	seconds, err := number(r.values, "wait", -1, 0, math.MaxInt32)
 	if err != nil {
@@ -139,12 +144,12 @@ func pollWait(c echo.Context, r reading) (time.Duration, error) {
 	return wait - time.Duration(rand.Float64()*float64(wait)/10), nil
 }
 
-// preferredWait finds wait=N among the preferences, and ignores what it cannot read,
-// as it may with preferences.
+// preferredWait finds wait=N among the preferences. It ignores preferences that it cannot
+// read, as RFC 7240 demands.
 func preferredWait(c echo.Context) (int, bool) {
 	preferences := strings.Join(c.Request().Header.Values("Prefer"), ",")
 	for preference := range strings.SplitSeq(preferences, ",") {
-		preference, _, _ = strings.Cut(preference, ";") // its parameters
+		preference, _, _ = strings.Cut(preference, ";") // without its parameters
 		name, value, _ := strings.Cut(preference, "=")
 		if !strings.EqualFold(strings.TrimSpace(name), "wait") {
 			continue

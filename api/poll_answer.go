@@ -12,16 +12,18 @@ import (
 	"github.com/tidings-live/tidings/stream"
 )
 
-// mostPollBytes bounds the events of one answer, but for the first with a cursor and the
-// ephemeral events before it.
+// mostPollBytes bounds the events of one answer. The first event with a cursor, and the
+// ephemeral events before it, are always part of the answer.
 const mostPollBytes = 1 << 20
 
+// A pollJSON is the body of the answer to a poll.
 type pollJSON struct {
 	Events []pollEventJSON `json:"events"`
 	Cursor stream.Cursor   `json:"cursor"`
 	More   bool            `json:"more"` // poll again at once
 }
 
+// A pollEventJSON is one event of a pollJSON.
 type pollEventJSON struct {
 	ID    string       `json:"id,omitempty"` // absent from ephemeral events
 	Event stream.Name  `json:"event"`

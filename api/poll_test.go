@@ -13,7 +13,7 @@ import (
 	"github.com/tidings-live/tidings/stream/streamtest"
 )
 
-// A polled answer as clients read it.
+// A polled answer, parsed as a client does.
 type polled struct {
 	answer
 	Events []struct {
@@ -26,7 +26,7 @@ type polled struct {
 	More   bool
 }
 
-// poll polls, and checks what every answer has.
+// poll polls, and checks the fields that every answer has.
 func (r *rig) poll(t testing.TB, query string, edits ...edit) polled {
 	t.Helper()
 	p := polled{answer: r.do(t, "GET", "/v1/poll?"+query, edits...)}
@@ -42,7 +42,7 @@ func (r *rig) poll(t testing.TB, query string, edits ...edit) polled {
 	return p
 }
 
-// later polls, and returns once the poll waits.
+// later begins a poll and returns when it waits. The channel gets the answer.
 func (r *rig) later(t *testing.T, query string, edits ...edit) chan polled {
 	t.Helper()
 	done := make(chan polled, 1)
@@ -157,19 +157,19 @@ func pollWakes(t *testing.T, way func(*setup)) {
 	if len(got.Events) != 1 || string(got.Events[0].Data) != "1" || *got.Events[0].ID != r.head(t) || got.Cursor != r.head(t) {
 		t.Errorf("%+v", got)
 	}
-	// The same cursor, the same events: nothing was used up.
+	// The same cursor gives the same events.
 	again := r.poll(t, "topic=room:1&cursor="+start)
 	streamtest.Want(t, "cursor", again.Cursor, got.Cursor)
 	streamtest.Want(t, "events", len(again.Events), 1)
 }
 
-// Ephemeral events are in a poll only when they happen while it waits.
-func TestPollTellsOfTyping(t *testing.T) {
+// A poll gets ephemeral events only if they happen while it waits.
+func TestPollGetsTyping(t *testing.T) {
 	t.Parallel()
-	inEveryWay(t, pollTellsOfTyping)
+	inEveryWay(t, pollGetsTyping)
 }
 
-func pollTellsOfTyping(t *testing.T, way func(*setup)) {
+func pollGetsTyping(t *testing.T, way func(*setup)) {
 	r := newRig(t, way)
 
 	start := r.head(t)

@@ -12,7 +12,7 @@ import (
 
 func newRecorder() *httptest.ResponseRecorder { return httptest.NewRecorder() }
 
-// X42: malformed is refused, too much is too much.
+// Parameters that are no numbers, or out of bounds, are refused.
 func TestPollParameters(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
@@ -23,7 +23,7 @@ func TestPollParameters(t *testing.T) {
 	for _, value := range []string{"0", "-1", "1001", "1e9", "1000000000", "1.5", "NaN", "", "%2B1", "2&limit=1"} {
 		r.do(t, "GET", "/v1/poll?topic=room:1&limit="+value).isProblem(t, 400, "malformed")
 	}
-	for _, query := range []string{"wait=0", "wait=55", "wait=56", "wait=1000000", "limit=1", "limit=1000"} { // all answer at once: from now
+	for _, query := range []string{"wait=0", "wait=55", "wait=56", "wait=1000000", "limit=1", "limit=1000"} { // all answer at once, because they begin now
 		streamtest.Want(t, "events", len(r.poll(t, "topic=room:1&"+query).Events), 0)
 	}
 }
@@ -47,7 +47,7 @@ func TestPollWait(t *testing.T) {
 		{"", []string{"wait=0"}, 0, "wait=0"},
 		{"", []string{"respond-async, wait=7"}, 7, "wait=7"},
 		{"", []string{"respond-async", "Wait = 7;x=y"}, 7, "wait=7"},
-		{"wait=10", []string{"wait=7"}, 10, ""}, // the query wins
+		{"wait=10", []string{"wait=7"}, 10, ""}, // the query has precedence
 		{"", []string{"wait"}, 25, ""},
 		{"", []string{"wait="}, 25, ""},
 		{"", []string{"wait=-1"}, 25, ""},
@@ -79,7 +79,7 @@ func TestPollWait(t *testing.T) {
 	}
 }
 
-// Nothing is read past the token's end, however long the wait.
+// A poll ends with its token, however long it may wait.
 func TestPollEndsWithItsToken(t *testing.T) {
 	t.Parallel()
 	inEveryWay(t, pollEndsWithItsToken)
@@ -96,7 +96,7 @@ func pollEndsWithItsToken(t *testing.T, way func(*setup)) {
 	}
 }
 
-// A server that stops lets its readers go, to ask another one from the same place.
+// A server that stops answers its polls, and their clients go on at another server.
 func TestPollWhileDraining(t *testing.T) {
 	t.Parallel()
 	inEveryWay(t, pollWhileDraining)

@@ -14,18 +14,20 @@ import (
 // connection was taken over, sent as a message of its own.
 type reply struct {
 	status int
-	header http.Header // besides the fields that every answer has
+	header http.Header // without the fields that every answer has
 	body   []byte
 }
 
-// A requestLine is what an answer needs of its request after the handler has returned.
+// A requestLine is the part of a request that its answer and the log need. It remains valid
+// after the handler has returned.
 type requestLine struct {
 	method string
 	path   string // as the client sent it
-	id     string // of the log and X-Request-Id
-	minor  int    // HTTP/1.minor
+	id     string // X-Request-Id
+	minor  int    // the minor version of HTTP/1
 }
 
+// lineOf returns the request line of a request.
 func lineOf(c echo.Context) requestLine {
 	r := c.Request()
 	return requestLine{r.Method, r.URL.EscapedPath(), c.Response().Header().Get(echo.HeaderXRequestID), r.ProtoMinor}
@@ -38,8 +40,8 @@ func (r reply) writeHead(w http.ResponseWriter) {
 	w.WriteHeader(r.status)
 }
 
-// message returns the status line, the header and the body. common has the fields that
-// every answer has; it is changed.
+// message returns a whole HTTP/1 message. common has the fields that every answer has;
+// message adds the fields of this answer to it.
 func (r reply) message(minor int, common http.Header) []byte {
 	maps.Copy(common, r.header)
 	common.Set(echo.HeaderContentLength, strconv.Itoa(len(r.body)))

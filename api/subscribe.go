@@ -12,26 +12,28 @@ import (
 	"github.com/tidings-live/tidings/stream"
 )
 
-// maxCursorBytes bounds what is looked at as a cursor.
+// maxCursorBytes is the longest text that is parsed as a cursor.
 const maxCursorBytes = 256
 
-// maxReaderBody bounds the body that some clients send where none is wanted.
+// maxReaderBody is the longest request body that a stream or poll accepts. Some clients
+// send one, although it has no meaning.
 const maxReaderBody = 1 << 10
 
-// A reading is what a reader asked for, on either transport.
+// A reading is the parsed and authorized request for a stream or a poll.
 type reading struct {
 	topics []stream.Topic
 	start  stream.Start
 	who    auth.Identity
-	ticket string // by which who is known; "" for a token, or nobody
+	ticket string // the ticket that named the identity; empty without one
 	values url.Values
 }
 
-// reading parses and authorizes: the same on either transport.
+// reading parses and authorizes a request for a stream or a poll.
 func (s *Server) reading(c echo.Context) (reading, error) {
-	// Nothing is done with a body, but net/http notices nobody leave before it has ended.
+	// The body is not used. But net/http notices that a client has left only after the end
+	// of the body.
 	if _, err := io.Copy(io.Discard, http.MaxBytesReader(c.Response().Writer, c.Request().Body, maxReaderBody)); err != nil {
-		return reading{}, problemMalformed.with("a body came that did not end, or was not wanted")
+		return reading{}, problemMalformed.with("the request has a body that is too long or does not end")
 	}
 	values := query(c)
 	r := reading{who: identity(c), values: values}
@@ -44,7 +46,7 @@ func (s *Server) reading(c echo.Context) (reading, error) {
 		return reading{}, err
 	}
 	if secret != "" {
-		if err := s.room(); err != nil { // before anything is looked up
+		if err := s.room(); err != nil { // before the ticket is looked up in the database
 			return reading{}, err
 		}
 		r.ticket = secret
@@ -61,8 +63,9 @@ func (s *Server) reading(c echo.Context) (reading, error) {
 	return r, err
 }
 
-// start finds the cursor. The header wins: a browser that reconnects still has the
-// old one in its URL. An empty header is none (HTML standard 9.2.4).
+// start finds the cursor of a request. The header Last-Event-ID has precedence: the URL of a
+// browser that reconnects still has the old cursor. An empty header counts as none (HTML
+// standard, section 9.2.4).
 func start(c echo.Context, values url.Values) (stream.Start, error) {
 	headers := c.Request().Header.Values("Last-Event-ID")
 	if len(headers) > 1 {
@@ -83,6 +86,7 @@ func start(c echo.Context, values url.Values) (stream.Start, error) {
 	return stream.Now, nil
 }
 
+// parseStart parses a cursor, now or earliest.
 func parseStart(text string) (stream.Start, error) {
 	if len(text) > maxCursorBytes {
 		return stream.Start{}, problemCursor.with(fmt.Sprintf("it has more than %d bytes", maxCursorBytes))

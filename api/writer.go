@@ -8,21 +8,21 @@ import (
 	"time"
 )
 
-// A streamWriter writes whole blocks and flushes each.
+// A streamWriter writes to a response that cannot be taken over. It flushes each write.
 type streamWriter struct {
 	w        http.ResponseWriter
 	ctl      *http.ResponseController
-	patience time.Duration // with one write: a reader who takes longer is cut, and resumes from its cursor
+	patience time.Duration // how long one write may take; the client is cut after that
 }
 
-// newStreamWriter takes the innermost writer: Echo's hides the error of a flush to a
-// dead client.
+// newStreamWriter returns a writer for w, which must be the innermost writer: that of Echo
+// hides the error of a flush to a client that is gone.
 func newStreamWriter(w http.ResponseWriter, patience time.Duration) *streamWriter {
 	return &streamWriter{w: w, ctl: http.NewResponseController(w), patience: patience}
 }
 
-// write sends the bytes under a deadline, and takes it away again: HTTP/2 would
-// reset an idle stream when it passes.
+// write sends the bytes under a deadline and removes the deadline afterwards, because HTTP/2
+// resets an idle stream when a deadline passes.
 //
 // The error is [os.ErrDeadlineExceeded] if the deadline has passed: HTTP/2 then reports
 // only that the stream is closed.

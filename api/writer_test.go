@@ -11,14 +11,14 @@ import (
 	"github.com/tidings-live/tidings/stream/streamtest"
 )
 
-// errGone is what a connection says whose client vanished.
+// errGone is the error of a connection whose client is gone.
 var errGone = errors.New("client is gone")
 
-// A fragile response takes bytes, and fails to flush them after a while: as HTTP/2
-// does, where nothing else tells that the client is gone.
+// A fragile response takes bytes, but after some flushes it fails to flush. HTTP/2 does so
+// when the client is gone, and reports it in no other way.
 type fragile struct {
 	http.ResponseWriter
-	flushes   int // that go well
+	flushes   int // that succeed
 	deadlines []bool
 }
 
@@ -44,13 +44,13 @@ func TestStreamWriter(t *testing.T) {
 	if err := out.write([]byte("b")); !errors.Is(err, errGone) {
 		t.Errorf("a flush that failed returns %v", err)
 	}
-	bare := struct{ http.ResponseWriter }{newRecorder()} // neither flushes nor knows deadlines
+	bare := struct{ http.ResponseWriter }{newRecorder()} // has neither Flush nor deadlines
 	if err := newStreamWriter(bare, time.Second).write([]byte("a")); !errors.Is(err, http.ErrNotSupported) {
 		t.Errorf("a response that cannot be flushed returns %v", err)
 	}
 }
 
-// The error of a flush ends the stream, through all that wraps the response.
+// The error of a flush ends the stream, even if other writers wrap the response.
 func TestFlushErrorEndsTheStream(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, heartbeat(10*time.Millisecond))

@@ -14,7 +14,7 @@ import (
 	"github.com/tidings-live/tidings/stream/streamtest"
 )
 
-// A padded log makes the data of each event so large.
+// A padded log replaces the data of each event, to make it larger.
 type padded struct {
 	*memoryLog
 	data Data
@@ -30,7 +30,7 @@ func (p padded) Read(ctx context.Context, q Query) (Batch, error) {
 
 func large(n int) Data { return Data{[]byte(`"` + strings.Repeat("x", n) + `"`)} }
 
-// narrow makes the buffers between both ends small.
+// narrow returns both ends of a connection with small socket buffers.
 func narrow(t testing.TB, size int) (near, far *net.TCPConn) {
 	t.Helper()
 	near, far = sockets(t)
@@ -43,7 +43,7 @@ func narrow(t testing.TB, size int) (near, far *net.TCPConn) {
 	return near, far
 }
 
-// A handClock is a hub's, and stands still but for what a test lets pass.
+// A handClock is the clock of a hub. It stands still until a test calls pass.
 type handClock struct {
 	hub *Hub
 	now atomic.Int64
@@ -56,7 +56,7 @@ func liveByHand(t testing.TB, log Log, cfg HubConfig) (*Hub, *handClock) {
 	return start(t, c.hub), c
 }
 
-// pass lets time pass, and the workers see it.
+// pass moves the clock on and wakes the workers.
 func (c *handClock) pass(d time.Duration) {
 	c.now.Add(int64(d))
 	for _, l := range c.hub.shards {
@@ -64,11 +64,11 @@ func (c *handClock) pass(d time.Duration) {
 	}
 }
 
-// patience is that of hubs whose clock a test moves.
+// patience is the patience of hubs with a handClock.
 const patience = 10 * time.Second
 
-// trickle has a reader take a little of a large part, so many times, and nothing for
-// almost as long as the hub's patience before each. It returns the ids that are to come.
+// trickle lets a client take a little of a large part, so many times, each time after
+// almost the whole patience of the hub has passed. It returns the ids of the events.
 func trickle(t *testing.T, times int) (c *client, want []string) {
 	t.Helper()
 	log := padded{newMemoryLog(), large(2_000_000)}
@@ -96,7 +96,7 @@ func TestBackPressure(t *testing.T) {
 	t.Parallel()
 	topics := []Topic{post42}
 
-	t.Run("WhoStopsIsCutAndHurtsNobody", func(t *testing.T) {
+	t.Run("CutsAClientThatStopsReadingAndNoOther", func(t *testing.T) {
 		t.Parallel()
 		log := padded{newMemoryLog(), large(10_000)}
 		h, clock := liveByHand(t, log, HubConfig{Patience: patience, RingEvents: 10, Shards: 1})
@@ -126,7 +126,7 @@ func TestBackPressure(t *testing.T) {
 		}
 		streamtest.Eventually(t, "nothing is counted as unsent", func() bool { return h.Stats().Unsent == 0 })
 	})
-	t.Run("WhoReadsIsNotCutByABurst", func(t *testing.T) {
+	t.Run("ABurstCutsNoClientThatReads", func(t *testing.T) {
 		t.Parallel()
 		log := newMemoryLog()
 		h := live(t, log, HubConfig{RingEvents: 500, Backlog: 16, Patience: 5 * time.Second})
@@ -144,27 +144,27 @@ func TestBackPressure(t *testing.T) {
 		want := texts(log.want(0, post42))
 		for i := range got {
 			if !slices.Equal(got[i], want) {
-				t.Errorf("reader %d got something else", i)
+				t.Errorf("reader %d got other events", i)
 			}
 		}
 		if ended := h.Stats().Ended; len(ended) > 0 {
 			t.Errorf("ended: %v", ended)
 		}
 	})
-	t.Run("GoesOnAsTheSocketDrains", func(t *testing.T) {
+	t.Run("WritesOnAsTheSocketDrains", func(t *testing.T) {
 		t.Parallel()
 		log := padded{newMemoryLog(), large(10_000)}
-		h := live(t, log, HubConfig{Patience: time.Hour, RingEvents: 10}) // no timer helps
+		h := live(t, log, HubConfig{Patience: time.Hour, RingEvents: 10}) // so that no timer fires
 		near, far := narrow(t, 32<<10)
 		c := attachTo(t, h, FeedConfig{Topics: topics}, near, far)
 		log.append(slices.Repeat([]Topic{post42}, 300)...)
 		h.Wake()
 		streamtest.Eventually(t, "bytes wait for the socket", func() bool { return h.Stats().Unsent > 0 })
 		if got, want := c.all(300, "x"), texts(log.want(0, post42)); !slices.Equal(got, want) {
-			t.Error("got something else")
+			t.Error("got other events")
 		}
 	})
-	t.Run("WhoIsTooSlowIsTold", func(t *testing.T) {
+	t.Run("TellsAClientThatIsTooSlow", func(t *testing.T) {
 		t.Parallel()
 		c, _ := trickle(t, 4)
 		rest, err := io.ReadAll(c.lines)
@@ -178,7 +178,7 @@ func TestBackPressure(t *testing.T) {
 			t.Errorf("ended with %q", end)
 		}
 	})
-	t.Run("WhoIsNotSoSlowGoesOn", func(t *testing.T) {
+	t.Run("DoesNotCutAClientThatIsLessSlow", func(t *testing.T) {
 		t.Parallel()
 		c, want := trickle(t, 3)
 		for _, id := range want {
@@ -187,7 +187,7 @@ func TestBackPressure(t *testing.T) {
 			}
 		}
 	})
-	t.Run("HoldsNoMoreThanItsBounds", func(t *testing.T) {
+	t.Run("BacklogAndBufferStayWithinTheirBounds", func(t *testing.T) {
 		t.Parallel()
 		log := padded{newMemoryLog(), large(1000)}
 		h := live(t, log, HubConfig{Patience: time.Minute, RingEvents: 100, Shards: 1})

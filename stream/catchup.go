@@ -25,7 +25,7 @@ func (s *Subscription) fetch() {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	switch {
-	case s.entry.closed() || s.at.live || s.reading || found.breaks != sh.breaks:
+	case s.entry.closed() || s.at.live || s.entry.reading || found.breaks != sh.breaks:
 		return
 	case found.covered:
 		sh.count.RingReads++
@@ -33,7 +33,7 @@ func (s *Subscription) fetch() {
 		return
 	}
 	sh.count.LogReads++
-	s.reading = true
+	s.entry.reading = true
 	h.replays.add(&replay{sub: s, topics: topics, from: from, breaks: found.breaks})
 }
 
@@ -74,7 +74,7 @@ func (s *Subscription) arriveLocked(frames []*Frame, reach Cursor, short bool) {
 func (s *Subscription) answer(p *replay, outcomeLocked func()) {
 	sh := s.shard
 	sh.mu.Lock()
-	s.reading = false
+	s.entry.reading = false
 	if !s.entry.closed() {
 		if p.breaks == sh.breaks {
 			outcomeLocked()

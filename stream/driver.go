@@ -22,8 +22,8 @@ type driver struct {
 	composer composer
 	armed    time.Duration // when the timer of the subscription fires
 	head     []byte        // to be written before the first bytes
-	counted  int           // pending bytes of conn that Stats.Unsent includes
 	ending   End           // not empty: the last bytes are written or pending
+	counted  int32         // pending bytes of conn that Stats.Unsent includes
 	started  bool          // serve or run was asked for
 	chunked  bool          // the bytes are sent in chunks
 	keep     bool          // the connection can be used again after an orderly end

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// BenchmarkFanOut delivers one event at a time to so many readers over real sockets,
-// and has them thrown away at the other end.
+// BenchmarkFanOut delivers one event at a time to many readers over real sockets. The
+// clients discard what they read.
 func BenchmarkFanOut(b *testing.B) {
 	for _, readers := range []int{100, 1000, 5000} {
 		b.Run(fmt.Sprintf("readers=%d", readers), func(b *testing.B) { benchmarkFanOut(b, readers) })

@@ -12,18 +12,18 @@ import (
 	"time"
 )
 
-// A heard is one block that a feed wrote, and when.
-type heard struct {
+// A block is one block that a feed wrote, with its time.
+type block struct {
 	after time.Duration
 	event string
 }
 
-// A watched feed runs in the bubble, and notes what it wrote.
+// A watched feed runs in a synctest bubble and records what it writes.
 type watched struct {
 	feed  *Feed
 	begun time.Time
 	text  bytes.Buffer
-	told  []heard
+	told  []block
 	end   End
 	done  chan error
 	stop  context.CancelFunc
@@ -49,28 +49,28 @@ func watch(t *testing.T, h *Hub, cfg FeedConfig) *watched {
 	return w
 }
 
-// write notes each block; a heartbeat is one that is called ":".
+// write records each block. A heartbeat is a block with the name ":".
 func (w *watched) write(b []byte) error {
 	w.text.Write(b)
 	for rest := string(b); rest != ""; {
 		if after, ok := strings.CutPrefix(rest, ":\n"); ok {
-			w.told = append(w.told, heard{time.Since(w.begun), ":"})
+			w.told = append(w.told, block{time.Since(w.begun), ":"})
 			rest = after
 			continue
 		}
-		block, after, ok := strings.Cut(rest, "\n\n")
+		text, after, ok := strings.Cut(rest, "\n\n")
 		if !ok {
-			return errors.New("a block is not whole: " + block)
+			return errors.New("a block is not whole: " + text)
 		}
-		_, name, _ := strings.Cut(block, "event: ")
+		_, name, _ := strings.Cut(text, "event: ")
 		name, _, _ = strings.Cut(name, "\n")
-		w.told = append(w.told, heard{time.Since(w.begun), name})
+		w.told = append(w.told, block{time.Since(w.begun), name})
 		rest = after
 	}
 	return nil
 }
 
-// times are when something was told.
+// times returns the times of the blocks with one name.
 func (w *watched) times(event string) (at []time.Duration) {
 	for _, e := range w.told {
 		if e.event == event {
@@ -80,7 +80,7 @@ func (w *watched) times(event string) (at []time.Duration) {
 	return at
 }
 
-// The timers of a stream, on a clock of their own.
+// The timers and the order of a stream, on the clock of a synctest bubble.
 func TestFeed(t *testing.T) {
 	t.Parallel()
 
@@ -113,7 +113,7 @@ func TestFeed(t *testing.T) {
 			t.Errorf("checkpoints at %v, though the log is quiet", got)
 		}
 	})
-	bubble("ChecksAQuietCursorIn", func(t *testing.T, h *Hub, log *memoryLog) {
+	bubble("SendsCheckpointsOnAQuietTopic", func(t *testing.T, h *Hub, log *memoryLog) {
 		w := watch(t, h, FeedConfig{Topics: topics})
 		pass(500 * time.Millisecond)
 		for range 7 * 60 {
@@ -149,14 +149,14 @@ func TestFeed(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		other := run(t, log, HubConfig{RingEvents: 1}) // an instance that remembers nothing
+		other := run(t, log, HubConfig{RingEvents: 1}) // an instance with an empty ring
 		s := subscribe(t, other, At(cursor), post42)
-		wantAll(t, takeAll(t, s), nil) // it would fail for a gap
+		wantAll(t, takeAll(t, s), nil) // a gap would be an error
 		before := other.Head()
 		write(other, log, post42)
 		wantAll(t, takeAll(t, s), log.want(before.Position, post42))
 	})
-	bubble("BeatsOnlyWhenQuiet", func(t *testing.T, h *Hub, log *memoryLog) {
+	bubble("SendsHeartbeatsOnlyWhenQuiet", func(t *testing.T, h *Hub, log *memoryLog) {
 		w := watch(t, h, FeedConfig{Topics: topics})
 		for range 60 {
 			pass(10 * time.Second)
@@ -166,7 +166,7 @@ func TestFeed(t *testing.T) {
 			t.Errorf("heartbeats at %v, though there were events", got)
 		}
 	})
-	bubble("AgesAtRandom", func(t *testing.T, h *Hub, log *memoryLog) {
+	bubble("EndsAtARandomAge", func(t *testing.T, h *Hub, log *memoryLog) {
 		ages := map[time.Duration]bool{}
 		for range 20 {
 			w := watch(t, h, FeedConfig{Topics: topics, MaxAge: 10 * time.Minute})
@@ -196,7 +196,7 @@ func TestFeed(t *testing.T) {
 		h.Wake()
 		synctest.Wait()
 		h.mu.Lock()
-		h.ring.reset(h.head.Position) // only the log knows of these
+		h.ring.reset(h.head.Position) // only the log has these events
 		h.mu.Unlock()
 		log.setBroken(true)
 		w := watch(t, h, FeedConfig{Topics: topics, Start: Earliest})
@@ -210,14 +210,14 @@ func TestFeed(t *testing.T) {
 			t.Errorf("%d reads of the log", reads)
 		}
 	})
-	bubble("TellsAGapAndGoesOn", func(t *testing.T, h *Hub, log *memoryLog) {
+	bubble("ReportsAGapAndGoesOn", func(t *testing.T, h *Hub, log *memoryLog) {
 		w := watch(t, h, FeedConfig{Topics: topics, Start: At(Cursor{7, 1})})
 		write(h, log, post42)
 		if len(w.times("stream.gap")) != 1 || len(w.times("x")) != 1 {
 			t.Errorf("told %v", w.told)
 		}
 	})
-	bubble("SaysGoodbyeWhenTheHubCloses", func(t *testing.T, h *Hub, log *memoryLog) {
+	bubble("SendsByeWhenTheHubCloses", func(t *testing.T, h *Hub, log *memoryLog) {
 		w := watch(t, h, FeedConfig{Topics: topics})
 		h.Close()
 		if err := <-w.done; err != nil || w.end != EndShutdown || len(w.times("stream.bye")) != 1 {
@@ -246,7 +246,7 @@ func TestFeed(t *testing.T) {
 			t.Errorf("a new one has %v", err)
 		}
 	})
-	bubble("LeavesOutWhatALaterStateSupersedes", func(t *testing.T, h *Hub, log *memoryLog) {
+	bubble("LeavesOutSupersededStates", func(t *testing.T, h *Hub, log *memoryLog) {
 		w := watch(t, h, FeedConfig{Topics: topics})
 		log.like(1, 2, 3)
 		log.append(post42)
@@ -261,7 +261,7 @@ func TestFeed(t *testing.T) {
 			t.Errorf("%d lossless events came", got)
 		}
 	})
-	bubble("PacesLikes", func(t *testing.T, h *Hub, log *memoryLog) {
+	bubble("HoldsLikesBack", func(t *testing.T, h *Hub, log *memoryLog) {
 		w := watch(t, h, FeedConfig{Topics: topics})
 		for n := range 200 {
 			log.like(n)
@@ -273,7 +273,7 @@ func TestFeed(t *testing.T) {
 		if len(at) < 8 || len(at) > 9 {
 			t.Errorf("%d like-updates in two seconds", len(at))
 		}
-		for i := range at[4:] { // however they are delayed on their way, within reason
+		for i := range at[4:] { // even if one is delivered 40 ms late
 			if fifth := at[i+4] - at[i]; fifth < time.Second+40*time.Millisecond {
 				t.Errorf("five like-updates came within %v: %v", fifth, at)
 			}

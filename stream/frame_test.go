@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "write the golden files")
 
 func topic(tb testing.TB, s string) Topic {
 	tb.Helper()
@@ -31,7 +31,7 @@ func data(tb testing.TB, s string) Data {
 	return d
 }
 
-// The bytes on the wire, one file a frame.
+// The bytes on the wire, one file for each frame.
 func TestFramesAreGolden(t *testing.T) {
 	t.Parallel()
 
@@ -76,7 +76,7 @@ func TestFramesAreGolden(t *testing.T) {
 	}
 }
 
-// parseBlock reads one block as the HTML standard says, strictly: a field may stand
+// parseBlock parses one block as the HTML standard says, but strictly: each field may stand
 // only once, and nothing may follow the blank line.
 func parseBlock(tb testing.TB, block []byte) map[string]string {
 	tb.Helper()

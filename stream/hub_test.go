@@ -143,7 +143,7 @@ func TestHub(t *testing.T) {
 		wantAll(t, takeAll(t, s), log.want(1, post42))
 	})
 
-	bubble("SlowReaderHoldsAPositionAndMissesNothing", func(t *testing.T, log *memoryLog) {
+	bubble("ASlowReaderFallsBehindAndMissesNothing", func(t *testing.T, log *memoryLog) {
 		h := run(t, log, HubConfig{Backlog: 4, RingEvents: 8})
 		s := subscribe(t, h, Now, post42)
 		other := subscribe(t, h, Now, post42)
@@ -187,7 +187,7 @@ func TestHub(t *testing.T) {
 
 	bubble("CursorAheadOfThisHubIsNoGap", func(t *testing.T, log *memoryLog) {
 		h := run(t, log, HubConfig{Tick: time.Hour})
-		log.append(post42, post42) // committed, and this hub has not heard
+		log.append(post42, post42) // committed, and this hub has not read them
 		ahead := log.want(0, post42)[1]
 		s := subscribe(t, h, At(ahead), post42)
 		wantAll(t, takeAll(t, s), nil)
@@ -195,14 +195,14 @@ func TestHub(t *testing.T) {
 		wantAll(t, takeAll(t, s), log.want(ahead.Position, post42))
 	})
 
-	bubble("EarliestFollowsARisingFloor", func(t *testing.T, log *memoryLog) {
+	bubble("EarliestIsNoGapWhenTheFloorRises", func(t *testing.T, log *memoryLog) {
 		log.append(slices.Repeat([]Topic{post42}, 10)...)
 		h := run(t, log, HubConfig{RingEvents: 2, Tick: time.Hour})
 		log.trim(log.want(0, post42)[4].Position)
 		wantAll(t, takeAll(t, subscribe(t, h, Earliest, post42)), log.want(0, post42))
 	})
 
-	bubble("RestoredDatabaseIsToldToThoseBeyondIt", func(t *testing.T, log *memoryLog) {
+	bubble("ARestoreIsAGapOnlyForReadersBeyondIt", func(t *testing.T, log *memoryLog) {
 		h := run(t, log, HubConfig{})
 		write(h, log, slices.Repeat([]Topic{post42}, 10)...)
 		seen := log.want(0, post42)
@@ -219,7 +219,7 @@ func TestHub(t *testing.T) {
 		write(h, log, post42)
 		wantAll(t, takeAll(t, beyond), log.want(seen[6].Position, post42))
 		wantAll(t, takeAll(t, within), log.want(seen[6].Position, post42))
-		// A reader of the lost part that comes only now, when the head has passed it.
+		// A reader with a cursor in the lost part, which the head has passed meanwhile.
 		wantGap(t, subscribe(t, h, At(seen[8]), post42), GapRestored, h.Head())
 	})
 
@@ -240,7 +240,7 @@ func TestHub(t *testing.T) {
 		}
 	})
 
-	bubble("GathersWhatComesAfterMany", func(t *testing.T, log *memoryLog) {
+	bubble("GathersEventsAfterMany", func(t *testing.T, log *memoryLog) {
 		h := run(t, log, HubConfig{Gather: 10 * time.Millisecond})
 		s := subscribe(t, h, Now, post42)
 		write(h, log, slices.Repeat([]Topic{post42}, few+1)...)
@@ -253,7 +253,7 @@ func TestHub(t *testing.T) {
 		wantAll(t, takeAll(t, s), log.want(many.Position, post42))
 	})
 
-	bubble("LetsNobodyWaitAfterAFew", func(t *testing.T, log *memoryLog) {
+	bubble("DoesNotWaitAfterAFew", func(t *testing.T, log *memoryLog) {
 		h := run(t, log, HubConfig{Gather: 10 * time.Millisecond})
 		s := subscribe(t, h, Now, post42)
 		for range 3 {
@@ -263,7 +263,7 @@ func TestHub(t *testing.T) {
 		}
 	})
 
-	bubble("TickFindsWhatNoDoorbellTold", func(t *testing.T, log *memoryLog) {
+	bubble("TheTickFindsEventsWithoutADoorbell", func(t *testing.T, log *memoryLog) {
 		h := run(t, log, HubConfig{Tick: 5 * time.Second})
 		s := subscribe(t, h, Now, post42)
 		log.append(post42)
@@ -326,8 +326,8 @@ func TestHub(t *testing.T) {
 	})
 }
 
-// Readers that leave and resume at random, at two hubs of which one lags, with tiny
-// buffers, while a writer writes: each gets each event once, in order.
+// Readers leave and resume at random, at two hubs of which one lags, with tiny buffers,
+// while a writer writes. Each gets each event once, in order.
 func TestReadersThatHopBetweenHubsMissAndRepeatNothing(t *testing.T) {
 	t.Parallel()
 
@@ -352,7 +352,7 @@ func TestReadersThatHopBetweenHubsMissAndRepeatNothing(t *testing.T) {
 	background.Go(func() {
 		for i := range events {
 			log.append([]Topic{post42, post43}[i%2])
-			hubs[0].Wake() // the second hears by its tick alone
+			hubs[0].Wake() // the second hub reads only by its tick
 		}
 		log.append(post42)
 	})

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// stream is the core: it imports nothing but the standard library.
+// The packages below stream import only the standard library and each other.
 func TestImportsOnlyStandardLibrary(t *testing.T) {
 	t.Parallel()
 

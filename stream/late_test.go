@@ -7,7 +7,7 @@ import (
 	"testing/synctest"
 )
 
-// lateLog holds back what a replay has read until it is let go.
+// A lateLog returns the reads of replays only after hold is closed.
 type lateLog struct {
 	*memoryLog
 	hold chan struct{}
@@ -21,7 +21,7 @@ func (l lateLog) Read(ctx context.Context, q Query) (Batch, error) {
 	return batch, err
 }
 
-func TestReplayThatIsOvertakenByARestore(t *testing.T) {
+func TestReplayOfAHistoryThatIsRestoredMeanwhile(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		log := lateLog{newMemoryLog(), make(chan struct{})}
@@ -33,7 +33,7 @@ func TestReplayThatIsOvertakenByARestore(t *testing.T) {
 		var got []Cursor
 		var err error
 		done := make(chan struct{})
-		go func() { // reads the old history, and is slow to come back with it
+		go func() { // reads the old history and returns late
 			defer close(done)
 			var frames []*Frame
 			frames, err = s.Take(t.Context(), Unlimited)
@@ -47,7 +47,7 @@ func TestReplayThatIsOvertakenByARestore(t *testing.T) {
 		write(h, log.memoryLog, post42, post42)
 		close(log.hold)
 		<-done
-		if err == nil && len(got) > 0 && got[len(got)-1] == lost { // honest so far, if the gap follows
+		if err == nil && len(got) > 0 && got[len(got)-1] == lost { // correct if the gap follows
 			wantGap(t, s, GapRestored, h.Head())
 			return
 		}
@@ -55,7 +55,7 @@ func TestReplayThatIsOvertakenByARestore(t *testing.T) {
 	})
 }
 
-// The reader has seen more than the hub, and only that is lost.
+// The reader has read further than the hub, and the restore loses only that part.
 func TestReaderAheadOfTheHubWhenHistoryIsLost(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -79,7 +79,8 @@ func TestReaderAheadOfTheHubWhenHistoryIsLost(t *testing.T) {
 	})
 }
 
-// What is lost waits for the reader, who has taken none of it yet: it never will.
+// Lost events wait in the backlog of a reader, which has taken none of them. It never gets
+// them.
 func TestReaderWithALostChunkWaiting(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -104,7 +105,7 @@ func TestReaderWithALostChunkWaiting(t *testing.T) {
 	})
 }
 
-// A waitingReader takes everything that follows the beginning, in a goroutine.
+// A waitingReader takes everything from the beginning, in a goroutine.
 type waitingReader struct {
 	leave context.CancelFunc
 	got   []Cursor
@@ -130,7 +131,7 @@ func await(t *testing.T, h *Hub, topics []Topic) *waitingReader {
 	return r
 }
 
-// wantWaiting wants so many readers to wait for the log, and no trace of others.
+// wantWaiting checks how many replays wait.
 func wantWaiting(t *testing.T, h *Hub, want int) {
 	t.Helper()
 	synctest.Wait()
@@ -141,10 +142,10 @@ func wantWaiting(t *testing.T, h *Hub, want int) {
 	}
 }
 
-func TestReadersWhoLeaveWhileTheyWaitForTheLog(t *testing.T) {
+func TestReadersThatLeaveWhileTheyWaitForTheLog(t *testing.T) {
 	t.Parallel()
 
-	// The topics of one reader fill a read: none is for two of them.
+	// One read has room for the topics of one reader only.
 	own := func(reader int) (topics []Topic) {
 		for i := range foldTopics {
 			topics = append(topics, Topic{fmt.Sprintf("user:%d-%d", reader, i)})
@@ -191,7 +192,7 @@ func TestReadersWhoLeaveWhileTheyWaitForTheLog(t *testing.T) {
 				}
 			}
 			if reads := log.replays(); reads != 1+5 {
-				t.Errorf("the log was read %d times, want once for the first and once for each who stayed", reads)
+				t.Errorf("the log was read %d times, want once for the first and once for each that stayed", reads)
 			}
 		})
 	})

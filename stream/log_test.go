@@ -9,15 +9,15 @@ import (
 	"testing"
 )
 
-// memoryLog is a Log in memory, which tests can trim, restore and break.
+// A memoryLog is a Log in memory that tests can trim, restore and break.
 type memoryLog struct {
 	mu     sync.Mutex
 	events []Event
 	floor  int64
 	epochs []Epoch
-	last   int64 // position handed out last
+	last   int64 // position of the last append
 	broken bool
-	reads  int // by topics: replays
+	reads  int // reads by topics, which are replays
 }
 
 func newMemoryLog() *memoryLog {
@@ -57,7 +57,7 @@ func (l *memoryLog) tail() int64 {
 	return l.events[len(l.events)-1].Cursor.Position
 }
 
-// append writes one event to each topic, with holes between the positions.
+// append writes one event to each topic, with gaps between the positions.
 func (l *memoryLog) append(topics ...Topic) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -96,7 +96,7 @@ func (l *memoryLog) trim(position int64) {
 	l.floor = position
 }
 
-// restore forgets what came after a position, as a backup does.
+// restore removes the events after a position, as the restore of a backup does.
 func (l *memoryLog) restore(position int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -106,7 +106,7 @@ func (l *memoryLog) restore(position int64) {
 	l.last = l.tail()
 }
 
-// newEpoch notes that the history broke off at the head.
+// newEpoch begins a new epoch at the head.
 func (l *memoryLog) newEpoch(number int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -125,7 +125,7 @@ func (l *memoryLog) replays() int {
 	return l.reads
 }
 
-// want is what a reader of the topics must have got after a position.
+// want returns the cursors that a reader of the topics must get after a position.
 func (l *memoryLog) want(after int64, topics ...Topic) []Cursor {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -150,12 +150,12 @@ func TestStateJudgesCursors(t *testing.T) {
 		{Cursor{9, 401}, ""},
 		{Cursor{9, 501}, GapRestored}, // from the future
 		{Cursor{1, 300}, ""},          // the last of its epoch
-		{Cursor{1, 301}, GapRestored}, // was lost in the promotion
+		{Cursor{1, 301}, GapRestored}, // lost in the promotion
 		{Cursor{5, 400}, ""},
 		{Cursor{5, 401}, GapRestored},
-		{Cursor{1, 100}, ""}, // the floor itself was seen
+		{Cursor{1, 100}, ""}, // the reader has the floor itself
 		{Cursor{1, 99}, GapExpired},
-		{Cursor{2, 1}, GapRestored}, // an epoch that never was
+		{Cursor{2, 1}, GapRestored}, // there is no such epoch
 		{Cursor{10, 1}, GapRestored},
 	} {
 		gap := state.Judge(c.cursor)

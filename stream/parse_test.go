@@ -2,8 +2,11 @@ package stream
 
 import (
 	"errors"
+	"math"
 	"strings"
 	"testing"
+
+	"github.com/tidings-live/tidings/stream/streamtest"
 )
 
 func TestParseCursor(t *testing.T) {
@@ -46,6 +49,26 @@ func TestParseStart(t *testing.T) {
 	}
 	if _, err := ParseStart("Now"); !errors.Is(err, ErrCursor) {
 		t.Errorf("ParseStart(Now): %v, want ErrCursor", err)
+	}
+}
+
+func TestStartBehind(t *testing.T) {
+	t.Parallel()
+
+	head := Cursor{2, 500}
+	for _, c := range []struct {
+		name  string
+		start Start
+		head  Cursor
+		want  int64
+	}{
+		{"now", Now, head, 0},
+		{"a cursor of this epoch", At(Cursor{2, 480}), head, 20},
+		{"a cursor of another epoch", At(Cursor{1, 480}), head, math.MaxInt64},
+		{"the earliest event", Earliest, head, math.MaxInt64},
+		{"a cursor, before the hub has read the log", At(Cursor{2, 480}), Cursor{}, 0},
+	} {
+		streamtest.Want(t, "the distance of "+c.name, c.start.Behind(c.head), c.want)
 	}
 }
 

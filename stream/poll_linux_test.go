@@ -83,7 +83,7 @@ func TestPollThatWaits(t *testing.T) {
 			t.Errorf("%d polls left", n)
 		}
 	})
-	t.Run("AnswersWhenTheWaitIsOver", func(t *testing.T) {
+	t.Run("AnswersAtTheEndOfTheWait", func(t *testing.T) {
 		t.Parallel()
 		h := live(t, newMemoryLog(), HubConfig{})
 		w := waitOne(t, h, Now, 30*time.Millisecond)
@@ -91,7 +91,7 @@ func TestPollThatWaits(t *testing.T) {
 			t.Errorf("got %q", got)
 		}
 	})
-	t.Run("TellsAGap", func(t *testing.T) {
+	t.Run("ReportsAGap", func(t *testing.T) {
 		t.Parallel()
 		h := live(t, newMemoryLog(), HubConfig{})
 		w := waitOne(t, h, At(Cursor{7, 1}), time.Hour)
@@ -102,13 +102,13 @@ func TestPollThatWaits(t *testing.T) {
 			t.Error("it kept the connection after an error")
 		}
 	})
-	t.Run("LetsGoWhoLeavesAtOnce", func(t *testing.T) {
+	t.Run("AnswersAtOnceWhenTheClientLeaves", func(t *testing.T) {
 		t.Parallel()
 		h := live(t, newMemoryLog(), HubConfig{})
 		w := waitOne(t, h, Now, time.Hour)
 		w.conn.(*net.TCPConn).CloseWrite()
 		if got := w.line(t); got != "0 1-0 context canceled false 0\n" {
-			t.Errorf("who closed its half got %q", got)
+			t.Errorf("a client that closed its half got %q", got)
 		}
 		<-w.kept
 		w = waitOne(t, h, Now, time.Hour)
@@ -118,7 +118,7 @@ func TestPollThatWaits(t *testing.T) {
 			t.Errorf("%d polls left", n)
 		}
 	})
-	t.Run("LetsAllGoWhenItDrains", func(t *testing.T) {
+	t.Run("AnswersAllWhenTheHubDrains", func(t *testing.T) {
 		t.Parallel()
 		h := live(t, newMemoryLog(), HubConfig{})
 		w := waitOne(t, h, Now, time.Hour)
@@ -127,7 +127,7 @@ func TestPollThatWaits(t *testing.T) {
 			t.Errorf("got %q", got)
 		}
 	})
-	t.Run("SpreadsTheAnswersToMany", func(t *testing.T) {
+	t.Run("SpreadsTheAnswersToManyPolls", func(t *testing.T) {
 		t.Parallel()
 		log := newMemoryLog()
 		h := live(t, log, HubConfig{})
@@ -146,7 +146,7 @@ func TestPollThatWaits(t *testing.T) {
 			t.Errorf("all were answered within %v", took)
 		}
 	})
-	t.Run("CutsWhoDoesNotTakeTheAnswer", func(t *testing.T) {
+	t.Run("CutsAClientThatDoesNotTakeTheAnswer", func(t *testing.T) {
 		t.Parallel()
 		log := padded{newMemoryLog(), large(100)}
 		h := live(t, log, HubConfig{Patience: 100 * time.Millisecond})

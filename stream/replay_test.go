@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// A dawdlingLog takes its time for a replay: in a bubble, until all others wait.
+// A dawdlingLog takes 1 ms for each replay: in a synctest bubble, until all others wait.
 type dawdlingLog struct{ *memoryLog }
 
 func (l dawdlingLog) Read(ctx context.Context, q Query) (Batch, error) {
@@ -20,7 +20,7 @@ func (l dawdlingLog) Read(ctx context.Context, q Query) (Batch, error) {
 	return l.memoryLog.Read(ctx, q)
 }
 
-// Readers who come back together, too late for the ring, share the reads of the log.
+// Readers that return together, too late for the ring, share reads of the log.
 func TestReplaysAreFolded(t *testing.T) {
 	t.Parallel()
 
@@ -87,7 +87,7 @@ func TestReplaysAreFolded(t *testing.T) {
 	})
 }
 
-// Who waits longest is in the next read, and reached by it.
+// The replay that has waited longest is in the next read, and the read reaches it.
 func TestFoldIsFair(t *testing.T) {
 	t.Parallel()
 

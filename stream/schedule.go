@@ -10,6 +10,7 @@ import "time"
 type entry struct {
 	marked      bool          // the worker is about to serve it
 	gone        bool          // its connection has ended
+	reading     bool          // the log is being read for it
 	drainAt     time.Duration // when it has to end because the hub drains; 0: not yet
 	memberships []membership  // one for each topic; nil when the subscription is closed
 	timer       timer         // its place in the timer wheel

@@ -81,7 +81,7 @@ func (sh *shard) removeLocked(s *Subscription) bool {
 	sh.size--
 	sh.wheel.remove(s)
 	s.backlog.clear()
-	if s.reading {
+	if s.entry.reading {
 		sh.hub.replays.forget(s)
 	}
 	sh.count.Readers[s.transport]--

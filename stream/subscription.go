@@ -24,7 +24,6 @@ type Subscription struct {
 	at        position
 	entry     entry
 	fault     error // to be returned by the next take
-	reading   bool  // the log is being read for it
 	transport Transport
 	ready     chan struct{} // without an owner: holds a token when there may be something to take
 }
@@ -161,7 +160,7 @@ func (s *Subscription) supplyLocked() supply {
 	switch {
 	case s.backlog.released > 0:
 		return supplyMore
-	case s.reading:
+	case s.entry.reading:
 		return supplyLog
 	case !s.at.live && s.backlog.empty():
 		return supplyFetch

@@ -115,7 +115,7 @@ func (d *driver) finish(w *worker, end End) {
 
 // countUnsent counts the change of pending bytes.
 func (d *driver) countUnsent(w *worker) {
-	pending := d.conn.Pending()
+	pending := int32(d.conn.Pending()) // at most an answer, or a part and the alerts of TLS
 	w.count.unsent += int64(pending - d.counted)
 	d.counted = pending
 }

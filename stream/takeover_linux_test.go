@@ -17,7 +17,7 @@ import (
 	"github.com/tidings-live/tidings/stream/streamtest"
 )
 
-// live starts a hub on the real clock, over real sockets.
+// live starts a hub on the real clock.
 func live(t testing.TB, log Log, cfg HubConfig) *Hub {
 	t.Helper()
 	return start(t, NewHub(log, cfg))
@@ -38,7 +38,7 @@ func start(t testing.TB, h *Hub) *Hub {
 	return h
 }
 
-// sockets are both ends of a connection.
+// sockets returns both ends of a TCP connection.
 func sockets(t testing.TB) (near, far *net.TCPConn) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -58,7 +58,7 @@ func sockets(t testing.TB) (near, far *net.TCPConn) {
 	return dialed.(*net.TCPConn), accepted.(*net.TCPConn)
 }
 
-// A client is the client's end of a feed that was taken over.
+// A client reads a feed whose connection was taken over.
 type client struct {
 	t     testing.TB
 	conn  net.Conn
@@ -69,7 +69,7 @@ type client struct {
 
 const testHead = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
 
-// attach opens a feed over a connection of its own, and reads its head.
+// attach opens a feed over a new connection and reads its head and its first block.
 func attach(t testing.TB, h *Hub, cfg FeedConfig) *client {
 	t.Helper()
 	near, far := sockets(t)
@@ -103,7 +103,7 @@ func attachTo(t testing.TB, h *Hub, cfg FeedConfig, near, far net.Conn) *client 
 	return c
 }
 
-// block reads up to the next blank line and returns the event's name and its id.
+// block reads up to the next blank line, and returns the name and the id of the event.
 func (c *client) block() (name, id string) {
 	c.t.Helper()
 	for {
@@ -123,7 +123,7 @@ func (c *client) block() (name, id string) {
 	}
 }
 
-// all reads the ids of n events, which must all be of one name.
+// all reads n events, which must have the name event, and returns their ids.
 func (c *client) all(n int, event string) (ids []string) {
 	c.t.Helper()
 	for range n {
@@ -161,7 +161,7 @@ func TestTakeOver(t *testing.T) {
 			t.Errorf("got %v, want %v", got, want)
 		}
 	})
-	t.Run("NoticesAtOnceWhoLeaves", func(t *testing.T) {
+	t.Run("NoticesAtOnceThatAClientLeaves", func(t *testing.T) {
 		t.Parallel()
 		h := live(t, newMemoryLog(), HubConfig{})
 		for name, leave := range map[string]func(c *net.TCPConn) error{
@@ -201,7 +201,7 @@ func TestTakeOver(t *testing.T) {
 			t.Errorf("over the same connection came %q, %v", line, err)
 		}
 	})
-	t.Run("SaysGoodbyeAndClosesWhenItDrains", func(t *testing.T) {
+	t.Run("SendsByeAndClosesWhenTheHubDrains", func(t *testing.T) {
 		t.Parallel()
 		h := live(t, newMemoryLog(), HubConfig{})
 		c := attach(t, h, FeedConfig{Topics: topics})
@@ -214,7 +214,7 @@ func TestTakeOver(t *testing.T) {
 			t.Errorf("ended with %q and %v", end, conn)
 		}
 	})
-	t.Run("BeatsAndChecksInByTheWheel", func(t *testing.T) {
+	t.Run("TimersSendHeartbeatsAndCheckpoints", func(t *testing.T) {
 		t.Parallel()
 		log := newMemoryLog()
 		h := live(t, log, HubConfig{})
@@ -234,9 +234,9 @@ func TestTakeOver(t *testing.T) {
 	})
 }
 
-// Readers that come and go while their neighbours' descriptors are used again: nobody
-// ever sees another's events.
-func TestChurnMixesNobodyUp(t *testing.T) {
+// The kernel reuses the descriptors of readers that come and go. No reader ever gets the
+// events of another.
+func TestReusedDescriptorsMixNoReadersUp(t *testing.T) {
 	t.Parallel()
 	log := newMemoryLog()
 	h := live(t, log, HubConfig{})
@@ -276,7 +276,7 @@ func TestChurnMixesNobodyUp(t *testing.T) {
 	}
 }
 
-// What an event costs does not grow with its readers but by the writes themselves.
+// An event costs no allocation for each reader.
 func TestFanOutAllocatesNothingPerReader(t *testing.T) {
 	log := newMemoryLog()
 	h := live(t, log, HubConfig{})

@@ -17,7 +17,7 @@ import (
 	"github.com/tidings-live/tidings/stream/streamtest"
 )
 
-// certificate signs itself.
+// certificate makes a self-signed certificate.
 func certificate(t testing.TB) tls.Certificate {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -32,7 +32,7 @@ func certificate(t testing.TB) tls.Certificate {
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
 }
 
-// encrypted are both ends of a connection with TLS, whose far end can be taken over.
+// encrypted returns both ends of a TLS connection. The far end can be taken over.
 func encrypted(t testing.TB, version uint16) (near, far *tls.Conn) {
 	t.Helper()
 	tcp, err := net.Listen("tcp", "127.0.0.1:0")
@@ -83,7 +83,7 @@ func TestTakeOverOfTLS(t *testing.T) {
 			if got, want := c.all(n, "x"), texts(log.want(0, post42)); !slices.Equal(got, want) {
 				t.Errorf("got %v", got)
 			}
-			near.Close() // says goodbye
+			near.Close() // sends an alert
 			if end := <-c.ended; end != EndLeft {
 				t.Errorf("ended with %q", end)
 			}
@@ -114,7 +114,7 @@ func TestTakeOverOfTLS(t *testing.T) {
 			t.Errorf("back came %q, %v", line, err)
 		}
 	})
-	t.Run("DoesNotKeepWhatIsNotAsBefore", func(t *testing.T) {
+	t.Run("ClosesAConnectionOnWhichARequestWasRead", func(t *testing.T) {
 		t.Parallel()
 		h := live(t, newMemoryLog(), HubConfig{})
 		near, far := encrypted(t, tls.VersionTLS13)
@@ -125,7 +125,7 @@ func TestTakeOverOfTLS(t *testing.T) {
 			t.Error("a request was read and forgotten")
 		}
 	})
-	t.Run("CutsWhoTalksInsteadOfReading", func(t *testing.T) {
+	t.Run("CutsAClientThatWritesInsteadOfReading", func(t *testing.T) {
 		t.Parallel()
 		h := live(t, newMemoryLog(), HubConfig{})
 		near, far := encrypted(t, tls.VersionTLS13)

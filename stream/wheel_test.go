@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// A wheel does what a list of times does, only quicker: nobody is called early, or
-// later than a slot, unless the time was beyond the horizon.
+// A wheel fires like a sorted list of times: no timer early, and none later than one slot
+// unless its time was more than one turn away.
 func TestWheel(t *testing.T) {
 	t.Parallel()
 

@@ -72,10 +72,10 @@ func TestConn(t *testing.T) {
 		t.Parallel()
 		p := running(t)
 		near, far := sockets(t)
-		streamtest.Must(t, far.SetWriteBuffer(4<<10))
-		streamtest.Must(t, near.SetReadBuffer(4<<10))
+		streamtest.Must(t, far.SetWriteBuffer(32<<10))
+		streamtest.Must(t, near.SetReadBuffer(32<<10))
 		w := watch(t, p, far)
-		const size = 1 << 20
+		const size = 4 << 20
 		streamtest.Must(t, w.Send(make([]byte, size), time.Second))
 		if w.Pending() == 0 {
 			t.Fatal("the socket took everything")
