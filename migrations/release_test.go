@@ -147,18 +147,24 @@ func TestUp_RevokesWhatARestoreWithoutGrantsGives(t *testing.T) {
 	refused(t, as(t, conn, usage), "42501", `select tidings.recount()`)
 }
 
-func TestUp_RepairsATriggerWithTheNextFunctions(t *testing.T) {
+func TestApply_RepairsTriggersWithTheNextFunctions(t *testing.T) {
 	t.Parallel()
 
 	conn, dsn := database(t)
 	exec(t, conn, `
+		drop trigger inserted on tidings.likes;
 		drop trigger flush on tidings.commits;
+		create constraint trigger flush after insert on tidings.commits for each row execute function tidings.flush();
+		create trigger obsolete after insert on tidings.posts for each row execute function tidings.like_touched();
 		alter table tidings.pending enable trigger mark;
 		alter table tidings.comments disable trigger inserted`)
 	Must(t, migrations.Apply(t.Context(), dsn, made(t, map[string]string{"functions/VERSION": nextVersion}), silent))
 	works(t, dsn)
+	exec(t, conn, `insert into tidings.likes (post_id, user_id) values ('p', 'ann')`)
 	exec(t, conn, `set session_replication_role = replica; select tidings.publish('post:p', 'x', '{}')`)
+	countsAreRight(t, conn)
 	leavesNothing(t, dsn)
+	Want(t, "schema", dumpSchema(t, connect(t, dsn)), dumpSchema(t, connect(t, storetest.Database(t))))
 }
 
 // Replacing a trigger would wait for all writers of its table.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/tidings-live/tidings/migrations"
 	"github.com/tidings-live/tidings/store/storetest"
+	. "github.com/tidings-live/tidings/stream/streamtest"
 )
 
 var silent = slog.New(slog.DiscardHandler)
@@ -203,28 +204,29 @@ func TestUp_WaitsForALockOfAnotherSession(t *testing.T) {
 	t.Parallel()
 
 	holder, dsn := database(t)
-	exec(t, holder, `begin; lock table tidings.migrations`)
+	release := made(t, map[string]string{"schema/1000_x.sql": `create table tidings.x ();`})
 	handler := warned{slog.DiscardHandler, new(sync.Once), make(chan struct{})}
+	exec(t, holder, `begin; lock table tidings.migrations in exclusive mode`) // as another migrator does
 
-	t.Run("UntilItIsFree", func(t *testing.T) {
-		done := make(chan error, 1)
-		go func() { done <- migrations.Up(t.Context(), dsn, slog.New(handler)) }()
-		select {
-		case err := <-done:
-			t.Fatalf("it did not wait: %v", err)
-		case <-handler.ch: // the lock was not granted, so Up tries again
-		}
-		exec(t, holder, `rollback`)
-		if err := <-done; err != nil {
-			t.Error(err)
-		}
+	t.Run("ButNotIfTheDatabaseIsUpToDate", func(t *testing.T) {
+		Must(t, migrations.Up(t.Context(), dsn, slog.New(failing{slog.DiscardHandler, t})))
 	})
-	t.Run("OrItsContextEnds", func(t *testing.T) {
-		exec(t, holder, `begin; lock table tidings.migrations`)
+	t.Run("UntilItsContextEnds", func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 		defer cancel()
-		if err := migrations.Up(ctx, dsn, silent); err == nil {
-			t.Error("it did not wait")
+		if err := migrations.Apply(ctx, dsn, release, silent); err == nil {
+			t.Error("Apply did not wait")
 		}
+	})
+	t.Run("UntilItIsFree", func(t *testing.T) {
+		done := make(chan error, 1)
+		go func() { done <- migrations.Apply(t.Context(), dsn, release, slog.New(handler)) }()
+		select {
+		case err := <-done:
+			t.Fatalf("Apply did not wait: %v", err)
+		case <-handler.ch: // the lock was not granted, so Apply tries again
+		}
+		exec(t, holder, `rollback`)
+		Must(t, <-done)
 	})
 }
