@@ -214,8 +214,8 @@ create table tidings.idempotency (
 );
 CREATE INDEX idempotency_by_age ON tidings.idempotency USING btree (created_at);
 
--- tidings.add_notifications(mine xid8) returns void
 -- tidings.announce_comments(ids bigint[], post_ids text[], parent_ids bigint[]) returns void
+-- tidings.announce_notifications(ids bigint[]) returns void
 -- tidings.comment_data(c tidings.comments, u tidings.users, likes bigint, replies bigint) returns jsonb
 -- tidings.comment_touched() returns trigger, security definer
 -- tidings.comments_deleted() returns trigger, security definer

@@ -15,12 +15,12 @@ import (
 type trigger struct {
 	table  string // without its schema, which is tidings
 	name   string
-	create string // CREATE OR REPLACE TRIGGER … or CREATE CONSTRAINT TRIGGER …
+	create string // the statement, as plain returns it
 	always bool   // it also fires in sessions with session_replication_role = replica
 }
 
 var (
-	createTrigger = regexp.MustCompile(`^create (?:or replace |constraint )?trigger (\w+) .* on tidings\.(\w+) `)
+	createTrigger = regexp.MustCompile(`^create (?:constraint )?trigger (\w+) .* on tidings\.(\w+) `)
 	enableAlways  = regexp.MustCompile(`^alter table tidings\.(\w+) enable always trigger (\w+)$`)
 	commentLine   = regexp.MustCompile(`(?m)^--.*$`)
 )

@@ -152,10 +152,8 @@ begin
     ) then
         perform tidings.note_epoch();
     end if;
-    perform tidings.number(new.xact);
-    -- After number, which may insert into `pending`: as long as the row exists, `mark` does
-    -- not insert another one.
     delete from tidings.commits where xact = new.xact;
+    perform tidings.number(new.xact);
     perform pg_notify('tidings_log', '');
     return null;
 end

@@ -5,7 +5,7 @@
 --   1. the own events of the transaction, as they happened;
 --   2. `comment-count`, one for each post whose count has changed;
 --   3. `like-update`, one for each post and comment whose count has changed;
---   4. `notification`, one for each row that add_notifications has inserted.
+--   4. `notification`, one for each new row of `notifications`. A repeated like is not new.
 -- A count that ends as it began (a like that is removed again) has no event and no row.
 --
 -- New counts are rows at the position of the last event, so an older snapshot finds the
@@ -13,10 +13,22 @@
 create or replace function tidings.number(mine xid8) returns void
 language plpgsql
 as $$
+declare
+    notified bigint[]; -- ids of the new notifications
 begin
     -- To look is cheaper than to begin a statement that has nothing to do.
     if exists (select from tidings.pending where xact = mine and recipient is not null) then
-        perform tidings.add_notifications(mine);
+        with inserted as (
+            insert into tidings.notifications (user_id, kind, post_id, comment_id, actor_id)
+            select recipient, kind, post_id, comment_id, actor_id
+            from tidings.pending
+            where xact = mine and recipient is not null
+            order by n
+            on conflict do nothing -- the same user likes the same thing again
+            returning id
+        )
+        select array_agg(id order by id) into notified
+        from inserted;
     end if;
 
     with gathered as (
@@ -55,7 +67,7 @@ begin
         ) as newest on true
     ),
     outgoing as (
-        select case when name = 'notification' then 4 else 1 end as part, n, topic, name, data
+        select 1 as part, n, topic, name, data
         from gathered
         where topic is not null
         union all
@@ -84,5 +96,9 @@ begin
         coalesce((select max(position) from written), nextval('tidings.positions')),
         comments, likes, unread
     from counted;
+
+    if notified is not null then
+        perform tidings.announce_notifications(notified);
+    end if;
 end
 $$;
