@@ -237,7 +237,7 @@ func TestBench_ComparesTwoPrograms(t *testing.T) {
 	var tables bytes.Buffer
 	c, err := bench.Compare(t.Context(), bench.Config{
 		Program: program, Against: other, Rounds: 2, Env: append(os.Environ(), asProgram+"=1"),
-		Only:     []string{"writes", "likes", "fanout"},
+		Only:     []string{"fanout"},
 		Comments: 2, Publishers: 2, Duration: 100 * time.Millisecond, Audience: 2, Readers: 2, Messages: 2, Rate: 100, Cycles: 100,
 		Likers: 1, Likes: 2, Viewers: 1, Events: 1, Tables: &tables,
 	})
@@ -245,12 +245,12 @@ func TestBench_ComparesTwoPrograms(t *testing.T) {
 	streamtest.Must(t, c.Verdict())
 	started, err := os.ReadFile(starts)
 	streamtest.Must(t, err)
-	streamtest.Want(t, "starts of the other program", string(started), strings.Repeat("dev\n", 6))
+	streamtest.Want(t, "starts of the other program", string(started), strings.Repeat("dev\n", 2))
 	byName := map[string]bench.Compared{}
 	for _, f := range c.Figures {
 		byName[f.Name] = f
 	}
-	for _, name := range []string{"writes, 2 posts: comments/s", "writes, one post: comments/s", "likes: likes/s", "fanout, flat out: deliveries/s"} {
+	for _, name := range []string{"fanout: readers connected per second", "fanout, paced: reader has it, p50 ms", "fanout, flat out: deliveries/s"} {
 		f := byName[name]
 		if len(f.This.Rounds) != 2 || len(f.Against.Rounds) != 2 || f.This.Min <= 0 || f.Against.Min <= 0 || f.Ratio <= 0 {
 			t.Errorf("%s is %+v", name, f)

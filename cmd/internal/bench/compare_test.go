@@ -47,6 +47,29 @@ func TestCompare_LeavesOutFiguresThatOneProgramLacks(t *testing.T) {
 	}
 }
 
+func TestFigures_IncludeEachSectionThatCanBeCompared(t *testing.T) {
+	t.Parallel()
+	r := &Report{
+		Latency: &Latency{}, Writes: []Writes{{Posts: 2}, {Posts: 1}}, Likes: &Likes{},
+		Fanout: &Fanout{Memory: &Memory{PerReader: 3}}, Storm: &Storm{}, Churn: &Churn{},
+	}
+	names := map[string]float64{}
+	for _, f := range r.figures() {
+		if _, twice := names[f.name]; twice {
+			t.Errorf("two figures have the name %q", f.name)
+		}
+		names[f.name] = f.value
+	}
+	for _, s := range sections {
+		has := false
+		for name := range names {
+			has = has || strings.HasPrefix(name, s.name)
+		}
+		streamtest.Want(t, "figures of "+s.name, has, s.standalone == nil)
+	}
+	streamtest.Want(t, "memory", names["fanout: server's memory, KB per idle reader"], 3)
+}
+
 func TestComparison_PrintsAndEncodesItsFigures(t *testing.T) {
 	t.Parallel()
 	c := &Comparison{Rounds: 3, Figures: compareFigures(writesReports([]float64{100}, 0), writesReports([]float64{50}, 0))}
