@@ -21,7 +21,7 @@ import (
 
 // events answers with an event stream (HTML standard, section 9.2): stream.ready at once,
 // then the events of the topics after the cursor. Errors that a limit causes go through
-// turnAway, because an EventSource closes for good at any status but 200. HEAD opens
+// turnAway, because an EventSource never reconnects after a status other than 200. HEAD opens
 // nothing.
 func (s *Server) events(c echo.Context) error {
 	if !acceptsEventStream(c.Request()) {

@@ -52,7 +52,7 @@ type FeedConfig struct {
 // must be given to TakeOver or Run, or be closed.
 type Feed struct {
 	driver
-	told Cursor // the last id that was written
+	sent Cursor // the last id that was written
 
 	// The next time of each, by the hub's clock; 0: never.
 	beat       time.Duration
@@ -134,7 +134,7 @@ func (f *Feed) compose(o *output, left bool) step {
 	}
 	if past(f.warning, o.now) {
 		f.warning = 0
-		o.bytes = append(o.bytes, Expiring(f.told, f.expires-o.now)...)
+		o.bytes = append(o.bytes, Expiring(f.sent, f.expires-o.now)...)
 	}
 	s := f.events(o)
 	if s.end == "" && !s.more {
@@ -166,11 +166,11 @@ func (f *Feed) over(now time.Duration) End {
 // ready appends stream.ready.
 func (f *Feed) ready(o *output) {
 	f.begun = true
-	f.told = f.sub.Cursor()
+	f.sent = f.sub.Cursor()
 	if f.style.Padded {
 		o.bytes = append(o.bytes, padding...)
 	}
-	o.bytes = append(o.bytes, Ready(f.told, f.heartbeat, f.maxAge, randomRetry(retryMost))...)
+	o.bytes = append(o.bytes, Ready(f.sent, f.heartbeat, f.maxAge, randomRetry(retryMost))...)
 }
 
 // padding is a comment of 2 KiB.
@@ -190,7 +190,7 @@ func (f *Feed) bye(o *output, end End) step {
 		f.keep = false
 		most = max(most, retryLeast+f.sub.shard.hub.window())
 	}
-	o.bytes = append(o.bytes, Bye(f.told, end, randomRetry(most))...)
+	o.bytes = append(o.bytes, Bye(f.sent, end, randomRetry(most))...)
 	return step{end: end}
 }
 
@@ -211,7 +211,7 @@ func (f *Feed) events(o *output) step {
 			o.bytes = append(o.bytes, e.sse...)
 		}
 		if !e.Ephemeral() {
-			f.told = e.Cursor
+			f.sent = e.Cursor
 		}
 		o.count.frame(e, o.date)
 	}
@@ -232,7 +232,7 @@ func (f *Feed) trouble(o *output, err error) step {
 	case errors.Is(err, ErrClosed):
 		return f.bye(o, EndShutdown)
 	case errors.As(err, &gap):
-		f.told = gap.Resumed
+		f.sent = gap.Resumed
 		o.bytes = append(o.bytes, Gap(gap)...)
 		return step{more: true}
 	}
@@ -245,8 +245,8 @@ func (f *Feed) quiet(o *output, wrote bool) {
 	if past(f.checkpoint, o.now) {
 		f.checkpoint = o.now + checkpointEvery
 		// Retention would overtake a cursor that stays while only other topics have events.
-		if at := f.sub.Cursor(); f.sub.Drained() && at.Position > f.told.Position {
-			f.told, wrote = at, true
+		if at := f.sub.Cursor(); f.sub.Drained() && at.Position > f.sent.Position {
+			f.sent, wrote = at, true
 			o.bytes = append(o.bytes, Checkpoint(at)...)
 		}
 	}

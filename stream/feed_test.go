@@ -20,13 +20,13 @@ type block struct {
 
 // A watched feed runs in a synctest bubble and records what it writes.
 type watched struct {
-	feed  *Feed
-	begun time.Time
-	text  bytes.Buffer
-	told  []block
-	end   End
-	done  chan error
-	stop  context.CancelFunc
+	feed   *Feed
+	begun  time.Time
+	text   bytes.Buffer
+	blocks []block
+	end    End
+	done   chan error
+	stop   context.CancelFunc
 }
 
 func watch(t *testing.T, h *Hub, cfg FeedConfig) *watched {
@@ -54,7 +54,7 @@ func (w *watched) write(b []byte) error {
 	w.text.Write(b)
 	for rest := string(b); rest != ""; {
 		if after, ok := strings.CutPrefix(rest, ":\n"); ok {
-			w.told = append(w.told, block{time.Since(w.begun), ":"})
+			w.blocks = append(w.blocks, block{time.Since(w.begun), ":"})
 			rest = after
 			continue
 		}
@@ -64,7 +64,7 @@ func (w *watched) write(b []byte) error {
 		}
 		_, name, _ := strings.Cut(text, "event: ")
 		name, _, _ = strings.Cut(name, "\n")
-		w.told = append(w.told, block{time.Since(w.begun), name})
+		w.blocks = append(w.blocks, block{time.Since(w.begun), name})
 		rest = after
 	}
 	return nil
@@ -72,7 +72,7 @@ func (w *watched) write(b []byte) error {
 
 // times returns the times of the blocks with one name.
 func (w *watched) times(event string) (at []time.Duration) {
-	for _, e := range w.told {
+	for _, e := range w.blocks {
 		if e.event == event {
 			at = append(at, e.after)
 		}
@@ -144,8 +144,8 @@ func TestFeed(t *testing.T) {
 			t.Errorf("told a gap at %v", got)
 		}
 		ids := strings.Split(w.text.String(), "\nid: ")
-		told, _, _ := strings.Cut(ids[len(ids)-1], "\n")
-		cursor, err := ParseCursor(told)
+		last, _, _ := strings.Cut(ids[len(ids)-1], "\n")
+		cursor, err := ParseCursor(last)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -214,14 +214,14 @@ func TestFeed(t *testing.T) {
 		w := watch(t, h, FeedConfig{Topics: topics, Start: At(Cursor{7, 1})})
 		write(h, log, post42)
 		if len(w.times("stream.gap")) != 1 || len(w.times("x")) != 1 {
-			t.Errorf("told %v", w.told)
+			t.Errorf("told %v", w.blocks)
 		}
 	})
 	bubble("SendsByeWhenTheHubCloses", func(t *testing.T, h *Hub, log *memoryLog) {
 		w := watch(t, h, FeedConfig{Topics: topics})
 		h.Close()
 		if err := <-w.done; err != nil || w.end != EndShutdown || len(w.times("stream.bye")) != 1 {
-			t.Errorf("ended with %q, %v: %v", w.end, err, w.told)
+			t.Errorf("ended with %q, %v: %v", w.end, err, w.blocks)
 		}
 	})
 	bubble("DrainsOverTheWindow", func(t *testing.T, h *Hub, log *memoryLog) {
@@ -278,7 +278,7 @@ func TestFeed(t *testing.T) {
 				t.Errorf("five like-updates came within %v: %v", fifth, at)
 			}
 		}
-		if !strings.HasSuffix(strings.Split(w.text.String(), "\nid: ")[len(w.told)-1], `"count":199}`) {
+		if !strings.HasSuffix(strings.Split(w.text.String(), "\nid: ")[len(w.blocks)-1], `"count":199}`) {
 			t.Errorf("the newest did not come last: %s", w.text.String())
 		}
 	})
@@ -292,7 +292,7 @@ func TestFeed(t *testing.T) {
 		synctest.Wait()
 		write(h, log, post42)
 		var order []string
-		for _, e := range w.told[1:] {
+		for _, e := range w.blocks[1:] {
 			order = append(order, e.event)
 		}
 		if !slices.Equal(order, []string{"like-update", "like-update", "x"}) {

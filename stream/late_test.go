@@ -90,7 +90,7 @@ func TestReaderWithALostChunkWaiting(t *testing.T) {
 		kept := h.Head()
 		log.append(post42, post42) // no doorbell
 		lost := log.lastCursor()
-		s := subscribe(t, h, At(Cursor{1, 0}), post42) // the log alone has what it wants
+		s := subscribe(t, h, At(Cursor{1, 0}), post42) // only the log has the events
 		frames, err := s.Take(t.Context(), 1)
 		if err != nil || len(frames) != 1 || !s.at.live || s.at.reach != lost {
 			t.Fatalf("got %d frames, %v; live: %v, reach %v", len(frames), err, s.at.live, s.at.reach)

@@ -118,8 +118,8 @@ func TestTakeOverOfTLS(t *testing.T) {
 		t.Parallel()
 		h := live(t, newMemoryLog(), HubConfig{})
 		near, far := encrypted(t, tls.VersionTLS13)
-		c := attachTo(t, h, FeedConfig{Topics: topics, MaxAge: 300 * time.Millisecond}, near, far)
-		io.WriteString(near, "GET / HTTP/1.1\r\n\r\n") // nobody reads it
+		io.WriteString(near, "GET / HTTP/1.1\r\n\r\n") // TLS has to read it before the stream ends
+		c := attachTo(t, h, FeedConfig{Topics: topics, MaxAge: time.Millisecond}, near, far)
 		c.block()
 		if conn := <-c.kept; conn != nil {
 			t.Error("a request was read and forgotten")

@@ -32,7 +32,7 @@ func TestWheel(t *testing.T) {
 			delete(due, s)
 		default:
 			if next := w.next(now); next < time.Hour && random.IntN(2) == 0 {
-				now += next // as the worker sleeps
+				now += next // like a worker
 			} else {
 				now += time.Duration(random.Int64N(int64(50 * time.Millisecond)))
 			}
@@ -40,26 +40,26 @@ func TestWheel(t *testing.T) {
 				fired++
 				at, ok := due[s]
 				if !ok || at > now {
-					t.Fatalf("called at %v, and is due at %v (%v)", now, at, ok)
+					t.Fatalf("fired at %v, and is due at %v (%v)", now, at, ok)
 				}
 				delete(due, s)
 			})
 			for _, at := range due {
 				if at+wheelSlot <= now {
-					t.Fatalf("due at %v, and not called at %v", at, now)
+					t.Fatalf("due at %v, and not fired at %v", at, now)
 				}
 			}
 		}
 		if w.size != len(due) {
-			t.Fatalf("%d hang in the wheel, %d are due", w.size, len(due))
+			t.Fatalf("%d timers are in the wheel, %d are set", w.size, len(due))
 		}
 	}
 	if fired < 1000 {
-		t.Errorf("only %d were called", fired)
+		t.Errorf("only %d have fired", fired)
 	}
-	now += time.Hour // nobody looked for long
+	now += time.Hour // the wheel was not turned for long
 	w.turn(now, func(s *Subscription) { delete(due, s) })
 	if w.size != 0 || len(due) != 0 {
-		t.Errorf("%d hang in the wheel after an hour", w.size)
+		t.Errorf("%d timers are in the wheel after an hour", w.size)
 	}
 }

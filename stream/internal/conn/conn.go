@@ -31,7 +31,7 @@ type Conn struct {
 	received     bool          // the peer sent bytes that no request asked for
 }
 
-// A Watcher is told of what happens to the socket of a [Conn].
+// A Watcher is notified of changes of the socket of a [Conn].
 type Watcher interface {
 	// SocketChanged reports that the socket can be written or read again, or, with gone,
 	// that the peer has closed its end or the connection has failed. It is called by the

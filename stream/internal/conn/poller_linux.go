@@ -38,7 +38,7 @@ type place struct {
 	generation int32
 }
 
-// NewPoller returns a poller, which tells of nothing until it runs.
+// NewPoller returns a poller, which calls no watcher until it runs.
 func NewPoller() *Poller { return &Poller{made: make(chan struct{})} }
 
 // Run calls watchers until ctx ends.
@@ -144,7 +144,7 @@ func (p *Poller) poll(ctx context.Context) {
 	}
 }
 
-// report tells the watchers of events.
+// report calls the watchers of events.
 func (p *Poller) report(events []syscall.EpollEvent) {
 	const over = syscall.EPOLLRDHUP | syscall.EPOLLHUP | syscall.EPOLLERR
 	for _, e := range events {
