@@ -7,6 +7,12 @@ ARGS =
 FUZZTIME = 10s
 # How long make torture injects faults.
 DURATION = 5m
+# Flags of go test in make test. -vet=off, because make lint has vetted all packages; -w,
+# because linking is faster without DWARF.
+TESTFLAGS = -race -shuffle=on -timeout 6m -vet=off -ldflags=-w
+# make test sets RACE to -race for the linters: they then use the packages that were
+# compiled for the tests, so that each package is compiled once.
+RACE =
 # The version that make build puts into the program. By default Go records the version
 # and the revision that git gives.
 VERSION =
@@ -19,15 +25,17 @@ run: ## start the development server with a private Postgres and a demo page
 	@go build -o bin/tidings ./cmd/tidings
 	@exec bin/tidings dev $(ARGS)
 
-test: ## lint, then all tests, on a real Postgres and in a real browser
+test: ## lint, all tests on a real Postgres and in a real browser, each benchmark once
 	@.ci/install cc postgres psql pgbouncer chromium
-	@$(MAKE) --no-print-directory lint
-	go test -race -shuffle=on -timeout 6m ./...
+	@$(MAKE) --no-print-directory lint RACE=-race
+	go test $(TESTFLAGS) ./...
+	go test $(TESTFLAGS) -run '^$$' -bench . -benchtime 1x \
+		$$(grep -rl --include='*_test.go' '^func Benchmark' . | xargs -n 1 dirname | sort -u)
 
 lint: ## vet, gofmt, staticcheck
-	go vet ./...
+	go vet $(RACE) ./...
 	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "gofmt -w" $$unformatted; exit 1; fi
-	go tool staticcheck ./...
+	staticcheck=$$(go tool -n staticcheck) && GOFLAGS="$$GOFLAGS $(RACE)" $$staticcheck ./...
 
 bench: build ## measure a server: make bench ARGS="--url http://localhost:8080"
 	@exec bin/tidings bench $(ARGS)
@@ -49,7 +57,10 @@ fuzz: ## run each fuzz target for FUZZTIME
 		done; \
 	done
 
+generate: ## write the generated files again
+	go generate ./...
+
 build: ## build bin/tidings
 	go build -trimpath -ldflags "-X main.version=$(VERSION)" -o bin/tidings ./cmd/tidings
 
-.PHONY: help run test lint bench bench-peers torture fuzz build
+.PHONY: help run test lint bench bench-peers torture fuzz generate build
