@@ -1,39 +1,39 @@
-// Package api is Tidings over HTTP: it authenticates, parses, asks the store and
-// the hub, and answers JSON, event streams and problems.
+// Package api is Tidings over HTTP. It authenticates a request, parses it, asks the store
+// or the hub, and answers with JSON, an event stream or a problem. It has no SQL.
 //
-// # Routes
+// # Where things are
 //
-//	GET    /v1/posts/{post}             one post with its counts
-//	PUT    /v1/posts/{post}             create or replace a post      service, admin
-//	GET    /v1/posts/{post}/comments    one page, with the cursor of its snapshot
-//	POST   /v1/posts/{post}/comments    publish a comment             signed in
-//	DELETE /v1/comments/{id}            take a comment back           author, moderator
-//	PUT    /v1/posts/{post}/like        like, unlike: idempotent      signed in
-//	DELETE /v1/posts/{post}/like
-//	GET    /v1/counts?post=…            counts for index pages
-//	POST   /v1/posts/{post}/typing      a signal, never stored        signed in
-//	GET    /v1/notifications            one's own                     signed in
-//	POST   /v1/publish                  any event to any topic        service
-//	POST   /v1/ticket                   a token's stand-in in a URL   signed in
-//	GET    /v1/events?topic=…           Server-Sent Events            by topic
-//	GET    /v1/poll?topic=…             the same events by long-poll  by topic
-//	GET    /healthz, /readyz, /metrics  alive; delivering; figures for Prometheus
+//   - routes.go is the list of all routes. The README describes each of them.
+//   - Each resource has one file with its handlers, the JSON that they show and the small
+//     interface that they need of the store: comments.go, posts.go, likes.go, counts.go,
+//     notifications.go, typing.go, publish.go, tickets.go, health.go, demo.go.
+//   - events.go and poll.go deliver events. Both parse their request in subscribe.go and
+//     pass the limits in admit.go; topics.go decides which topics a user may read.
+//   - problem.go has the table of problems, and turns each error into one of them.
+//   - server.go makes the server and its middleware; serve.go opens and closes
+//     connections.
 //
-// # Reading topics
+// Four packages do what needs no route: [github.com/tidings-live/tidings/api/auth] finds
+// the user of a request; internal/limit counts connection slots and rates;
+// internal/takeover moves connections out of net/http and back; internal/metrics answers
+// GET /metrics.
 //
-// post:… and the configured public kinds are everyone's; user:… is that user's, and
-// "me" is short for one's own; site:… is for moderators, admins and services. What
-// may be read is decided before the first byte, and a stream ends with its token.
+// # A request
+//
+// The middleware runs in this order: request id, recovery from panics, origin (CORS),
+// routing, metrics, and for /v1/ routes authentication. A handler returns an error
+// instead of writing one: handleError is the only place that answers with it.
 //
 // # Readers
 //
-// A reader takes a seat within the limits, then a feed or a subscription of the hub.
-// Over HTTP/1.1 the connection is then taken over from net/http, and the handler ends:
-// the hub writes, and hands the connection back when it is free again. Over HTTP/2 the
-// handler's goroutine does the same.
+// A reader is a stream or a poll. It takes a connection slot within the limits, then a
+// feed or a long poll of the hub. Over HTTP/1.1 the connection is then taken over from
+// net/http and the handler returns: package stream writes to the socket, and the
+// connection is given back when the reader ends. Over HTTP/2 the handler stays and writes.
+// All of it ends when the token ends.
 //
 // # Errors
 //
-// Every error is an RFC 9457 problem with a stable code, also those of the router
-// and of panics: one table in problem.go, one page in docs/problems.md.
+// Every error is an RFC 9457 problem with a stable code, also those of the router and of
+// panics. docs/problems.md has a section for each code.
 package api

@@ -94,7 +94,10 @@ func metricsOfPollsThatWait(t *testing.T, way func(*setup)) {
 
 func TestMetrics(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, func(s *setup) { s.store.GroupCommit = true })
+	r := newRig(t, func(s *setup) {
+		s.store.GroupCommit = true
+		s.api.Build = Build{Version: "v1.2.3", Revision: "4f2a9c1", GoVersion: "go1.26"}
+	})
 	before := r.scrape(t)
 	streamtest.Want(t, "comment", r.do(t, "POST", "/v1/posts/secret-post/comments", as(t, "secret-ann"), sends(`{"body":"hi"}`)).status, 201)
 	r.do(t, "GET", "/made-up/path")
@@ -114,6 +117,7 @@ func TestMetrics(t *testing.T) {
 		streamtest.Want(t, series, after[series]-before[series], rise)
 	}
 	streamtest.Want(t, "listener", after["tidings_listener_connected"], 1.0)
+	streamtest.Want(t, "build", after["tidings_build_info{goversion=go1.26,revision=4f2a9c1,version=v1.2.3}"], 1.0)
 	for _, name := range []string{
 		"tidings_pool_max_connections", "tidings_listener_last_proof_timestamp_seconds", "tidings_listener_round_trip_seconds",
 		"tidings_listener_connects_total", "go_goroutines", "process_open_fds",

@@ -17,41 +17,46 @@ import (
 	"github.com/tidings-live/tidings/stream"
 )
 
-// problemDocs is where each code is explained; the type of a problem is its section.
+// problemDocs is the page that explains the codes. The type of a problem is the page with
+// the code as fragment.
 const problemDocs = "https://github.com/tidings-live/tidings/blob/main/docs/problems.md#"
 
-// A Problem is an error as RFC 9457 writes it, with our extension members. It is
-// an error itself: handlers return it.
+// A Problem is the body of an error answer: problem details (RFC 9457) with members of our
+// own. It is an error, which handlers return.
 type Problem struct {
-	Type      string `json:"type"`
-	Title     string `json:"title"`
-	Status    int    `json:"status"`
-	Detail    string `json:"detail,omitempty"`
-	Instance  string `json:"instance,omitempty"`
-	Code      string `json:"code"` // stable: what clients switch on
+	Type      string `json:"type"`               // address of the code's documentation
+	Title     string `json:"title"`              // the same for each problem with the code
+	Status    int    `json:"status"`             // of the answer
+	Detail    string `json:"detail,omitempty"`   // what is wrong with this request
+	Instance  string `json:"instance,omitempty"` // path of the request
+	Code      string `json:"code"`               // for programs; it never changes
 	RequestID string `json:"requestId,omitempty"`
 
-	// Of cursor_gone: what stream.gap says.
+	// Reason, From and Resumed are set for cursor_gone only. They are the same as in the
+	// event stream.gap.
 	Reason  stream.GapReason `json:"reason,omitempty"`
 	From    string           `json:"from,omitempty"`
 	Resumed string           `json:"resumed,omitempty"`
 
-	Listener *listenerJSON `json:"listener,omitempty"` // of readyz
+	// Listener is set by GET /readyz only.
+	Listener *listenerJSON `json:"listener,omitempty"`
 
-	challenge  string        // WWW-Authenticate
-	retryAfter time.Duration // Retry-After
+	challenge  string        // header field WWW-Authenticate; "" leaves it out
+	retryAfter time.Duration // header field Retry-After; 0 leaves it out
 }
 
-// Error is the code and the detail.
+// Error returns the code and the detail.
 func (p *Problem) Error() string { return p.Code + ": " + p.Detail }
 
-// with returns a copy that says more.
+// with returns a copy with a detail. The problems below are shared, so handlers return
+// copies.
 func (p Problem) with(detail string) *Problem {
 	p.Detail = detail
 	return &p
 }
 
-// The problems, by code. Their titles never change for a code.
+// The problems, by status. docs/problems.md has a section for each code, and a test
+// compares the two.
 var (
 	problemMalformed     = Problem{Status: 400, Code: "malformed", Title: "The request cannot be read"}
 	problemCursor        = Problem{Status: 400, Code: "invalid_cursor", Title: "The cursor cannot be read"}
@@ -78,12 +83,11 @@ var (
 	problemUnavailable   = Problem{Status: 503, Code: "unavailable", Title: "Try again shortly", retryAfter: 2 * time.Second}
 )
 
-// known says which problem an error of the packages below is, and whether its text
-// is for clients.
+// known maps the errors of packages stream and store to problems.
 var known = []struct {
 	err     error
 	problem *Problem
-	public  bool
+	public  bool // the error's text is the detail; else the problem has none
 }{
 	{stream.ErrCursor, &problemCursor, true},
 	{stream.ErrTopic, &problemTopic, true},
@@ -101,10 +105,12 @@ var known = []struct {
 	{store.ErrBusy, &problemUnavailable, true},
 	{store.ErrTicket, &problemTicket, false},
 	{store.ErrUnavailable, &problemUnavailable, false},
-	{context.Canceled, &problemUnavailable, false}, // the client left, or closed its half
+	// The client left, or closed its half of the connection and may still read.
+	{context.Canceled, &problemUnavailable, false},
 }
 
-// problemOf turns any error into the problem that the client sees.
+// problemOf returns the problem that a client gets for an error. An error that is not
+// expected here is the problem internal, without a detail.
 func problemOf(err error) *Problem {
 	var problem *Problem
 	var routing *echo.HTTPError
@@ -124,7 +130,7 @@ func problemOf(err error) *Problem {
 	case errors.As(err, &large):
 		return problemTooLarge.with("at most " + strconv.FormatInt(large.Limit, 10) + " bytes")
 	case errors.As(err, &invalid) && invalid.Constraint != "":
-		return problemInvalid.with("it breaks the rule " + invalid.Constraint) // Postgres would tell of tables
+		return problemInvalid.with("it breaks the rule " + invalid.Constraint) // the text of Postgres names tables
 	case errors.As(err, &invalid):
 		return problemInvalid.with(invalid.Detail)
 	case errors.As(err, &routing):
@@ -153,7 +159,7 @@ func problemOfCredential(err *auth.Error) *Problem {
 	}
 }
 
-// problemOfStatus is for what the router says.
+// problemOfStatus returns the problem for a status of Echo's router or middleware.
 func problemOfStatus(status int) *Problem {
 	for _, p := range []Problem{problemNotFound, problemMethod, problemTooLarge, problemMediaType, problemRateLimited, problemUnavailable} {
 		if p.Status == status {

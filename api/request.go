@@ -16,9 +16,9 @@ import (
 )
 
 const (
-	maxBodyBytes = 64 << 10
-	maxURLBytes  = 8 << 10
-	maxPageSize  = 100
+	maxBodyBytes = 64 << 10 // of a JSON body
+	maxURLBytes  = 8 << 10  // of a query
+	maxPageSize  = 100      // comments or notifications of one page
 )
 
 // parseQuery parses a raw query of at most 8 KiB, and returns the problem malformed if
@@ -40,7 +40,8 @@ func parseQuery(raw string) (url.Values, error) {
 	return values, nil
 }
 
-// single is the one value of a parameter, "" when it is absent.
+// single returns the value of a parameter, "" if it is absent, or the problem malformed if
+// it is given more than once.
 func single(values url.Values, name string) (string, error) {
 	if len(values[name]) > 1 {
 		return "", problemMalformed.with(name + " is given more than once")
@@ -48,7 +49,8 @@ func single(values url.Values, name string) (string, error) {
 	return values.Get(name), nil
 }
 
-// number is a parameter within bounds, or its default when it is absent.
+// number returns the value of a parameter, def if it is absent, or the problem malformed if
+// it is not a whole number from least to most in decimal digits.
 func number(values url.Values, name string, def, least, most int) (int, error) {
 	text, err := single(values, name)
 	if err != nil || text == "" && !values.Has(name) {
@@ -61,7 +63,8 @@ func number(values url.Values, name string, def, least, most int) (int, error) {
 	return n, nil
 }
 
-// flag is a parameter that is 1, 0, true or false; absent is false.
+// flag returns whether a parameter is 1 or true. It is false if it is 0, false or absent;
+// another value is the problem malformed.
 func flag(values url.Values, name string) (bool, error) {
 	text, err := single(values, name)
 	switch {
@@ -75,8 +78,9 @@ func flag(values url.Values, name string) (bool, error) {
 	return false, problemMalformed.with(name + " is neither 1 nor 0")
 }
 
-// pathParam is a segment of the path, percent-decoded once. The router gives it
-// encoded only when the path has an encoding of its own.
+// pathParam returns a segment of the path, percent-decoded exactly once. Echo routes by
+// URL.RawPath if that is set, and then returns the segment encoded; else it routes by
+// URL.Path, which is decoded already.
 func pathParam(c echo.Context, name string) (string, error) {
 	value := c.Param(name)
 	if c.Request().URL.RawPath == "" {
@@ -89,7 +93,7 @@ func pathParam(c echo.Context, name string) (string, error) {
 	return decoded, nil
 }
 
-// postTopic is the topic of the post that the path names.
+// postTopic returns the topic of the post in the path, or the problem invalid_id.
 func postTopic(c echo.Context) (stream.Topic, error) {
 	id, err := pathParam(c, "post")
 	if err != nil {
@@ -98,10 +102,11 @@ func postTopic(c echo.Context) (stream.Topic, error) {
 	if err := stream.ValidID(id); err != nil {
 		return stream.Topic{}, err
 	}
-	return stream.NewTopic("post", id)
+	return stream.NewTopic(kindPost, id)
 }
 
-// decode reads a JSON body: one value, at most 64 KiB. Unknown members are ignored.
+// decode reads a JSON body of one value and at most 64 KiB into a struct. Unknown members
+// are ignored. Problems: unsupported_media_type, too_large, malformed.
 func decode(c echo.Context, into any) error {
 	r := c.Request()
 	media, _, err := mime.ParseMediaType(r.Header.Get(echo.HeaderContentType))
@@ -118,13 +123,15 @@ func decode(c echo.Context, into any) error {
 	return nil
 }
 
+// malformedJSON returns the problem for an error of the JSON decoder. It names the member
+// that has the wrong type, if there is one.
 func malformedJSON(err error) error {
 	var large *http.MaxBytesError
 	var mistyped *json.UnmarshalTypeError
 	switch {
 	case errors.As(err, &large):
 		return err
-	case errors.As(err, &mistyped) && mistyped.Field != "": // else it is the whole body
+	case errors.As(err, &mistyped) && mistyped.Field != "": // "": the whole body has the wrong type
 		return problemMalformed.with(fmt.Sprintf("%s is of the wrong type: %s", mistyped.Field, mistyped.Value))
 	}
 	return problemMalformed.with("the body is not one JSON object")

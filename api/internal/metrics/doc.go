@@ -5,5 +5,6 @@
 // what package api does.
 //
 // To add a metric, add a row to the table and to docs/metrics.md (a test compares them).
-// No label may have a value that clients choose: each value is a time series for ever.
+// No label may have a value that clients choose, because each value is a time series that
+// stays in memory.
 package metrics
