@@ -86,8 +86,8 @@ func (r *rig) do(t testing.TB, method, path string, edits ...edit) answer {
 	return answer{res.StatusCode, res.Header, string(body)}
 }
 
-// wants checks the status, and that the whole body is this JSON. A "*" in it stands
-// for any string, for what each run has anew.
+// wants checks the status, and that the body is equal to this JSON. A "*" in it matches
+// any string, for values that differ in each run.
 func (a answer) wants(t testing.TB, status int, body string) {
 	t.Helper()
 	if a.status != status {

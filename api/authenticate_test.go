@@ -12,7 +12,7 @@ import (
 	"github.com/tidings-live/tidings/stream/streamtest"
 )
 
-// Whatever is wrong with a token, the answer is the same.
+// All bad tokens get the same answer.
 func TestBadTokensAreAnsweredAlike(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, func(s *setup) {
@@ -68,8 +68,8 @@ func TestAuthorization(t *testing.T) {
 	}
 }
 
-// Every route that needs somebody, and what it answers to nobody.
-func TestWhoIsNeeded(t *testing.T) {
+// Each route answers requests without a token, with a problem if it needs a user.
+func TestRoutesThatNeedAUser(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 
@@ -105,8 +105,9 @@ func TestWhoIsNeeded(t *testing.T) {
 	}
 }
 
-// Private stays private, on either transport, and existence is not told.
-func TestWhoMayReadWhat(t *testing.T) {
+// Private topics are readable only by the right users, on both transports, and the answer
+// to others does not tell whether a topic exists.
+func TestPrivateTopics(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	r.publish(t, "user:ann", "tick", `{}`)

@@ -93,7 +93,7 @@ func TestLockedPostTakesNoComments(t *testing.T) {
 	r.write(t, "42", "ann", `{"body":"x"}`)
 }
 
-// The same key, the same comment: whoever got no answer may ask again.
+// A request that is repeated with its key gets the same comment again.
 func TestIdempotencyKey(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
@@ -183,7 +183,7 @@ func TestCommentPages(t *testing.T) {
 	streamtest.Want(t, "page of 100", len(get("limit=100").Data), n)
 }
 
-// A stream from a list's cursor misses nothing and repeats nothing.
+// A stream from the cursor of a list has each later event exactly once.
 func TestListThenListen(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)

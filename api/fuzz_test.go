@@ -71,8 +71,9 @@ func isASCII(s string) bool {
 	return !strings.ContainsFunc(s, func(r rune) bool { return r > unicode.MaxASCII })
 }
 
-// Whoever the origin says it is: a cookie counts for a page that meant it, CORS names
-// the allowed origin or nothing.
+// FuzzOrigin checks, for any Origin, Host and Sec-Fetch-Site, that a cookie counts only
+// from an allowed page or our own, and that CORS headers name the allowed origin or are
+// absent.
 func FuzzOrigin(f *testing.F) {
 	for _, from := range append(foreign, page, "", "https://tidings.example") {
 		f.Add(from, "tidings.example", "same-origin")

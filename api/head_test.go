@@ -135,7 +135,7 @@ func TestServerSetsLimitsOfHTTP(t *testing.T) {
 			t.Errorf("status line is %q", status)
 		}
 	})
-	t.Run("OnlyWhatKeepsEverybodyOutIsAWarning", func(t *testing.T) {
+	t.Run("OnlyAFailedAcceptIsAWarning", func(t *testing.T) {
 		t.Parallel()
 		var said logs
 		srv := (&Server{logger: said.logger()}).newHTTPServer()
@@ -154,8 +154,7 @@ func TestServerSetsLimitsOfHTTP(t *testing.T) {
 	})
 }
 
-// A body that never comes holds neither a connection nor a subscription for long,
-// and the limit that sees to it cuts no stream.
+// ReadTimeout ends a request whose body does not arrive, and does not end streams.
 func TestReadTimeout(t *testing.T) {
 	t.Parallel()
 	const limit = 300 * time.Millisecond

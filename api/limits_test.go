@@ -23,13 +23,13 @@ func limited(l Limits) func(*setup) {
 // native makes a request look like an EventSource's.
 var native = header("Accept", "text/event-stream")
 
-// refused is how often a limit turned somebody away.
+// refused returns how often a limit has refused a request.
 func (r *rig) refused(t testing.TB, why limit.Refusal) int {
 	t.Helper()
 	return int(r.scrape(t)["tidings_refusals_total{reason="+string(why)+"}"])
 }
 
-// wantRefusal wants one more refusal, for this reason, from either transport.
+// wantRefusal checks that both transports refuse a reader for this reason.
 func (r *rig) wantRefusal(t *testing.T, why limit.Refusal, status int, code, query string, edits ...edit) {
 	t.Helper()
 	before := r.refused(t, why)
@@ -45,7 +45,7 @@ func (r *rig) wantRefusal(t *testing.T, why limit.Refusal, status int, code, que
 	}
 }
 
-// leavesTicket wants whoever a limit keeps out with a ticket to get in with it later.
+// leavesTicket checks that a reader that a limit refused can use its ticket later.
 func leavesTicket(t *testing.T, limits Limits) {
 	t.Parallel()
 	r := newRig(t, limited(limits))
@@ -60,14 +60,14 @@ func leavesTicket(t *testing.T, limits Limits) {
 		t.Errorf("status %d: %s", later.status, later.body)
 	}
 	first.leave()
-	streamtest.Eventually(t, "the seat is free", func() bool { return r.limits.Taken() == 0 })
+	streamtest.Eventually(t, "the slot is free", func() bool { return r.limits.Taken() == 0 })
 	r.follow(t, "topic=me&ticket="+ticket, native).event("stream.ready")
 }
 
 func TestLimits(t *testing.T) {
 	t.Parallel()
 
-	t.Run("OfTheProcessHoldsForBothTransportsAndEvictsNobody", func(t *testing.T) {
+	t.Run("OfTheProcessHoldsForBothTransportsAndDisplacesNoReader", func(t *testing.T) {
 		t.Parallel()
 		r := newRig(t, limited(Limits{Streams: 2}))
 		first := r.follow(t, "topic=post:1")
@@ -75,12 +75,12 @@ func TestLimits(t *testing.T) {
 		polled := make(chan answer, 1)
 		cursor := r.head(t)
 		go func() { polled <- r.do(t, "GET", "/v1/poll?topic=post:1&wait=50&cursor="+cursor) }()
-		streamtest.Eventually(t, "two seats are taken", func() bool { return r.limits.Taken() == 2 })
+		streamtest.Eventually(t, "two slots are taken", func() bool { return r.limits.Taken() == 2 })
 		r.wantRefusal(t, limit.Full, 503, "unavailable", "topic=post:1")
 		r.publish(t, "post:1", "x", `1`)
 		first.event("x")
 		streamtest.Want(t, "poll", (<-polled).status, 200)
-		streamtest.Eventually(t, "the poll's seat is free", func() bool { return r.limits.Taken() == 1 })
+		streamtest.Eventually(t, "the poll's slot is free", func() bool { return r.limits.Taken() == 1 })
 		r.follow(t, "topic=post:1").event("stream.ready")
 	})
 
@@ -89,7 +89,7 @@ func TestLimits(t *testing.T) {
 	} {
 		t.Run(name+"LeavesATicketForTheNextTime", func(t *testing.T) { leavesTicket(t, limits) })
 	}
-	t.Run("OfAUserCountsNobodyElse", func(t *testing.T) {
+	t.Run("OfAUserDoesNotCountOthers", func(t *testing.T) {
 		t.Parallel()
 		r := newRig(t, limited(Limits{PerUser: 1}))
 		ann := r.follow(t, "topic=me", as(t, "ann"))
@@ -98,18 +98,18 @@ func TestLimits(t *testing.T) {
 		r.follow(t, "topic=me", as(t, "bob")).event("stream.ready")
 		r.follow(t, "topic=post:1").event("stream.ready")
 		ann.leave()
-		streamtest.Eventually(t, "ann's seat is free", func() bool { return r.limits.Taken() == 2 })
+		streamtest.Eventually(t, "ann's slot is free", func() bool { return r.limits.Taken() == 2 })
 		r.follow(t, "topic=me", as(t, "ann")).event("stream.ready")
 	})
 
-	t.Run("OfAnAddressIgnoresWhatAStrangerForwards", func(t *testing.T) {
+	t.Run("OfAnAddressIgnoresForwardedForFromOthers", func(t *testing.T) {
 		t.Parallel()
 		r := newRig(t, limited(Limits{PerAddress: 1, TrustedProxies: []string{"10.0.0.0/8"}}))
 		r.follow(t, "topic=post:1", header("X-Forwarded-For", "203.0.113.1")).event("stream.ready")
 		r.wantRefusal(t, limit.Address, 429, "rate_limited", "topic=post:1", header("X-Forwarded-For", "203.0.113.2"))
 	})
 
-	t.Run("OfAnAddressBelievesATrustedProxy", func(t *testing.T) {
+	t.Run("OfAnAddressReadsForwardedForFromATrustedProxy", func(t *testing.T) {
 		t.Parallel()
 		r := newRig(t, limited(Limits{PerAddress: 1, TrustedProxies: []string{"127.0.0.1", "10.0.0.0/8"}}))
 		r.follow(t, "topic=post:1", header("X-Forwarded-For", "203.0.113.1, 10.1.1.1")).event("stream.ready")
@@ -128,10 +128,10 @@ func TestLimits(t *testing.T) {
 		r.do(t, "GET", "/v1/events?topic=post:1").isProblem(t, 503, "unavailable")
 		streamtest.Want(t, "refusals", r.refused(t, limit.Starts), 1)
 		streamtest.Want(t, "poll", r.do(t, "GET", "/v1/poll?topic=post:1").status, 200)
-		streamtest.Eventually(t, "the refused took no seat", func() bool { return r.limits.Taken() == 1 })
+		streamtest.Eventually(t, "the refused took no slot", func() bool { return r.limits.Taken() == 1 })
 	})
 
-	t.Run("OfReplaysSparesThoseWhoAreNearTheHead", func(t *testing.T) {
+	t.Run("OfReplaysDoesNotCountCursorsNearTheHead", func(t *testing.T) {
 		t.Parallel()
 		r := newRig(t, limited(Limits{PerAddress: 1000, AddressReplays: limit.Rate{PerSecond: never, Burst: 2}}))
 		cursor := r.head(t)
@@ -181,7 +181,8 @@ func TestLimits(t *testing.T) {
 	})
 }
 
-// A native EventSource gives up for good at any status but 200.
+// A native EventSource does not reconnect after a status other than 200, so a temporary
+// refusal has status 200 for it.
 func TestSoftRefusal(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, limited(Limits{Streams: 1}))
@@ -203,7 +204,7 @@ func TestSoftRefusal(t *testing.T) {
 			t.Errorf("retry is %s", found[1])
 		}
 	})
-	t.Run("IsNotForThoseWhoCanReadAStatus", func(t *testing.T) {
+	t.Run("IsNotForOtherClients", func(t *testing.T) {
 		r.do(t, "GET", "/v1/events?topic=post:1", native, as(t, "ann")).isProblem(t, 503, "unavailable")
 		r.do(t, "GET", "/v1/poll?topic=post:1", native).isProblem(t, 503, "unavailable")
 	})
@@ -212,7 +213,7 @@ func TestSoftRefusal(t *testing.T) {
 	})
 }
 
-// scrape reads the metrics: the value of each series, by its name and labels.
+// scrape returns the value of each time series of /metrics, by its name and labels.
 func (r *rig) scrape(t testing.TB) map[string]float64 {
 	t.Helper()
 	a := r.do(t, "GET", "/metrics")

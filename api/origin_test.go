@@ -9,7 +9,7 @@ import (
 	"github.com/tidings-live/tidings/stream/streamtest"
 )
 
-// foreign are origins that look like an allowed one, and aren't.
+// foreign are origins that are not allowed, though some are similar to an allowed one.
 var foreign = []string{
 	"https://evil.example", "null", "NULL", "https://app.example.evil", "https://evil-app.example", "https://app.example@evil.example",
 	"https://xapp.example", "https://app.exampl", "https://app.example:8443", "http://app.example", "https://app.example/", "HTTPS://APP.EXAMPLE",
@@ -21,7 +21,7 @@ func cookie(value string) edit { return header("Cookie", auth.CookieName+"="+val
 func origin(value string) edit { return header("Origin", value) }
 func site(value string) edit   { return header("Sec-Fetch-Site", value) }
 
-// wantCORS wants exactly this origin to be let in, or none.
+// wantCORS checks that the CORS headers allow this origin; "" means that they are absent.
 func (a answer) wantCORS(t *testing.T, origin string) {
 	t.Helper()
 	credentials := ""
@@ -54,19 +54,19 @@ func TestOrigins(t *testing.T) {
 		s := r.follow(t, "topic=post:a", origin(page))
 		answer{header: s.header}.wantCORS(t, page)
 	})
-	t.Run("NoneNeedsNothing", func(t *testing.T) {
+	t.Run("NoOriginIsAllowed", func(t *testing.T) {
 		t.Parallel()
 		got := r.do(t, "GET", "/v1/posts/a/comments", as(t, "ann"))
 		streamtest.Want(t, "status", got.status, 200)
 		got.wantCORS(t, "")
 	})
-	t.Run("OurOwnPageIsLetIn", func(t *testing.T) {
+	t.Run("OurOwnPageIsAllowed", func(t *testing.T) {
 		t.Parallel()
 		got := r.do(t, "POST", "/v1/posts/a/typing", as(t, "ann"), origin(own))
 		streamtest.Want(t, "status", got.status, http.StatusNoContent)
 		got.wantCORS(t, "")
 	})
-	t.Run("OthersAreTurnedAwayBeforeAnythingIsOpened", func(t *testing.T) {
+	t.Run("OthersAreRefusedBeforeTheHandlerRuns", func(t *testing.T) {
 		t.Parallel()
 		for _, from := range foreign {
 			for _, path := range []string{"/v1/events?topic=post:a", "/v1/poll?topic=post:a", "/v1/posts/a/comments", "/v1/nothing"} {
@@ -120,7 +120,7 @@ func TestCookie(t *testing.T) {
 	ann, own := token(t, "ann"), "http://"+r.addr
 	const mine = "/v1/notifications"
 
-	t.Run("CountsFromPagesThatMeanIt", func(t *testing.T) {
+	t.Run("CountsFromTrustedPages", func(t *testing.T) {
 		t.Parallel()
 		for _, edits := range [][]edit{
 			{origin(page)}, {origin(page), site("cross-site")}, {origin(page), site("same-site")},
@@ -149,14 +149,14 @@ func TestCookie(t *testing.T) {
 			}
 		}
 	})
-	t.Run("CountsByTheBrowsersWordForOurOwnPageAlone", func(t *testing.T) {
+	t.Run("DoesNotCountWithSameOriginFromAnotherOrigin", func(t *testing.T) {
 		t.Parallel()
 		for _, from := range foreign { // those are turned away earlier, too
 			req := r.request(t, "GET", mine, origin(from), site("same-origin"))
 			streamtest.Want(t, "trust in "+from[:min(40, len(from))], r.auth.Origins.TrustsCookie(req), false)
 		}
 	})
-	t.Run("IsNotEnoughForAForm", func(t *testing.T) { // X36
+	t.Run("IsNotEnoughForAForm", func(t *testing.T) {
 		t.Parallel()
 		form := header("Content-Type", "application/x-www-form-urlencoded")
 		bot := cookie(token(t, "bot", auth.RoleService))

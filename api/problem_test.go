@@ -123,7 +123,8 @@ func TestEveryErrorIsAProblem(t *testing.T) {
 	})
 }
 
-// Without its database the server says so, and goes on when it is back.
+// Without its database the server answers the problem unavailable. It recovers when the
+// database is back.
 func TestDatabaseIsDown(t *testing.T) {
 	t.Parallel()
 	server := storetest.NewServer(t)
@@ -136,7 +137,7 @@ func TestDatabaseIsDown(t *testing.T) {
 	open.event("stream.ready")
 	streamtest.Must(t, server.Crash(t.Context()))
 
-	streamtest.Eventually(t, "it is noticed", func() bool { return r.do(t, "GET", "/readyz").status == 503 })
+	streamtest.Eventually(t, "readyz answers 503", func() bool { return r.do(t, "GET", "/readyz").status == 503 })
 	for _, route := range []string{
 		"GET /readyz", "GET /v1/posts/a", "GET /v1/posts/a/comments", "GET /v1/counts?post=a", "GET /v1/notifications",
 		"PUT /v1/posts/a/like", "DELETE /v1/posts/a/like", "DELETE /v1/comments/1", "POST /v1/posts/a/typing", "GET /v1/events?topic=post:a&ticket=x",
@@ -156,7 +157,7 @@ func TestDatabaseIsDown(t *testing.T) {
 	r.follow(t, "topic=post:a&cursor="+cursor).event("stream.ready") // what is in memory is still told
 
 	streamtest.Must(t, server.Restart(t.Context()))
-	streamtest.Eventually(t, "it is back", func() bool { return r.do(t, "GET", "/readyz").status == 200 })
+	streamtest.Eventually(t, "readyz answers 200", func() bool { return r.do(t, "GET", "/readyz").status == 200 })
 	streamtest.Want(t, "status", r.do(t, "POST", "/v1/posts/a/comments", ann, sends(`{"body":"x"}`)).status, 201)
 	open.event("new-comment") // on the stream that was open all along
 }

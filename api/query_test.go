@@ -9,7 +9,7 @@ import (
 	"github.com/tidings-live/tidings/stream/streamtest"
 )
 
-// both are the transports: what one refuses, the other refuses alike.
+// both are the paths of the two transports, which refuse the same requests.
 var both = []string{"/v1/events?", "/v1/poll?wait=0&"}
 
 func TestTopicsAreStrict(t *testing.T) {
@@ -84,7 +84,7 @@ func TestTopicsAreStrict(t *testing.T) {
 // long is a parameter that makes a query too long.
 func long(n int) string { return "x=" + strings.Repeat("x", n) }
 
-// A token in a URL would end up in logs: nowhere is one taken.
+// A token in a URL is refused, because URLs are logged.
 func TestTokensInURLsAreRefused(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
@@ -175,7 +175,7 @@ func TestLastEventID(t *testing.T) {
 	}
 }
 
-// What was asked for comes back as JSON alone, whatever the path holds.
+// Parts of a request occur in the answer only as JSON strings.
 func TestNothingIsReflectedUnescaped(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
@@ -190,7 +190,7 @@ func TestNothingIsReflectedUnescaped(t *testing.T) {
 	streamtest.Want(t, "instance", p.Instance, "/v1/posts/a%2Fb%3F") // a URI reference, not what it decodes to
 }
 
-// An id that a client chose for its request would be written to the logs.
+// The X-Request-Id of a client is replaced, because ids are written to the logs.
 func TestRequestIDsAreOurs(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)

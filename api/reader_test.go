@@ -101,7 +101,7 @@ type follower struct {
 func (r *rig) follow(t testing.TB, query string, edits ...edit) *follower {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	res, err := r.client.Do(r.request(t, "GET", "/v1/events?"+query, edits...).WithContext(ctx)) //nolint:bodyclose // below
+	res, err := r.client.Do(r.request(t, "GET", "/v1/events?"+query, edits...).WithContext(ctx))
 	if err != nil {
 		cancel()
 		t.Fatal(err)

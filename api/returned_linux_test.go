@@ -15,7 +15,8 @@ import (
 	"github.com/tidings-live/tidings/stream/streamtest"
 )
 
-// back has a poll answered over a connection, which is idle then and the HTTP server's again.
+// back returns a connection over which a poll was answered. It is idle and belongs to the
+// http.Server again.
 func (r *rig) back(t *testing.T) *wire {
 	t.Helper()
 	w := r.dial(t)
@@ -38,7 +39,7 @@ func (w *wire) answer(status int) *http.Response {
 	return res
 }
 
-// silentFor wants a connection to stay open and silent for as long.
+// silentFor checks that the connection stays open for a time, without a byte to read.
 func (w *wire) silentFor(d time.Duration) {
 	w.t.Helper()
 	streamtest.Must(w.t, w.SetReadDeadline(time.Now().Add(d)))
@@ -101,12 +102,12 @@ func TestReturnedConnection(t *testing.T) {
 	})
 }
 
-// Over TLS the hub had to read what came while the poll waited, and says that it won't
-// be answered.
+// Over TLS, the worker has to read bytes that arrive while the poll waits, so they are lost
+// for the next request: the answer has Connection: close.
 func TestPollOverTLSThatIsNotAlone(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, speaking(t, true, func(p *http.Protocols) { p.SetHTTP1(true) }))
-	conn := tls.Client(r.dial(t), &tls.Config{InsecureSkipVerify: true}) //nolint:gosec // of the test's own making
+	conn := tls.Client(r.dial(t), &tls.Config{InsecureSkipVerify: true})
 	ask := func(line string) {
 		_, err := io.WriteString(conn, line+" HTTP/1.1\r\nHost: x\r\n\r\n")
 		streamtest.Must(t, err)

@@ -28,19 +28,19 @@ var secret = authtest.Secret
 // page is the origin that a rig allows.
 const page = "https://app.example"
 
-// A rig is a whole instance over a database of the test's own, wired as cmd does.
+// A rig is a whole instance with a database of its own, wired as cmd does it.
 type rig struct {
 	*Server
 	addr   string
 	scheme string
-	sql    *pgxpool.Pool // some other program that uses the database
+	sql    *pgxpool.Pool // as another program that uses the database
 	client *http.Client
 	db     *store.Store
 	logs   *logs
 	busy   atomic.Int64 // requests that are being answered
 }
 
-// A setup is what a test may change before its rig starts.
+// A setup has the parts of a rig that a test may change before the rig starts.
 type setup struct {
 	url    string // of the database
 	scheme string
@@ -86,8 +86,8 @@ func newRig(t *testing.T, edits ...func(*setup)) *rig {
 	return r
 }
 
-// inEveryWay runs a test with connections taken over, and served by a goroutine each,
-// as on systems where they cannot be.
+// inEveryWay runs a test twice: with connections that are taken over, and with a goroutine
+// for each reader, as on systems where connections cannot be taken over.
 func inEveryWay(t *testing.T, test func(t *testing.T, way func(*setup))) {
 	t.Run("TakenOver", func(t *testing.T) {
 		t.Parallel()
@@ -181,7 +181,7 @@ func receive(typing *awareness.Typing, s store.Signal) {
 	typing.Signal(s.Topic, s.User)
 }
 
-// run runs something until the test ends, and wants it to end well.
+// run calls a function in a goroutine until the test ends, and reports its error.
 func run(t *testing.T, what func(ctx context.Context) error) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))

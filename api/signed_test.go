@@ -166,7 +166,7 @@ func TestTickets(t *testing.T) {
 	}
 	streamtest.Want(t, "statuses", got, map[int]int{200: 1, 401: 7})
 	s.leave()
-	streamtest.Eventually(t, "the seats are free", func() bool { return r.limits.Taken() == 0 })
+	streamtest.Eventually(t, "the slots are free", func() bool { return r.limits.Taken() == 0 })
 
 	for _, topics := range []string{"topic=post:43", "topic=me&topic=post:43", "topic=user:bob"} { // also what is public
 		other := r.ticket(t, ann, `["me"]`)

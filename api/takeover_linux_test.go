@@ -150,7 +150,7 @@ func TestReaderWithABodyThatLeaves(t *testing.T) {
 		promised.ask("GET "+path+" HTTP/1.1", "Content-Length: 5", "Expect: 100-continue")
 		streamtest.Must(t, promised.Close())
 		r.idle(t)
-		streamtest.Want(t, "seats", r.limits.Taken(), 0)
+		streamtest.Want(t, "the number of slots taken", r.limits.Taken(), 0)
 	}
 	large := strings.Repeat("x", maxReaderBody+1)
 	r.do(t, "GET", "/v1/poll?topic=room:1", sends(large)).isProblem(t, 400, "malformed")

@@ -8,8 +8,8 @@ import (
 	"github.com/tidings-live/tidings/stream/streamtest"
 )
 
-// Whoever is refused for now comes back with the same URL, so the ticket in it must
-// still be there: whatever refused, on either transport.
+// A reader that is refused for now comes back with the same URL, so the ticket in it must
+// still be usable. This holds for every reason of refusal and both transports.
 func TestTicket_OutlivesARefusal(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -50,7 +50,7 @@ func TestTicket_OutlivesARefusal(t *testing.T) {
 					t.Errorf("status %d of a poll: %s", a.status, a.body)
 				}
 			}
-			streamtest.Eventually(t, "the refused took no seat", func() bool { return r.limits.Taken() == 0 })
+			streamtest.Eventually(t, "the refused took no slot", func() bool { return r.limits.Taken() == 0 })
 			relent()
 			r.follow(t, query, native).event("stream.ready")
 			r.do(t, "GET", "/v1/events?"+query, native).isProblem(t, 401, "invalid_ticket") // once
@@ -68,7 +68,7 @@ func (s *Server) limitTo(t *testing.T, cfg Limits) (relent func()) {
 	return func() { s.limits = before }
 }
 
-// Of several streams that show a ticket at once one is let in; the others leave no seat taken.
+// Of several streams that use a ticket at once one is admitted. The others keep no slot.
 func TestTicket_IsForOneOfManyStreams(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
@@ -90,5 +90,5 @@ func TestTicket_IsForOneOfManyStreams(t *testing.T) {
 		got[<-statuses]++
 	}
 	streamtest.Want(t, "statuses", got, map[int]int{200: 1, 401: 7})
-	streamtest.Eventually(t, "one seat is taken", func() bool { return r.limits.Taken() == 1 })
+	streamtest.Eventually(t, "one slot is taken", func() bool { return r.limits.Taken() == 1 })
 }

@@ -61,7 +61,7 @@ func speaking(t *testing.T, secure bool, set func(*http.Protocols)) func(*setup)
 		streamtest.Must(t, err)
 		s.scheme = "https"
 		s.tls = certificate.TLSConfig()
-		s.client.TLSClientConfig = &tls.Config{InsecureSkipVerify: true} //nolint:gosec // of the test's own making
+		s.client.TLSClientConfig = &tls.Config{InsecureSkipVerify: true}
 	}
 }
 
@@ -143,7 +143,7 @@ func TestHTTP2_FreesAReaderWhoseWindowIsShut(t *testing.T) {
 		}
 	}
 	r.idle(t)
-	streamtest.Want(t, "seats", r.limits.Taken(), 0)
+	streamtest.Want(t, "the number of slots taken", r.limits.Taken(), 0)
 }
 
 func TestHTTP2_DropsASilentPeer(t *testing.T) {

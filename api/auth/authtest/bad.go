@@ -2,6 +2,7 @@ package authtest
 
 import (
 	"crypto"
+	"maps"
 	"strings"
 	"testing"
 	"time"
@@ -13,14 +14,10 @@ import (
 func BadTokens(t testing.TB) map[string]string {
 	t.Helper()
 	fine := Object{"iss": "https://site.example", "aud": "tidings"}
-	now := time.Now().Unix()
 	public := PublicPEM(t, Keys().P256)
 	es256 := ES(Keys().P256, crypto.SHA256)
-	hs := func(claims ...Object) string {
-		return Forge(Alg("HS256"), Good(append([]Object{fine}, claims...)...), HS256)
-	}
 	body := func(header Object) string { return Forge(header, Good(fine), HS256) }
-	fair := strings.Split(hs(), ".")
+	fair := strings.Split(Token(fine), ".")
 	bad := map[string]string{
 		"None":                 Forge(Alg("none"), Good(fine), Unsigned),
 		"NOnE":                 Forge(Alg("nOnE"), Good(fine), Unsigned),
@@ -47,44 +44,11 @@ func BadTokens(t testing.TB) map[string]string {
 		"PayloadArray":         Forge(Alg("HS256"), "[]", HS256),
 		"PayloadText":          Forge(Alg("HS256"), "hello", HS256),
 		"PayloadDeep":          Forge(Alg("HS256"), strings.Repeat("[", 5000), HS256),
-		"ExpMissing":           hs(Object{"exp": nil}),
-		"ExpPast":              hs(Object{"exp": now - 60}),
-		"ExpText":              hs(Object{"exp": "4102444800"}),
-		"ExpHuge":              hs(Object{"exp": 1e300}),
-		"ExpMilliseconds":      hs(Object{"exp": (now + 3600) * 1000}),
-		"ExpNegative":          hs(Object{"exp": -1}),
-		"ExpZero":              hs(Object{"exp": 0}),
-		"ExpTrue":              hs(Object{"exp": true}),
-		"NbfFuture":            hs(Object{"nbf": now + 60}),
-		"NbfHuge":              hs(Object{"nbf": 1e300}),
-		"NbfText":              hs(Object{"nbf": "0"}),
-		"IatFuture":            hs(Object{"iat": now + 60}),
-		"IatHuge":              hs(Object{"iat": 1e300}),
-		"AudMissing":           hs(Object{"aud": nil}),
-		"AudWrong":             hs(Object{"aud": "other"}),
-		"AudArrayWrong":        hs(Object{"aud": []string{"a", "tidings.evil"}}),
-		"AudArrayEmpty":        hs(Object{"aud": []string{}}),
-		"AudNumber":            hs(Object{"aud": 1}),
-		"IssMissing":           hs(Object{"iss": nil}),
-		"IssWrong":             hs(Object{"iss": "https://site.example.evil"}),
-		"IssArray":             hs(Object{"iss": []string{"https://site.example"}}),
 		"TypForeign":           body(Alg("HS256", Object{"typ": "logout+jwt"})),
 		"TypNumber":            body(Alg("HS256", Object{"typ": 1})),
 		"Crit":                 body(Alg("HS256", Object{"crit": []string{"exp"}})),
 		"CritEmpty":            body(Alg("HS256", Object{"crit": []string{}})),
 		"B64False":             body(Alg("HS256", Object{"b64": false, "crit": []string{"b64"}})),
-		"SubMissing":           hs(Object{"sub": nil}),
-		"SubEmpty":             hs(Object{"sub": ""}),
-		"SubNumber":            hs(Object{"sub": 42}),
-		"SubNewline":           hs(Object{"sub": "ann\nbob"}),
-		"SubSpace":             hs(Object{"sub": "ann lee"}),
-		"SubDots":              hs(Object{"sub": ".."}),
-		"SubLong":              hs(Object{"sub": strings.Repeat("a", 201)}),
-		"SubGuest":             hs(Object{"sub": "guest:ann"}),
-		"NameNumber":           hs(Object{"name": 7}),
-		"RolesText":            hs(Object{"roles": "admin"}),
-		"RolesObject":          hs(Object{"roles": Object{"admin": true}}),
-		"RolesMixed":           hs(Object{"roles": []any{"admin", 1}}),
 		"Padded":               fair[0] + "=." + fair[1] + "." + fair[2],
 		"PaddingBits":          fair[0] + "." + fair[1] + "." + dirty(fair[2]),
 		"StandardAlphabet":     strings.ReplaceAll(Forge(`{"alg":"ES256","x":"???"}`, Good(fine), es256), "_", "/"),
@@ -95,7 +59,50 @@ func BadTokens(t testing.TB) map[string]string {
 		"Empty":                ".",
 		"KidOf10KB":            body(Alg("HS256", Object{"kid": strings.Repeat("k", 10<<10)})),
 	}
+	maps.Copy(bad, badClaims(fine))
 	return bad
+}
+
+// badClaims returns tokens with a good signature and claims that are not accepted. fine are
+// the claims that the verifier requires in addition to [Good] ones.
+func badClaims(fine Object) map[string]string {
+	now := time.Now().Unix()
+	hs := func(claims Object) string { return Token(fine, claims) }
+	return map[string]string{
+		"ExpMissing":      hs(Object{"exp": nil}),
+		"ExpPast":         hs(Object{"exp": now - 60}),
+		"ExpText":         hs(Object{"exp": "4102444800"}),
+		"ExpHuge":         hs(Object{"exp": 1e300}),
+		"ExpMilliseconds": hs(Object{"exp": (now + 3600) * 1000}),
+		"ExpNegative":     hs(Object{"exp": -1}),
+		"ExpZero":         hs(Object{"exp": 0}),
+		"ExpTrue":         hs(Object{"exp": true}),
+		"NbfFuture":       hs(Object{"nbf": now + 60}),
+		"NbfHuge":         hs(Object{"nbf": 1e300}),
+		"NbfText":         hs(Object{"nbf": "0"}),
+		"IatFuture":       hs(Object{"iat": now + 60}),
+		"IatHuge":         hs(Object{"iat": 1e300}),
+		"AudMissing":      hs(Object{"aud": nil}),
+		"AudWrong":        hs(Object{"aud": "other"}),
+		"AudArrayWrong":   hs(Object{"aud": []string{"a", "tidings.evil"}}),
+		"AudArrayEmpty":   hs(Object{"aud": []string{}}),
+		"AudNumber":       hs(Object{"aud": 1}),
+		"IssMissing":      hs(Object{"iss": nil}),
+		"IssWrong":        hs(Object{"iss": "https://site.example.evil"}),
+		"IssArray":        hs(Object{"iss": []string{"https://site.example"}}),
+		"SubMissing":      hs(Object{"sub": nil}),
+		"SubEmpty":        hs(Object{"sub": ""}),
+		"SubNumber":       hs(Object{"sub": 42}),
+		"SubNewline":      hs(Object{"sub": "ann\nbob"}),
+		"SubSpace":        hs(Object{"sub": "ann lee"}),
+		"SubDots":         hs(Object{"sub": ".."}),
+		"SubLong":         hs(Object{"sub": strings.Repeat("a", 201)}),
+		"SubGuest":        hs(Object{"sub": "guest:ann"}),
+		"NameNumber":      hs(Object{"name": 7}),
+		"RolesText":       hs(Object{"roles": "admin"}),
+		"RolesObject":     hs(Object{"roles": Object{"admin": true}}),
+		"RolesMixed":      hs(Object{"roles": []any{"admin", 1}}),
+	}
 }
 
 // dirty changes the unused bits of the last character: base64 decoders that are not
