@@ -3,6 +3,7 @@ package conn
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"io"
 	"net"
 	"sync"
@@ -176,5 +177,27 @@ func TestPollerReusesSlots(t *testing.T) {
 	streamtest.Want(t, "the number of free slots", len(p.free), len(p.slots))
 	if len(p.slots) > 8 {
 		t.Errorf("8 connections at a time needed %d slots", len(p.slots))
+	}
+}
+
+func TestCanTakeOverTLS(t *testing.T) {
+	t.Parallel()
+	_, far := sockets(t)
+	gated := &gate{Conn: far}
+	config := &tls.Config{}
+	for _, c := range []struct {
+		name string
+		conn net.Conn
+		want bool
+	}{
+		{"TLS over a gate", tls.Server(gated, config), true},
+		{"TLS over a transparent wrapper of a gate", tls.Server(counting{gated}, config), true},
+		{"TLS over a gate of a transparent wrapper", tls.Server(&gate{Conn: counting{far}}, config), true},
+		{"TLS without a gate", tls.Server(far, config), false},
+		{"TLS in a transparent wrapper", counting{tls.Server(gated, config)}, false},
+	} {
+		streamtest.Want(t, "CanTakeOver of "+c.name, CanTakeOver(c.conn), c.want)
+		tcp, _ := TCP(c.conn)
+		streamtest.Want(t, "the TCP connection of "+c.name, tcp, far)
 	}
 }
