@@ -14,11 +14,11 @@ import (
 	"github.com/tidings-live/tidings/stream/streamtest"
 )
 
-// queueRoom is how many writes wait for a transaction at most.
+// queueRoom is the size of the queue in package group.
 const queueRoom = 4096
 
-// Who finds the queue full is told at once, and what waits in it is written, but for
-// those who have left.
+// TestFullQueue checks that a write that finds the queue full is refused at once, and that
+// the writes in the queue are made, unless their callers have left.
 func TestFullQueue(t *testing.T) {
 	t.Parallel()
 
@@ -60,8 +60,9 @@ func TestFullQueue(t *testing.T) {
 	streamtest.Want(t, "likes", value[int64](t, d, `select count(*) from tidings.likes`), 0)
 }
 
-// A key is as durable as its comment: who never heard the answer, because the server
-// fell, and asks again, is told of one comment.
+// TestIdempotencyKey_SurvivesACrash checks that a key is as durable as its comment: a
+// client that got no answer because the server crashed, and repeats its request, makes one
+// comment.
 func TestIdempotencyKey_SurvivesACrash(t *testing.T) {
 	t.Parallel()
 
@@ -77,7 +78,7 @@ func TestIdempotencyKey_SurvivesACrash(t *testing.T) {
 			for round := 0; ; round++ {
 				c := asked(i)
 				c.IdempotencyKey = fmt.Sprint("round", round)
-				if _, err := d.CreateComment(t.Context(), c); err != nil { // it may be written, or not
+				if _, err := d.CreateComment(t.Context(), c); err != nil { // the comment may be stored or not
 					_, again := d.CreateComment(t.Context(), c)
 					for errors.Is(again, store.ErrUnavailable) || errors.Is(again, store.ErrInFlight) {
 						_, again = d.CreateComment(t.Context(), c)
@@ -96,8 +97,8 @@ func TestIdempotencyKey_SurvivesACrash(t *testing.T) {
 	for range writers {
 		streamtest.Must(t, <-answers)
 	}
-	streamtest.Want(t, "the answer to a key of before", d.comment(t, asked(0)), known)
-	streamtest.Want(t, "comments without a key of their own", value[int64](t, d, `
+	streamtest.Want(t, "the answer to a key from before the crash", d.comment(t, asked(0)), known)
+	streamtest.Want(t, "comments without a key", value[int64](t, d, `
 		select count(*)
 		from tidings.comments c
 		where not exists (
@@ -107,9 +108,9 @@ func TestIdempotencyKey_SurvivesACrash(t *testing.T) {
 	streamtest.Want(t, "keys", value[int64](t, d, `select count(*) from tidings.idempotency`), value[int64](t, d, `select count(*) from tidings.comments`))
 }
 
-// Others may write as strictly as they like, and so may the database by default: it is
-// they who must try again, and never we.
-func TestSerializableWritersBeside(t *testing.T) {
+// TestSerializableWriters checks that SERIALIZABLE transactions of other clients, and that
+// default of the database, never fail our writes.
+func TestSerializableWriters(t *testing.T) {
 	t.Parallel()
 
 	d := newDatabase(t)

@@ -13,32 +13,33 @@ import (
 	"github.com/tidings-live/tidings/stream/streamtest"
 )
 
-// Whoever waits for somebody's row has half of the pool at most: the rest goes on.
-func TestHeldRowLeavesConnectionsToOthers(t *testing.T) {
+// TestLockedRowLeavesConnections checks that writes that wait for a locked row use at most
+// half of the pool.
+func TestLockedRowLeavesConnections(t *testing.T) {
 	t.Parallel()
 
 	d := newDatabase(t)
 	held := d.comment(t, store.NewComment{PostID: "42", Author: ann, Body: "Hello"})
 	half := d.PoolStats().Max / 2
 	release := d.hold(t, `select from tidings.comments where id = $1 for update`, held.ID)
-	through := make(chan error, 4*half)
-	for range cap(through) {
-		go func() { through <- d.DeleteComment(t.Context(), held.ID, "ann", false) }()
+	deleted := make(chan error, 4*half)
+	for range cap(deleted) {
+		go func() { deleted <- d.DeleteComment(t.Context(), held.ID, "ann", false) }()
 	}
 	d.waits(t, half)
 
 	d.comment(t, store.NewComment{PostID: "other", Author: bob, Body: "Hello"})
 	streamtest.Must(t, d.Ping(t.Context()))
-	streamtest.Want(t, "deletes that are through", len(through), 0)
+	streamtest.Want(t, "deletes that have ended", len(deleted), 0)
 	release()
-	for range cap(through) {
-		streamtest.Must(t, <-through)
+	for range cap(deleted) {
+		streamtest.Must(t, <-deleted)
 	}
 }
 
-// Writes that were gathered before anybody met the lock meet it together and once more,
-// and then wait apart: not each of them keeps the others waiting.
-func TestHeldRowIsMetByOneOfMany(t *testing.T) {
+// TestLockedRowIsMetOnce checks that of the writes of one batch that need a locked row,
+// only the first meets the lock again in the search. All of them then are solo.
+func TestLockedRowIsMetOnce(t *testing.T) {
 	t.Parallel()
 
 	const many = 12
@@ -53,26 +54,27 @@ func TestHeldRowIsMetByOneOfMany(t *testing.T) {
 		end $$;
 		create trigger attempt before insert on tidings.comments
 			for each row when (new.post_id = 'held') execute function attempt()`)
-	deeds := []deed{good(3)}
+	writes := []testWrite{good(3)}
 	for i := range many {
-		deeds = append(deeds, deed{do: func(ctx context.Context, d database) error {
+		writes = append(writes, testWrite{do: func(ctx context.Context, d database) error {
 			_, err := d.CreateComment(ctx, store.NewComment{PostID: "held", Author: user(fmt.Sprint("u", i)), Body: "Hello"})
 			return err
 		}})
 	}
 	release := d.hold(t, `select from tidings.posts where id = 'held' for update`)
 	go func() {
-		streamtest.Eventually(t, "all wait apart", func() bool { return d.GroupStats().Solo == many })
+		streamtest.Eventually(t, "all are solo", func() bool { return d.GroupStats().Solo == many })
 		release()
 	}()
-	for _, err := range d.together(t, deeds, 0) {
+	for _, err := range d.together(t, writes, 0) {
 		streamtest.Must(t, err)
 	}
 	streamtest.Want(t, "attempts", value[int64](t, d, `select last_value from attempts`), many+1+many)
 }
 
-// Who leaves while the write waits apart has written nothing, and may write again.
-func TestHeldRowIsNotWrittenForWhoHasLeft(t *testing.T) {
+// TestLockedRowIsNotWrittenAfterTheCallerLeft checks that a solo write that has not begun is
+// dropped when its caller leaves.
+func TestLockedRowIsNotWrittenAfterTheCallerLeft(t *testing.T) {
 	t.Parallel()
 
 	d := newDatabase(t)
@@ -88,7 +90,7 @@ func TestHeldRowIsNotWrittenForWhoHasLeft(t *testing.T) {
 	for i := range begun + 6 {
 		left.Go(func() { streamtest.WantErr(t, comment(leaving, i), context.Canceled) })
 	}
-	streamtest.Eventually(t, "all wait apart", func() bool { return int(d.GroupStats().Solo) == begun+6 })
+	streamtest.Eventually(t, "all are solo", func() bool { return int(d.GroupStats().Solo) == begun+6 })
 	d.waits(t, begun)
 	leave()
 	left.Wait()
@@ -101,8 +103,9 @@ func TestHeldRowIsNotWrittenForWhoHasLeft(t *testing.T) {
 	streamtest.Want(t, "comments", value[int](t, d, `select count(*) from tidings.comments`), begun+8)
 }
 
-// What has failed after COMMIT is no reason to write again.
-func TestCommittedIsNotWrittenAgain(t *testing.T) {
+// TestCommittedIsNotRepeated checks that writes are not repeated when something fails after
+// their COMMIT.
+func TestCommittedIsNotRepeated(t *testing.T) {
 	t.Parallel()
 
 	d := newDatabase(t)
@@ -110,7 +113,7 @@ func TestCommittedIsNotWrittenAgain(t *testing.T) {
 	dsn, err := url.Parse(d.dsn)
 	streamtest.Must(t, err)
 	query := dsn.Query()
-	query.Set("lock_timeout", "3000") // bounds the reading of counts, too
+	query.Set("lock_timeout", "3000") // also bounds the read of the counts
 	dsn.RawQuery = query.Encode()
 	impatient := d
 	impatient.Store = open(t, dsn.String())
@@ -130,10 +133,10 @@ func TestCommittedIsNotWrittenAgain(t *testing.T) {
 	streamtest.Eventually(t, "both wait", func() bool { return impatient.GroupStats().Waiting == 2 })
 	turn()
 	streamtest.Must(t, <-first)
-	d.waits(t, 1) // the two, for the next turn
+	d.waits(t, 1) // the batch of two waits for the next turn
 	alter := d.holdLater(t, `lock table tidings.posts in access exclusive mode`)
 	d.waits(t, 2)
-	nextTurn() // they commit, and the table is held before the count is read
+	nextTurn() // they commit, and the table is locked before the counts are read
 	writing.Wait()
 	alter()
 	streamtest.Must(t, commented)
@@ -142,8 +145,8 @@ func TestCommittedIsNotWrittenAgain(t *testing.T) {
 	streamtest.Want(t, "likes", value[int](t, d, `select count(*) from tidings.likes`), 1)
 }
 
-// holdLater takes a lock as soon as it is free, and ends the transaction when it is
-// released.
+// holdLater waits for a lock in the background, takes it, and keeps it until release is
+// called.
 func (d database) holdLater(t *testing.T, sql string) (release func()) {
 	t.Helper()
 	tx, err := d.sql.Begin(t.Context())
@@ -163,7 +166,7 @@ func (d database) holdLater(t *testing.T, sql string) (release func()) {
 	return release
 }
 
-func TestRetain_ForgetsKeys(t *testing.T) {
+func TestRetain_DeletesExpiredKeys(t *testing.T) {
 	t.Parallel()
 
 	d := newDatabase(t)
@@ -174,7 +177,7 @@ func TestRetain_ForgetsKeys(t *testing.T) {
 		d.exec(t, `update tidings.idempotency set created_at = now() - $2::interval where key = $1`, key, age)
 	}
 	run(t, func(ctx context.Context) error { return d.Retain(ctx, store.Retention{Age: time.Hour, Rows: 1000}) })
-	streamtest.Eventually(t, "the old one is gone", func() bool {
+	streamtest.Eventually(t, "the old key is deleted", func() bool {
 		return value[string](t, d, `select string_agg(key, ',') from tidings.idempotency`) == "young"
 	})
 }

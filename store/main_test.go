@@ -16,15 +16,14 @@ import (
 
 func TestMain(m *testing.M) { storetest.Main(m) }
 
-// A database is a store over a database of the test's own, and plain SQL beside it,
-// as any other client would speak it.
+// A database is a store over its own database, with a second client for plain SQL.
 type database struct {
 	*store.Store
 	dsn string
 	sql *pgxpool.Pool
 }
 
-// newDatabase opens a store that creates posts, unless edit says otherwise.
+// newDatabase opens a store with AutoPosts and GroupCommit; edit may change its Config.
 func newDatabase(t *testing.T, edit ...func(*store.Config)) database {
 	t.Helper()
 	dsn := storetest.Database(t)
@@ -44,7 +43,7 @@ func open(t *testing.T, dsn string, edit ...func(*store.Config)) *store.Store {
 	return s
 }
 
-// client is some other program that uses the database.
+// client returns the pool of another program that uses the database.
 func client(t *testing.T, dsn string) *pgxpool.Pool {
 	t.Helper()
 	pool, err := pgxpool.New(t.Context(), dsn)
@@ -57,7 +56,7 @@ func noGroups(cfg *store.Config) { cfg.GroupCommit = false }
 
 func noAutoPosts(cfg *store.Config) { cfg.AutoPosts = false }
 
-// exec runs SQL without parameters as one transaction, or with them one statement.
+// exec runs one statement, or without parameters several in one transaction.
 func (d database) exec(t *testing.T, sql string, args ...any) {
 	t.Helper()
 	_, err := d.sql.Exec(t.Context(), sql, args...)
@@ -136,7 +135,8 @@ func decode[T any](t *testing.T, e stream.Event) (v T) {
 	return v
 }
 
-// wantInvalid wants an *InvalidError of the constraint, if one is named.
+// wantInvalid reports an error unless err is an *InvalidError of the constraint; "" is that
+// of a function.
 func wantInvalid(t *testing.T, err error, constraint string) {
 	t.Helper()
 	var invalid *store.InvalidError
@@ -145,7 +145,7 @@ func wantInvalid(t *testing.T, err error, constraint string) {
 	}
 }
 
-// waits waits until so many sessions of the database wait for a lock.
+// waits waits until exactly this number of sessions waits for a lock.
 func (d database) waits(t *testing.T, sessions int) {
 	t.Helper()
 	streamtest.Eventually(t, "sessions wait for a lock", func() bool {
@@ -156,14 +156,14 @@ func (d database) waits(t *testing.T, sessions int) {
 	})
 }
 
-// run runs something until the test ends, and wants it to end well.
-func run(t *testing.T, what func(ctx context.Context) error) (stop func()) {
+// run runs a function until the test ends, or stop is called. It must return nil.
+func run(t *testing.T, fn func(ctx context.Context) error) (stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		if err := what(ctx); err != nil {
+		if err := fn(ctx); err != nil {
 			t.Error(err)
 		}
 	}()

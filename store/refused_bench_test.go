@@ -13,8 +13,8 @@ import (
 	"github.com/tidings-live/tidings/store/storetest"
 )
 
-// What writers pay for others beside them whose every comment a trigger of the site's
-// refuses: compare comments/s.
+// BenchmarkCommentsBesideBadWriters measures the comments/s of good writers while a trigger
+// refuses every comment of 0, 1 or 4 other users.
 func BenchmarkCommentsBesideBadWriters(b *testing.B) {
 	for _, bad := range []int{0, 1, 4} {
 		b.Run(fmt.Sprintf("bad=%d", bad), func(b *testing.B) { benchmarkBeside(b, bad) })

@@ -15,7 +15,7 @@ import (
 	"github.com/tidings-live/tidings/stream/streamtest"
 )
 
-// refuseSpam has the site refuse comments by a trigger of its own, which counts them.
+// refuseSpam adds a trigger, as a site may have one, that refuses spam and counts it.
 func refuseSpam(tb testing.TB, dsn string) {
 	tb.Helper()
 	conn, err := pgx.Connect(tb.Context(), dsn)
@@ -37,108 +37,109 @@ func refuseSpam(tb testing.TB, dsn string) {
 	}
 }
 
-// A deed is one write of a test's, and what the database has against it.
-type deed struct {
+// A testWrite is one write, and the error that is expected.
+type testWrite struct {
 	do      func(ctx context.Context, d database) error
-	traces  string // a query that counts what it has written
-	refused string // part of the error's detail; empty: it is committed
+	written string // query that counts the rows that the write has inserted
+	refused string // part of the detail of the error; empty: the write is committed
 }
 
-func commentDeed(name, body, key, refused string) deed {
-	return deed{
+func commentWriteOf(name, body, key, refused string) testWrite {
+	return testWrite{
 		do: func(ctx context.Context, d database) error {
 			_, err := d.CreateComment(ctx, store.NewComment{PostID: "42", Author: user(name), Body: body, IdempotencyKey: key})
 			return err
 		},
-		traces:  fmt.Sprintf(`select count(*) from tidings.events where name = 'new-comment' and data -> 'author' ->> 'id' = '%s'`, name),
+		written: fmt.Sprintf(`select count(*) from tidings.events where name = 'new-comment' and data -> 'author' ->> 'id' = '%s'`, name),
 		refused: refused,
 	}
 }
 
-// good is a write of each kind in turn; bad is one that is refused, each with words of
-// its own if the database has any.
-func good(i int) deed {
+// good returns write number i that the database takes; the kinds alternate.
+func good(i int) testWrite {
 	name := fmt.Sprint("good", i)
 	switch i % 4 {
 	case 0:
-		return commentDeed(name, "Hello", "", "")
+		return commentWriteOf(name, "Hello", "", "")
 	case 1:
-		return commentDeed(name, "Hello", "key", "")
+		return commentWriteOf(name, "Hello", "key", "")
 	case 2:
-		return deed{
-			do:     func(ctx context.Context, d database) error { _, err := d.Like(ctx, "42", user(name)); return err },
-			traces: fmt.Sprintf(`select count(*) from tidings.likes where user_id = '%s'`, name),
+		return testWrite{
+			do:      func(ctx context.Context, d database) error { _, err := d.Like(ctx, "42", user(name)); return err },
+			written: fmt.Sprintf(`select count(*) from tidings.likes where user_id = '%s'`, name),
 		}
 	}
-	return deed{
-		do:     func(ctx context.Context, d database) error { return d.Publish(ctx, "room:"+name, "news", []byte(`{}`)) },
-		traces: fmt.Sprintf(`select count(*) from tidings.events where topic = 'room:%s'`, name),
+	return testWrite{
+		do:      func(ctx context.Context, d database) error { return d.Publish(ctx, "room:"+name, "news", []byte(`{}`)) },
+		written: fmt.Sprintf(`select count(*) from tidings.events where topic = 'room:%s'`, name),
 	}
 }
 
-func bad(i int) deed {
+// bad returns write number i that the database refuses, for different reasons.
+func bad(i int) testWrite {
 	name := fmt.Sprint("bad", i)
 	switch i % 6 {
 	case 0:
-		return commentDeed(name, "spam"+name, "", "spam"+name+" is spam")
+		return commentWriteOf(name, "spam"+name, "", "spam"+name+" is spam")
 	case 1:
-		return commentDeed(name, "spam"+name, "key", "spam"+name+" is spam")
+		return commentWriteOf(name, "spam"+name, "key", "spam"+name+" is spam")
 	case 2:
-		return commentDeed(name, "nul\x00", "", "character")
+		return commentWriteOf(name, "nul\x00", "", "character")
 	case 3:
-		return commentDeed(name, strings.Repeat("x", store.MaxBodyRunes+1), "", "comments_body_length")
+		return commentWriteOf(name, strings.Repeat("x", store.MaxBodyRunes+1), "", "comments_body_length")
 	case 4:
-		return deed{
+		return testWrite{
 			do:      func(ctx context.Context, d database) error { _, err := d.Like(ctx, "42", user(name+" ")); return err },
-			traces:  fmt.Sprintf(`select count(*) from tidings.likes where user_id = '%s '`, name),
+			written: fmt.Sprintf(`select count(*) from tidings.likes where user_id = '%s '`, name),
 			refused: "users_id_grammar",
 		}
 	}
-	return deed{
+	return testWrite{
 		do:      func(ctx context.Context, d database) error { return d.Publish(ctx, name, "news", []byte(`{}`)) },
-		traces:  fmt.Sprintf(`select count(*) from tidings.events where topic = '%s'`, name),
+		written: fmt.Sprintf(`select count(*) from tidings.events where topic = '%s'`, name),
 		refused: "invalid topic '" + name + "'",
 	}
 }
 
-// together has the deeds wait in the queue until all are there, and returns what became
-// of each. So many sessions wait for a lock already.
-func (d database) together(t *testing.T, deeds []deed, waiting int) []error {
+// together makes writes in one batch, and returns their errors. waiting is the number of
+// sessions that wait for a lock already.
+func (d database) together(t *testing.T, writes []testWrite, waiting int) []error {
 	t.Helper()
 	release := d.hold(t, `lock table tidings.turn in exclusive mode`)
-	errs := make([]error, len(deeds)+1)
+	errs := make([]error, len(writes)+1)
 	var doing sync.WaitGroup
-	doing.Go(func() { errs[len(deeds)] = d.Publish(t.Context(), "room:first", "news", []byte(`{}`)) })
-	d.waits(t, waiting+1) // it alone is in the transaction, and keeps the next waiting
-	for i, deed := range deeds {
-		doing.Go(func() { errs[i] = deed.do(t.Context(), d) })
+	doing.Go(func() { errs[len(writes)] = d.Publish(t.Context(), "room:first", "news", []byte(`{}`)) })
+	d.waits(t, waiting+1) // only it is in the transaction, and the next batch gathers
+	for i, w := range writes {
+		doing.Go(func() { errs[i] = w.do(t.Context(), d) })
 	}
-	streamtest.Eventually(t, "all wait for the next transaction", func() bool { return d.GroupStats().Waiting == len(deeds) })
+	streamtest.Eventually(t, "all wait for the next transaction", func() bool { return d.GroupStats().Waiting == len(writes) })
 	release()
 	doing.Wait()
-	streamtest.Must(t, errs[len(deeds)])
-	return errs[:len(deeds)]
+	streamtest.Must(t, errs[len(writes)])
+	return errs[:len(writes)]
 }
 
-func (deed deed) check(t *testing.T, d database, err error) {
+func (w testWrite) check(t *testing.T, d database, err error) {
 	t.Helper()
 	var invalid *store.InvalidError
 	switch {
-	case deed.refused == "":
+	case w.refused == "":
 		streamtest.Must(t, err)
-		streamtest.Want(t, deed.traces, value[int64](t, d, deed.traces), 1)
-	case !errors.As(err, &invalid) || !strings.Contains(invalid.Detail, deed.refused):
-		t.Errorf("got %v, want an error about %q", err, deed.refused)
+		streamtest.Want(t, w.written, value[int64](t, d, w.written), 1)
+	case !errors.As(err, &invalid) || !strings.Contains(invalid.Detail, w.refused):
+		t.Errorf("got %v, want an error about %q", err, w.refused)
 	default:
-		streamtest.Want(t, deed.traces, value[int64](t, d, deed.traces), 0)
+		streamtest.Want(t, w.written, value[int64](t, d, w.written), 0)
 	}
 }
 
-// A transaction that the database refuses costs no write of others' its place in it.
+// TestRefusedGroup checks that of a batch that the database refuses, all good writes are
+// committed and each bad write gets its own error.
 func TestRefusedGroup(t *testing.T) {
 	t.Parallel()
 
-	for name, deeds := range map[string][]deed{
+	for name, writes := range map[string][]testWrite{
 		"OneOnly":        {bad(0)},
 		"OneOfTwo":       {good(0), bad(5)},
 		"OneOfEachKind":  mixed(40, 6),
@@ -152,51 +153,52 @@ func TestRefusedGroup(t *testing.T) {
 			t.Parallel()
 			d := newDatabase(t)
 			refuseSpam(t, d.dsn)
-			for i, err := range d.together(t, deeds, 0) {
-				deeds[i].check(t, d, err)
+			for i, err := range d.together(t, writes, 0) {
+				writes[i].check(t, d, err)
 			}
 			streamtest.Want(t, "repaired counts", value[int64](t, d, `select tidings.recount()`), 0)
 		})
 	}
 
-	t.Run("RemembersTheKeysOfGoodWritesAlone", func(t *testing.T) {
+	t.Run("StoresTheKeysOfGoodWritesOnly", func(t *testing.T) {
 		t.Parallel()
 		d := newDatabase(t)
 		refuseSpam(t, d.dsn)
-		deeds := []deed{good(1), bad(1), good(5), bad(0)}
-		d.together(t, deeds, 0)
+		writes := []testWrite{good(1), bad(1), good(5), bad(0)}
+		d.together(t, writes, 0)
 		for _, i := range []int{0, 2} { // again
-			deeds[i].check(t, d, deeds[i].do(t.Context(), d))
+			writes[i].check(t, d, writes[i].do(t.Context(), d))
 		}
-		afterwards := commentDeed("bad1", "I am sorry", "key", "")
+		afterwards := commentWriteOf("bad1", "I am sorry", "key", "")
 		afterwards.check(t, d, afterwards.do(t.Context(), d))
 	})
 }
 
-// mixed are so many good and bad deeds, in some order.
-func mixed(goods, bads int) (deeds []deed) {
+// mixed returns good and bad writes in random order.
+func mixed(goods, bads int) (writes []testWrite) {
 	for i := range goods {
-		deeds = append(deeds, good(i))
+		writes = append(writes, good(i))
 	}
 	for i := range bads {
-		deeds = append(deeds, bad(i))
+		writes = append(writes, bad(i))
 	}
-	rand.Shuffle(len(deeds), func(i, j int) { deeds[i], deeds[j] = deeds[j], deeds[i] })
-	return deeds
+	rand.Shuffle(len(writes), func(i, j int) { writes[i], writes[j] = writes[j], writes[i] })
+	return writes
 }
 
-// What the database may refuse for what is in it has no group made in parts even once.
-func TestWhatIsInDoubtIsWrittenApart(t *testing.T) {
+// TestRiskyWritesAreSolo checks that writes that the database may refuse for their content
+// never split a batch.
+func TestRiskyWritesAreSolo(t *testing.T) {
 	t.Parallel()
 	d := newDatabase(t)
-	deeds := []deed{good(0), bad(2), good(4), bad(3), bad(5), good(8), good(12)}
-	for i, err := range d.together(t, deeds, 0) {
-		deeds[i].check(t, d, err)
+	writes := []testWrite{good(0), bad(2), good(4), bad(3), bad(5), good(8), good(12)}
+	for i, err := range d.together(t, writes, 0) {
+		writes[i].check(t, d, err)
 	}
 	streamtest.Want(t, "transactions", value[int64](t, d, `select count(distinct xmin::text) from tidings.comments`), 1)
 }
 
-// A trigger of the site has the last word, and its words reach the client.
+// TestTriggerOfTheSiteRefuses checks that the message of a trigger reaches the client.
 func TestTriggerOfTheSiteRefuses(t *testing.T) {
 	t.Parallel()
 	d := newDatabase(t)
@@ -207,25 +209,25 @@ func TestTriggerOfTheSiteRefuses(t *testing.T) {
 		end $$;
 		create trigger refuse_links before insert on tidings.comments
 			for each row when (new.body like '%://%') execute function public.refuse_links()`)
-	spam := commentDeed("bad", "https://spam.example", "", "No links, please.")
+	spam := commentWriteOf("bad", "https://spam.example", "", "No links, please.")
 	spam.check(t, d, spam.do(t.Context(), d))
 	kind := good(0)
 	kind.check(t, d, kind.do(t.Context(), d))
 }
 
-// Whoever is refused again and again has no group made in parts for it.
-func TestWhoIsRefusedIsWrittenApart(t *testing.T) {
+// TestQuarantine checks the writes of a user after one of them was refused.
+func TestQuarantine(t *testing.T) {
 	t.Parallel()
 
 	refused := func(t *testing.T, d database, n int) {
 		t.Helper()
 		for i := range n {
-			deed := commentDeed("bad", fmt.Sprint("spam", i), "", fmt.Sprintf("spam%d is spam", i))
-			deed.check(t, d, deed.do(t.Context(), d))
+			w := commentWriteOf("bad", fmt.Sprint("spam", i), "", fmt.Sprintf("spam%d is spam", i))
+			w.check(t, d, w.do(t.Context(), d))
 		}
 	}
 
-	t.Run("AndTriedOnce", func(t *testing.T) {
+	t.Run("TriesEachWriteOnce", func(t *testing.T) {
 		t.Parallel()
 		d := newDatabase(t)
 		refuseSpam(t, d.dsn)
@@ -248,15 +250,15 @@ func TestWhoIsRefusedIsWrittenApart(t *testing.T) {
 			t.Errorf("%d comments were tried %d times", spam, tries)
 		}
 	})
-	t.Run("AndMayWriteWhatIsGood", func(t *testing.T) {
+	t.Run("AllowsGoodWrites", func(t *testing.T) {
 		t.Parallel()
 		d := newDatabase(t)
 		refuseSpam(t, d.dsn)
 		refused(t, d, 1)
-		sorry := commentDeed("bad", "I am sorry", "", "")
+		sorry := commentWriteOf("bad", "I am sorry", "", "")
 		sorry.check(t, d, sorry.do(t.Context(), d))
 	})
-	t.Run("AndKeepsNobodyFromAPost", func(t *testing.T) {
+	t.Run("HoldsNoPost", func(t *testing.T) {
 		t.Parallel()
 		d := newDatabase(t)
 		refuseSpam(t, d.dsn)
@@ -269,9 +271,9 @@ func TestWhoIsRefusedIsWrittenApart(t *testing.T) {
 			waiting <- err
 		}()
 		d.waits(t, 1)
-		deeds := []deed{good(0), good(4), good(8), good(12)}
-		for i, err := range d.together(t, deeds, 1) {
-			deeds[i].check(t, d, err)
+		writes := []testWrite{good(0), good(4), good(8), good(12)}
+		for i, err := range d.together(t, writes, 1) {
+			writes[i].check(t, d, err)
 		}
 		streamtest.Want(t, "transactions", value[int64](t, d, `
 			select count(distinct xmin::text)
@@ -282,15 +284,15 @@ func TestWhoIsRefusedIsWrittenApart(t *testing.T) {
 	})
 }
 
-// A trigger of the site's may leave a comment out without a word: nobody is told that it
-// is there, and no key remembers it.
-func TestKeptOut(t *testing.T) {
+// TestTriggerOfTheSiteSkips checks that a comment that a trigger leaves out silently is an
+// *InvalidError, and that its key is not stored.
+func TestTriggerOfTheSiteSkips(t *testing.T) {
 	t.Parallel()
 	d := newDatabase(t)
 	d.exec(t, `
-		create function keep_out() returns trigger language plpgsql as $$ begin return null; end $$;
-		create trigger keep_out before insert on tidings.comments
-			for each row when (new.body like 'spam%') execute function keep_out()`)
+		create function skip_spam() returns trigger language plpgsql as $$ begin return null; end $$;
+		create trigger skip_spam before insert on tidings.comments
+			for each row when (new.body like 'spam%') execute function skip_spam()`)
 	for _, key := range keyOrNone {
 		inParallel(20, func(i int) {
 			c := store.NewComment{PostID: "42", Author: user(fmt.Sprint("u", i)), Body: "Hello", IdempotencyKey: key}
@@ -307,8 +309,9 @@ func TestKeptOut(t *testing.T) {
 	streamtest.Want(t, "the keys", value[int64](t, d, `select count(*) from tidings.idempotency`), 10)
 }
 
-// What is answered is what stands in the table, also when the request is repeated.
-func TestComment_AsTheSiteChangedIt(t *testing.T) {
+// TestTriggerOfTheSiteChanges checks that the answer has the comment as it is stored, also
+// when the request is repeated.
+func TestTriggerOfTheSiteChanges(t *testing.T) {
 	t.Parallel()
 	d := newDatabase(t)
 	d.exec(t, `

@@ -12,7 +12,7 @@ func TestGroupStats(t *testing.T) {
 
 	d := newDatabase(t)
 	d.exec(t, `insert into tidings.posts (id) values ('42')`)
-	for _, err := range d.together(t, []deed{good(0), good(1), good(2), good(3)}, 0) {
+	for _, err := range d.together(t, []testWrite{good(0), good(1), good(2), good(3)}, 0) {
 		streamtest.Must(t, err)
 	}
 	streamtest.Want(t, "stats", d.GroupStats(), group.Stats{Transactions: 2, Writes: 5})
@@ -23,7 +23,7 @@ func TestGroupStats(t *testing.T) {
 		_, err := d.Like(t.Context(), "42", ann)
 		like <- err
 	}()
-	streamtest.Eventually(t, "the like waits apart", func() bool { return d.GroupStats().Solo == 1 })
+	streamtest.Eventually(t, "the like is solo", func() bool { return d.GroupStats().Solo == 1 })
 	release()
 	streamtest.Must(t, <-like)
 	streamtest.Want(t, "stats", d.GroupStats(), group.Stats{Transactions: 2, Writes: 5, Solo: 1})

@@ -14,7 +14,7 @@ import (
 	"github.com/tidings-live/tidings/stream/streamtest"
 )
 
-// eachWay runs a test with group commit and without.
+// eachWay runs a test with group commit and without it.
 func eachWay(t *testing.T, name string, test func(t *testing.T, d database)) {
 	t.Run(name, func(t *testing.T) {
 		t.Parallel()
@@ -30,8 +30,8 @@ func eachWay(t *testing.T, name string, test func(t *testing.T, d database)) {
 	})
 }
 
-// hold keeps a row of somebody's locked until the returned function ends the
-// transaction.
+// hold runs a statement that locks something, in a transaction that stays open until
+// release is called.
 func (d database) hold(t *testing.T, sql string, args ...any) (release func()) {
 	t.Helper()
 	tx, err := d.sql.Begin(t.Context())
@@ -43,7 +43,7 @@ func (d database) hold(t *testing.T, sql string, args ...any) (release func()) {
 	return release
 }
 
-// inParallel runs something n times at once, and waits.
+// inParallel calls a function n times at the same time, and waits for all calls.
 func inParallel(n int, do func(i int)) {
 	var all sync.WaitGroup
 	for i := range n {
@@ -106,7 +106,7 @@ func TestWrites(t *testing.T) {
 		streamtest.Want(t, "comments", value[int64](t, d, `select count(*) from tidings.comments`), 40)
 	})
 
-	eachWay(t, "RowHeldBySomebodyDelaysItsOwnWritesAlone", func(t *testing.T, d database) {
+	eachWay(t, "LockedRowDelaysOnlyItsOwnWrites", func(t *testing.T, d database) {
 		d.exec(t, `insert into tidings.posts (id) values ('held'), ('free')`)
 		release := d.hold(t, `select from tidings.posts where id = 'held' for update`)
 		held := make(chan error, 1)
@@ -122,7 +122,7 @@ func TestWrites(t *testing.T) {
 		})
 		select {
 		case err := <-held:
-			t.Errorf("the held comment is through: %v", err)
+			t.Errorf("the comment on the locked post has ended: %v", err)
 		default:
 		}
 		release()
@@ -130,7 +130,7 @@ func TestWrites(t *testing.T) {
 		streamtest.Want(t, "comments", value[int64](t, d, `select count(*) from tidings.comments where post_id = 'held'`), 1)
 	})
 
-	// Rows are waited for a moment, the turn as long as it takes: nobody is to blame.
+	// A wait for the turn has no short limit: others hold it only while they commit.
 	eachWay(t, "TurnIsWaitedForAsLongAsItTakes", func(t *testing.T, d database) {
 		release := d.hold(t, `lock table tidings.turn in exclusive mode`)
 		done := make(chan error, 1)
@@ -138,7 +138,7 @@ func TestWrites(t *testing.T) {
 			_, err := d.Like(t.Context(), "42", user("ann"))
 			done <- err
 		}()
-		streamtest.Eventually(t, "it has waited for long", func() bool {
+		streamtest.Eventually(t, "it has waited for 300 ms", func() bool {
 			return value[bool](t, d, `
 				select exists (
 					select from pg_locks
@@ -164,7 +164,7 @@ func TestWrites(t *testing.T) {
 				t.Errorf("publish to %s: %v", topic, err)
 			}
 			if _, err := d.Like(t.Context(), "42", user(topic)); i%4 != 0 && err != nil {
-				t.Errorf("like beside it: %v", err)
+				t.Errorf("like at the same time: %v", err)
 			}
 		})
 		streamtest.Want(t, "events", value[int64](t, d, `select count(*) from tidings.events where name = 'news'`), 30)
@@ -192,7 +192,7 @@ func TestWrites(t *testing.T) {
 		leave()
 		_, err := d.CreateComment(left, store.NewComment{PostID: "42", Author: ann, Body: "Hello"})
 		streamtest.WantErr(t, err, context.Canceled)
-		_, err = d.Like(t.Context(), "43", bob) // what waited before it is done
+		_, err = d.Like(t.Context(), "43", bob) // the queue before it is done
 		streamtest.Must(t, err)
 		streamtest.Want(t, "comments", value[int64](t, d, `select count(*) from tidings.comments`), 0)
 	})
@@ -222,7 +222,7 @@ func TestIdempotencyKey(t *testing.T) {
 		other := hello
 		other.Author = bob
 		if again := d.comment(t, other); again.ID == first.ID {
-			t.Error("another user's key answers with the first's comment")
+			t.Error("the key of one user answers with the comment of another")
 		}
 		streamtest.Want(t, "comments", value[int64](t, d, `select count(*) from tidings.comments`), 2)
 	})
@@ -252,19 +252,19 @@ func TestIdempotencyKey(t *testing.T) {
 		}
 	})
 
-	eachWay(t, "IsForgottenAfterADay", func(t *testing.T, d database) {
+	eachWay(t, "ExpiresAfterADay", func(t *testing.T, d database) {
 		first := d.comment(t, hello)
 		d.exec(t, `update tidings.idempotency set created_at = created_at - interval '24 hours'`)
 		if d.comment(t, hello).ID == first.ID {
-			t.Error("a key of yesterday is still known")
+			t.Error("a key that has expired is still used")
 		}
 	})
 
 	t.Run("IsInFlightUntilTheFirstCommits", func(t *testing.T) {
 		t.Parallel()
 		d := newDatabase(t, noGroups)
-		// A user who is new is noted first, and that alone makes the second wait.
-		d.comment(t, store.NewComment{PostID: "42", Author: ann, Body: "Known from now on"})
+		// The row of a new user would make the second request wait for the first.
+		d.comment(t, store.NewComment{PostID: "42", Author: ann, Body: "Stores the user"})
 		release := d.hold(t, `select from tidings.posts where id = '42' for update`)
 		first := make(chan error, 1)
 		go func() {
@@ -272,7 +272,7 @@ func TestIdempotencyKey(t *testing.T) {
 			first <- err
 		}()
 		d.waits(t, 1)
-		for _, s := range []*store.Store{d.Store, open(t, d.dsn)} { // nor on another instance
+		for _, s := range []*store.Store{d.Store, open(t, d.dsn)} { // on this instance and on another one
 			_, err := s.CreateComment(t.Context(), hello)
 			streamtest.WantErr(t, err, store.ErrInFlight)
 		}
@@ -280,7 +280,7 @@ func TestIdempotencyKey(t *testing.T) {
 		streamtest.Must(t, <-first)
 	})
 
-	eachWay(t, "IsOneCommentHoweverManyAskAtOnce", func(t *testing.T, d database) {
+	eachWay(t, "MakesOneCommentForManyRequests", func(t *testing.T, d database) {
 		other := open(t, d.dsn)
 		for round := range 10 {
 			c := hello
@@ -299,7 +299,7 @@ func TestIdempotencyKey(t *testing.T) {
 func TestTrim(t *testing.T) {
 	t.Parallel()
 
-	// fill writes so many events and makes each a minute older than the next.
+	// fill publishes n events, each a minute older than the next.
 	fill := func(t *testing.T, d database, n int) {
 		t.Helper()
 		for range n / 2 {
@@ -318,10 +318,10 @@ func TestTrim(t *testing.T) {
 		keep store.Retention
 		left int64
 	}{
-		"RemovesWhatIsOld":           {store.Retention{Age: 20*time.Minute - time.Second, Rows: 1000}, 20},
-		"KeepsAQuarterOfAnHour":      {store.Retention{Age: time.Second, Rows: 1}, 15},
-		"RemovesWhatIsOverTheNumber": {store.Retention{Age: week, Rows: 30}, 30},
-		"KeepsWhatIsWithinBounds":    {store.Retention{Age: week, Rows: 1000}, 40},
+		"DeletesOldEvents":            {store.Retention{Age: 20*time.Minute - time.Second, Rows: 1000}, 20},
+		"KeepsTheLastQuarterOfAnHour": {store.Retention{Age: time.Second, Rows: 1}, 15},
+		"DeletesEventsOverTheNumber":  {store.Retention{Age: week, Rows: 30}, 30},
+		"KeepsEventsWithinBounds":     {store.Retention{Age: week, Rows: 1000}, 40},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -350,7 +350,7 @@ func TestTrim(t *testing.T) {
 		streamtest.Want(t, "repaired counts", value[int64](t, d, `select tidings.recount()`), 0)
 	})
 
-	t.Run("LeavesTheWorkToWhoIsAtIt", func(t *testing.T) {
+	t.Run("DoesNothingWhileAnotherInstanceTrims", func(t *testing.T) {
 		t.Parallel()
 		d := newDatabase(t)
 		fill(t, d, 40)
