@@ -107,7 +107,7 @@ func TestComments(t *testing.T) {
 		streamtest.Want(t, "the list", list, store.CommentList{Comments: []store.Comment{}, Cursor: stream.Cursor{Epoch: 1}})
 	})
 
-	t.Run("TellCountsAndTheViewersLike", func(t *testing.T) {
+	t.Run("HaveCountsAndTheViewersLike", func(t *testing.T) {
 		t.Parallel()
 		d := newDatabase(t)
 		root := d.comment(t, store.NewComment{PostID: "42", Author: ann, Body: "Hello"})
@@ -123,7 +123,7 @@ func TestComments(t *testing.T) {
 		}
 	})
 
-	t.Run("HideWhatIsNotPublished", func(t *testing.T) {
+	t.Run("HideUnpublishedComments", func(t *testing.T) {
 		t.Parallel()
 		d := newDatabase(t)
 		d.exec(t, `
@@ -136,7 +136,7 @@ func TestComments(t *testing.T) {
 		streamtest.Want(t, "the count", list.Counts.Comments, 1)
 	})
 
-	t.Run("NameAnAuthorWhoIsNotNotedByTheID", func(t *testing.T) {
+	t.Run("NameAnUnknownAuthorByItsID", func(t *testing.T) {
 		t.Parallel()
 		d := newDatabase(t)
 		d.exec(t, `insert into tidings.comments (post_id, author_id, body) values ('42', 'auth0|5f', 'Hello')`)
@@ -144,7 +144,7 @@ func TestComments(t *testing.T) {
 		streamtest.Want(t, "the author", d.list(t, "42").Comments[0].Author, user("auth0|5f"))
 	})
 
-	t.Run("SayWhenTheirQuestionIsAtFault", func(t *testing.T) {
+	t.Run("RefuseAnInvalidViewer", func(t *testing.T) {
 		t.Parallel()
 		d := newDatabase(t)
 		_, err := d.Comments(t.Context(), store.ListQuery{PostID: "42", Viewer: "a\x00b", Limit: 10})
@@ -152,7 +152,7 @@ func TestComments(t *testing.T) {
 	})
 }
 
-// A snapshot is what one list said.
+// A snapshot is one list, changed by the events after it.
 type snapshot struct {
 	store.CommentList
 	ids map[int64]bool
@@ -167,8 +167,8 @@ func takeSnapshot(ctx context.Context, d database) (snapshot, error) {
 	return s, err
 }
 
-// follow takes what the log says after the snapshot, and wants no comment of it told
-// twice.
+// follow applies the events after the snapshot, and reports an error if one of them adds
+// or deletes a comment that the snapshot has already added or deleted.
 func (s *snapshot) follow(t *testing.T, events []stream.Event) {
 	t.Helper()
 	for _, e := range events {
@@ -179,7 +179,7 @@ func (s *snapshot) follow(t *testing.T, events []stream.Event) {
 			}](t, e).ID
 			added := e.Name.String() == "new-comment"
 			if s.ids[id] == added {
-				t.Fatalf("from the list at %v, %v at %v tells of comment %d what the list knew", s.CommentList.Cursor, e.Name, e.Cursor, id)
+				t.Fatalf("from the list at %v, %v at %v repeats the change of comment %d", s.CommentList.Cursor, e.Name, e.Cursor, id)
 			}
 			if added {
 				s.ids[id] = true
@@ -192,7 +192,7 @@ func (s *snapshot) follow(t *testing.T, events []stream.Event) {
 	}
 }
 
-// scribble writes to post 42 in every way there is.
+// scribble writes to post 42 through the store and by SQL, at random.
 func scribble(ctx context.Context, d database, rng *rand.Rand) error {
 	switch rng.IntN(6) {
 	case 0, 1:
@@ -229,8 +229,8 @@ func scribble(ctx context.Context, d database, rng *rand.Rand) error {
 	return tx.Commit(ctx)
 }
 
-// TestComments_CursorIsTheSnapshots is promise 10: from the cursor of a list, taken
-// at any moment, a stream tells what the list lacks and nothing else.
+// TestComments_CursorIsTheSnapshots checks that a stream from the cursor of a list, loaded
+// at any moment, has every change after the list and no other.
 func TestComments_CursorIsTheSnapshots(t *testing.T) {
 	t.Parallel()
 

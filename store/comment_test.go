@@ -13,10 +13,11 @@ import (
 	"github.com/tidings-live/tidings/stream/streamtest"
 )
 
-// keyOrNone are what a comment may bring along: there is a statement for each.
+// keyOrNone are the idempotency keys of tests: without a key and with one, comments go
+// through different statements.
 var keyOrNone = []string{"", "k1"}
 
-// rendered is a comment as the API and the log tell it.
+// rendered returns a comment as the API and the log encode it.
 func rendered(t *testing.T, c store.Comment) map[string]any {
 	t.Helper()
 	stamp := func(at *time.Time) any {
@@ -47,7 +48,7 @@ func rendered(t *testing.T, c store.Comment) map[string]any {
 func TestCreateComment(t *testing.T) {
 	t.Parallel()
 
-	t.Run("IsToldTheSameByTheCallTheListAndTheLog", func(t *testing.T) {
+	t.Run("IsTheSameInTheAnswerTheListAndTheLog", func(t *testing.T) {
 		t.Parallel()
 		d := newDatabase(t)
 		root := d.comment(t, store.NewComment{PostID: "42", Author: ann, Body: "Hello"})
@@ -57,10 +58,10 @@ func TestCreateComment(t *testing.T) {
 		} {
 			created := d.comment(t, c)
 			list := d.list(t, "42")
-			told := named(d.events(t, 0), "new-comment")
+			published := named(d.events(t, 0), "new-comment")
 			listed := rendered(t, list.Comments[0])
 			streamtest.Want(t, "the created comment", rendered(t, created), listed)
-			streamtest.Want(t, "the event's data", decode[map[string]any](t, told[len(told)-1]), listed)
+			streamtest.Want(t, "the event's data", decode[map[string]any](t, published[len(published)-1]), listed)
 			streamtest.Want(t, "the body", created.Body, c.Body)
 			streamtest.Want(t, "the author", list.Comments[0].Author, bob)
 			streamtest.Want(t, "the parent", list.Comments[0].ParentID, c.ParentID)
@@ -70,7 +71,7 @@ func TestCreateComment(t *testing.T) {
 		streamtest.Want(t, "the post's comments", list.Counts.Comments, 3)
 	})
 
-	t.Run("TellsThePostsReaders", func(t *testing.T) {
+	t.Run("PublishesToThePost", func(t *testing.T) {
 		t.Parallel()
 		d := newDatabase(t)
 		d.comment(t, store.NewComment{PostID: "42", Author: ann, Body: "Hello"})
@@ -83,7 +84,7 @@ func TestCreateComment(t *testing.T) {
 		streamtest.Want(t, "the count", events[1].Data.String(), `{"count":1,"postId":"42"}`)
 	})
 
-	t.Run("NotesTheAuthorAsTheTokenSays", func(t *testing.T) {
+	t.Run("StoresTheAuthorOfTheToken", func(t *testing.T) {
 		t.Parallel()
 		d := newDatabase(t)
 		for _, author := range []store.User{{ID: "ann", Name: "Ann"}, {ID: "ann", Name: "Anna", AvatarURL: new("/a.png")}, {ID: "ann", Name: "Anna"}} {
@@ -94,7 +95,7 @@ func TestCreateComment(t *testing.T) {
 		}
 	})
 
-	t.Run("LeavesAnAuthorThatSaysNothingNewAlone", func(t *testing.T) {
+	t.Run("DoesNotUpdateAnUnchangedAuthor", func(t *testing.T) {
 		t.Parallel()
 		d := newDatabase(t)
 		const version = `select ctid::text || xmax || updated_at from tidings.users where id = 'bob'`
@@ -232,8 +233,8 @@ func TestDeleteComment(t *testing.T) {
 		calls.Wait()
 		events := d.events(t, 0)
 		deleted := named(events, "comment-deleted")
-		streamtest.Want(t, "the deletions told", len(deleted), 1)
-		streamtest.Want(t, "what is told", deleted[0].Data.String(), fmt.Sprintf(`{"id":"%d","postId":"42","parentId":null}`, c.ID))
+		streamtest.Want(t, "the published deletions", len(deleted), 1)
+		streamtest.Want(t, "the data of the deletion", deleted[0].Data.String(), fmt.Sprintf(`{"id":"%d","postId":"42","parentId":null}`, c.ID))
 		streamtest.Want(t, "the last count", lastCount(t, events), 0)
 	})
 
@@ -255,12 +256,12 @@ func TestDeleteComment(t *testing.T) {
 	})
 }
 
-// lastCount is the last comment count that was told.
+// lastCount returns the last published count of comments.
 func lastCount(t *testing.T, events []stream.Event) int64 {
 	t.Helper()
 	counts := named(events, "comment-count")
 	if len(counts) == 0 {
-		t.Fatal("no comment-count was told")
+		t.Fatal("no comment-count was published")
 	}
 	return decode[struct{ Count int64 }](t, counts[len(counts)-1]).Count
 }

@@ -118,10 +118,10 @@ func TestSerializableWriters(t *testing.T) {
 	d.sql.Reset()
 	ours := open(t, d.dsn)
 	ctx, stop := context.WithCancel(t.Context())
-	var beside sync.WaitGroup
+	var others sync.WaitGroup
 	written := make([]int, 3)
 	for i := range written {
-		beside.Go(func() {
+		others.Go(func() {
 			for ctx.Err() == nil {
 				_, err := d.sql.Exec(t.Context(), `
 					insert into tidings.comments (post_id, author_id, body)
@@ -150,7 +150,7 @@ func TestSerializableWriters(t *testing.T) {
 		}
 	})
 	stop()
-	beside.Wait()
+	others.Wait()
 	total := int64(writers * each)
 	for _, n := range written {
 		total += int64(n)

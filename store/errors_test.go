@@ -15,7 +15,7 @@ import (
 	"github.com/tidings-live/tidings/stream/streamtest"
 )
 
-// methods are all that speak to Postgres.
+// methods returns a call of each method that uses the database.
 func methods(t *testing.T, s *store.Store) map[string]func(context.Context) error {
 	return map[string]func(context.Context) error{
 		"Ping": s.Ping,
@@ -74,13 +74,13 @@ func methods(t *testing.T, s *store.Store) map[string]func(context.Context) erro
 	}
 }
 
-// eachMethod calls every method, with connections in the pool that it may find dead.
-func eachMethod(t *testing.T, s *store.Store, judge func(name string, err error)) {
+// eachMethod calls every method. Connections in the pool may be dead.
+func eachMethod(t *testing.T, s *store.Store, check func(name string, err error)) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), streamtest.Patience)
 	defer cancel()
 	for name, call := range methods(t, s) {
-		judge(name, call(ctx))
+		check(name, call(ctx))
 	}
 	streamtest.Must(t, ctx.Err())
 }
@@ -106,7 +106,7 @@ func TestStore_Unavailable(t *testing.T) {
 	}
 	for _, end := range []func(context.Context) error{server.Stop, server.Crash} {
 		wantUp()
-		// Some calls are in the middle of a statement when it happens.
+		// Some calls are in a statement when the server ends.
 		turn, err := d.sql.Begin(t.Context())
 		streamtest.Must(t, err)
 		_, err = turn.Exec(t.Context(), `lock table tidings.turn, tidings.events`)
@@ -115,7 +115,7 @@ func TestStore_Unavailable(t *testing.T) {
 		for _, name := range []string{"CreateComment", "Comments", "Read"} {
 			calls.Go(func() {
 				err := methods(t, d.Store)[name](t.Context())
-				if err != nil && !errors.Is(err, store.ErrUnavailable) { // nil: the lock went first
+				if err != nil && !errors.Is(err, store.ErrUnavailable) { // nil: the lock was released first
 					t.Errorf("%s in flight: %v, want ErrUnavailable", name, err)
 				}
 			})
@@ -157,7 +157,7 @@ func TestStore_RefusesAServerThatTakesNoWrites(t *testing.T) {
 	l := readOnly.NewListener(store.ListenerConfig{})
 	stop := run(t, l.Run)
 	if err := probe(t, l); err == nil {
-		t.Error("it listens to a server that cannot notify")
+		t.Error("a probe succeeds on a server that is read-only")
 	}
 	stop()
 }
@@ -165,7 +165,7 @@ func TestStore_RefusesAServerThatTakesNoWrites(t *testing.T) {
 func TestStore_CallsThatEndEarly(t *testing.T) {
 	t.Parallel()
 
-	// one is a store with a single connection: who keeps it is found out.
+	// one returns a store with a single connection, which a call must not keep.
 	one := func(t *testing.T) (database, *store.Store) {
 		d := newDatabase(t)
 		return d, open(t, d.dsn+"&pool_max_conns=1")
@@ -180,7 +180,7 @@ func TestStore_CallsThatEndEarly(t *testing.T) {
 		_, err = tx.Exec(t.Context(), `lock table tidings.turn, tidings.events`)
 		streamtest.Must(t, err)
 		var calls sync.WaitGroup
-		for range 2 { // one in a statement, or the other, that waits for the connection
+		for range 2 { // one is in a statement, the other waits for the connection
 			calls.Go(func() {
 				ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 				defer cancel()
@@ -195,7 +195,7 @@ func TestStore_CallsThatEndEarly(t *testing.T) {
 		streamtest.Must(t, err)
 	})
 
-	t.Run("GiveTheirConnectionBack", func(t *testing.T) {
+	t.Run("ReturnTheirConnection", func(t *testing.T) {
 		t.Parallel()
 		d, s := one(t)
 		d.exec(t, `
@@ -231,7 +231,7 @@ func TestStore_CallsThatEndEarly(t *testing.T) {
 		})
 	})
 
-	t.Run("AreNotFoundOutByAccident", func(t *testing.T) {
+	t.Run("ReturnTheErrorOfTheirContext", func(t *testing.T) {
 		t.Parallel()
 		d, s := one(t)
 		ctx, cancel := context.WithCancel(t.Context())
@@ -245,7 +245,7 @@ func TestStore_CallsThatEndEarly(t *testing.T) {
 	})
 }
 
-// TestStore_BlackHole: the network swallows what is said and closes nothing.
+// TestStore_BlackHole checks a network that drops all packets and closes no connection.
 func TestStore_BlackHole(t *testing.T) {
 	t.Parallel()
 
@@ -283,8 +283,8 @@ func TestStore_BlackHole(t *testing.T) {
 	})
 }
 
-// TestStore_WritesInReadCommitted: with the snapshot of a stricter default, writers
-// that meet would fail.
+// TestStore_WritesInReadCommitted checks that a stricter default of the session does not
+// make concurrent writes fail.
 func TestStore_WritesInReadCommitted(t *testing.T) {
 	t.Parallel()
 

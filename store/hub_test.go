@@ -11,8 +11,8 @@ import (
 	"github.com/tidings-live/tidings/stream/streamtest"
 )
 
-// follow runs a hub and its listener, and subscribes to a topic. Nothing but
-// doorbells makes this hub read.
+// follow runs a hub and its listener, and subscribes to a topic. The hub reads only when
+// the listener wakes it: its tick is an hour.
 func follow(t *testing.T, s *store.Store, start stream.Start, topic string) *stream.Subscription {
 	t.Helper()
 	hub := stream.NewHub(s, stream.HubConfig{Tick: time.Hour})
@@ -27,11 +27,11 @@ func follow(t *testing.T, s *store.Store, start stream.Start, topic string) *str
 	return sub
 }
 
-// numbered are the numbers that the next n comments have for a body, in the order
-// in which they arrive.
+// numbered receives the next n comments, whose bodies are numbers, and returns these in
+// order of arrival.
 func numbered(t *testing.T, sub *stream.Subscription, n int) (numbers []int) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), streamtest.Patience)
 	defer cancel()
 	for len(numbers) < n {
 		frames, err := sub.Next(ctx, 100)
@@ -61,7 +61,7 @@ const numberedComment = `insert into tidings.comments (post_id, author_id, body)
 func TestHub(t *testing.T) {
 	t.Parallel()
 
-	t.Run("BringsWhatSQLWrites", func(t *testing.T) {
+	t.Run("DeliversCommentsInsertedBySQL", func(t *testing.T) {
 		t.Parallel()
 		d := newDatabase(t)
 		sub := follow(t, d.Store, stream.Now, "post:42")
@@ -71,7 +71,7 @@ func TestHub(t *testing.T) {
 		streamtest.Want(t, "the comments", numbered(t, sub, 5), upTo(5))
 	})
 
-	t.Run("GoesOnFromAList", func(t *testing.T) {
+	t.Run("ResumesFromTheCursorOfAList", func(t *testing.T) {
 		t.Parallel()
 		d := newDatabase(t)
 		d.exec(t, numberedComment, "before")
@@ -89,7 +89,7 @@ func TestHub(t *testing.T) {
 		const n = 200
 		run(t, func(ctx context.Context) error {
 			for i := range n {
-				if i%50 == 49 { // the last one, too: no doorbell will ring for it
+				if i%50 == 49 { // also for the last one, whose notification is lost
 					if _, err := d.sql.Exec(ctx, killListeners); err != nil {
 						return err
 					}
@@ -122,8 +122,9 @@ func TestHub_SurvivesItsServer(t *testing.T) {
 	streamtest.Want(t, "the comments", numbered(t, sub, written+1), upTo(written+1))
 }
 
-// Nothing that a reader has seen is lost in a crash, nor is its position given to
-// another event, whatever the writers think of synchronous_commit.
+// TestHub_CrashUnderAsynchronousWriters checks that a crash loses no event that a reader
+// has received, and that no other event gets its position, although the writers use
+// synchronous_commit = off.
 func TestHub_CrashUnderAsynchronousWriters(t *testing.T) {
 	t.Parallel()
 
@@ -135,7 +136,7 @@ func TestHub_CrashUnderAsynchronousWriters(t *testing.T) {
 	for range 4 {
 		run(t, func(context.Context) error {
 			for ctx.Err() == nil {
-				d.sql.Exec(ctx, numberedComment, "0") //nolint:errcheck // it fails while the server is away
+				d.sql.Exec(ctx, numberedComment, "0") //nolint:errcheck // it fails while the server is down
 			}
 			return nil
 		})
@@ -144,7 +145,7 @@ func TestHub_CrashUnderAsynchronousWriters(t *testing.T) {
 	var seen []stream.Cursor
 	see := func(n int) {
 		t.Helper()
-		waiting, cancel := context.WithTimeout(t.Context(), 60*time.Second)
+		waiting, cancel := context.WithTimeout(t.Context(), streamtest.Patience)
 		defer cancel()
 		for ; n > 0; n-- {
 			frames, err := sub.Next(waiting, 1)

@@ -52,7 +52,7 @@ func TestLike(t *testing.T) {
 			_, err := d.Unlike(t.Context(), "42", "ann")
 			streamtest.Must(t, err)
 		}
-		streamtest.Want(t, "the counts told", likes(t, d), []int64{1, 0})
+		streamtest.Want(t, "the published counts", likes(t, d), []int64{1, 0})
 	})
 
 	t.Run("CountsOnceAUserHoweverManyCallsRace", func(t *testing.T) {
@@ -68,7 +68,7 @@ func TestLike(t *testing.T) {
 			})
 		}
 		calls.Wait()
-		streamtest.Want(t, "the counts told", likes(t, d), []int64{1})
+		streamtest.Want(t, "the published counts", likes(t, d), []int64{1})
 	})
 
 	t.Run("CountsRightWhenLikesAndUnlikesRace", func(t *testing.T) {
@@ -91,15 +91,15 @@ func TestLike(t *testing.T) {
 		}
 		calls.Wait()
 		actual := value[int64](t, d, `select count(*) from tidings.likes where post_id = '42'`)
-		told := likes(t, d)
-		streamtest.Want(t, "the last count told", told[len(told)-1], actual)
+		published := likes(t, d)
+		streamtest.Want(t, "the last published count", published[len(published)-1], actual)
 		counts, err := d.Counts(t.Context(), []string{"42"})
 		streamtest.Must(t, err)
 		streamtest.Want(t, "the count", counts["42"].Likes, actual)
 		before := int64(0)
-		for _, count := range told {
+		for _, count := range published {
 			if count != before+1 && count != before-1 {
-				t.Fatalf("the counts told jump: %v", told)
+				t.Fatalf("the published counts jump: %v", published)
 			}
 			before = count
 		}

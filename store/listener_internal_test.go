@@ -56,12 +56,12 @@ func TestBackoff_GrowsWithinBounds(t *testing.T) {
 	}
 }
 
-// The promise is ten seconds, from the moment at which the connection hears no more; a
-// little of that is left for making a new one.
+// TestDeafConnectionIsReplacedInTime checks the promise of ten seconds from the last
+// notification that arrives to a new connection, with 500 ms left for connecting.
 func TestDeafConnectionIsReplacedInTime(t *testing.T) {
 	t.Parallel()
 
 	if worst := silenceLimit + silenceLimit + closeTimeout + backoff(0); worst > 9500*time.Millisecond {
-		t.Errorf("it may take %v and what connecting takes", worst)
+		t.Errorf("it may take %v, and the time to connect", worst)
 	}
 }

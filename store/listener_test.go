@@ -50,20 +50,20 @@ func listen(t *testing.T, s *store.Store) (*store.Listener, *received) {
 	return l, got
 }
 
-// waitForWake waits for more wakes than there were.
+// waitForWake waits until there are more wakes than the given number.
 func (r *received) waitForWake(t *testing.T, than int64) {
 	t.Helper()
 	streamtest.Eventually(t, "the listener is woken", func() bool { return r.wakes.Load() > than })
 }
 
-// probe asks for no longer than a moment.
+// probe waits 300 ms at most for a probe.
 func probe(t *testing.T, l *store.Listener) error {
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
 	return l.Probe(ctx)
 }
 
-// waitForProof waits until the listener proves that it hears.
+// waitForProof waits until a probe succeeds.
 func waitForProof(t *testing.T, l *store.Listener) {
 	t.Helper()
 	streamtest.Eventually(t, "the probe comes through", func() bool { return probe(t, l) == nil })
@@ -77,49 +77,49 @@ const killListeners = `
 func TestListener(t *testing.T) {
 	t.Parallel()
 
-	t.Run("HearsWhoeverWrites", func(t *testing.T) {
+	t.Run("IsWokenByEveryKindOfWrite", func(t *testing.T) {
 		t.Parallel()
 		d := newDatabase(t)
-		_, heard := listen(t, d.Store)
+		_, got := listen(t, d.Store)
 		for _, write := range []string{
 			`insert into tidings.comments (post_id, author_id, body) values ('42', 'ann', 'Hello')`,
 			`insert into tidings.likes (post_id, user_id) values ('42', 'ann')`,
 			`select tidings.publish('post:42', 'news', '{}')`,
 			`select tidings.new_epoch()`,
 		} {
-			before := heard.wakes.Load()
+			before := got.wakes.Load()
 			d.exec(t, write)
-			heard.waitForWake(t, before)
+			got.waitForWake(t, before)
 		}
 	})
 
-	t.Run("ComesBackWhenItsConnectionIsKilled", func(t *testing.T) {
+	t.Run("ReconnectsAfterItsConnectionIsKilled", func(t *testing.T) {
 		t.Parallel()
 		d := newDatabase(t)
-		l, heard := listen(t, d.Store)
+		l, got := listen(t, d.Store)
 		waitForProof(t, l)
 		for range 3 {
-			before := heard.wakes.Load()
+			before := got.wakes.Load()
 			d.exec(t, killListeners)
-			heard.waitForWake(t, before) // nobody has written
+			got.waitForWake(t, before) // by the new connection: no event was written
 			waitForProof(t, l)
 		}
 	})
 
-	t.Run("StopsWhenItIsToldTo", func(t *testing.T) {
+	t.Run("StopsWithItsContext", func(t *testing.T) {
 		t.Parallel()
 		d := newDatabase(t)
 		l := d.NewListener(store.ListenerConfig{})
 		if err := l.Probe(t.Context()); err == nil {
-			t.Error("it proves that it hears before it runs")
+			t.Error("a probe succeeds before Run")
 		}
 		stop := run(t, l.Run)
 		waitForProof(t, l)
 		stop()
 		if err := l.Probe(t.Context()); err == nil {
-			t.Error("it proves that it hears after it ran")
+			t.Error("a probe succeeds after Run")
 		}
-		streamtest.Eventually(t, "no connection is left", func() bool { // Postgres takes a moment to see it
+		streamtest.Eventually(t, "no connection is left", func() bool { // Postgres needs a moment to notice
 			return value[int](t, d, `
 				select count(*)
 				from pg_stat_activity
@@ -127,7 +127,7 @@ func TestListener(t *testing.T) {
 		})
 	})
 
-	t.Run("ProbesOnceASecondHoweverOftenItIsAsked", func(t *testing.T) {
+	t.Run("ProbesAtMostOnceASecond", func(t *testing.T) {
 		t.Parallel()
 		d := newDatabase(t)
 		l, _ := listen(t, d.Store)
@@ -161,43 +161,43 @@ func TestListener(t *testing.T) {
 func TestListener_Deaf(t *testing.T) {
 	t.Parallel()
 
-	t.Run("ComesBackByItself", func(t *testing.T) {
+	t.Run("IsReplaced", func(t *testing.T) {
 		t.Parallel()
 		d := newDatabase(t)
 		p, through := storetest.Proxy(t, d.dsn)
 		s := open(t, d.dsn, func(cfg *store.Config) { cfg.ListenURL = through })
-		l, heard := listen(t, s)
+		l, got := listen(t, s)
 		p.Blackhole()
 		defer p.Cut() // so that the store can close its connections
-		before := heard.wakes.Load()
-		publish(t, d, 1, "post:1") // rings unheard
+		before := got.wakes.Load()
+		publish(t, d, 1, "post:1") // its notification is lost
 		if err := probe(t, l); err == nil {
-			t.Error("it proves that it hears")
+			t.Error("a probe succeeds on a connection that receives nothing")
 		}
-		heard.waitForWake(t, before)
+		got.waitForWake(t, before)
 		waitForProof(t, l)
 		stats := l.Stats()
 		if !stats.Connected || stats.Connects != 2 || stats.Deaf != 1 || stats.LastProof.IsZero() || stats.RoundTrip <= 0 {
-			t.Errorf("the figures are %+v", stats)
+			t.Errorf("unexpected figures: %+v", stats)
 		}
 	})
 
-	t.Run("ProvesByItselfThatItIsNot", func(t *testing.T) {
+	t.Run("IsProbedWhenItIsSilent", func(t *testing.T) {
 		t.Parallel()
 		l, _ := listen(t, newDatabase(t).Store)
-		streamtest.Eventually(t, "a proof that nobody asked for", func() bool { return l.Stats().RoundTrip > 0 })
+		streamtest.Eventually(t, "a probe without a call of Probe", func() bool { return l.Stats().RoundTrip > 0 })
 	})
 
-	t.Run("ComesBackThoughTheWholeNetworkIs", func(t *testing.T) {
+	t.Run("IsReplacedWhenAllConnectionsAreDead", func(t *testing.T) {
 		t.Parallel()
 		d := newDatabase(t)
 		p, through := storetest.Proxy(t, d.dsn)
 		s := open(t, through)
-		l, heard := listen(t, s)
+		l, got := listen(t, s)
 		waitForProof(t, l)
 		p.Blackhole()
 		defer p.Cut() // so that the store can close its connections
-		heard.waitForWake(t, heard.wakes.Load())
+		got.waitForWake(t, got.wakes.Load())
 		waitForProof(t, l)
 	})
 }
@@ -216,9 +216,9 @@ func TestSignal(t *testing.T) {
 		stopped.Stop = true
 		streamtest.Must(t, d.Signal(t.Context(), typing))
 		streamtest.Must(t, d.Signal(t.Context(), stopped))
-		for _, heard := range []*received{near, far} {
-			streamtest.Eventually(t, "both are heard", func() bool { return len(heard.allSignals()) == 2 })
-			streamtest.Want(t, "the signals", heard.allSignals(), []store.Signal{typing, stopped})
+		for _, got := range []*received{near, far} {
+			streamtest.Eventually(t, "both signals are received", func() bool { return len(got.allSignals()) == 2 })
+			streamtest.Want(t, "the signals", got.allSignals(), []store.Signal{typing, stopped})
 		}
 		streamtest.Want(t, "the events", len(d.events(t, 0)), 0)
 	})
@@ -227,7 +227,7 @@ func TestSignal(t *testing.T) {
 		t.Parallel()
 		var report lockedBuffer
 		d := newDatabase(t, func(cfg *store.Config) { cfg.Logger = slog.New(slog.NewTextHandler(&report, nil)) })
-		_, heard := listen(t, d.Store)
+		_, got := listen(t, d.Store)
 		malformed := []string{
 			``, `nonsense`, `{}`, `[]`, `null`, `{"topic":"post"}`, `{"topic":"post:a b","user":{"id":"ann","name":"Ann"}}`,
 			`{"topic":"post:42"}`, `{"topic":"post:42","user":{"id":"a b","name":"Ann"}}`, `{"topic":"post:42","user":[]}`,
@@ -236,8 +236,8 @@ func TestSignal(t *testing.T) {
 			d.exec(t, `select pg_notify('tidings_signal', $1)`, payload)
 		}
 		streamtest.Must(t, d.Signal(t.Context(), typing))
-		streamtest.Eventually(t, "the good one is heard", func() bool { return len(heard.allSignals()) > 0 })
-		streamtest.Want(t, "the signals", heard.allSignals(), []store.Signal{typing})
+		streamtest.Eventually(t, "the valid signal is received", func() bool { return len(got.allSignals()) > 0 })
+		streamtest.Want(t, "the signals", got.allSignals(), []store.Signal{typing})
 		streamtest.Want(t, "the reports", strings.Count(report.String(), "malformed signal ignored"), len(malformed))
 	})
 }
@@ -259,7 +259,7 @@ func (b *lockedBuffer) String() string {
 	return b.buf.String()
 }
 
-// newServer is a database on a server of the test's own.
+// newServer starts a server for this test only, with a store.
 func newServer(t *testing.T, edit ...func(*store.Config)) (database, *localpg.Server) {
 	t.Helper()
 	server := storetest.NewServer(t)
@@ -271,31 +271,32 @@ func newServer(t *testing.T, edit ...func(*store.Config)) (database, *localpg.Se
 func (d database) restart(t *testing.T, server *localpg.Server) {
 	t.Helper()
 	streamtest.Must(t, server.Restart(t.Context()))
-	d.sql.Reset() // the store finds out by itself
+	d.sql.Reset() // the store has to notice on its own connections
 }
 
 func TestListener_SurvivesItsServer(t *testing.T) {
 	t.Parallel()
 
 	d, server := newServer(t)
-	l, heard := listen(t, d.Store)
+	l, got := listen(t, d.Store)
 	for way, end := range map[string]func(context.Context) error{"Crash": server.Crash, "Stop": server.Stop} {
 		waitForProof(t, l)
-		before := heard.wakes.Load()
+		before := got.wakes.Load()
 		streamtest.Must(t, end(t.Context()))
-		streamtest.Eventually(t, "the probe says that the server is away", func() bool { return probe(t, l) != nil })
+		streamtest.Eventually(t, "a probe fails while the server is down", func() bool { return probe(t, l) != nil })
 		d.restart(t, server)
-		heard.waitForWake(t, before)
+		got.waitForWake(t, before)
 		waitForProof(t, l)
-		before = heard.wakes.Load()
-		streamtest.Eventually(t, "the writer is back after "+way, func() bool {
+		before = got.wakes.Load()
+		streamtest.Eventually(t, "writing works again after "+way, func() bool {
 			return d.Publish(t.Context(), "post:1", "news", []byte(`{}`)) == nil
 		})
-		heard.waitForWake(t, before)
+		got.waitForWake(t, before)
 	}
 }
 
-// A database may end idle sessions; to listen is not to be idle.
+// TestListener_OutlivesTheTimeoutOfIdleSessions checks that idle_session_timeout of the
+// database does not end the LISTEN connection.
 func TestListener_OutlivesTheTimeoutOfIdleSessions(t *testing.T) {
 	t.Parallel()
 
@@ -303,6 +304,6 @@ func TestListener_OutlivesTheTimeoutOfIdleSessions(t *testing.T) {
 	d.exec(t, `do $$ begin execute format('alter database %I set idle_session_timeout = 300', current_database()); end $$`)
 	l := d.NewListener(store.ListenerConfig{})
 	run(t, l.Run)
-	streamtest.Eventually(t, "it has proved that it hears", func() bool { return !l.Stats().LastProof.IsZero() })
+	streamtest.Eventually(t, "a probe has succeeded", func() bool { return !l.Stats().LastProof.IsZero() })
 	streamtest.Want(t, "connections", l.Stats().Connects, 1)
 }

@@ -13,8 +13,8 @@ import (
 	"github.com/tidings-live/tidings/stream/streamtest"
 )
 
-// A connection keeps the plans that it made while the tables were small: none of them
-// may read a table whole, once it has grown.
+// TestCommit_LooksRowsUpByIndexHoweverManyThereAre checks that plans that a connection has
+// made while the tables were small do not read whole tables later.
 func TestCommit_LooksRowsUpByIndexHoweverManyThereAre(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
@@ -68,12 +68,11 @@ func TestCommit_LooksRowsUpByIndexHoweverManyThereAre(t *testing.T) {
 	}
 	defer only.Release()
 	if only.Conn() != connection {
-		t.Error("another connection made the second commit: it proves nothing")
+		t.Error("the second commit used another connection, so the test has checked nothing")
 	}
 }
 
-// The same for reading: the plans are made for the life of a connection, whatever they
-// were made for.
+// TestRead_LooksEventsUpByIndexHoweverManyThereAre checks the same for the reads of the log.
 func TestRead_LooksEventsUpByIndexHoweverManyThereAre(t *testing.T) {
 	t.Parallel()
 	for name, small := range map[string]int{"FromNothing": 0, "FromAFew": 20} {
@@ -108,17 +107,17 @@ func TestRead_LooksEventsUpByIndexHoweverManyThereAre(t *testing.T) {
 			if _, err := s.pool.Exec(ctx, `analyze`); err != nil { // a table of one page is the cheapest to read whole
 				t.Fatal(err)
 			}
-			for range 10 { // the first five are planned each for itself
+			for range 10 { // Postgres plans the first five executions one by one
 				last()
 			}
 			if n := genericPlans(t, s.log); n < 3 {
-				t.Errorf("%d statements have a plan to keep, want the state's and two of the events'", n)
+				t.Errorf("%d statements have a generic plan, want 3: the state and two for events", n)
 			}
 			publish(5000)
 			before := eventsRead(t, s.log)
 			last()
 			if n := eventsRead(t, s.log) - before; n > 100 {
-				t.Errorf("to read one event twice, %d were looked at", n)
+				t.Errorf("two reads of one event read %d rows", n)
 			}
 		})
 	}
@@ -133,7 +132,8 @@ func stateOf(t *testing.T, s *Store) stream.State {
 	return batch.State
 }
 
-// genericPlans is how many prepared statements of the connection run by a kept plan.
+// genericPlans returns how many prepared statements of the connection have used a generic
+// plan.
 func genericPlans(t *testing.T, pool *pgxpool.Pool) (n int) {
 	t.Helper()
 	err := pool.QueryRow(t.Context(), `
@@ -146,7 +146,7 @@ func genericPlans(t *testing.T, pool *pgxpool.Pool) (n int) {
 	return n
 }
 
-// eventsRead is how many rows of the log were looked at so far, by index or without.
+// eventsRead returns how many rows of the log were read so far, with an index or without.
 func eventsRead(t *testing.T, pool *pgxpool.Pool) (n int64) {
 	t.Helper()
 	if _, err := pool.Exec(t.Context(), `select pg_stat_force_next_flush()`); err != nil {

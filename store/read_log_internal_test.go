@@ -7,7 +7,8 @@ import (
 	"github.com/tidings-live/tidings/stream"
 )
 
-// Readers have their events though requests hold every other connection.
+// TestRead_WaitsForNoRequest checks that the log can be read while requests hold all
+// connections of the pool.
 func TestRead_WaitsForNoRequest(t *testing.T) {
 	t.Parallel()
 	s, err := Open(t.Context(), Config{URL: storetest.Database(t)})

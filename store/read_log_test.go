@@ -15,7 +15,7 @@ import (
 	"github.com/tidings-live/tidings/stream/streamtest"
 )
 
-// read reads once.
+// read calls Read once.
 func read(t *testing.T, d database, q stream.Query) stream.Batch {
 	t.Helper()
 	batch, err := d.Read(t.Context(), q)
@@ -23,7 +23,7 @@ func read(t *testing.T, d database, q stream.Query) stream.Batch {
 	return batch
 }
 
-// texts are the events as "position topic name".
+// texts returns the events as "position topic name".
 func texts(events []stream.Event) (texts []string) {
 	for _, e := range events {
 		texts = append(texts, fmt.Sprint(e.Cursor.Position, " ", e.Topic, " ", e.Name))
@@ -31,7 +31,7 @@ func texts(events []stream.Event) (texts []string) {
 	return texts
 }
 
-// publish puts so many events into each topic, in turn.
+// publish publishes one event to each topic, in each round.
 func publish(t *testing.T, d database, rounds int, topics ...string) {
 	t.Helper()
 	for range rounds {
@@ -51,7 +51,7 @@ func TestRead(t *testing.T) {
 			stream.Batch{State: stream.State{Epochs: []stream.Epoch{{Number: 1}}}})
 	})
 
-	t.Run("SaysHowFarItWent", func(t *testing.T) {
+	t.Run("ReturnsItsLastPosition", func(t *testing.T) {
 		t.Parallel()
 		d := newDatabase(t)
 		publish(t, d, 3, "post:1", "post:2")
@@ -80,7 +80,7 @@ func TestRead(t *testing.T) {
 		}
 	})
 
-	t.Run("MergesTopicsInTheOneOrder", func(t *testing.T) {
+	t.Run("MergesTopicsInOrder", func(t *testing.T) {
 		t.Parallel()
 		d := newDatabase(t)
 		d.exec(t, `
@@ -107,7 +107,7 @@ func TestRead(t *testing.T) {
 		}
 	})
 
-	t.Run("TellsATopicThatIsAskedTwiceOnce", func(t *testing.T) {
+	t.Run("ReturnsTheEventsOfARepeatedTopicOnce", func(t *testing.T) {
 		t.Parallel()
 		d := newDatabase(t)
 		publish(t, d, 2, "user:ann")
@@ -115,7 +115,7 @@ func TestRead(t *testing.T) {
 		streamtest.Want(t, "the events", texts(batch.Events), []string{"1 user:ann news", "2 user:ann news"})
 	})
 
-	t.Run("TellsTheStateOfItsSnapshot", func(t *testing.T) {
+	t.Run("ReturnsTheStateOfItsSnapshot", func(t *testing.T) {
 		t.Parallel()
 		d := newDatabase(t)
 		var writers sync.WaitGroup
@@ -171,7 +171,7 @@ func TestRead(t *testing.T) {
 		streamtest.Want(t, "the head", d.head(t), stream.Cursor{Epoch: third, Position: 4})
 	})
 
-	t.Run("SaysThatALogWithoutEpochsIsNone", func(t *testing.T) {
+	t.Run("FailsWithoutAnEpoch", func(t *testing.T) {
 		t.Parallel()
 		d := newDatabase(t)
 		d.exec(t, `delete from tidings.epochs`)
@@ -222,7 +222,7 @@ func TestRead_SkipsAndReportsMalformedRows(t *testing.T) {
 func TestPublish(t *testing.T) {
 	t.Parallel()
 
-	t.Run("RefusesWhatNoReaderCouldTake", func(t *testing.T) {
+	t.Run("RefusesInvalidEvents", func(t *testing.T) {
 		t.Parallel()
 		d := newDatabase(t)
 		for _, e := range []struct{ topic, name, data string }{
@@ -239,7 +239,7 @@ func TestPublish(t *testing.T) {
 		streamtest.Want(t, "the events", len(d.events(t, 0)), 0)
 	})
 
-	t.Run("SaysWhyInWholeSentences", func(t *testing.T) {
+	t.Run("ExplainsItsRefusal", func(t *testing.T) {
 		t.Parallel()
 		d := newDatabase(t)
 		for _, test := range [][2]string{
@@ -250,7 +250,7 @@ func TestPublish(t *testing.T) {
 		wantMessage(t, d.Signal(t.Context(), store.Signal{User: awareness.Typist{Name: strings.Repeat("x", 8000)}}), "payload string too long")
 	})
 
-	t.Run("IsNotThereBeforeItReturnsAndThenIs", func(t *testing.T) {
+	t.Run("PublishesBeforeItReturns", func(t *testing.T) {
 		t.Parallel()
 		d := newDatabase(t)
 		ctx, cancel := context.WithCancel(t.Context())
@@ -270,12 +270,13 @@ func wantMessage(t *testing.T, err error, message string) {
 	}
 }
 
-// A read is bounded in bytes, too, and the next goes on where it ended.
+// TestRead_OfLargeEvents checks that a read is bounded in bytes, and that the next read
+// continues at its end.
 func TestRead_OfLargeEvents(t *testing.T) {
 	t.Parallel()
 
 	const large, most = 56 << 10, 4 << 20
-	const n, fit = 200, most/large + 1 // the last one exceeds it
+	const n, fit = 200, most/large + 1 // the last event exceeds the bound
 	d := newDatabase(t)
 	d.exec(t, `
 		select tidings.publish('room:1', 'news', jsonb_build_object('n', n, 'text', repeat('x', 56 * 1024)))
