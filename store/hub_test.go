@@ -136,7 +136,7 @@ func TestHub_CrashUnderAsynchronousWriters(t *testing.T) {
 	for range 4 {
 		run(t, func(context.Context) error {
 			for ctx.Err() == nil {
-				d.sql.Exec(ctx, numberedComment, "0") //nolint:errcheck // it fails while the server is down
+				d.sql.Exec(ctx, numberedComment, "0") // it fails while the server is down
 			}
 			return nil
 		})

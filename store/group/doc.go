@@ -9,7 +9,7 @@
 //
 // Writes are independent: one that fails, waits or is refused must neither fail the
 // others nor keep them waiting. The package has these mechanisms for that. The figures
-// are comments/s of 32 writers beside 4 writers of bad or blocked writes, on 2 cores,
+// are comments/s of 32 writers while 4 others make bad or blocked writes, on 2 cores,
 // with all mechanisms and without the one.
 //
 //   - Halving (commit.go). If the database refuses a batch, the batch is split in halves,

@@ -2,6 +2,7 @@ package group
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"testing"
@@ -50,12 +51,12 @@ func TestGroup(t *testing.T) {
 		inBubble(t, func(t *testing.T, r rig) {
 			unlock := r.db.lock("k")
 			defer unlock()
-			go r.Submit(t.Context(), needs("first", "k")) //nolint:errcheck // it keeps Run busy
+			go r.Submit(t.Context(), needs("first", "k")) // it keeps Run busy
 			synctest.Wait()
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
 			for range queueMost {
-				go r.Submit(ctx, good("queued")) //nolint:errcheck // it fills the queue
+				go r.Submit(ctx, good("queued")) // it fills the queue
 			}
 			synctest.Wait()
 			streamtest.Want(t, "the queue", r.Stats().Waiting, queueMost)
@@ -66,7 +67,7 @@ func TestGroup(t *testing.T) {
 	t.Run("DropsAWriteWhoseCallerHasLeft", func(t *testing.T) {
 		inBubble(t, func(t *testing.T, r rig) {
 			ctx, cancel := context.WithCancel(t.Context())
-			go r.Submit(t.Context(), good("first")) //nolint:errcheck // it keeps Run busy
+			go r.Submit(t.Context(), good("first")) // it keeps Run busy
 			synctest.Wait()
 			left := make(chan error)
 			go func() { left <- r.Submit(ctx, good("left")) }()
@@ -173,7 +174,7 @@ func TestGroup_LockedRows(t *testing.T) {
 			follower := r.start(t, needs("z", "k"), good("c"))
 			streamtest.Must(t, <-follower[1])
 			if took := time.Since(start); took > 10*time.Millisecond {
-				t.Errorf("a write beside a follower took %v", took)
+				t.Errorf("a write in the batch of a follower took %v", took)
 			}
 			unlock()
 			for _, outcome := range []chan error{outcomes[0], outcomes[2], follower[0]} {
@@ -219,7 +220,7 @@ func TestGroup_LockedRows(t *testing.T) {
 			unlock := r.db.lock("k")
 			ctx, cancel := context.WithCancel(t.Context())
 			for i := range slots + 3 {
-				go r.Submit(ctx, needs(fmt.Sprint(i), "k")) //nolint:errcheck // the caller leaves
+				go r.Submit(ctx, needs(fmt.Sprint(i), "k")) // the caller leaves
 				time.Sleep(time.Second)
 			}
 			cancel()
@@ -237,7 +238,7 @@ func TestGroup_LockedRows(t *testing.T) {
 			busy := make(chan error, 1)
 			for i := range soloMost + 1 {
 				go func() {
-					if err := r.Submit(ctx, needs(fmt.Sprint(i), "k")); err == ErrBusy { //nolint:errorlint // exactly
+					if err := r.Submit(ctx, needs(fmt.Sprint(i), "k")); errors.Is(err, ErrBusy) {
 						busy <- err
 					}
 				}()
