@@ -11,14 +11,15 @@
 //
 //	data/         the cluster, made by initdb on the first start and kept
 //	run/          the Unix socket; there is no TCP port
-//	postgres.log  what Postgres says; every process of the server holds a lock on it
+//	postgres.log  the log of Postgres; every process of the server holds a lock on it
 //	lock          held by the process that started the server
 //
-// It never outlives its owner. Postgres runs on a leash, a pipe whose far end only
-// the owner holds: when the owner dies, however it dies, the pipe closes and a tiny
-// shell asks Postgres for a fast shutdown. It sits in a process group of its own,
-// so that a Ctrl-C reaches the owner alone, who drains first and stops it after.
+// A server never outlives its owner. It has a leash: a pipe of which only the owner holds
+// the write end. When the owner ends, even by SIGKILL, the kernel closes the pipe, and a
+// shell that reads from it asks Postgres for a fast shutdown. Postgres runs in a new
+// process group: a Ctrl-C reaches only the owner, which can finish its work first.
 //
-// Root's servers run as an unprivileged user, because Postgres refuses root; when
-// that user cannot reach the directory, the server lives elsewhere and says where.
+// If root starts the server, Postgres runs as an unprivileged user, because it refuses
+// root. If that user cannot reach the directory, the server uses another directory below
+// /var/lib or /var/tmp and logs its path.
 package localpg

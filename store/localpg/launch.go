@@ -16,21 +16,21 @@ import (
 )
 
 const (
-	// pollEvery is how often we look whether something came true that nobody tells us.
+	// pollEvery is the time between two attempts to take a lock.
 	pollEvery = 20 * time.Millisecond
 
 	// patience is how long Start waits for the Postgres of an owner that was killed.
 	patience = 30 * time.Second
 
-	// maxLog is the size from which postgres.log begins anew at the next start.
+	// maxLog is the size in bytes above which Start empties postgres.log.
 	maxLog = 16 << 20
 
-	// lastWords is how many lines of the log go with an error.
+	// lastWords is how many lines of the log an error quotes.
 	lastWords = 20
 )
 
-// launch takes the directory, makes the cluster when there is none, and brings
-// Postgres up. When it fails nothing is left running.
+// launch locks the directory, runs initdb if there is no cluster, and starts Postgres.
+// If launch fails, no process is left running.
 func (s *Server) launch(ctx context.Context) error {
 	lock, err := s.claim()
 	if err != nil {
@@ -41,7 +41,7 @@ func (s *Server) launch(ctx context.Context) error {
 		unlock(lock)
 		return err
 	}
-	defer log.Close() // Postgres has its own by now
+	defer log.Close() // Postgres has inherited the file
 	p, err := s.spawn(ctx, lock, log)
 	if err != nil {
 		unlock(lock)
@@ -74,14 +74,15 @@ func (s *Server) claim() (*os.File, error) {
 	return f, nil
 }
 
-// journal is postgres.log, and where in it this start begins.
+// journal is postgres.log and the offset at which the lines of this start begin.
 type journal struct {
 	*os.File
 	begin int64
 }
 
 // openLog opens the log and takes its lock. All processes of the server inherit the
-// file, so the lock says whether any of them lives: whoever has it may touch the data.
+// file and so the lock. The process that gets the lock may change the data: no other
+// server uses them.
 func (s *Server) openLog(ctx context.Context) (*journal, error) {
 	f, err := s.account.open(filepath.Join(s.dir, "postgres.log"))
 	if err != nil {
@@ -96,7 +97,7 @@ func (s *Server) openLog(ctx context.Context) (*journal, error) {
 }
 
 func (s *Server) waitForPredecessor(ctx context.Context, log *os.File) (begin int64, err error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("%w: its owner is gone, but it does not end", ErrRunning))
+	ctx, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("%w: its owner has ended, but Postgres still runs", ErrRunning))
 	defer cancel()
 
 	for {
@@ -115,7 +116,8 @@ func (s *Server) waitForPredecessor(ctx context.Context, log *os.File) (begin in
 	}
 }
 
-// beginLog returns where the next start's lines will begin, and empties a long log.
+// beginLog returns the offset at which the lines of this start begin. It empties a log
+// that is longer than maxLog.
 func beginLog(log *os.File) (int64, error) {
 	info, err := log.Stat()
 	if err != nil {
@@ -127,7 +129,7 @@ func beginLog(log *os.File) (int64, error) {
 	return info.Size(), nil
 }
 
-// explain adds to err what the log has said since this start.
+// explain adds the last lines that the log got since this start to err.
 func (j *journal) explain(err error) error {
 	text, readErr := os.ReadFile(j.Name())
 	if readErr != nil || int64(len(text)) <= j.begin {
@@ -138,8 +140,8 @@ func (j *journal) explain(err error) error {
 	return fmt.Errorf("%w; the end of %s:\n%s", err, j.Name(), strings.Join(lines, "\n"))
 }
 
-// await returns once Postgres accepts connections and has the database, or with the
-// reason why it never will.
+// await returns nil when Postgres accepts connections and has the database. It returns
+// an error if Postgres ends first, refuses the connection, or ctx ends.
 func (s *Server) await(ctx context.Context, p *process) error {
 	var conn *pgx.Conn
 	var refused error

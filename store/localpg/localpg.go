@@ -17,24 +17,24 @@ import (
 // use another directory.
 var ErrRunning = errors.New("a server is already running there")
 
-// role is the superuser that initdb makes and that everyone connects as.
+// role is the superuser that initdb makes. All clients connect as this role.
 const role = "tidings"
 
 // Config says where a server lives and how it is tuned.
 type Config struct {
-	// Dir holds data/, run/ (the Unix socket), postgres.log and lock, and nothing
-	// of anyone else's. It is created when missing and kept between runs.
+	// Dir holds data/, run/ (the Unix socket), postgres.log and lock, and must hold
+	// nothing else. Start creates it if it is missing. It is kept between runs.
 	Dir string
 
-	// Settings are further settings of postgresql.conf, e.g. fsync=off in tests.
-	// Those that keep the server private (addresses, socket, port) are not theirs
-	// to change. Default: none, so commits are durable.
+	// Settings are further settings of postgresql.conf, e.g. fsync=off in tests. They
+	// cannot change the settings that keep the server private (addresses, socket,
+	// port). Default: none, so commits are durable.
 	Settings map[string]string
 
 	// Database is created when missing. Default "tidings".
 	Database string
 
-	// Logger is told where the server lives. Default: silence.
+	// Logger logs the starts and stops of the server. Default: no logs.
 	Logger *slog.Logger
 }
 
@@ -49,11 +49,11 @@ func (c Config) withDefaults() Config {
 type Server struct {
 	cfg     Config
 	account account
-	dir     string // cfg.Dir, or where Postgres's user can live instead
+	dir     string // cfg.Dir, or another directory if Postgres's user cannot reach it
 	socket  string // the directory of the Unix socket; a DSN names it, so it never changes
 
 	mu   sync.Mutex // guards proc
-	proc *process   // the present life of the postmaster, or the last one
+	proc *process   // the postmaster that was started last
 }
 
 // Start runs Postgres in cfg.Dir, making the cluster when there is none, and returns
@@ -63,7 +63,7 @@ type Server struct {
 // It returns ErrNotInstalled when there is no Postgres to run, ErrRunning when a
 // server runs in that directory already, and ctx.Err() when ctx ends first. ctx is
 // for the start alone: the server runs on until Stop, Crash or the end of this
-// process. When Postgres does not come up the error carries its last words.
+// process. If Postgres does not start, the error quotes the end of its log.
 func Start(ctx context.Context, cfg Config) (*Server, error) {
 	cfg = cfg.withDefaults()
 	s, err := place(ctx, cfg)
@@ -89,12 +89,12 @@ func (s *Server) DSN(database string) string {
 	return dsn.String()
 }
 
-// Dir is where the server really lives: Config.Dir made absolute, or the directory
-// that took its place because Postgres's user cannot reach that one.
+// Dir returns the directory of the server: Config.Dir made absolute, or another
+// directory if Postgres's user cannot reach Config.Dir.
 func (s *Server) Dir() string { return s.dir }
 
-// Done is closed when the postmaster is gone, whoever ended it, and everything it
-// held is released. After Restart there is a new channel.
+// Done returns a channel that is closed when the postmaster has ended for any reason
+// and its locks are free. After Restart, Done returns another channel.
 func (s *Server) Done() <-chan struct{} { return s.current().done }
 
 // Stop shuts Postgres down fast: open transactions are rolled back, clients are cut,
@@ -104,8 +104,9 @@ func (s *Server) Stop(ctx context.Context) error {
 	return s.end(ctx, syscall.SIGINT, "stop postgres")
 }
 
-// Crash ends Postgres at once, as a power cut would: no checkpoint, no goodbye to
-// clients. It returns when Postgres is gone; the next start recovers from the WAL.
+// Crash ends Postgres at once, without a checkpoint and without a message to clients,
+// as a power cut does. It returns when Postgres has ended. The next start recovers from
+// the WAL.
 func (s *Server) Crash(ctx context.Context) error {
 	return s.end(ctx, syscall.SIGQUIT, "crash postgres")
 }

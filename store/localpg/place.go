@@ -20,10 +20,11 @@ const (
 	maxSocket = 100
 )
 
-// homes are where a server lives whose own directory is out of reach, by preference.
+// homes are the parents of the directory of a server if Postgres's user cannot reach
+// Config.Dir, in order of preference.
 var homes = []string{"/var/lib", "/var/tmp"}
 
-// place decides who runs the server and where it lives, and makes these directories.
+// place chooses the account and the directory of the server, and makes the directory.
 func place(ctx context.Context, cfg Config) (*Server, error) {
 	dir, err := realDir(cfg.Dir)
 	if err != nil {
@@ -41,7 +42,7 @@ func place(ctx context.Context, cfg Config) (*Server, error) {
 		if s.dir, err = elsewhere(dir, who); err != nil {
 			return nil, err
 		}
-		cfg.Logger.WarnContext(ctx, "postgres lives elsewhere: its user cannot reach the directory",
+		cfg.Logger.WarnContext(ctx, "postgres runs in another directory: its user cannot reach the given one",
 			"dir", dir, "home", s.dir, "uid", who.uid)
 	}
 	s.socket = socketDir(s.dir, who)
@@ -64,8 +65,8 @@ func realDir(dir string) (string, error) {
 	return filepath.EvalSymlinks(dir)
 }
 
-// elsewhere makes the home of a server that cannot live in dir. The name follows
-// from dir, so that the next run finds the data again.
+// elsewhere makes a directory for a server that cannot use dir. Its name is derived from
+// dir, so that the next run finds the data again.
 func elsewhere(dir string, who account) (string, error) {
 	errs := []error{fmt.Errorf("the user with id %d, who would run Postgres, cannot reach the directory", who.uid)}
 	for _, base := range homes {
@@ -91,8 +92,8 @@ func socketDir(dir string, who account) string {
 	return filepath.Join("/tmp", fmt.Sprintf("tidings-%d-%s", who.uid, digest(dir)))
 }
 
-// privateDir makes path a directory that who alone can enter. Whatever is there
-// already must be just that: in a directory like /tmp anyone may have made it.
+// privateDir makes path a directory that only the account who can enter. It returns an
+// error if path exists and is anything else: in /tmp, another user may have made it.
 func privateDir(path string, who account) error {
 	err := os.Mkdir(path, 0o700)
 	if err != nil && !errors.Is(err, fs.ErrExist) {

@@ -37,7 +37,7 @@ var defaults = map[string]string{
 	"timezone":        "UTC",
 }
 
-// process is one life of the postmaster.
+// process is a postmaster that was started, with its leash.
 type process struct {
 	*child.Process
 	version int
