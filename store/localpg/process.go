@@ -96,7 +96,7 @@ func (s *Server) arguments() []string {
 	return args
 }
 
-// private are the settings that nobody may change. Whoever can open the socket is
+// private returns the settings that Config cannot change. A client that can open the socket is
 // superuser, without a password: the guard is its directory, which has mode 0700.
 func (s *Server) private() map[string]string {
 	return map[string]string{
