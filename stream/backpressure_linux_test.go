@@ -1,7 +1,6 @@
 package stream
 
 import (
-	"context"
 	"io"
 	"net"
 	"slices"
@@ -13,22 +12,6 @@ import (
 
 	"github.com/tidings-live/tidings/stream/streamtest"
 )
-
-// A padded log replaces the data of each event, to make it larger.
-type padded struct {
-	*memoryLog
-	data Data
-}
-
-func (p padded) Read(ctx context.Context, q Query) (Batch, error) {
-	batch, err := p.memoryLog.Read(ctx, q)
-	for i := range batch.Events {
-		batch.Events[i].Data = p.data
-	}
-	return batch, err
-}
-
-func large(n int) Data { return Data{[]byte(`"` + strings.Repeat("x", n) + `"`)} }
 
 // narrow returns both ends of a connection with small socket buffers.
 func narrow(t testing.TB, size int) (near, far *net.TCPConn) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 )
@@ -137,6 +138,22 @@ func (l *memoryLog) want(after int64, topics ...Topic) []Cursor {
 	}
 	return cursors
 }
+
+// A padded log replaces the data of each event, to make it larger.
+type padded struct {
+	*memoryLog
+	data Data
+}
+
+func (p padded) Read(ctx context.Context, q Query) (Batch, error) {
+	batch, err := p.memoryLog.Read(ctx, q)
+	for i := range batch.Events {
+		batch.Events[i].Data = p.data
+	}
+	return batch, err
+}
+
+func large(n int) Data { return Data{[]byte(`"` + strings.Repeat("x", n) + `"`)} }
 
 func TestStateJudgesCursors(t *testing.T) {
 	t.Parallel()
