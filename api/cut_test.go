@@ -101,7 +101,7 @@ func TestStoppedReaderIsCut(t *testing.T) {
 }
 
 func stoppedReaderIsCut(t *testing.T, way func(*setup)) {
-	const limit = 2 * time.Second
+	const limit = 5 * time.Second
 	r := newRig(t, way, func(s *setup) { s.hub.Patience = limit })
 
 	stopped := r.dial(t)

@@ -17,7 +17,7 @@ import (
 )
 
 // patience bounds how long a test waits for bytes.
-const patience = 20 * time.Second
+const patience = streamtest.Patience
 
 // A block is what stands between two blank lines of an event stream.
 type block []string

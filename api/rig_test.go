@@ -9,7 +9,6 @@ import (
 	"runtime/pprof"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
@@ -164,7 +163,7 @@ func (r *rig) serve(t *testing.T, set setup) {
 	go func() { served <- r.Serve(socket, set.tls) }()
 	t.Cleanup(func() {
 		r.hub.Close()
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), streamtest.Patience)
 		defer cancel()
 		if err := errors.Join(r.Shutdown(ctx), <-served); err != nil {
 			t.Error(err)

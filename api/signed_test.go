@@ -180,7 +180,7 @@ func TestTickets(t *testing.T) {
 
 	// The roles of the token go with it, and its end.
 	streamtest.Want(t, "status", r.do(t, "HEAD", "/v1/events?topic=site:a&ticket="+r.ticket(t, as(t, "mod", auth.RoleModerator), `["site:a"]`)).status, 200)
-	expires := time.Now().Add(4 * time.Second)
+	expires := time.Now().Add(10 * time.Second)
 	until := header("Authorization", "Bearer "+tokenUntil(t, expires, "ann"))
 	used, unused := r.ticket(t, until, `["me"]`), r.ticket(t, until, `["me"]`)
 	s = r.follow(t, "topic=me&ticket="+used)

@@ -6,7 +6,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -212,9 +211,17 @@ func TestUp_WaitsForALockOfAnotherSession(t *testing.T) {
 		Must(t, migrations.Up(t.Context(), dsn, slog.New(failing{slog.DiscardHandler, t})))
 	})
 	t.Run("UntilItsContextEnds", func(t *testing.T) {
-		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		waits := warned{slog.DiscardHandler, new(sync.Once), make(chan struct{})}
+		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
-		if err := migrations.Apply(ctx, dsn, release, silent); err == nil {
+		go func() {
+			defer cancel()
+			select {
+			case <-waits.ch:
+			case <-ctx.Done():
+			}
+		}()
+		if err := migrations.Apply(ctx, dsn, release, slog.New(waits)); err == nil {
 			t.Error("Apply did not wait")
 		}
 	})
