@@ -47,7 +47,7 @@ func (x *tamper) due(n int64) bool {
 	return due
 }
 
-// brokeOften tells whether the promise was broken often enough.
+// brokeOften reports whether the promise was broken often enough.
 func (x *tamper) brokeOften(verify.Activity) bool { return x.broke.Load() >= x.enough }
 
 // RoundTrip implements http.RoundTripper.
@@ -176,7 +176,7 @@ func made(r *http.Request, status int, body string) *http.Response {
 	return answer
 }
 
-// writesTo tells whether a request is a POST to a path that ends with the suffix.
+// writesTo reports whether a request is a POST to a path that ends with the suffix.
 func writesTo(r *http.Request, suffix string) bool {
 	return r.Method == http.MethodPost && strings.HasSuffix(r.URL.Path, suffix)
 }
@@ -216,7 +216,7 @@ func skipsPosts() *tamper {
 	}
 }
 
-// missesPost polls as the client of the request would from the cursor. It tells whether
+// missesPost polls as the client of the request would from the cursor. It reports whether
 // the answer has a tamperable event of a post.
 func missesPost(r *http.Request, cursor string) bool {
 	poll := r.Clone(r.Context())

@@ -11,8 +11,8 @@ import (
 	"strings"
 )
 
-// prepare makes everything that the postmaster needs to find, and chooses the
-// binaries that fit the data. The caller holds both locks.
+// prepare makes the files that the postmaster needs, and returns the install whose
+// version fits the data. The caller holds the locks of the directory and of the log.
 func (s *Server) prepare(ctx context.Context, log *journal) (install, error) {
 	version, err := dataVersion(s.dataDir())
 	if err != nil {
@@ -27,7 +27,7 @@ func (s *Server) prepare(ctx context.Context, log *journal) (install, error) {
 			return install{}, err
 		}
 	}
-	if err := disown(filepath.Join(s.dataDir(), "postmaster.pid")); err != nil {
+	if err := replacePid(filepath.Join(s.dataDir(), "postmaster.pid")); err != nil {
 		return install{}, err
 	}
 	return in, privateDir(s.socket, s.account)
@@ -46,8 +46,8 @@ func dataVersion(data string) (int, error) {
 	return strconv.Atoi(strings.TrimSpace(string(text)))
 }
 
-// initialize makes the cluster. It is made aside and moved into place when whole,
-// so that a cluster made halfway never counts as one.
+// initialize makes the cluster. initdb writes to data.new, which is renamed to data when
+// it is complete, so that data never holds an incomplete cluster.
 func (s *Server) initialize(ctx context.Context, in install, log *journal) error {
 	fresh := s.dataDir() + ".new"
 	var err error
@@ -58,7 +58,7 @@ func (s *Server) initialize(ctx context.Context, in install, log *journal) error
 		args := append([]string{
 			"--pgdata", fresh, "--username", role, "--encoding", "UTF8",
 			"--auth-local", "trust", "--auth-host", "reject",
-			// There is nothing to lose yet; the server's own fsync stays on.
+			// An empty cluster can be made again. The server itself runs with fsync.
 			"--no-sync", "--no-instructions",
 		}, locale...)
 		err = s.run(ctx, log, filepath.Join(in.bin, "initdb"), args...)
@@ -72,8 +72,9 @@ func (s *Server) initialize(ctx context.Context, in install, log *journal) error
 	return err
 }
 
-// locales are what to ask of initdb, by preference: Unicode's character classes,
-// sorted by code point, alike on all machines. Not every system has C.UTF-8.
+// locales returns the options of initdb that set the locale, the preferred one first. All
+// sort by code point, so that the order is the same on all machines. C.UTF-8 also has the
+// character classes of Unicode, but not every system has it.
 func locales(version int) [][]string {
 	system := [][]string{{"--locale", "C.UTF-8"}, {"--locale", "C"}}
 	if version < 17 {
@@ -83,13 +84,14 @@ func locales(version int) [][]string {
 	return append([][]string{builtin}, system...)
 }
 
-// disown makes what a crash left of postmaster.pid harmless. We know by the log's
-// lock that no server of ours is alive, but Postgres looks for a process with that
-// id, and after a reboot or in a container it may find some other one, and give up.
-// So we put down our own id, which it passes over as its parent's. The rest of the
-// file stays: by its shared memory key Postgres would still notice a server that
-// someone else has started on the data.
-func disown(pidFile string) error {
+// replacePid replaces the process id in a postmaster.pid that a crash has left behind.
+//
+// Postgres does not start if a process with that id exists. After a reboot or in a
+// container that may be an unrelated process: the caller holds the lock of the log, so no
+// server of this package runs. The new id is that of this process, because Postgres
+// ignores the id of its parent. The rest of the file stays: from its shared memory key
+// Postgres finds a server on the same data that another program has started.
+func replacePid(pidFile string) error {
 	text, err := os.ReadFile(pidFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -99,7 +101,7 @@ func disown(pidFile string) error {
 	}
 	_, rest, _ := strings.Cut(string(text), "\n")
 	if err := os.WriteFile(pidFile, fmt.Appendf(nil, "%d\n%s", os.Getpid(), rest), 0o600); err != nil {
-		return fmt.Errorf("clear up after a crash: %w", err)
+		return fmt.Errorf("replace the process id of a crashed server: %w", err)
 	}
 	return nil
 }

@@ -1,5 +1,5 @@
-// Package localpg runs a private Postgres from the binaries that are installed
-// on this machine: for `tidings dev`, and for tests that want the real thing.
+// Package localpg runs a private Postgres from the programs that are installed on this
+// machine. `tidings dev` and the tests use it.
 //
 //	server, err := localpg.Start(ctx, localpg.Config{Dir: ".tidings/postgres"})
 //	…
@@ -9,17 +9,23 @@
 //
 // A server belongs to one directory and to the process that started it:
 //
-//	data/         the cluster, made by initdb on the first start and kept
+//	data/         the cluster, made by initdb at the first start and kept
 //	run/          the Unix socket; there is no TCP port
 //	postgres.log  the log of Postgres; every process of the server holds a lock on it
-//	lock          held by the process that started the server
+//	lock          the owner, which is the process that started the server, holds a lock on it
 //
-// A server never outlives its owner. It has a leash: a pipe of which only the owner holds
-// the write end. When the owner ends, even by SIGKILL, the kernel closes the pipe, and a
-// shell that reads from it asks Postgres for a fast shutdown. Postgres runs in a new
-// process group: a Ctrl-C reaches only the owner, which can finish its work first.
+// # The end of a server
 //
-// If root starts the server, Postgres runs as an unprivileged user, because it refuses
-// root. If that user cannot reach the directory, the server uses another directory below
-// /var/lib or /var/tmp and logs its path.
+// A server ends when its owner ends, even if the owner is killed by SIGKILL. A shell waits
+// at the reading end of a pipe whose writing end only the owner has. When the owner ends,
+// the kernel closes the pipe, and the shell sends Postgres the signal for a fast shutdown.
+//
+// Postgres is in a separate process group. A Ctrl-C in the terminal therefore reaches the
+// owner only, which can finish its work before it stops Postgres.
+//
+// # Root
+//
+// Postgres refuses to run as root. If the owner is root, Postgres runs as an unprivileged
+// user. If that user cannot reach the directory, the server uses one below /var/lib or /var/tmp:
+// [Server.Dir] returns it, and a warning is logged.
 package localpg

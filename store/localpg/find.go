@@ -26,8 +26,8 @@ var ErrNotInstalled = errors.New(`no Postgres 15 or newer is installed here; ins
   openSUSE:        sudo zypper install postgresql-server
   macOS:           brew install postgresql@17`)
 
-// patterns are the places where packages put server binaries without adding them
-// to PATH, so that several major versions can be installed side by side.
+// patterns are the directories into which packages install server programs without adding
+// them to PATH, so that several major versions can be installed at the same time.
 var patterns = []string{
 	"/usr/lib/postgresql/*/bin",       // Debian, Ubuntu
 	"/usr/pgsql-*/bin",                // Postgres's own packages for Fedora, RHEL, SUSE
@@ -55,8 +55,9 @@ func Find() (bin string, version int, err error) {
 	return found.bin, found.version, err
 }
 
-// pick chooses the install that can serve data of the major version data; 0 means
-// that there is no data yet, so the newest will do. all is sorted, newest first.
+// pick returns the install with the major version data, or the newest install if data is
+// 0, which means that there is no data yet. all is sorted, newest first. It returns
+// ErrNotInstalled if all is empty.
 func pick(all []install, data int) (install, error) {
 	if len(all) == 0 {
 		return install{}, ErrNotInstalled
@@ -71,7 +72,7 @@ func pick(all []install, data int) (install, error) {
 	return all[i], nil
 }
 
-// installs lists what is installed and new enough, newest first.
+// installs returns the installed servers that are new enough, newest first.
 func installs() []install {
 	var all []install
 	seen := map[string]bool{}
@@ -88,13 +89,13 @@ func installs() []install {
 	return all
 }
 
-// candidates are the directories that might hold server binaries. What PATH names
-// comes first: it wins between installs of one version.
+// candidates returns the directories that may have server programs. Those from PATH come
+// first, so that they have precedence over other installs of the same version.
 func candidates() []string {
 	var dirs []string
 	if path, err := exec.LookPath("postgres"); err == nil {
 		dirs = append(dirs, filepath.Dir(path))
-		// PATH may hold a link to postgres alone; initdb is where it points.
+		// PATH may have only a link to postgres: initdb is in the directory of its target.
 		if real, err := filepath.EvalSymlinks(path); err == nil {
 			dirs = append(dirs, filepath.Dir(real))
 		}
@@ -103,7 +104,7 @@ func candidates() []string {
 		dirs = append(dirs, output(path, "--bindir"))
 	}
 	for _, pattern := range patterns {
-		found, _ := filepath.Glob(pattern) // fails on a malformed pattern only
+		found, _ := filepath.Glob(pattern) // fails only for a malformed pattern
 		dirs = append(dirs, found...)
 	}
 	return dirs
@@ -120,8 +121,8 @@ func versionOf(bin string) int {
 	return parseVersion(output(filepath.Join(bin, "postgres"), "--version"))
 }
 
-// parseVersion reads the major version from "postgres (PostgreSQL) 17.2 (Debian …)";
-// development versions read "18beta1". It is 0 when there is none to read.
+// parseVersion returns the major version in a line like "postgres (PostgreSQL) 17.2
+// (Debian …)" or "postgres (PostgreSQL) 18beta1". It returns 0 if there is none.
 func parseVersion(line string) int {
 	_, rest, _ := strings.Cut(line, "(PostgreSQL) ")
 	end := strings.IndexFunc(rest, func(r rune) bool { return r < '0' || r > '9' })
@@ -132,8 +133,8 @@ func parseVersion(line string) int {
 	return version
 }
 
-// output runs a program that answers at once and returns what it printed, "" if it
-// fails.
+// output runs a program and returns what it prints, or "" if it fails or takes longer than
+// 10 s.
 func output(program string, args ...string) string {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()

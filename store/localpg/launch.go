@@ -16,23 +16,23 @@ import (
 )
 
 const (
-	// pollEvery is the time between two attempts to take a lock.
+	// pollEvery is the time between two attempts to lock the log.
 	pollEvery = 20 * time.Millisecond
 
-	// patience is how long Start waits for the Postgres of an owner that was killed.
+	// patience is how long Start waits until the Postgres of a killed owner has ended.
 	patience = 30 * time.Second
 
-	// maxLog is the size in bytes above which Start empties postgres.log.
+	// maxLog is the size in bytes from which a start empties postgres.log.
 	maxLog = 16 << 20
 
-	// lastWords is how many lines of the log an error quotes.
-	lastWords = 20
+	// quotedLines is the largest number of lines of the log that an error quotes.
+	quotedLines = 20
 )
 
-// launch locks the directory, runs initdb if there is no cluster, and starts Postgres.
-// If launch fails, no process is left running.
+// launch locks the directory, makes the cluster if there is none, and starts Postgres. If
+// it fails, no process is left running.
 func (s *Server) launch(ctx context.Context) error {
-	lock, err := s.claim()
+	lock, err := s.lockDir()
 	if err != nil {
 		return err
 	}
@@ -47,9 +47,9 @@ func (s *Server) launch(ctx context.Context) error {
 		unlock(lock)
 		return log.explain(err)
 	}
-	s.become(p)
+	s.setProcess(p)
 	if err := s.await(ctx, p); err != nil {
-		_ = p.Signal(syscall.SIGQUIT) // only ever fails for a process that has ended
+		_ = p.Signal(syscall.SIGQUIT) // fails only if the process has ended
 		<-p.done
 		return log.explain(err)
 	}
@@ -57,8 +57,9 @@ func (s *Server) launch(ctx context.Context) error {
 	return nil
 }
 
-// claim makes this process the owner of the directory until the file is unlocked.
-func (s *Server) claim() (*os.File, error) {
+// lockDir makes this process the owner of the directory until the file is unlocked. It
+// returns ErrRunning if another process is the owner.
+func (s *Server) lockDir() (*os.File, error) {
 	f, err := s.account.open(filepath.Join(s.dir, "lock"))
 	if err != nil {
 		return nil, err
@@ -74,15 +75,15 @@ func (s *Server) claim() (*os.File, error) {
 	return f, nil
 }
 
-// journal is postgres.log and the offset at which the lines of this start begin.
+// journal is postgres.log.
 type journal struct {
 	*os.File
-	begin int64
+	begin int64 // size of the file when this start began
 }
 
-// openLog opens the log and takes its lock. All processes of the server inherit the
-// file and so the lock. The process that gets the lock may change the data: no other
-// server uses them.
+// openLog opens the log and locks it. All processes of a server inherit the file and its
+// lock, so no process of an earlier server can use the data once the lock is granted. It
+// returns ErrRunning if that takes longer than patience.
 func (s *Server) openLog(ctx context.Context) (*journal, error) {
 	f, err := s.account.open(filepath.Join(s.dir, "postgres.log"))
 	if err != nil {
@@ -97,7 +98,7 @@ func (s *Server) openLog(ctx context.Context) (*journal, error) {
 }
 
 func (s *Server) waitForPredecessor(ctx context.Context, log *os.File) (begin int64, err error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("%w: its owner has ended, but Postgres still runs", ErrRunning))
+	ctx, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("%w: the process that started it has ended, but the server has not", ErrRunning))
 	defer cancel()
 
 	for {
@@ -116,8 +117,7 @@ func (s *Server) waitForPredecessor(ctx context.Context, log *os.File) (begin in
 	}
 }
 
-// beginLog returns the offset at which the lines of this start begin. It empties a log
-// that is longer than maxLog.
+// beginLog empties a log that is longer than maxLog, and returns the size of the log.
 func beginLog(log *os.File) (int64, error) {
 	info, err := log.Stat()
 	if err != nil {
@@ -129,19 +129,20 @@ func beginLog(log *os.File) (int64, error) {
 	return info.Size(), nil
 }
 
-// explain adds the last lines that the log got since this start to err.
+// explain adds the last lines of the log to err, if this start has written any.
 func (j *journal) explain(err error) error {
 	text, readErr := os.ReadFile(j.Name())
 	if readErr != nil || int64(len(text)) <= j.begin {
 		return err
 	}
 	lines := strings.Split(strings.TrimSpace(string(text[j.begin:])), "\n")
-	lines = lines[max(0, len(lines)-lastWords):]
+	lines = lines[max(0, len(lines)-quotedLines):]
 	return fmt.Errorf("%w; the end of %s:\n%s", err, j.Name(), strings.Join(lines, "\n"))
 }
 
-// await returns nil when Postgres accepts connections and has the database. It returns
-// an error if Postgres ends first, refuses the connection, or ctx ends.
+// await waits until Postgres accepts connections, and creates the database if it is
+// missing. It returns an error if Postgres ends, if this process may not open the socket,
+// or if ctx ends.
 func (s *Server) await(ctx context.Context, p *process) error {
 	var conn *pgx.Conn
 	var refused error

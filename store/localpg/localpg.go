@@ -13,28 +13,31 @@ import (
 	"syscall"
 )
 
-// ErrRunning means that a server runs in the directory already. Stop that one, or
-// use another directory.
+// ErrRunning means that another server runs in the directory. Stop that server, or use
+// another directory.
 var ErrRunning = errors.New("a server is already running there")
 
-// role is the superuser that initdb makes. All clients connect as this role.
+// role is the superuser that initdb makes. All connections use it.
 const role = "tidings"
 
-// Config says where a server lives and how it is tuned.
+// Config sets the directory, the settings and the database of a server.
 type Config struct {
-	// Dir holds data/, run/ (the Unix socket), postgres.log and lock, and must hold
-	// nothing else. Start creates it if it is missing. It is kept between runs.
+	// Dir is for the files of this server only: data/, run/ (the Unix socket),
+	// postgres.log and lock. It is created if it does not exist, and stays when the
+	// server stops.
 	Dir string
 
-	// Settings are further settings of postgresql.conf, e.g. fsync=off in tests. They
-	// cannot change the settings that keep the server private (addresses, socket,
-	// port). Default: none, so commits are durable.
+	// Settings are settings of postgresql.conf, for example fsync=off in tests. They
+	// cannot change the addresses, the socket and the port, which keep the server
+	// private. Default: none, so commits are durable.
 	Settings map[string]string
 
-	// Database is created when missing. Default "tidings".
+	// Database is the name of a database, which is created if it does not exist.
+	// Default: tidings.
 	Database string
 
-	// Logger logs the starts and stops of the server. Default: no logs.
+	// Logger gets messages about start and end, and about another directory than Dir.
+	// Default: discard.
 	Logger *slog.Logger
 }
 
@@ -44,29 +47,29 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// Server is a private Postgres. Its methods may be called from any goroutine, but
-// Restart only by one at a time.
+// Server is a private Postgres. Its methods may be called from any goroutine, Restart by
+// one at a time.
 type Server struct {
 	cfg     Config
 	account account
-	dir     string // cfg.Dir, or another directory if Postgres's user cannot reach it
-	socket  string // the directory of the Unix socket; a DSN names it, so it never changes
+	dir     string // cfg.Dir, or the directory that is used in its place
+	socket  string // directory of the Unix socket; it is part of each DSN, so it never changes
 
 	mu   sync.Mutex // guards proc
-	proc *process   // the postmaster that was started last
+	proc *process   // the postmaster that runs, or the last one that ran
 }
 
-// Start runs Postgres in cfg.Dir, making the cluster when there is none, and returns
-// once it accepts connections and has cfg.Database. If a predecessor was killed and
-// its Postgres is still on the way down, Start waits for that.
+// Start starts Postgres in cfg.Dir. It makes the cluster if there is none, and returns when
+// Postgres accepts connections and has cfg.Database. If an earlier owner was killed, Start
+// waits up to 30 s until its Postgres has ended.
 //
-// It returns ErrNotInstalled when there is no Postgres to run, ErrRunning when a
-// server runs in that directory already, and ctx.Err() when ctx ends first. ctx is
-// for the start alone: the server runs on until Stop, Crash or the end of this
-// process. If Postgres does not start, the error quotes the end of its log.
+// Start returns ErrNotInstalled if no Postgres is installed, ErrRunning if another server
+// runs in the directory, and ctx.Err() if ctx ends first. ctx bounds the start only: the
+// server runs until Stop, Crash or the end of this process. If Postgres does not start,
+// the error quotes the end of its log.
 func Start(ctx context.Context, cfg Config) (*Server, error) {
 	cfg = cfg.withDefaults()
-	s, err := place(ctx, cfg)
+	s, err := newServer(ctx, cfg)
 	if err == nil {
 		err = s.launch(ctx)
 	}
@@ -76,43 +79,42 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 	return s, nil
 }
 
-// DSN is a URL, for pgx and libpq alike, that reaches the database as a superuser.
-// It stays the same over Restart.
+// DSN returns the URL of a database, for pgx and libpq. Its user is a superuser. It does
+// not change when the server restarts.
 func (s *Server) DSN(database string) string {
 	query := url.Values{"host": {s.socket}, "port": {port}}.Encode()
 	dsn := url.URL{
 		Scheme:   "postgres",
 		User:     url.User(role),
 		Path:     "/" + database,
-		RawQuery: strings.ReplaceAll(query, "+", "%20"), // libpq takes a plus for a plus
+		RawQuery: strings.ReplaceAll(query, "+", "%20"), // libpq does not decode a plus as a space
 	}
 	return dsn.String()
 }
 
-// Dir returns the directory of the server: Config.Dir made absolute, or another
-// directory if Postgres's user cannot reach Config.Dir.
+// Dir returns the directory of the server: the absolute path of Config.Dir or, if the user
+// of Postgres cannot reach that, the directory that is used in its place.
 func (s *Server) Dir() string { return s.dir }
 
-// Done returns a channel that is closed when the postmaster has ended for any reason
-// and its locks are free. After Restart, Done returns another channel.
+// Done returns a channel that is closed when the postmaster has ended, for any reason, and
+// its locks are released. After Restart there is a new channel.
 func (s *Server) Done() <-chan struct{} { return s.current().done }
 
-// Stop shuts Postgres down fast: open transactions are rolled back, clients are cut,
-// everything committed is on disk. It returns when Postgres is gone, or with
-// ctx.Err() while that still goes on. Stopping a stopped server does nothing.
+// Stop does a fast shutdown: open transactions are rolled back, clients are disconnected,
+// and all commits are on disk. It returns when Postgres has ended, or ctx.Err() if ctx ends
+// first. On a stopped server it does nothing.
 func (s *Server) Stop(ctx context.Context) error {
 	return s.end(ctx, syscall.SIGINT, "stop postgres")
 }
 
-// Crash ends Postgres at once, without a checkpoint and without a message to clients,
-// as a power cut does. It returns when Postgres has ended. The next start recovers from
-// the WAL.
+// Crash does an immediate shutdown: there is no checkpoint, and the next start recovers
+// from the WAL. It returns when Postgres has ended, or ctx.Err() if ctx ends first.
 func (s *Server) Crash(ctx context.Context) error {
 	return s.end(ctx, syscall.SIGQUIT, "crash postgres")
 }
 
-// Restart starts a stopped or crashed server again, in the same place and under the
-// same DSN. It fails as Start does; on a running server that is ErrRunning.
+// Restart starts a stopped or crashed server again, in the same directory and with the same
+// DSN. It returns the errors of Start; on a running server that is ErrRunning.
 func (s *Server) Restart(ctx context.Context) error {
 	if err := s.launch(ctx); err != nil {
 		return fmt.Errorf("restart postgres in %s: %w", s.cfg.Dir, err)
@@ -139,7 +141,7 @@ func (s *Server) current() *process {
 	return s.proc
 }
 
-func (s *Server) become(p *process) {
+func (s *Server) setProcess(p *process) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.proc = p

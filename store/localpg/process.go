@@ -13,21 +13,24 @@ import (
 	"github.com/tidings-live/tidings/store/localpg/child"
 )
 
-// leash becomes Postgres, and leaves a watcher behind: a shell that reads from the
-// pipe on descriptor 3, whose other end only the owner holds. The owner's death
-// closes the pipe, so read fails and Postgres ($$) gets a fast shutdown. A line read
-// means that Postgres went first, and its process id may be someone else's by now.
+// script starts a watcher and then becomes Postgres, so that Postgres has the process id
+// of the shell, $$. The watcher is a shell that reads from the pipe on descriptor 3. Only
+// the owner has the writing end. When the owner ends, the pipe is closed and read fails:
+// the watcher sends Postgres SIGINT, which is a fast shutdown. If Postgres ends first, the
+// owner writes a line (see reap) and the watcher sends nothing, because another process
+// may have the id by then.
 //
-// The watcher is the child of a subshell that ends at once: to Postgres it must not
-// look like a child of its own that died. Postgres must not inherit the descriptor.
-const leash = `( { read -r gone || kill -INT $$; } <&3 >/dev/null 2>&1 & )
+// The watcher is started by a subshell that ends at once. Otherwise it would be a child of
+// Postgres, which could take its end for the crash of a server process. Postgres does not
+// inherit the pipe.
+const script = `( { read -r gone || kill -INT $$; } <&3 >/dev/null 2>&1 & )
 exec "$@" 3<&-`
 
-// environment is all that Postgres and initdb get to see of ours: PGPORT, PGOPTIONS,
-// LC_ALL and their kin would make one machine's server unlike another's.
+// environment is the environment of Postgres and initdb. Variables of this process such as
+// PGPORT, PGOPTIONS and LC_ALL would make the server differ from machine to machine.
 var environment = []string{"PATH=/usr/local/bin:/usr/bin:/bin", "LC_ALL=C"}
 
-// defaults suit a developer's machine. Durability stays as Postgres ships it.
+// defaults are settings for a developer's machine. Commits stay durable.
 var defaults = map[string]string{
 	"cluster_name":    "tidings",
 	"jit":             "off", // short queries: compiling them costs more than it saves
@@ -37,46 +40,47 @@ var defaults = map[string]string{
 	"timezone":        "UTC",
 }
 
-// process is a postmaster that was started, with its leash.
+// process is a postmaster, from its start to its end.
 type process struct {
 	*child.Process
 	version int
-	leash   *os.File      // Postgres runs until this end of its pipe is closed
-	done    chan struct{} // closed when the postmaster has ended and all it held is released
+	pipe    *os.File      // writing end of the watcher's pipe; closing it stops Postgres
+	done    chan struct{} // closed when the postmaster has ended and its locks are released
 }
 
-// spawn starts the postmaster, and a goroutine that waits for its end. From then on
-// the lock is that goroutine's to free.
+// spawn starts the postmaster, and the goroutine that runs reap. Without an error, that
+// goroutine unlocks the lock when the postmaster has ended; with one, the caller does.
 func (s *Server) spawn(ctx context.Context, lock *os.File, log *journal) (*process, error) {
 	in, err := s.prepare(ctx, log)
 	if err != nil {
 		return nil, err
 	}
-	held, hand, err := os.Pipe()
+	reading, writing, err := os.Pipe()
 	if err != nil {
 		return nil, err
 	}
-	defer held.Close()
+	defer reading.Close()
 
-	args := append([]string{"-c", leash, "sh", filepath.Join(in.bin, "postgres")}, s.arguments()...)
-	cmd := exec.Command("/bin/sh", args...) // not bound to ctx, which is for the start alone
-	s.dress(cmd, log)
-	cmd.ExtraFiles = []*os.File{held}
-	postmaster, err := child.Start(cmd, 0) // the leash ends it in order, a signal would not
+	args := append([]string{"-c", script, "sh", filepath.Join(in.bin, "postgres")}, s.arguments()...)
+	cmd := exec.Command("/bin/sh", args...) // without ctx, which bounds the start only
+	s.configure(cmd, log)
+	cmd.ExtraFiles = []*os.File{reading}
+	postmaster, err := child.Start(cmd, 0) // no signal of the kernel: the watcher stops Postgres
 	if err != nil {
-		hand.Close()
+		writing.Close()
 		return nil, err
 	}
-	p := &process{Process: postmaster, version: in.version, leash: hand, done: make(chan struct{})}
+	p := &process{Process: postmaster, version: in.version, pipe: writing, done: make(chan struct{})}
 	go s.reap(p, lock)
 	return p, nil
 }
 
-// reap waits for the postmaster and releases what its life held.
+// reap waits until the postmaster has ended. Then it stops the watcher, removes the
+// directory of the socket if that is outside s.dir, and releases the lock.
 func (s *Server) reap(p *process, lock *os.File) {
 	<-p.Process.Done()
-	p.leash.WriteString("gone\n")
-	p.leash.Close()
+	p.pipe.WriteString("gone\n")
+	p.pipe.Close()
 	if s.socket != filepath.Join(s.dir, "run") {
 		os.RemoveAll(s.socket)
 	}
@@ -85,7 +89,8 @@ func (s *Server) reap(p *process, lock *os.File) {
 	close(p.done)
 }
 
-// arguments are those of the postmaster. Of two settings of one name the later wins.
+// arguments returns the arguments of the postmaster. If a setting is given twice, Postgres
+// uses the second value, so that private comes last.
 func (s *Server) arguments() []string {
 	args := []string{"-D", s.dataDir()}
 	for _, settings := range []map[string]string{defaults, s.cfg.Settings, s.private()} {
@@ -96,8 +101,8 @@ func (s *Server) arguments() []string {
 	return args
 }
 
-// private returns the settings that Config cannot change. A client that can open the socket is
-// superuser, without a password: the guard is its directory, which has mode 0700.
+// private returns the settings that Config.Settings cannot change. A client that can open
+// the socket is a superuser without a password, so the socket's directory has mode 0700.
 func (s *Server) private() map[string]string {
 	return map[string]string{
 		"listen_addresses":        "",
@@ -107,10 +112,11 @@ func (s *Server) private() map[string]string {
 	}
 }
 
-// run runs a program of Postgres's to its end; its output goes to the log.
+// run runs a program of Postgres until it ends. Its output goes to the log. If ctx ends,
+// run kills the program and its children.
 func (s *Server) run(ctx context.Context, log *journal, program string, args ...string) error {
 	cmd := exec.CommandContext(ctx, program, args...)
-	s.dress(cmd, log)
+	s.configure(cmd, log)
 	cmd.Cancel = func() error { return killGroup(cmd.Process) }
 	if err := cmd.Run(); err != nil {
 		return fmt.Errorf("%s: %w", filepath.Base(program), err)
@@ -118,9 +124,10 @@ func (s *Server) run(ctx context.Context, log *journal, program string, args ...
 	return nil
 }
 
-// dress gives a command the account, surroundings and output of everything we run.
-func (s *Server) dress(cmd *exec.Cmd, log *journal) {
-	cmd.Dir = "/" // ours may be closed to the account
+// configure sets the account, the environment and the output of a command, which are the
+// same for all programs of the server.
+func (s *Server) configure(cmd *exec.Cmd, log *journal) {
+	cmd.Dir = "/" // the account may not be able to read this process's directory
 	cmd.Env = environment
 	cmd.Stdout, cmd.Stderr = log.File, log.File
 	cmd.SysProcAttr = s.account.process()

@@ -116,14 +116,14 @@ func TestServer_IsAloneInItsProcessGroup(t *testing.T) {
 	ours := pipes(os.Getpid())
 	for pipe := range pipes(pid) {
 		if ours[pipe] && !inherited[pipe] {
-			t.Errorf("the postmaster inherits the leash, %s", pipe)
+			t.Errorf("the postmaster inherits the pipe of the watcher, %s", pipe)
 		}
 	}
 	stop(t, server)
 	streamtest.Eventually(t, "an empty process group", func() bool { return syscall.Kill(-pid, 0) == syscall.ESRCH })
 }
 
-// inherited are the pipes that this process was started with. None is a leash.
+// inherited are the pipes that this process was started with. None is that of a watcher.
 var inherited = pipes(os.Getpid())
 
 // pipes returns the pipes that a process has open; none on a system without /proc.
@@ -196,7 +196,7 @@ func needsRoot(t *testing.T) {
 	}
 }
 
-func TestStart_AsRootFindsAReachableHome(t *testing.T) {
+func TestStart_AsRootFindsAReachableDirectory(t *testing.T) {
 	t.Parallel()
 	needsRoot(t)
 
@@ -204,10 +204,10 @@ func TestStart_AsRootFindsAReachableHome(t *testing.T) {
 	first := start(t, localpg.Config{Dir: dir})
 	t.Cleanup(func() { os.RemoveAll(first.Dir()) })
 	if first.Dir() == dir {
-		t.Fatalf("the server lives in %s, which its user cannot reach", dir)
+		t.Fatalf("the server is in %s, which its user cannot reach", dir)
 	}
 	if info, err := os.Stat(first.Dir()); err != nil || info.Mode().Perm() != 0o700 {
-		t.Errorf("home is not private: %v %v", info, err)
+		t.Errorf("the directory is not private: %v %v", info, err)
 	}
 	query(t, first, `create table kept as select 'here' as word`)
 	stop(t, first)

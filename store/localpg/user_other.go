@@ -9,12 +9,12 @@ import (
 	"syscall"
 )
 
-// account stands in for what this platform does not have: the leash of doc.go needs
-// a Unix shell, the locks need flock. Start fails; a Postgres elsewhere still serves.
+// account makes Start fail on this system, which has neither the Unix shell that the watcher
+// needs nor flock(2). A Postgres that was started in another way can be used.
 type account struct{ uid int }
 
 func accountFor(string) (account, error) {
-	return account{}, errors.New("a private Postgres is not supported on this platform: set DATABASE_URL to one that runs elsewhere")
+	return account{}, errors.New("a private Postgres is not supported on this platform: start Postgres in another way and set DATABASE_URL")
 }
 
 func (account) process() *syscall.SysProcAttr { return nil }

@@ -13,16 +13,16 @@ import (
 	"syscall"
 )
 
-// account is who Postgres runs as: ourselves, or an unprivileged user in root's
-// stead, because Postgres refuses to run as root.
+// account is the user that Postgres runs as. It is the user of this process or, if that is
+// root, an unprivileged user, because Postgres refuses to run as root.
 type account struct {
 	uid, gid int
-	dropped  bool // we are root, the account is not
+	dropped  bool // this process is root, and the account is not
 }
 
-// accountFor chooses the account that serves dir. Root steps down to the owner of
-// dir, so that a directory of the developer's stays the developer's; else to the
-// user that the Postgres package made; else to nobody.
+// accountFor returns the account for a server in dir. For root it is the owner of dir, so
+// that the directory of a developer still belongs to the developer. If the owner is root,
+// too, it is the user that the Postgres package has made, or else the user nobody.
 func accountFor(dir string) (account, error) {
 	if os.Geteuid() != 0 {
 		return account{uid: os.Geteuid(), gid: os.Getegid()}, nil
@@ -40,7 +40,7 @@ func accountFor(dir string) (account, error) {
 			return dropTo(u)
 		}
 	}
-	return account{}, errors.New("no user postgres or nobody to run it as, and as root it refuses to run")
+	return account{}, errors.New("Postgres refuses to run as root, and there is neither a user postgres nor a user nobody")
 }
 
 func dropTo(u *user.User) (account, error) {
@@ -55,18 +55,19 @@ func dropTo(u *user.User) (account, error) {
 	return account{uid: uid, gid: gid, dropped: true}, nil
 }
 
-// process is how a child runs as the account, in a process group of its own.
+// process returns the attributes of a child process that runs as the account, in a new
+// process group.
 func (a account) process() *syscall.SysProcAttr {
 	attr := &syscall.SysProcAttr{Setpgid: true}
 	if a.dropped {
-		// No supplementary groups: root's must not come along.
+		// Without Groups, the child has no supplementary groups: not those of root.
 		attr.Credential = &syscall.Credential{Uid: uint32(a.uid), Gid: uint32(a.gid)}
 	}
 	return attr
 }
 
-// own gives path to the account; a link is not followed. What we make as ourselves
-// is ours already.
+// own makes the account the owner of path. It does not follow a symbolic link. It does
+// nothing if the account is the user of this process, which owns the files that it makes.
 func (a account) own(path string) error {
 	if !a.dropped {
 		return nil
@@ -74,8 +75,9 @@ func (a account) own(path string) error {
 	return os.Lchown(path, a.uid, a.gid)
 }
 
-// open opens a file for appending, and makes it, the account's, when it is missing.
-// A link is refused: where root writes, nobody else may say which file that is.
+// open opens a file for appending, and creates it if it does not exist. The account owns
+// the file. A symbolic link is refused: otherwise another user could choose the file that
+// root writes to.
 func (a account) open(path string) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY|syscall.O_NOFOLLOW, 0o600)
 	if err != nil {
@@ -88,14 +90,14 @@ func (a account) open(path string) (*os.File, error) {
 	return f, nil
 }
 
-// mayOwn tells whether a file is the account's, or root's who is about to hand it over.
+// mayOwn reports whether the account owns a file, or root owns it and calls own next.
 func (a account) mayOwn(info fs.FileInfo) bool {
 	uid := int(info.Sys().(*syscall.Stat_t).Uid)
 	return uid == a.uid || a.dropped && uid == 0
 }
 
-// reaches tells whether the account can enter dir and write in it. It asks the
-// kernel, as that user: modes alone would not tell of ACLs and mounts.
+// reaches reports whether the account can enter dir and write in it. It runs a shell as the
+// account, because file modes do not show access control lists and read-only mounts.
 func (a account) reaches(dir string) bool {
 	cmd := exec.Command("/bin/sh", "-c", `cd -P -- "$1" && test -w .`, "sh", dir)
 	cmd.Dir = "/"
@@ -103,8 +105,8 @@ func (a account) reaches(dir string) bool {
 	return cmd.Run() == nil
 }
 
-// tryLock takes the lock on an open file. It is the open file's, so children that
-// inherit the file hold it too, and it is free once all of them are gone.
+// tryLock locks a file with flock(2), and reports whether it did. Child processes that
+// inherit the file hold the lock, too, so it is free when all of them have ended.
 func tryLock(f *os.File) (bool, error) {
 	err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 	if errors.Is(err, syscall.EWOULDBLOCK) {
@@ -116,14 +118,14 @@ func tryLock(f *os.File) (bool, error) {
 	return true, nil
 }
 
-// unlock frees the lock and closes the file. Closing alone would not free it at once: a
-// child that this process is just starting holds the file, too, until its exec.
+// unlock releases the lock and closes the file. Closing the file would not be enough: a
+// child that this process starts at the same time has the file, too, until its exec.
 func unlock(f *os.File) {
-	syscall.Flock(int(f.Fd()), syscall.LOCK_UN) // of a lock that we hold it cannot fail
+	syscall.Flock(int(f.Fd()), syscall.LOCK_UN) // cannot fail for a lock that is held
 	f.Close()
 }
 
-// killGroup ends a child started with process, and all its children, at once.
+// killGroup kills a child that was started with the attributes of process, and its children.
 func killGroup(p *os.Process) error {
 	return syscall.Kill(-p.Pid, syscall.SIGKILL)
 }

@@ -80,7 +80,7 @@ func sweep() {
 	}
 }
 
-// alive tells whether a process with this id exists.
+// alive reports whether a process with this id exists.
 func alive(pid int) bool {
 	process, err := os.FindProcess(pid)
 	return err == nil && !errors.Is(process.Signal(syscall.Signal(0)), os.ErrProcessDone)

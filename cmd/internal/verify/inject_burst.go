@@ -136,7 +136,7 @@ func (r *burstReader) run(ctx context.Context, started func(), failed chan<- err
 	}
 }
 
-// stream reads one stream. last tells whether it got the end of the burst.
+// stream reads one stream. last reports whether it got the end of the burst.
 func (r *burstReader) stream(ctx context.Context, started func()) (last bool, err error) {
 	s, err := r.server.Stream(ctx, []string{r.topic}, r.cursor)
 	if err != nil {

@@ -77,7 +77,7 @@ func (i *injector) awaitGone(ctx context.Context, readers []*reader) error {
 	return nil
 }
 
-// gone tells whether the server refuses the cursor of a paused reader.
+// gone reports whether the server refuses the cursor of a paused reader.
 func gone(ctx context.Context, server *client.Client, r *reader) bool {
 	_, err := server.Poll(ctx, r.requested, r.cursor, 0, 1)
 	var p *client.Problem

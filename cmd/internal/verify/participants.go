@@ -42,7 +42,7 @@ func newParticipants(secret string, ttl time.Duration, readers int) participants
 // author is the author of a post, who is notified of its comments and likes.
 func (p participants) author(post int) string { return p.users[post%len(p.users)] }
 
-// private tells whether there are tokens. Without tokens, no private topic is read.
+// private reports whether there are tokens. Without tokens, no private topic is read.
 func (p participants) private() bool { return p.secret != "" }
 
 // token signs a token for a user of the run. It is empty if there is no secret.

@@ -57,7 +57,7 @@ func (r *reader) run(ctx context.Context) {
 	}
 }
 
-// finished tells whether the reader has got verify.end of each topic. It may be called
+// finished reports whether the reader has got verify.end of each topic. It may be called
 // from the goroutine of run, and from any when run has returned.
 func (r *reader) finished() bool { return len(r.ended) == len(r.topics) }
 

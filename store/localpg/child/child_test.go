@@ -151,7 +151,7 @@ func TestProcess_DiesWithItsParent(t *testing.T) {
 	streamtest.Eventually(t, "the child has died with its parent", func() bool { return !runs(pid) })
 }
 
-// runs tells whether the process with this id exists and is not a zombie.
+// runs reports whether the process with this id exists and is not a zombie.
 func runs(pid int) bool {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	return err == nil && !strings.Contains(string(stat), ") Z ")

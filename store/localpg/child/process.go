@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// lookEvery is the time between two looks at a condition that nothing announces.
+// lookEvery is the time between two calls of the function given to Await.
 const lookEvery = 20 * time.Millisecond
 
 // ErrEnded means that a process has ended before it was ready. The error that wraps
@@ -64,14 +64,14 @@ func (p *Process) Pid() int { return p.cmd.Process.Pid }
 // been written.
 func (p *Process) Done() <-chan struct{} { return p.done }
 
-// State tells how the process has ended. It may be called once Done is closed.
+// State describes how the process has ended. It may be called once Done is closed.
 func (p *Process) State() *os.ProcessState { return p.cmd.ProcessState }
 
 // Err is nil if the process has ended with status 0, else an [*exec.ExitError]. It may
 // be called once Done is closed.
 func (p *Process) Err() error { return p.err }
 
-// Ended tells whether the process has ended.
+// Ended reports whether the process has ended.
 func (p *Process) Ended() bool {
 	select {
 	case <-p.done:
@@ -96,8 +96,8 @@ func (p *Process) Kill() {
 }
 
 // Stop sends sig and returns when the process has ended. A process that has not ended
-// after patience is killed, and Stop returns an error. The exit status is no error of
-// Stop: Err tells it.
+// after patience is killed, and Stop returns an error. Stop ignores the exit status, which
+// Err returns.
 func (p *Process) Stop(sig os.Signal, patience time.Duration) error {
 	if err := p.Signal(sig); err != nil {
 		return err

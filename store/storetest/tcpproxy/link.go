@@ -83,7 +83,7 @@ func (l *link) admit(n int, way Way) bool {
 	return true
 }
 
-// drops tells whether the bytes of this connection are dropped.
+// drops reports whether the bytes of this connection are dropped.
 func (l *link) drops() bool {
 	select {
 	case <-l.hole:
