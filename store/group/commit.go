@@ -7,16 +7,16 @@ import (
 )
 
 const (
-	// batchLockWait is how long the transaction of a batch waits for a locked row: all
-	// its writes, and those in the queue, wait with it.
+	// batchLockWait is how long the transaction of a batch waits for a locked row. All
+	// writes of the batch and of the queue wait for that time, too.
 	batchLockWait = 100 * time.Millisecond
-	// searchLockWait is how long each write of a batch that met a lock waits when it is
-	// tried alone. A batch of 200 writes that all need the locked row takes one second.
+	// searchLockWait is how long a single write waits for a locked row after its batch
+	// has met a lock. A batch of 200 writes that need 200 locked rows takes one second.
 	searchLockWait = 5 * time.Millisecond
 )
 
-// commit commits a batch, which is not empty. Writes are independent. If the transaction
-// fails, the batch is taken apart until the write that fails is found: that one gets the
+// commit commits a batch of at least one write. Writes are independent: if the transaction
+// fails, commit splits the batch until the offending write is alone. That write gets the
 // error or a solo transaction, and all others are committed.
 func (g *Group) commit(ctx context.Context, batch []*pending, lockWait time.Duration) {
 	err := g.committer.Commit(ctx, writesOf(batch), lockWait)
@@ -42,9 +42,10 @@ func (g *Group) commit(ctx context.Context, batch []*pending, lockWait time.Dura
 	}
 }
 
-// commitOneByOne commits the writes of a batch that met a lock. The writes that need the
-// locked row leave for solo transactions: the first of them meets the lock, and the
-// others are found by their keys. Halves would meet the lock again and again.
+// commitOneByOne commits the writes of a batch that has met a lock. The first write that
+// needs the locked row meets the lock again and gets a solo transaction, in which it holds
+// its keys. Later writes with one of these keys get solo transactions without an attempt.
+// Halves would meet the lock once for each half.
 func (g *Group) commitOneByOne(ctx context.Context, batch []*pending) {
 	for i, p := range batch {
 		if g.isHeld(p) {

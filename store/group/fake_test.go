@@ -35,7 +35,7 @@ func needs(name, key string) *fakeWrite {
 type fakeDatabase struct {
 	mu        sync.Mutex // guards the fields below
 	locked    map[string]chan struct{}
-	conflicts int   // so many transactions end with ErrConflict
+	conflicts int   // number of next transactions that end with ErrConflict
 	down      error // returned by each transaction
 	databaseState
 }
@@ -70,7 +70,7 @@ func (db *fakeDatabase) lock(key string) (unlock func()) {
 // Commit implements [Committer].
 func (db *fakeDatabase) Commit(ctx context.Context, writes []Write, lockWait time.Duration) error {
 	names, locks, err := db.begin(writes)
-	time.Sleep(time.Millisecond)
+	pass(time.Millisecond)
 	if err != nil {
 		return err
 	}
@@ -162,6 +162,10 @@ func (db *fakeDatabase) seen() (s databaseState) {
 	return s
 }
 
+// pass lets a time pass on the clock of the synctest bubble. Everything that is due within
+// that time happens first, so no result depends on the speed of the machine.
+func pass(d time.Duration) { <-time.After(d) }
+
 // A rig is a group over a fake database, in a synctest bubble.
 type rig struct {
 	*Group
@@ -193,8 +197,8 @@ func inBubble(t *testing.T, test func(t *testing.T, r rig)) {
 }
 
 // submit submits writes that are gathered into one batch, in order, and returns their
-// outcomes once all are known. The first write of the queue is already in a transaction
-// then: it keeps the others in the queue for 1 ms.
+// outcomes once all are known. Another write is in a transaction of 1 ms meanwhile, so
+// that the writes wait in the queue.
 func (r rig) submit(t *testing.T, writes ...*fakeWrite) []error {
 	t.Helper()
 	outcomes := r.start(t, writes...)
@@ -205,7 +209,7 @@ func (r rig) submit(t *testing.T, writes ...*fakeWrite) []error {
 	return errs
 }
 
-// start is submit that returns at once.
+// start is like submit, but returns without waiting for the outcomes.
 func (r rig) start(t *testing.T, writes ...*fakeWrite) (outcomes []chan error) {
 	t.Helper()
 	go func() {

@@ -28,16 +28,16 @@ type Group struct {
 	// These fields belong to the goroutine of Run.
 
 	solo       int            // writes that wait for a solo transaction, or are in one
-	held       map[string]int // how many of these wait for a lock, by key
+	held       map[string]int // number of solo writes that hold a key
 	finished   chan outcome   // of solo transactions
 	quarantine quarantine
 
 	transactions, writes, soloWrites atomic.Int64 // Stats
 }
 
-// New returns a group that commits once Run is called. A solo transaction holds a token
-// in slots: its capacity is the largest number of them at one time. The caller may use
-// the same channel for other transactions that wait for locks.
+// New returns a group that commits once Run is called. The capacity of slots is the largest
+// number of solo transactions at one time: each puts a token into the channel and takes it
+// out at its end. The caller may use the channel for other transactions that wait for locks.
 func New(c Committer, slots chan struct{}) *Group {
 	return &Group{
 		committer:  c,
@@ -51,9 +51,9 @@ func New(c Committer, slots chan struct{}) *Group {
 }
 
 // Submit puts a write into the queue and waits for its outcome. It returns nil when the
-// transaction has committed; ErrBusy, ErrClosed, or the Committer's error; and ctx.Err()
-// when ctx ends first. The write is then made or not: only a write that has not begun is
-// dropped, and the Write must not be read.
+// transaction has committed, ErrBusy, ErrClosed, or the Committer's error. If ctx ends
+// first, it returns ctx.Err(): the write is dropped if its transaction has not begun, and
+// may otherwise still be committed, so the caller must not read w.
 func (g *Group) Submit(ctx context.Context, w Write) error {
 	p := &pending{Write: w, caller: ctx, done: make(chan struct{})}
 	select {
@@ -78,7 +78,7 @@ func (g *Group) Run(ctx context.Context) error {
 	for {
 		select {
 		case <-ctx.Done():
-			for ; g.solo > 0; g.solo-- { // their context has ended, too
+			for ; g.solo > 0; g.solo-- { // the context of the solo transactions has ended, too
 				<-g.finished
 			}
 			return nil
@@ -128,8 +128,8 @@ func (g *Group) dispatch(ctx context.Context, gathered []*pending) {
 // Stats count the writes of a group.
 type Stats struct {
 	Waiting      int   // writes in the queue now
-	Transactions int64 // transactions that the group has committed, without solo ones
-	Writes       int64 // writes in these
+	Transactions int64 // committed transactions of batches
+	Writes       int64 // writes in committed batches
 	Solo         int64 // writes for which a solo transaction was started
 }
 

@@ -96,7 +96,7 @@ func TestGroup(t *testing.T) {
 			defer unlock()
 			solo := make(chan error, 1)
 			go func() { solo <- r.Submit(t.Context(), needs("solo", "k")) }()
-			time.Sleep(time.Second) // longer than batchLockWait
+			pass(time.Second) // longer than batchLockWait
 			r.stop()
 			if err := <-solo; err == nil {
 				t.Error("a write that was not committed has no error")
@@ -139,7 +139,7 @@ func TestGroup_RefusedWrites(t *testing.T) {
 			}
 			streamtest.Want(t, "the attempts to write spam", r.db.tries("spam")-before, 3)
 			streamtest.Want(t, "the solo writes", r.Stats().Solo, 3)
-			time.Sleep(quarantineTime)
+			pass(quarantineTime)
 			streamtest.Must(t, r.submit(t, &fakeWrite{name: "ham", source: "spammer"})[0])
 			streamtest.Want(t, "the solo writes", r.Stats().Solo, 3)
 		})
@@ -193,7 +193,7 @@ func TestGroup_LockedRows(t *testing.T) {
 				writes = append(writes, needs(fmt.Sprint(i), "k"))
 			}
 			outcomes := r.start(t, writes...)
-			time.Sleep(time.Second)
+			pass(time.Second)
 			streamtest.Want(t, "the transactions that wait", r.db.seen().waiting, slots)
 			unlock()
 			for _, outcome := range outcomes {
@@ -221,12 +221,12 @@ func TestGroup_LockedRows(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			for i := range slots + 3 {
 				go r.Submit(ctx, needs(fmt.Sprint(i), "k")) // the caller leaves
-				time.Sleep(time.Second)
+				pass(time.Second)
 			}
 			cancel()
 			synctest.Wait()
 			unlock()
-			time.Sleep(time.Second)
+			pass(time.Second)
 			streamtest.Want(t, "the committed writes", len(r.db.seen().committed), slots) // they had begun
 		})
 	})
@@ -243,7 +243,7 @@ func TestGroup_LockedRows(t *testing.T) {
 					}
 				}()
 			}
-			time.Sleep(time.Second)
+			pass(time.Second)
 			streamtest.Want(t, "the solo writes", r.Stats().Solo, soloMost)
 			streamtest.Want(t, "the refused writes", len(busy), 1)
 			cancel()

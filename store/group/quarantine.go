@@ -9,8 +9,8 @@ const (
 	quarantineMost = 10_000
 )
 
-// A quarantine holds the sources whose writes the database has refused lately, and the
-// time at which each leaves it. Their writes get solo transactions.
+// A quarantine has the sources of recently refused writes, each with the time at which its
+// quarantine ends. Writes of these sources get solo transactions.
 type quarantine map[string]time.Time
 
 // add puts a source into quarantine, or keeps it there for longer.

@@ -9,14 +9,15 @@ import (
 // SoloLockWait is how long a solo transaction waits for the lock of a row.
 const SoloLockWait = 10 * time.Second
 
-// An outcome is that of a solo transaction.
+// An outcome is the result of a solo transaction.
 type outcome struct {
 	*pending
-	refused bool // by the database
+	refused bool // the database has refused the write
 }
 
-// startSolo commits a write in a transaction of its own, in a goroutine of its own. The
-// write holds the keys until then: other writes with one of them follow it.
+// startSolo starts a goroutine that commits one write in a solo transaction. The write
+// holds the keys until the transaction has ended: other writes with one of the keys get
+// solo transactions, too. If soloMost writes are solo, the write gets ErrBusy.
 func (g *Group) startSolo(ctx context.Context, p *pending, keys []string) {
 	if g.solo == soloMost {
 		p.finish(ErrBusy)
@@ -35,7 +36,8 @@ func (g *Group) startSolo(ctx context.Context, p *pending, keys []string) {
 	}()
 }
 
-// commitInSlot waits for a slot and commits one write, unless its caller has left.
+// commitInSlot waits for a slot and commits one write. If the caller leaves or ctx ends
+// first, it returns an error and writes nothing.
 func (g *Group) commitInSlot(ctx context.Context, p *pending) error {
 	select {
 	case g.slots <- struct{}{}:
@@ -64,7 +66,7 @@ func (g *Group) endSolo(o outcome) {
 	}
 }
 
-// isHeld reports whether a solo transaction waits for a lock that the write may need.
+// isHeld reports whether a solo write holds one of the keys of w.
 func (g *Group) isHeld(w Write) bool {
 	for _, key := range w.Keys() {
 		if g.held[key] > 0 {

@@ -22,13 +22,13 @@ type Write interface {
 // A Committer makes transactions.
 type Committer interface {
 	// Commit makes all writes in one transaction, which waits no longer than lockWait
-	// for the lock of a row. It returns nil when the transaction has committed. What is
-	// wrong with one write and fails no other (a comment on a closed post) is no error
-	// of Commit: the Write keeps it.
+	// for the lock of a row. It returns nil when the transaction has committed. A fault
+	// of one write that fails no other write (a comment on a locked post) is not an
+	// error of Commit: Commit stores it in the Write.
 	//
 	// An error that wraps ErrLocked, ErrConflict or ErrRefused says that nothing was
-	// written, and that a part of the writes may succeed. After any other error nothing
-	// is known of the transaction, and it is not repeated.
+	// written, and that a part of the writes may succeed. After any other error the
+	// transaction may have committed or not, and the group does not repeat it.
 	Commit(ctx context.Context, writes []Write, lockWait time.Duration) error
 }
 
@@ -36,8 +36,8 @@ type Committer interface {
 var (
 	// ErrLocked: a row stayed locked for longer than lockWait, or there was a deadlock.
 	ErrLocked = errors.New("a row is locked")
-	// ErrConflict: another transaction has just written the same. The next attempt sees
-	// what it wrote, and succeeds.
+	// ErrConflict: another transaction has just written the same row. The next attempt
+	// sees that row and can succeed.
 	ErrConflict = errors.New("another transaction has written the same")
 	// ErrRefused: the database refuses at least one of the writes.
 	ErrRefused = errors.New("the database refuses the write")
@@ -48,16 +48,16 @@ var (
 	// ErrBusy: too many writes wait, or a row stayed locked for longer than
 	// SoloLockWait. Nothing was written.
 	ErrBusy = errors.New("too many writes wait, or a row is locked for too long")
-	// ErrClosed: Run has ended. Nothing was written, unless the write was in its
-	// transaction at that moment.
+	// ErrClosed: Run has ended. Nothing was written, unless the transaction of the
+	// write had begun.
 	ErrClosed = errors.New("group commit has stopped")
 )
 
 // A pending is a write from Submit until its outcome is known.
 type pending struct {
 	Write
-	caller context.Context // of Submit: the caller may leave before the write begins
-	held   []string        // keys that it holds in Group.held
+	caller context.Context // context of the Submit call
+	held   []string        // keys of the write that are counted in Group.held
 	err    error           // the outcome, set before done is closed
 	done   chan struct{}
 }
