@@ -1,22 +1,22 @@
 package stream
 
-// A backlog is the frames that wait to be taken by one reader, in order. It knows nothing
-// of topics, cursors or locks. The lock of the reader's shard guards it.
+// A backlog has the frames that wait for one reader, in order. The lock of the reader's
+// shard guards it.
 //
-// Frames at its end may be held: they wait in their place until they are released, with
-// the frames before them. See conflate.go.
+// The last frames may be held: they cannot be taken until they are released, which also
+// releases all frames before them. See conflate.go.
 type backlog struct {
 	frames   []*Frame
-	released int  // the first so many may be taken
-	bytes    int  // of frames
-	all      bool // the reader gets every frame: it polls
+	released int  // number of frames at the start that may be taken
+	bytes    int  // size of frames
+	all      bool // the reader is a poll, which gets every frame
 	replay   bool // frames is a short replay, of which the reader gets every frame
 	shared   bool // the array of frames is shared with other readers
 }
 
 const (
-	// chunkFrames and chunkBytes bound a backlog: how much of what the shard offers may
-	// wait, and how much a reader that is behind gets from the ring or the log at once.
+	// chunkFrames and chunkBytes bound a backlog, and the frames that a reader that is
+	// behind gets from one read of the ring or the log.
 	chunkFrames = 1024
 	chunkBytes  = 256 << 10
 	// keptFrames is the largest array that an empty backlog keeps. Most readers get one
@@ -26,19 +26,19 @@ const (
 
 func (b *backlog) empty() bool { return len(b.frames) == 0 }
 
-// full reports whether f is too much, for a reader that may leave so many frames waiting.
-// One frame always fits.
+// full reports whether the backlog has no room for f: it has most frames, or would have more
+// than chunkBytes. An empty backlog has room for any frame.
 func (b *backlog) full(f *Frame, most int) bool {
 	return len(b.frames) >= most || b.bytes+len(f.sse) > chunkBytes && len(b.frames) > 0
 }
 
-// push appends a frame, which is held until release.
+// push appends a frame. The frame is held until release is called.
 func (b *backlog) push(f *Frame) {
 	b.frames = append(b.frames, f)
 	b.bytes += len(f.sse)
 }
 
-// replaceHeld puts f in the place of the last frame if that is held and f is a later state
+// replaceHeld replaces the last frame by f if the last frame is held and f is a later state
 // of the same target. It reports whether it did.
 func (b *backlog) replaceHeld(f *Frame) bool {
 	last := len(b.frames) - 1
@@ -49,8 +49,8 @@ func (b *backlog) replaceHeld(f *Frame) bool {
 	return true
 }
 
-// replaceState puts an ephemeral frame in the place of an older one of the same topic and
-// name. It reports whether there was one.
+// replaceState replaces an older ephemeral frame of the same topic and name by f. It reports
+// whether there was one.
 func (b *backlog) replaceState(f *Frame) bool {
 	for i, old := range b.frames {
 		if old.Ephemeral() && old.Topic == f.Topic && old.Name == f.Name {
@@ -66,15 +66,15 @@ func (b *backlog) set(i int, f *Frame) {
 	b.frames[i] = f
 }
 
-// release lets every frame be taken. It reports whether one was held.
+// release releases all held frames. It reports whether there was one.
 func (b *backlog) release() bool {
 	held := b.released < len(b.frames)
 	b.released = len(b.frames)
 	return held
 }
 
-// fill puts frames, whose array may be shared, into an empty backlog. replay says that
-// they are a short replay.
+// fill puts frames into an empty backlog. Other readers may share the array of frames, so it
+// is not changed. replay says that the frames are a short replay.
 func (b *backlog) fill(frames []*Frame, replay bool) {
 	b.frames, b.released, b.replay, b.shared = frames, len(frames), replay, true
 	for _, f := range frames {
@@ -82,9 +82,10 @@ func (b *backlog) fill(frames []*Frame, replay bool) {
 	}
 }
 
-// take moves released frames to into: at most limit frames and, from the second on, at
-// most so many bytes. It leaves out those that a later one of them supersedes, and returns
-// how many that were. through is the cursor of the last frame with one, or zero.
+// take removes released frames, at most limit frames and at most the given number of bytes
+// (but at least one frame), and appends them to into. It drops a frame if a later removed
+// frame supersedes it. through is the cursor of the last durable frame that was removed;
+// zero if there is none.
 func (b *backlog) take(into []*Frame, limit, bytes int) (taken []*Frame, through Cursor, dropped int) {
 	n := fit(b.frames[:min(limit, b.released)], bytes)
 	if n == 0 {
@@ -110,7 +111,7 @@ func (b *backlog) take(into []*Frame, limit, bytes int) (taken []*Frame, through
 	return into, through, dropped
 }
 
-// conflates reports whether states may be left out.
+// conflates reports whether superseded frames may be left out for this reader.
 func (b *backlog) conflates() bool { return !b.all && !b.replay }
 
 // clear empties the backlog.
@@ -119,13 +120,14 @@ func (b *backlog) clear() {
 		b.frames = nil
 	} else {
 		whole := b.frames[:cap(b.frames)]
-		clear(whole) // or it would keep the frames in memory
+		clear(whole) // so that the frames can be freed
 		b.frames = whole[:0]
 	}
 	b.released, b.bytes, b.replay, b.shared = 0, 0, false, false
 }
 
-// fit is how many of the frames have at most so many bytes together, but at least one.
+// fit returns how many of the first frames have at most the given number of bytes together.
+// The first frame always fits.
 func fit(frames []*Frame, bytes int) int {
 	for i, f := range frames {
 		if bytes -= len(f.sse); bytes < 0 && i > 0 {

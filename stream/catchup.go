@@ -1,9 +1,10 @@
 package stream
 
-// How a subscription that is behind reads on: from the ring if that has what follows its
-// reach, else from the log, until it is live.
+// A subscription that is behind reads the frames after its reach until it is live: from the
+// ring if the ring still has all of them, otherwise from the log.
 
-// fallBehindLocked makes the reader read on from its cursor, as soon as it can.
+// fallBehindLocked puts a subscription behind. Its backlog is emptied, and it reads on from
+// its cursor when it is served next.
 func (s *Subscription) fallBehindLocked() {
 	if s.at.live {
 		s.shard.count.Behind++
@@ -13,9 +14,10 @@ func (s *Subscription) fallBehindLocked() {
 	s.shard.markLocked(s)
 }
 
-// fetch gets what follows the reach of a reader that is behind: from the ring at once, or
-// from the log, after which the subscription is marked. It may also do nothing, because
-// the subscription has changed meanwhile; the caller then looks again.
+// fetch gets the next frames for a reader that is behind. If the ring has them, they are in
+// the backlog when fetch returns. Otherwise it asks for a read of the log, after which the
+// subscription is marked. If the subscription has changed meanwhile, fetch does nothing, and
+// the caller has to check the subscription again.
 func (s *Subscription) fetch() {
 	h, sh := s.shard.hub, s.shard
 	sh.mu.Lock()
@@ -37,31 +39,32 @@ func (s *Subscription) fetch() {
 	h.replays.add(&replay{sub: s, topics: topics, from: from, breaks: found.breaks})
 }
 
-// A find is the result of a search of the ring.
-type find struct {
+// A ringResult is the result of a search of the ring.
+type ringResult struct {
 	frames  []*Frame
-	reach   Cursor // of what was searched
-	breaks  int    // the hub's at the time of the search
-	covered bool   // false: only the log can tell what follows
+	reach   Cursor // last position that was searched
+	breaks  int    // Hub.breaks at the time of the search
+	covered bool   // false: the ring does not have all frames after the cursor
 }
 
 // recent searches the ring for events of the topics after a cursor.
-func (h *Hub) recent(from Cursor, topics []Topic) find {
+func (h *Hub) recent(from Cursor, topics []Topic) ringResult {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
 	if from.Position < h.ring.after || from.Position > min(h.tip.Position, h.state.endOf(from.Epoch)) {
-		return find{reach: from, breaks: h.breaks}
+		return ringResult{reach: from, breaks: h.breaks}
 	}
 	frames, through, done := h.ring.scan(from.Position, topics)
 	reach := h.tip
 	if !done {
 		reach = h.state.Cursor(through)
 	}
-	return find{frames: frames, reach: reach, breaks: h.breaks, covered: true}
+	return ringResult{frames: frames, reach: reach, breaks: h.breaks, covered: true}
 }
 
-// arriveLocked gives a reader that is behind the frames that follow its reach, up to a new
-// one. short says that they are few.
+// arriveLocked puts the frames after the reach of a reader that is behind into its backlog.
+// They are all frames of its topics up to the new reach. short says that the frames are few
+// enough to be delivered without conflation.
 func (s *Subscription) arriveLocked(frames []*Frame, reach Cursor, short bool) {
 	s.backlog.fill(frames, short && !s.at.overflowed)
 	s.at.arrive(reach, s.shard.head, len(frames) == 0)
@@ -70,7 +73,8 @@ func (s *Subscription) arriveLocked(frames []*Frame, reach Cursor, short bool) {
 	}
 }
 
-// answer gives a reader the outcome of its replay, under the lock of the shard.
+// answer calls outcomeLocked, which gives a reader the result of its replay, under the lock
+// of the shard. It does not if the subscription is closed or the history has changed.
 func (s *Subscription) answer(p *replay, outcomeLocked func()) {
 	sh := s.shard
 	sh.mu.Lock()
@@ -78,7 +82,7 @@ func (s *Subscription) answer(p *replay, outcomeLocked func()) {
 	if !s.entry.closed() {
 		if p.breaks == sh.breaks {
 			outcomeLocked()
-		} // else it was read from a history that may be over: the reader fetches again
+		} // else the read may be of a history that has ended: the reader fetches again
 		sh.markLocked(s)
 	}
 	sh.mu.Unlock()

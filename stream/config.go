@@ -12,29 +12,29 @@ type HubConfig struct {
 	// that resume. Default: 10,000 events and 32 MiB, whichever is reached first.
 	RingEvents int
 	RingBytes  int
-	// Backlog is how many frames may wait for a live reader. A reader that leaves more
-	// waiting falls behind and reads on from the ring. Default: 1,024.
+	// Backlog is how many frames may wait for a live reader. If more would wait, the reader
+	// falls behind and reads on from the ring. Default: 1,024.
 	Backlog int
-	// Shards is how many workers write to streams, each to its share of them. Default:
-	// one for each processor that Go uses.
+	// Shards is the number of shards. Each has one worker, which writes to the streams of
+	// the shard. Default: one for each processor that Go uses (GOMAXPROCS).
 	Shards int
 	// Batch is how many events are read from the log at once. Default: 1,000.
 	Batch int
-	// Replays is how many reads of the log for readers may happen at the same time. More
-	// readers wait for their turn. Default: 4.
+	// Replays is how many reads of the log for readers that are behind may happen at the
+	// same time. Other readers wait. Default: 4.
 	Replays int
-	// Gather is the least time between two reads of the log if the first brought more than
-	// a few events, so that events of many writers are delivered together. Default: 4 ms;
-	// negative: none.
+	// Gather is the least time between two reads of the log if the first read returned more
+	// than four events, so that events of many writers are delivered together. Default:
+	// 4 ms; negative: none.
 	Gather time.Duration
-	// Tick is how often the log is read if no doorbell rings. Default: 5 s.
+	// Tick is the time after which the log is read without a call of Wake. Default: 5 s.
 	Tick time.Duration
-	// Patience is how long the socket of a reader may take no byte of what waits for it
-	// before the reader is cut; it resumes from its cursor. A reader whose socket takes
-	// more than three times as long for one part of about 32 KiB gets stream.bye with the
-	// reason slow. Default: 10 s.
+	// Patience is how long the socket of a reader may accept no byte while bytes wait for
+	// it. Then the reader is disconnected, and can resume from its cursor. A reader whose
+	// socket takes more than three times as long for one part of about 32 KiB gets
+	// stream.bye with the reason slow. Default: 10 s.
 	Patience time.Duration
-	// Logger gets what an operator should know. Default: it is discarded.
+	// Logger gets messages for the operator. Default: discard.
 	Logger *slog.Logger
 }
 

@@ -5,31 +5,34 @@ import (
 	"time"
 )
 
-// Conflation: readers of a stream may get the newest of several states in place of all.
+// Conflation: a reader of a stream may get only the newest of several counts.
 //
 // The rule: an event may be dropped only in favor of a later one of the same topic, name
 // and target that is written to the reader with it. No event moves forward and no event
 // overtakes a held one, so every cursor stays exact.
 //
-// It works in four places, which this file has together:
+// It has five parts:
 //
-//   - conflationOf says what an event is the latest state of. Only like-update and
-//     comment-count have a target; every other event is always delivered.
-//   - latest marks a frame as superseded when a later state of its target comes.
+//   - conflationOf returns the target of an event: topic, name, post and comment. Only
+//     like-update and comment-count have a target; every other event is always delivered.
+//   - latest marks a frame as superseded when a later frame with its target arrives.
 //   - pace holds like-updates of one target back, so that several can be reduced to one.
 //   - dropSuperseded leaves out of one write the frames that a later frame of the same
-//     write supersedes. replaces does the same earlier, for a held frame in a backlog.
+//     write supersedes.
+//   - [backlog.replaceHeld] replaces a held frame by a later frame with its target.
 //
 // Polls and short replays get every event: [backlog.conflates] turns the rule off.
 
-// A conflation is what an event is the latest state of. Its zero value is no target.
+// A conflation identifies the target of an event. Events with equal targets supersede each
+// other. The zero value means that the event has no target.
 type conflation struct {
 	topic  Topic
 	name   Name
 	target string
 }
 
-// conflationOf returns the conflation of an event: the post and the comment in its data.
+// conflationOf returns the target of an event. It reads the post and the comment from the
+// data of the event.
 func conflationOf(e Event) conflation {
 	if e.Ephemeral() || e.Name != LikeUpdateName && e.Name != CommentCountName {
 		return conflation{}
@@ -44,11 +47,11 @@ func conflationOf(e Event) conflation {
 	return conflation{e.Topic, e.Name, data.PostID + " " + data.CommentID}
 }
 
-// latest has the newest frame of each conflation. It belongs to a ring or to one read
-// of the log.
+// latest has the newest frame of each target. It belongs to a ring or to one read of the
+// log.
 type latest map[conflation]*Frame
 
-// add makes f the newest of its conflation, and marks the one before it as superseded.
+// add makes f the newest frame of its target, and marks the frame before it as superseded.
 func (l latest) add(f *Frame) {
 	if f.conflation == (conflation{}) {
 		return
@@ -59,7 +62,7 @@ func (l latest) add(f *Frame) {
 	l[f.conflation] = f
 }
 
-// forget removes f if it is the newest of its conflation.
+// forget removes f if f is the newest frame of its target.
 func (l latest) forget(f *Frame) {
 	if l[f.conflation] == f {
 		delete(l, f.conflation)
@@ -88,12 +91,12 @@ func dropSuperseded(into, frames []*Frame) (kept []*Frame, dropped int) {
 // one-second window contains five even if the first is delivered up to 40 ms late.
 const likePace = 260 * time.Millisecond
 
-// A pace holds like-updates back so that readers get the newest of several. The first of
-// a target is released at once; those that follow within likePace are held until that
-// time is over. A held frame waits in its place in the backlog of each reader, and any
-// later frame releases it, so no cursor passes it.
+// A pace holds like-updates back so that readers get the newest of several. The first
+// like-update of a target is released at once. Those that follow within likePace are held
+// until that time is over. A held frame waits in the backlog of each reader, in its place,
+// and any later frame releases it, so no cursor passes it.
 //
-// The lock of its shard guards it.
+// The lock of the shard guards its pace.
 type pace struct {
 	targets map[conflation]*pacedTarget
 	queue   []*pacedTarget // the values of targets, in the order of until
@@ -103,14 +106,14 @@ type pace struct {
 type pacedTarget struct {
 	conflation conflation
 	audience   *audience
-	until      time.Duration // when the next may be released
-	held       bool          // one is held
+	until      time.Duration // when the next like-update may be released
+	held       bool          // a like-update is held
 }
 
 func newPace() pace { return pace{targets: make(map[conflation]*pacedTarget)} }
 
-// admit reports whether a frame may be released at once. If not, it is held until
-// release finds that its time has come.
+// admit reports whether a frame may be released at once. Otherwise the frame is held until
+// release is called at the time when its target may be released.
 func (p *pace) admit(f *Frame, a *audience, now time.Duration) bool {
 	if f.Name != LikeUpdateName || f.conflation == (conflation{}) {
 		return true
@@ -125,7 +128,8 @@ func (p *pace) admit(f *Frame, a *audience, now time.Duration) bool {
 	return true
 }
 
-// release releases what was held long enough, and forgets targets without a held frame.
+// release releases the held frames of all targets whose time has come, and removes such
+// targets without a held frame.
 func (p *pace) release(now time.Duration) {
 	for len(p.queue) > 0 && p.queue[0].until <= now {
 		t := p.queue[0]
@@ -143,7 +147,7 @@ func (p *pace) release(now time.Duration) {
 	}
 }
 
-// next is how long until release has something to do; an hour if nothing is queued.
+// next returns the time until release has to be called; an hour if nothing is queued.
 func (p *pace) next(now time.Duration) time.Duration {
 	if len(p.queue) == 0 {
 		return time.Hour

@@ -5,8 +5,6 @@ import (
 	"time"
 )
 
-// The frames that describe the stream itself, and belong to one reader.
-
 // Heartbeat is what a stream sends when it is quiet: a comment line without a blank line,
 // because some clients take a blank line for an event.
 var Heartbeat = []byte(":\n")
@@ -16,9 +14,9 @@ func Ping() []byte {
 	return control(PingName, Cursor{}, 0, struct{}{})
 }
 
-// Ready is the first block of a stream: the cursor it begins at, its heartbeat and its
-// maximum age in seconds. EventSource uses the last retry that it got, so each stream gets
-// a random one of its own.
+// Ready is the first block of a stream: the cursor at which the stream begins, and its
+// heartbeat and maximum age in seconds. retry is the time after which an EventSource
+// reconnects. It is random, so that readers do not all return at the same time.
 func Ready(at Cursor, heartbeat, maxAge, retry time.Duration) []byte {
 	return control(ReadyName, at, retry, struct {
 		Cursor    Cursor `json:"cursor"`
@@ -27,7 +25,8 @@ func Ready(at Cursor, heartbeat, maxAge, retry time.Duration) []byte {
 	}{at, seconds(heartbeat), seconds(maxAge)})
 }
 
-// Gap tells a reader that exact resume was impossible, and where the stream goes on.
+// Gap tells a reader that exact resume was impossible, and at which cursor the stream
+// continues.
 func Gap(gap *GapError) []byte {
 	return control(GapName, gap.Resumed, 0, struct {
 		Reason  GapReason `json:"reason"`

@@ -10,12 +10,12 @@ import (
 // ErrCursor is wrapped by every error about the text of a cursor.
 var ErrCursor = errors.New("invalid cursor")
 
-// A Cursor is a position in the log: its reader has everything at or before it. Its
-// text is "<epoch>-<position>", for example 1-18342: ASCII, 39 bytes at most, fit
-// for an SSE id, a URL and a header.
+// A Cursor is a position in the log. The reader that holds it has every event of its topics
+// at or before the position. Its text is "<epoch>-<position>", for example 1-18342: ASCII,
+// at most 39 bytes, and valid as the id of an event stream, in a URL and in a header.
 type Cursor struct {
 	Epoch    int64 // the history that the position belongs to, from 1
-	Position int64 // of the last event that the reader has; 0: none
+	Position int64 // position of the last event that the reader has; 0: none
 }
 
 // ParseCursor reads what [Cursor.String] writes, and nothing else: no signs, no

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// drainPace is how much of the window of a drain each reader adds: a few readers are gone
-// at once, and thousands are spread over the window.
+// drainPace is the time that each reader adds to the window of a drain, up to the window
+// that the caller gives. 20 readers end within 20 ms, and 10,000 readers within 10 s.
 const drainPace = time.Millisecond
 
 // Drain ends all subscriptions at random times within the window, so that their readers do

@@ -10,21 +10,22 @@ import (
 	"github.com/tidings-live/tidings/stream/internal/conn"
 )
 
-// A driver serves one reader, a [Feed] or a [LongPoll], until it ends. Its composer says
-// what to write and when; the driver writes it, and ends the reader in one place (close).
+// A driver serves one reader, a [Feed] or a [LongPoll], until the reader ends. Its composer
+// decides which bytes are written and when. The driver writes them. The method close is the
+// only place that ends a reader.
 //
-// One of two loops runs a driver. [driver.serve] is called by the worker of the shard,
-// for a connection that was taken over, and never blocks. [driver.run] is called by a
-// goroutine of its own, for HTTP/2 and other systems, and may block while it writes.
+// A driver runs in one of two ways. If the connection was taken over, the worker of the
+// shard calls [driver.serve], which never blocks. Otherwise (HTTP/2, systems other than
+// Linux) the goroutine of the request calls [driver.run], which may block while it writes.
 type driver struct {
 	sub      Subscription
-	conn     conn.Conn // that was taken over; the zero value with run
+	conn     conn.Conn // connection that was taken over; the zero value with run
 	composer composer
 	armed    time.Duration // when the timer of the subscription fires
 	head     []byte        // to be written before the first bytes
-	ending   End           // not empty: the last bytes are written or pending
-	counted  int32         // pending bytes of conn that Stats.Unsent includes
-	started  bool          // serve or run was asked for
+	ending   End           // if not empty, the last bytes are written or pending
+	counted  int32         // pending bytes of conn that are counted in Stats.Unsent
+	started  bool          // takeOver or run was called
 	chunked  bool          // the bytes are sent in chunks
 	keep     bool          // the connection can be used again after an orderly end
 	slow     bool          // conn took too long for one part
@@ -39,17 +40,17 @@ type composer interface {
 	compose(o *output, left bool) step
 }
 
-// A step is what comes after the composed bytes.
+// A step says when compose is called again, or that the reader ends.
 type step struct {
-	more bool          // compose again at once
-	end  End           // not empty: the reader has ended once the bytes are written
-	due  time.Duration // compose again at this time of the hub's clock, or when woken
+	more bool          // compose is called again at once
+	end  End           // if not empty, the reader ends when the bytes are written
+	due  time.Duration // compose is called again at this time of the hub's clock, or when marked
 }
 
-// An output is the scratch space of a composer. Readers share it one after the other, so
-// no reader has a buffer while it has nothing to write.
+// An output is the buffer that a composer writes to. All readers of a worker use the same
+// output, one after another, so a reader that has nothing to write needs no buffer.
 type output struct {
-	now    time.Duration // by the hub's clock
+	now    time.Duration // current time of the hub's clock
 	date   time.Time
 	bytes  []byte // to be written
 	frames []*Frame
@@ -58,8 +59,8 @@ type output struct {
 
 func (o *output) tick(h *Hub) { o.now, o.date = h.now(), time.Now() }
 
-// close ends the reader: it counts the end of one that had started, removes the
-// subscription from its shard and tells the owner. Only the first call has an effect.
+// close ends the reader: it removes the subscription from its shard, counts the end if the
+// reader had started, and calls ended. Only the first call has an effect.
 func (d *driver) close(end End, c net.Conn) {
 	sh := d.sub.shard
 	sh.mu.Lock()
@@ -74,8 +75,8 @@ func (d *driver) close(end End, c net.Conn) {
 }
 
 // run composes and writes until the reader ends, and returns the error of a write. write
-// may block; it returns [os.ErrDeadlineExceeded] if the client took nothing for too long.
-// When ctx ends, the client has left.
+// may block. It returns [os.ErrDeadlineExceeded] if the client has accepted no byte for too
+// long. The end of ctx means that the client has left.
 func (d *driver) run(ctx context.Context, write func([]byte) error) error {
 	if err := d.sub.shard.assign(&d.sub, nil); err != nil {
 		return err

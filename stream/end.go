@@ -9,7 +9,7 @@ const (
 	Poll Transport = "poll"
 )
 
-// An End is why a reader has ended.
+// An End is the reason why a reader has ended.
 type End string
 
 // The ends of readers. The first four are also the reasons of stream.bye.

@@ -13,14 +13,14 @@ var ErrData = errors.New("invalid event data")
 
 // An Event is one event of a topic.
 type Event struct {
-	Cursor    Cursor // its place in the log; the zero Cursor marks an ephemeral event
+	Cursor    Cursor // position in the log; the zero Cursor marks an ephemeral event
 	Topic     Topic
 	Name      Name
 	Data      Data
-	Committed time.Time // by the database's clock; zero if unknown
+	Committed time.Time // time of the commit by the database's clock; zero if unknown
 }
 
-// Ephemeral reports whether the event is current state without a place in the log.
+// Ephemeral reports whether the event is a current state that is not in the log.
 func (e Event) Ephemeral() bool { return e.Cursor == Cursor{} }
 
 // A Name is the kind of an event: the SSE field event. It comes only from [ParseName] or
@@ -44,8 +44,9 @@ func (n Name) String() string { return n.text }
 // MarshalText writes the name's text, so that JSON holds it as a string.
 func (n Name) MarshalText() ([]byte, error) { return []byte(n.text), nil }
 
-// Data is one JSON value on one line. It comes only from [NewData] and [MustData], so it
-// contains no line end of any parser of event streams, and no space between tokens.
+// Data is one JSON value on one line. Only [NewData] and [MustData] make it. It contains no
+// character that a parser of event streams takes for a line end, and no space between
+// tokens.
 type Data struct{ json []byte }
 
 // NewData compacts a JSON text (RFC 8259) to one line. It escapes the characters that some
@@ -84,7 +85,7 @@ func MustData(v any) Data {
 	return data
 }
 
-// MarshalJSON returns the value as it stands.
+// MarshalJSON returns the value unchanged.
 func (d Data) MarshalJSON() ([]byte, error) {
 	if d.json == nil {
 		return []byte("null"), nil

@@ -9,28 +9,28 @@ import (
 )
 
 const (
-	// partBytes is about how many bytes are written to a stream at once. Each part has a
-	// deadline of its own, so a client that reads slowly is not cut.
+	// partBytes is about the size of one write to a stream. The deadline applies to each
+	// write, so a client that reads slowly but steadily is not disconnected.
 	partBytes = 32 << 10
 	// unreadablePause is how long a reader waits after a failed read of the log.
 	unreadablePause = time.Second
 	// expiryWarning is how long before the end of the token stream.expiring is sent.
 	expiryWarning = 30 * time.Second
-	// checkpointFirst is how long after its begin a quiet stream gets its first
-	// stream.checkpoint, and checkpointEvery how long after that it gets each next one.
+	// checkpointFirst is the time from the start of a quiet stream to its first
+	// stream.checkpoint, checkpointEvery the time between two of them.
 	checkpointFirst = time.Second
 	checkpointEvery = 3 * time.Minute
-	// retryLeast and retryMost bound the random retry of stream.ready and stream.bye, so
-	// that readers that are cut together do not return together.
+	// retryLeast and retryMost bound the retry of stream.ready and stream.bye. It is
+	// random, so that readers that lose their connections together do not return together.
 	retryLeast = time.Second
 	retryMost  = 5 * time.Second
 )
 
 // A Style is how the events of a stream are written.
 type Style struct {
-	Enveloped bool // each topic stands inside the data
+	Enveloped bool // the data of each event contains the topic
 	Pings     bool // heartbeats are events, which JavaScript can see
-	Padded    bool // 2 KiB of comment come first, for intermediaries that buffer
+	Padded    bool // the stream begins with a comment of 2 KiB, for proxies that buffer
 }
 
 // FeedConfig configures a [Feed].
@@ -39,10 +39,10 @@ type FeedConfig struct {
 	Start     Start
 	Style     Style
 	Heartbeat time.Duration // a quiet stream sends one at 90 to 100 % of this time
-	MaxAge    time.Duration // the stream ends at 80 to 100 % of this age; 0: at no age
-	Expires   time.Time     // the end of the token; zero: never
-	// Ended is called once when the feed has ended or is closed, with the connection that
-	// was taken over if it can be used again. It may be called by a worker and must not
+	MaxAge    time.Duration // the stream ends at 80 to 100 % of this age; 0: no maximum
+	Expires   time.Time     // the end of the token; zero: no end
+	// Ended is called once, when the feed has ended or is closed. conn is the connection
+	// that was taken over, or nil if it is closed. A worker may call Ended, so it must not
 	// block.
 	Ended func(end End, conn net.Conn)
 }
@@ -54,13 +54,13 @@ type Feed struct {
 	driver
 	sent Cursor // the last id that was written
 
-	// The next time of each, by the hub's clock; 0: never.
-	beat       time.Duration
-	checkpoint time.Duration
-	warning    time.Duration
-	expires    time.Duration
-	age        time.Duration
-	readable   time.Duration // when to read the log again after a failure
+	// Times of the hub's clock; 0 means never.
+	beat       time.Duration // next heartbeat
+	checkpoint time.Duration // next checkpoint
+	warning    time.Duration // stream.expiring
+	expires    time.Duration // end of the token
+	age        time.Duration // end of the stream by its age
+	readable   time.Duration // next read of the log after a failure
 
 	heartbeat time.Duration
 	maxAge    time.Duration
@@ -95,21 +95,23 @@ func (h *Hub) Open(cfg FeedConfig) (*Feed, error) {
 // than once.
 func (f *Feed) Close() { f.close(EndLeft, nil) }
 
-// A Takeover says how a stream goes over a connection that was taken over.
+// A Takeover sets how a stream is written to a connection that was taken over.
 type Takeover struct {
-	// Head is written first, as it is: the status line and the header.
+	// Head is the status line and the header of the response. It is written first.
 	Head []byte
 	// Chunked sends the stream in chunks (RFC 9112 section 7.1). Otherwise the stream
 	// ends with the connection.
 	Chunked bool
-	// Keep gives the connection to Ended after an orderly end. It needs Chunked.
+	// Keep passes the connection to Ended after an orderly end, instead of closing it. It
+	// needs Chunked.
 	Keep bool
 }
 
-// TakeOver has the hub write the feed to a connection that nothing else uses any more:
-// an idle reader then costs no goroutine and no buffer. It returns ErrNotSupported
-// unless [CanTakeOver] reports true, ErrClosed when the hub stops, or the error of a
-// system call. On an error the connection is unchanged, and the feed must be closed.
+// TakeOver gives the connection to the hub, which writes the feed to it. The caller must not
+// use the connection afterwards. An idle reader then costs no goroutine and no buffer. It
+// returns ErrNotSupported unless [CanTakeOver] reports true, ErrClosed when the hub stops,
+// or the error of a system call. On an error the connection is unchanged, and the feed must
+// be closed.
 func (f *Feed) TakeOver(c net.Conn, t Takeover) error {
 	f.head, f.chunked, f.keep = t.Head, t.Chunked, t.Keep && t.Chunked
 	return f.takeOver(c)
@@ -150,7 +152,7 @@ func (f *Feed) compose(o *output, left bool) step {
 // past reports whether a time is set and has come.
 func past(due, now time.Duration) bool { return due > 0 && now >= due }
 
-// over returns why the time of the feed is over; empty if it is not.
+// over returns the reason for which the feed has to end now; empty if there is none.
 func (f *Feed) over(now time.Duration) End {
 	switch {
 	case past(f.expires, now):
@@ -224,8 +226,8 @@ func (f *Feed) events(o *output) step {
 	return step{more: from == supplyMore}
 }
 
-// trouble appends what the reader has to know about an error of the subscription. After an
-// unreadable log it waits and tries again.
+// trouble handles an error of the subscription: it appends stream.gap or stream.bye. If the
+// log cannot be read, it appends nothing, and the log is read again after unreadablePause.
 func (f *Feed) trouble(o *output, err error) step {
 	var gap *GapError
 	switch {
@@ -240,11 +242,12 @@ func (f *Feed) trouble(o *output, err error) step {
 	return step{}
 }
 
-// quiet appends a checkpoint or a heartbeat if that is due.
+// quiet appends a checkpoint or a heartbeat if one is due.
 func (f *Feed) quiet(o *output, wrote bool) {
 	if past(f.checkpoint, o.now) {
 		f.checkpoint = o.now + checkpointEvery
-		// Retention would overtake a cursor that stays while only other topics have events.
+		// If only other topics have events, retention could remove the position of this
+		// reader's cursor.
 		if at := f.sub.Cursor(); f.sub.Drained() && at.Position > f.sent.Position {
 			f.sent, wrote = at, true
 			o.bytes = append(o.bytes, Checkpoint(at)...)
@@ -259,7 +262,7 @@ func (f *Feed) quiet(o *output, wrote bool) {
 	}
 }
 
-// next is the earliest time at which compose has something to do.
+// next returns the earliest time at which compose has to be called.
 func (f *Feed) next() time.Duration {
 	next := f.beat
 	for _, due := range [...]time.Duration{f.checkpoint, f.warning, f.expires, f.age, f.readable} {

@@ -5,11 +5,11 @@ import (
 	"time"
 )
 
-// How a hub follows the log: one goroutine reads it, from its head on, and hands each batch
-// to the ring and the shards.
+// One goroutine of a hub follows the log: it reads the new events and gives each batch to
+// the ring and the shards.
 
-// follow reads the log when a doorbell rings: at once after a read that brought few events,
-// but not before Gather has passed after a read that brought many.
+// follow reads the log after each call of Wake, at the latest after Tick. After a read that
+// returned many events it waits until Gather has passed since that read began.
 func (h *Hub) follow(ctx context.Context) {
 	for {
 		began, before := time.Now(), h.events // only this goroutine changes events
@@ -34,10 +34,11 @@ func (h *Hub) follow(ctx context.Context) {
 	}
 }
 
-// few is how many events one write brings: a comment, its count and two notifications.
+// few is the number of events that one write causes: a comment, its count and two
+// notifications.
 const few = 4
 
-// gather waits until Gather has passed since a read began.
+// gather waits until Gather has passed since the time began.
 func (h *Hub) gather(ctx context.Context, began time.Time) {
 	left := h.cfg.Gather - time.Since(began)
 	if left <= 0 {
@@ -49,7 +50,8 @@ func (h *Hub) gather(ctx context.Context, began time.Time) {
 	}
 }
 
-// note keeps the outcome of a read for Err and Stats, and logs when it changes.
+// note stores the outcome of a read for Err and Stats. It logs the first failure after a
+// success and the first success after a failure.
 func (h *Hub) note(ctx context.Context, err error) {
 	h.mu.Lock()
 	before := h.err
@@ -88,7 +90,8 @@ func (h *Hub) catchUp(ctx context.Context) error {
 	}
 }
 
-// load sets where the ring begins. catchUp then fills it before the first subscription.
+// load sets the position at which the ring begins. catchUp then fills the ring, before the
+// first subscription is accepted.
 func (h *Hub) load(ctx context.Context) error {
 	batch, err := h.log.Read(ctx, Query{Limit: 1})
 	if err != nil {
@@ -112,7 +115,7 @@ func encode(events []Event) []*Frame {
 	return frames
 }
 
-// apply puts a batch into the ring, hands it to each shard and moves the head past it.
+// apply appends a batch to the ring, offers it to each shard and moves the head past it.
 func (h *Hub) apply(batch Batch, frames []*Frame) {
 	head := batch.State.Cursor(batch.Through)
 	h.mu.Lock()
@@ -124,7 +127,7 @@ func (h *Hub) apply(batch Batch, frames []*Frame) {
 		h.ring.push(f)
 	}
 	h.tip, h.state, h.events = head, batch.State, h.events+int64(len(frames))
-	if h.loaded && len(frames) > 0 && !frames[0].Committed.IsZero() { // the events that are loaded at the start are old
+	if h.loaded && len(frames) > 0 && !frames[0].Committed.IsZero() { // the events that the start loads are old
 		h.lag = max(0, time.Since(frames[0].Committed))
 	}
 	breaks := h.breaks
@@ -143,8 +146,9 @@ func (h *Hub) apply(batch Batch, frames []*Frame) {
 	}
 }
 
-// restart goes on at the head of a log that broke off. Each subscription falls behind, and
-// its cursor is judged again: it resumes exactly if it can.
+// restart continues at the head of a log that does not have the hub's position any more.
+// Each subscription falls behind, and its cursor is judged again: it resumes exactly if that
+// is possible, and gets a gap otherwise.
 func (h *Hub) restart(state State) {
 	h.mu.Lock()
 	h.ring.reset(state.Head)

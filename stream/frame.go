@@ -7,8 +7,8 @@ import "sync/atomic"
 type Frame struct {
 	Event
 	sse        []byte
-	conflation conflation   // of which it is a state; zero: none, it is never left out
-	superseded atomic.Int64 // position of the next state of the same conflation; 0: none yet
+	conflation conflation   // target of the event; zero: the frame is never left out
+	superseded atomic.Int64 // position of the next frame with this target; 0: none yet
 }
 
 // NewFrame encodes an event.

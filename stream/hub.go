@@ -12,39 +12,39 @@ import (
 
 // The errors of a hub.
 var (
-	// ErrClosed: the hub stops. Subscribe elsewhere, from the last cursor.
+	// ErrClosed: the hub stops. Subscribe to another instance, from the last cursor.
 	ErrClosed = errors.New("hub is closed")
 	// ErrNotReady: the hub has not read the log yet. Try again shortly.
 	ErrNotReady = errors.New("hub is not ready")
 )
 
-// A Hub follows the log and hands its events to subscriptions. All methods may be called
+// A Hub follows the log and delivers its events to subscriptions. All methods may be called
 // from any goroutine. Only Run and Drain block.
 type Hub struct {
 	log     Log
 	cfg     HubConfig
 	now     func() time.Duration // time since the hub was made; a change of the system's clock does not affect it
-	wake    chan struct{}        // holds a token when a doorbell rang
+	wake    chan struct{}        // holds a token after a call of Wake
 	shards  []*shard
 	joined  atomic.Uint64 // subscriptions so far; each gets the next shard
 	replays *replays
-	reads   atomic.Int64 // of the log for readers that are behind
+	reads   atomic.Int64 // reads of the log for readers that are behind
 	poller  *conn.Poller
 
 	// mu guards the fields below. Nothing is read, written or encoded under it. It is never
 	// held together with the lock of a shard.
 	mu       sync.RWMutex
 	ring     ring
-	state    State         // as of the last read
-	breaks   int           // times that the log broke off or began a new epoch
-	events   int64         // read so far
-	lag      time.Duration // from the last commit until its event was read
-	tip      Cursor        // everything up to it was put into the ring
-	head     Cursor        // everything up to it was handed to every shard
+	state    State         // state of the log at the last read
+	breaks   int           // number of restarts and new epochs
+	events   int64         // number of events read
+	lag      time.Duration // time from the last commit until its event was read
+	tip      Cursor        // every event up to it is or was in the ring
+	head     Cursor        // every event up to it was offered to every shard
 	loaded   bool
 	closed   bool
 	draining time.Duration // the window of Drain; 0: the hub does not drain
-	err      error         // of the last read
+	err      error         // error of the last read
 }
 
 // NewHub returns a hub that follows the log while Run runs.
@@ -65,7 +65,7 @@ func NewHub(log Log, cfg HubConfig) *Hub {
 	return h
 }
 
-// since is a clock that shows the time since it began.
+// since returns a clock that shows the time since began.
 func since(began time.Time) func() time.Duration {
 	return func() time.Duration { return time.Since(began) }
 }
@@ -73,7 +73,7 @@ func since(began time.Time) func() time.Duration {
 // Patience is HubConfig.Patience.
 func (h *Hub) Patience() time.Duration { return h.cfg.Patience }
 
-// Wake is the doorbell: it tells the hub that the log may have grown.
+// Wake tells the hub that the log may have grown. The listener calls it for each doorbell.
 func (h *Hub) Wake() {
 	select {
 	case h.wake <- struct{}{}:
@@ -81,8 +81,8 @@ func (h *Hub) Wake() {
 	}
 }
 
-// Run follows the log until ctx ends, then closes the hub, ends the readers that are left
-// and returns nil. If a read of the log fails, Run tries again at the next doorbell or
+// Run follows the log until ctx ends, then closes the hub, ends the remaining readers and
+// returns nil. If a read of the log fails, Run tries again at the next call of Wake or
 // after a second. Subscriptions wait meanwhile and lose nothing.
 func (h *Hub) Run(ctx context.Context) error {
 	var serving sync.WaitGroup
@@ -99,9 +99,8 @@ func (h *Hub) Run(ctx context.Context) error {
 	return nil
 }
 
-// Broadcast hands an ephemeral event to the readers that are live. It replaces an older
-// event of the same topic and name that still waits for a reader. The event gets no
-// cursor.
+// Broadcast sends an ephemeral event to the readers that are live. The event replaces an
+// older one of the same topic and name that still waits for a reader. It has no cursor.
 func (h *Hub) Broadcast(e Event) {
 	e.Cursor = Cursor{}
 	f := NewFrame(e)
@@ -156,15 +155,16 @@ func (h *Hub) Close() {
 	}
 }
 
-// Head is the cursor of the last event that was handed out; zero before the first read.
+// Head returns the cursor of the last event that was offered to all shards; zero before the
+// first read.
 func (h *Hub) Head() Cursor {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
 	return h.head
 }
 
-// Err says why the hub does not deliver at the moment: ErrNotReady, ErrClosed, or the
-// error of the last read of the log. Otherwise it is nil.
+// Err returns the reason why the hub does not deliver now: ErrNotReady, ErrClosed, or the
+// error of the last read of the log. It returns nil if the hub delivers.
 func (h *Hub) Err() error {
 	h.mu.RLock()
 	defer h.mu.RUnlock()

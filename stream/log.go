@@ -33,8 +33,8 @@ type Batch struct {
 
 // State is the state of a log at one moment.
 type State struct {
-	Head   int64   // the last position, or the floor if no event is left
-	Floor  int64   // events at or before this position are gone
+	Head   int64   // position of the last event, or the floor if no event is left
+	Floor  int64   // retention has removed the events at or before this position
 	Epochs []Epoch // all epochs, oldest first; never empty
 }
 

@@ -9,32 +9,32 @@ import (
 )
 
 const (
-	// spreadMost is the longest time over which the answers to polls that wait for the
-	// same event are spread, and spreadEach what each waiting poll adds to that time.
-	// Clients poll again at once, so without it all would come back together.
+	// The answers to polls that wait for the same event are spread over a time, because
+	// clients poll again at once and would all return together. spreadEach is the time that
+	// each waiting poll adds, and spreadMost the longest time.
 	spreadMost = 100 * time.Millisecond
 	spreadEach = 100 * time.Microsecond
 )
 
-// PollConfig says what a [LongPoll] waits for.
+// PollConfig sets the topics, the start and the bounds of a [LongPoll].
 type PollConfig struct {
 	Topics []Topic
 	Start  Start
 	Until  time.Time // the end of the wait; in the past: the poll does not wait
-	Limit  int       // of frames in the answer
-	// Ended is called once when the poll is answered, has failed or is closed, with the
-	// connection that was taken over if it can be used again. It may be called by a worker
-	// and must not block.
+	Limit  int       // largest number of events in the answer
+	// Ended is called once, when the poll is answered, has failed or is closed. conn is the
+	// connection that was taken over, or nil if it is closed. A worker may call Ended, so it
+	// must not block.
 	Ended func(end End, conn net.Conn)
 }
 
-// A PollResult is what a poll is answered with.
+// A PollResult is the answer of a poll, before it is encoded.
 type PollResult struct {
 	// Frames are the events; none if the wait is over or Err is set.
 	Frames []*Frame
-	// Cursor is where the next poll goes on.
+	// Cursor is the cursor of the next poll.
 	Cursor Cursor
-	// More reports that the next poll has something to read at once.
+	// More reports that the next poll need not wait.
 	More bool
 	// Err is ErrClosed when the hub stops, a *GapError, context.Canceled if the client
 	// seems to have left, or the error of the log.
@@ -43,15 +43,15 @@ type PollResult struct {
 	Keep bool
 }
 
-// A LongPoll is one poll: a subscription that is collected until its first event or the
-// end of the wait, and then answered. It must be given to TakeOver or Run, or be closed.
+// A LongPoll is one poll: it waits for the first events of a subscription or for the end of
+// the wait, and is then answered once. TakeOver, Run or Close must be called.
 type LongPoll struct {
 	driver
-	answer func(PollResult) []byte // encodes
+	answer func(PollResult) []byte // encodes the answer
 	limit  int
-	until  time.Duration // by the hub's clock
-	due    time.Duration // of an answer that is delayed; 0: there is none
-	waited bool          // there was nothing to answer with at first
+	until  time.Duration // end of the wait, by the hub's clock
+	due    time.Duration // time of a delayed answer; 0: no answer is delayed
+	waited bool          // the poll could not be answered at once
 }
 
 // OpenPoll begins a poll. It returns ErrClosed or ErrNotReady.
@@ -87,18 +87,20 @@ func (p *LongPoll) Ready(ctx context.Context) bool {
 	}
 }
 
-// TakeOver has the hub wait and answer over a connection that nothing else uses any more:
-// a waiting poll then costs no goroutine. encode returns the whole HTTP response for a
-// result. It is called once, by a worker, and must not block. With keep, the connection
-// is given to Ended after an answer that leaves it usable, and not closed. On an error
-// the connection is unchanged, and the poll must be closed.
+// TakeOver gives the connection to the hub, which waits and answers. The caller must not use
+// the connection afterwards. A waiting poll then costs no goroutine. encode returns the
+// whole HTTP response for a result; a worker calls it once, and it must not block. With
+// keep, the connection is passed to Ended after an answer that leaves it usable, instead of
+// being closed. TakeOver returns the errors of [Feed.TakeOver]; on an error the connection
+// is unchanged, and the poll must be closed.
 func (p *LongPoll) TakeOver(c net.Conn, encode func(PollResult) []byte, keep bool) error {
 	p.answer, p.keep = encode, keep
 	return p.takeOver(c)
 }
 
-// Run waits and answers in the caller's goroutine. encode returns the bytes of the
-// answer for write, whose error Run returns. When ctx ends, the client has left.
+// Run waits and answers in the caller's goroutine. encode returns the bytes of the answer,
+// which are given to write. Run returns the error of write. The end of ctx means that the
+// client has left.
 func (p *LongPoll) Run(ctx context.Context, encode func(PollResult) []byte, write func([]byte) error) error {
 	p.answer, p.keep = encode, true
 	return p.run(ctx, write)
@@ -133,7 +135,8 @@ func (p *LongPoll) conclude(o *output, frames []*Frame, err error, end End) step
 	return step{end: end}
 }
 
-// spread delays the answer at random if the poll has waited and many others do.
+// spread delays the answer by a random time if the poll has waited and many other polls
+// wait.
 func (p *LongPoll) spread(o *output) {
 	if p.due > 0 {
 		return
@@ -145,7 +148,7 @@ func (p *LongPoll) spread(o *output) {
 	}
 }
 
-// polls is about how many polls wait at the hub.
+// polls estimates the number of polls that wait at the hub, from those of this shard.
 func (sh *shard) polls() int64 {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()

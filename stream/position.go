@@ -1,16 +1,16 @@
 package stream
 
-// A position is where a reader stands in the log. It knows nothing of frames or locks.
-// The lock of the reader's shard guards it.
+// A position is the position of a reader in the log. The lock of the reader's shard guards
+// it.
 //
 // A reader is live or behind. The shard offers each new frame to live readers. A reader
 // that is behind reads on from reach, in the ring or the log, until it is live.
 type position struct {
-	cursor     Cursor // everything at or before it was taken
-	reach      Cursor // everything at or before it was taken or is in the backlog
+	cursor     Cursor // all events at or before it were taken
+	reach      Cursor // all events at or before it were taken or are in the backlog
 	live       bool
-	fromFloor  bool // began at Earliest and has read nothing: a floor that rises is no gap
-	overflowed bool // fell behind because too much was waiting
+	fromFloor  bool // the reader began at Earliest and has read nothing yet
+	overflowed bool // the reader fell behind because its backlog was full
 }
 
 // begin sets where a reader starts, given the head of its shard and the floor of the log.
@@ -26,13 +26,14 @@ func (p *position) begin(start Start, head, floor Cursor) {
 	p.reach = p.cursor
 }
 
-// wants reports whether a frame that the shard offers is the reader's next one. A reader
-// may have read further than its shard, from the log or at another instance.
+// wants reports whether the reader still needs a frame that the shard offers. A reader may
+// have read further than its shard, from the log or from another instance.
 func (p *position) wants(f *Frame) bool {
 	return p.live && f.Cursor.Position > max(p.reach.Position, p.cursor.Position)
 }
 
-// took moves the cursor past taken frames; zero is none. rest reports that frames are left.
+// took moves the cursor to through, the cursor of the last frame that was taken; zero if no
+// durable frame was taken. rest says that frames are left in the backlog.
 func (p *position) took(through Cursor, rest bool) {
 	if through != (Cursor{}) {
 		p.cursor = through
@@ -42,14 +43,14 @@ func (p *position) took(through Cursor, rest bool) {
 	}
 }
 
-// seen is everything the reader was given or will take from its backlog.
+// seen returns the position of the last event that was taken or is in the backlog.
 func (p *position) seen() Cursor { return further(p.cursor, p.reach) }
 
 // fallBehind makes the reader read on from its cursor.
 func (p *position) fallBehind() { p.live, p.reach = false, p.cursor }
 
-// arrive notes that a reader that is behind has frames up to reach, or none if empty. The
-// reader is live if the shard has offered no more than that.
+// arrive sets the reach of a reader that is behind. empty says that its topics have no events
+// up to there. The reader becomes live if reach is not before head, the head of its shard.
 func (p *position) arrive(reach, head Cursor, empty bool) {
 	p.reach = reach
 	if empty {
@@ -60,8 +61,8 @@ func (p *position) arrive(reach, head Cursor, empty bool) {
 	}
 }
 
-// cross moves the reader over a gap. It reports whether the reader has to be told: for a
-// reader that began at Earliest, events that expired before its first read are no gap.
+// cross moves the reader past a gap and reports whether the reader gets the gap. If the
+// reader began at Earliest, events that expired before its first read are not reported.
 func (p *position) cross(gap *GapError, state State) (tell bool) {
 	if p.fromFloor && gap.Reason == GapExpired {
 		p.cursor = state.Cursor(state.Floor)

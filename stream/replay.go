@@ -10,19 +10,19 @@ import (
 )
 
 const (
-	// replayFrames is the most events that one read of the log for readers returns.
+	// replayFrames is the largest number of events of one read of the log for readers.
 	replayFrames = 1000
-	// foldTopics is the most topics that one such read asks for.
+	// foldTopics is the largest number of topics of such a read.
 	foldTopics = 256
 )
 
-// Replays are the reads of the log for readers that are behind the ring. At most
-// HubConfig.Replays happen at the same time, and each serves every waiting reader that can
-// use it: readers of the same topics that return together cost one read. A subscription
-// that closes stops waiting, so at most as many replays wait as there are subscriptions.
+// replays reads the log for readers that are behind the ring. At most HubConfig.Replays
+// reads happen at the same time, and each serves every waiting reader that can use it:
+// readers of the same topics that return together cost one read. The replay of a
+// subscription that closes is removed, so no more replays wait than there are subscriptions.
 type replays struct {
 	hub  *Hub
-	wake chan struct{} // holds a token for each goroutine that may have something to read
+	wake chan struct{} // holds a token for each goroutine that has to look for replays
 
 	// mu guards waiting and places. It may be locked under the lock of a shard, but not
 	// the other way round.
@@ -36,7 +36,7 @@ type replay struct {
 	sub    *Subscription
 	topics []Topic
 	from   Cursor
-	breaks int // the hub's when from was valid
+	breaks int // Hub.breaks at the time when from was valid
 }
 
 func newReplays(h *Hub) *replays {
@@ -45,7 +45,7 @@ func newReplays(h *Hub) *replays {
 	}
 }
 
-// add has the log read for a subscription, which is marked afterwards.
+// add adds a replay. When the log has been read for it, its subscription is marked.
 func (r *replays) add(p *replay) {
 	r.mu.Lock()
 	r.places[p.sub] = r.waiting.PushBack(p)
@@ -82,7 +82,7 @@ func (r *replays) allLocked() iter.Seq2[*list.Element, *replay] {
 func (r *replays) notify() {
 	select {
 	case r.wake <- struct{}{}:
-	default: // there is a token for each goroutine
+	default: // each goroutine already has a token
 	}
 }
 
@@ -131,7 +131,7 @@ func (r *replays) fold() (group []*replay, after int64) {
 	return group, after
 }
 
-// fresh is how many of the topics are not known.
+// fresh returns the number of topics that are not in known.
 func fresh(known map[Topic]struct{}, topics []Topic) (n int) {
 	for _, t := range topics {
 		if _, ok := known[t]; !ok {
@@ -141,8 +141,8 @@ func fresh(known map[Topic]struct{}, topics []Topic) (n int) {
 	return n
 }
 
-// read reads the log once and answers each replay of the group. A subscription that the
-// read did not reach asks again.
+// read reads the log once and answers each replay of the group. A subscription that is still
+// behind after the read adds another replay.
 func (r *replays) read(ctx context.Context, group []*replay, after int64) {
 	topics := make(map[Topic][]*Frame)
 	query := Query{After: after, Limit: replayFrames}
@@ -173,7 +173,7 @@ func (r *replays) read(ctx context.Context, group []*replay, after int64) {
 	}
 }
 
-// take gives a subscription its part of what was read.
+// take gives a subscription its part of the events that were read.
 func (p *replay) take(batch Batch, frames []*Frame, byTopic map[Topic][]*Frame) {
 	s := p.sub
 	if gap := batch.State.Judge(p.from); gap != nil {

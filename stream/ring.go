@@ -5,23 +5,23 @@ import (
 	"sort"
 )
 
-// A ring keeps the most recent frames of the log in memory, so that a reader that was away
-// for a moment resumes without the database. The lock of the hub guards it.
+// A ring keeps the most recent frames of the log in memory, so that a reader that was
+// disconnected for a short time resumes without the database. The lock of the hub guards it.
 type ring struct {
 	maxFrames int
 	maxBytes  int
 
 	frames []*Frame // in order of position
-	bytes  int      // of the frames
+	bytes  int      // size of the frames
 	after  int64    // the ring has every event after this position
-	latest latest   // of the frames
+	latest latest   // the newest frame of each target
 }
 
 func newRing(maxFrames, maxBytes int) ring {
 	return ring{maxFrames: maxFrames, maxBytes: maxBytes, latest: make(latest)}
 }
 
-// push appends the next frame of the log and drops the oldest ones over the bounds.
+// push appends the next frame of the log and drops the oldest frames that exceed the bounds.
 func (r *ring) push(f *Frame) {
 	r.frames = append(r.frames, f)
 	r.bytes += len(f.sse)
@@ -44,9 +44,9 @@ func (r *ring) reset(after int64) {
 // maxScan bounds how many frames one scan looks at, because it holds the lock of the hub.
 const maxScan = 4096
 
-// scan returns the frames of the topics after a position that the ring covers: as many as
-// fit into a backlog. through is the last position that it looked at; done reports that
-// this was the last frame of the ring.
+// scan returns the frames of the topics after a position that the ring covers, as many as
+// fit into a backlog. through is the position of the last frame that was checked; done
+// reports that all frames of the ring were checked.
 func (r *ring) scan(after int64, topics []Topic) (found []*Frame, through int64, done bool) {
 	first := sort.Search(len(r.frames), func(i int) bool {
 		return r.frames[i].Cursor.Position > after

@@ -2,18 +2,19 @@ package stream
 
 import "time"
 
-// How a shard schedules its subscriptions. A subscription that has something to do is
-// marked. The worker of the shard then runs its driver once, or the goroutine that waits
-// for ready wakes up.
+// A shard marks a subscription that has something to do: frames, a timer that has fired, a
+// change of its connection, or its end. If the subscription has an owner, the worker of the
+// shard then runs the owner once. Otherwise the mark wakes the goroutine that waits for
+// Subscription.ready.
 
-// An entry is what a shard knows of one subscription. The lock of the shard guards it.
+// An entry is the state of a subscription in its shard. The lock of the shard guards it.
 type entry struct {
-	marked      bool          // the worker is about to serve it
-	gone        bool          // its connection has ended
-	reading     bool          // the log is being read for it
-	drainAt     time.Duration // when it has to end because the hub drains; 0: not yet
+	marked      bool          // the worker will serve the subscription
+	gone        bool          // the connection has ended
+	reading     bool          // a replay of the subscription waits or is read
+	drainAt     time.Duration // when the subscription ends because the hub drains; 0: never
 	memberships []membership  // one for each topic; nil when the subscription is closed
-	timer       timer         // its place in the timer wheel
+	timer       timer         // place in the timer wheel
 }
 
 // A membership is the place of a subscription in an audience.
@@ -33,7 +34,7 @@ func (e *entry) topics() []Topic {
 	return topics
 }
 
-// moved notes a new index in an audience.
+// moved stores the new index of the subscription in an audience.
 func (e *entry) moved(a *audience, index int) {
 	for i := range e.memberships {
 		if e.memberships[i].audience == a {
@@ -43,7 +44,8 @@ func (e *entry) moved(a *audience, index int) {
 	}
 }
 
-// markLocked has a subscription served.
+// markLocked marks a subscription, or wakes the goroutine that waits for it. The caller calls
+// wake after it has released the lock.
 func (sh *shard) markLocked(s *Subscription) {
 	if s.owner == nil {
 		select {
@@ -58,15 +60,15 @@ func (sh *shard) markLocked(s *Subscription) {
 	}
 }
 
-// mark has a subscription served once more, after the others that are marked.
+// mark marks a subscription, so that the worker serves it after the others that are marked.
 func (sh *shard) mark(s *Subscription) {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	sh.markLocked(s)
 }
 
-// unmark takes the mark off before the worker serves a subscription. It reports whether
-// its connection is gone.
+// unmark removes the mark before the worker serves a subscription. It reports whether the
+// connection is gone.
 func (sh *shard) unmark(s *Subscription) (gone bool) {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
@@ -74,9 +76,9 @@ func (sh *shard) unmark(s *Subscription) (gone bool) {
 	return s.entry.gone || s.entry.closed()
 }
 
-// assign says what a mark wakes from now on, and marks the subscription: the worker, which
-// runs the owner, or without an owner the goroutine that waits for ready. It returns
-// ErrClosed if the worker has stopped.
+// assign sets the owner of a subscription, and marks the subscription. Without an owner, a
+// mark wakes the goroutine that waits for ready. assign returns ErrClosed if there is an
+// owner and the worker has stopped.
 func (sh *shard) assign(s *Subscription, owner *driver) error {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
@@ -94,8 +96,8 @@ func (sh *shard) assign(s *Subscription, owner *driver) error {
 	return nil
 }
 
-// connectionChanged has a subscription served because its connection can be written or
-// read again, or is gone.
+// connectionChanged marks a subscription whose connection can be written or read again, or
+// is gone.
 func (sh *shard) connectionChanged(s *Subscription, gone bool) {
 	sh.mu.Lock()
 	if !s.entry.closed() {
@@ -106,8 +108,9 @@ func (sh *shard) connectionChanged(s *Subscription, gone bool) {
 	sh.wake()
 }
 
-// setTimer has a subscription served at a time or up to a slot of the wheel later, and at
-// no other time. It returns when that will be: earlier if the time is far off.
+// setTimer sets the only timer of a subscription, which marks it. It returns the time at
+// which the timer fires: up to one slot of the wheel later than at, or earlier if at is more
+// than one turn of the wheel away.
 func (sh *shard) setTimer(s *Subscription, at time.Duration) time.Duration {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()

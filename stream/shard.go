@@ -5,10 +5,10 @@ import (
 	"sync"
 )
 
-// A shard is one worker and its share of the hub's subscriptions. The hub offers each
-// batch to every shard, which marks the subscriptions that it concerns. The worker then
-// serves each marked one once, with everything that waits for it. No shard waits for
-// another, and none for a reader.
+// A shard has one worker and a part of the hub's subscriptions. The hub offers each batch to
+// every shard, which marks the subscriptions to the topics of the batch. The worker then
+// serves each marked subscription once, with all frames that wait for it. No shard waits for
+// another shard or for a reader.
 type shard struct {
 	hub   *Hub
 	marks chan struct{} // holds a token when a subscription is marked
@@ -17,18 +17,18 @@ type shard struct {
 	// read, written or encoded under it.
 	mu        sync.Mutex
 	audiences map[Topic]*audience
-	size      int    // subscriptions
+	size      int    // number of subscriptions
 	head      Cursor // every event up to it was offered
-	breaks    int    // the hub's, as of the head
+	breaks    int    // Hub.breaks at the time of head
 	closed    bool   // the hub has closed
 	stopped   bool   // the worker has stopped
 	marked    []*Subscription
 	wheel     wheel
 	pace      pace
-	count     Stats // of what the worker and the subscriptions did
+	count     Stats // figures of the worker and the subscriptions
 }
 
-// An audience is the subscriptions of one topic in one shard.
+// An audience has the subscriptions to one topic in one shard.
 type audience struct {
 	topic Topic
 	subs  []*Subscription
@@ -60,8 +60,8 @@ func (sh *shard) addLocked(s *Subscription, topics []Topic) {
 	}
 }
 
-// removeLocked removes a subscription from the shard, its timers and the reads of the log.
-// In each audience the last subscription takes its place. It reports whether the
+// removeLocked removes a subscription from the shard, the timer wheel and the replays. In
+// each audience, the last subscription moves to the free index. It reports whether the
 // subscription was open.
 func (sh *shard) removeLocked(s *Subscription) bool {
 	if s.entry.closed() {
@@ -91,7 +91,8 @@ func (sh *shard) removeLocked(s *Subscription) bool {
 	return true
 }
 
-// offer hands a batch out: the events that follow the shard's head, up to a new one.
+// offer gives the frames of a batch to the live subscriptions of their topics, and sets the
+// new head of the shard. The frames follow the old head.
 func (sh *shard) offer(frames []*Frame, head Cursor) {
 	now := sh.hub.now()
 	sh.mu.Lock()
@@ -110,7 +111,7 @@ func (sh *shard) offer(frames []*Frame, head Cursor) {
 	sh.wake()
 }
 
-// broadcast hands an ephemeral event out.
+// broadcast gives an ephemeral frame to the live subscriptions of its topic.
 func (sh *shard) broadcast(f *Frame) {
 	sh.mu.Lock()
 	if a := sh.audiences[f.Topic]; a != nil {
@@ -136,8 +137,8 @@ func (sh *shard) renew(state State, breaks int) {
 	}
 }
 
-// restart handles a log that broke off: each subscription falls behind, and its cursor is
-// judged again.
+// restart handles a log that does not have the hub's position any more: each subscription
+// falls behind, and its cursor is judged again.
 func (sh *shard) restart(head Cursor, breaks int) {
 	sh.mu.Lock()
 	sh.head, sh.breaks = head, breaks
@@ -148,7 +149,7 @@ func (sh *shard) restart(head Cursor, breaks int) {
 	sh.wake()
 }
 
-// close ends all subscriptions: each is marked, and then finds that it is over.
+// close ends all subscriptions. It marks each of them, and the next take returns ErrClosed.
 func (sh *shard) close() {
 	sh.mu.Lock()
 	sh.closed = true

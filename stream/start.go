@@ -2,8 +2,8 @@ package stream
 
 import "math"
 
-// A Start is where a subscription begins: [Now], [Earliest] or [At] a cursor. The zero
-// Start is Now.
+// A Start is the position at which a subscription begins: [Now], [Earliest] or [At] a
+// cursor. The zero Start is Now.
 type Start struct {
 	cursor Cursor
 	where  where
@@ -18,7 +18,7 @@ const (
 )
 
 var (
-	// Now begins at the head: a reader gets only events that are still to come.
+	// Now begins at the head: a reader gets only later events.
 	Now = Start{}
 	// Earliest begins at the oldest event that the log still has.
 	Earliest = Start{where: earliest}
@@ -46,9 +46,9 @@ func ParseStart(s string) (Start, error) {
 // IsNow reports whether the start is [Now].
 func (s Start) IsNow() bool { return s.where == now }
 
-// Behind is about how many events lie between the start and the head: none for [Now],
-// more than there can be for [Earliest] and for cursors of another epoch. It is 0 for the
-// zero head of a hub that has not read the log yet.
+// Behind estimates the number of events between the start and the head. It is 0 for [Now],
+// and the largest int64 for [Earliest] and for a cursor of another epoch. It is 0 if head is
+// zero, which is the head of a hub that has not read the log yet.
 func (s Start) Behind(head Cursor) int64 {
 	switch {
 	case s.where == now, head == Cursor{}:

@@ -5,26 +5,26 @@ import (
 	"time"
 )
 
-// Stats are the figures of a hub: counts since it began, and gauges of this moment.
+// Stats are the figures of a hub: counts since it began, and current values (gauges).
 type Stats struct {
-	Head      Cursor              // the last event that was handed out
-	Floor     int64               // of the log at its last read: positions at or before it are gone
-	Lag       time.Duration       // from the commit of an event until the last read of the log got it
+	Head      Cursor              // the last event that was offered to all shards
+	Floor     int64               // floor of the log at its last read: retention has removed the events up to it
+	Lag       time.Duration       // time from the commit of the newest event until this hub read it
 	Readable  bool                // the last read of the log succeeded
 	Readers   map[Transport]int64 // gauge: open readers
 	Behind    int64               // gauge: readers that read on from the ring or the log
 	Unsent    int64               // gauge: bytes that the sockets of readers have not taken yet
 	Events    int64               // events read from the log
-	Delivered int64               // events written to streams, each once for each reader
+	Delivered int64               // events written to streams, counted once for each reader
 	Writes    int64               // writes to streams
 	Bytes     int64               // bytes written to streams
-	Conflated int64               // events left out in favor of a later one, once for each reader
-	RingReads int64               // reads of readers that are behind, answered from the ring
-	LogReads  int64               // reads of readers that are behind, for which the log was read
-	Reads     int64               // reads of the log for readers; one serves many LogReads
+	Conflated int64               // events left out in favor of a later one, counted once for each reader
+	RingReads int64               // fetches of readers that were behind, answered from the ring
+	LogReads  int64               // fetches of readers that were behind, for which the log was read
+	Reads     int64               // reads of the log for readers; one read serves many LogReads
 	Ended     map[Ended]int64     // readers that have ended
-	Latency   Latency             // from the commit to the write of delivered events
-	Breaks    int                 // times that the log broke off or began a new epoch
+	Latency   Latency             // time from the commit to the write of delivered events
+	Breaks    int                 // number of restarts at the head of the log and of new epochs
 }
 
 func newStats() Stats {
@@ -54,14 +54,14 @@ func (l *Latency) add(d time.Duration) {
 	l.Sum += d
 }
 
-// A tally is what a worker or a goroutine has counted and not yet added to the figures of
+// A tally has the counts of a worker or a goroutine that are not yet added to the figures of
 // its shard.
 type tally struct {
 	delivered, writes, bytes, unsent int64
 	latency                          Latency
 }
 
-// frame counts an event that is written at a time.
+// frame counts an event that is written at the time at.
 func (t *tally) frame(f *Frame, at time.Time) {
 	t.delivered++
 	if !f.Committed.IsZero() {

@@ -8,53 +8,53 @@ import (
 // Unlimited is the limit for callers of Next and Take that want all there is.
 const Unlimited = math.MaxInt
 
-// A Subscription is one reader of some topics: where it stands (at), the frames that wait
-// for it (backlog), and what its shard knows of it (entry). Next, Take and Close belong to
-// one goroutine at a time.
+// A Subscription is one reader of some topics: its position (at), the frames that wait for
+// it (backlog), and its state in the shard (entry). Only one goroutine at a time may call
+// Next, Take and Close.
 //
 // The fields that each event touches come first: the subscriptions of thousands of readers
 // do not fit into the caches of a processor.
 type Subscription struct {
 	shard *shard
-	owner *driver // that the worker of the shard runs; nil: a goroutine waits for ready
+	owner *driver // driver that the worker of the shard runs; nil: a goroutine waits for ready
 
 	// The lock of the shard guards the rest.
 
 	backlog   backlog
 	at        position
 	entry     entry
-	fault     error // to be returned by the next take
+	fault     error // error that the next take returns
 	transport Transport
 	ready     chan struct{} // without an owner: holds a token when there may be something to take
 }
 
-// Next waits for events of the topics and returns them in order: first those that
-// are past, from memory or the log, then live; a caller cannot tell where one ends.
-// It returns at most limit frames, at least one unless there is an error.
+// Next waits for events of the topics and returns them in order: first past events, from
+// memory or the log, then each new event. The caller cannot tell where the past ends. It
+// returns at most limit frames, and at least one unless there is an error.
 //
-// It returns a *GapError (errors.Is ErrGone) if the cursor is older than the log or
-// of another history: the subscription then goes on from the head, and Next may be
-// called again. It returns ErrClosed when the hub stops, ctx.Err() when ctx ends,
-// and the log's error when a reader that is behind finds it unreadable; after that,
-// too, Next may be called again and nothing is lost.
+// It returns a *GapError (errors.Is ErrGone) if the cursor is older than the log or belongs
+// to another history: the subscription then continues at the head. If the reader is behind
+// and the log cannot be read, it returns the error of the log, and nothing is lost. After
+// both, Next may be called again. It returns ErrClosed when the hub stops, and ctx.Err()
+// when ctx ends.
 func (s *Subscription) Next(ctx context.Context, limit int) ([]*Frame, error) {
 	return s.pull(ctx, limit, true)
 }
 
-// Take returns the events that are there, like Next, but does not wait for new ones: it
-// returns no frames if there are none. It may wait for a read of the log.
+// Take is like Next, but does not wait for new events: it returns no frames if there are
+// none now. It may wait for a read of the log.
 func (s *Subscription) Take(ctx context.Context, limit int) ([]*Frame, error) {
 	return s.pull(ctx, limit, false)
 }
 
-// Cursor is where the reader stands: from here another subscription misses and
-// repeats nothing. It moves past events of other topics, too, and never back.
+// Cursor returns the cursor of the reader: another subscription that begins there misses and
+// repeats nothing. The cursor also moves past events of other topics, and never back.
 func (s *Subscription) Cursor() Cursor {
 	at, _ := s.resume()
 	return at
 }
 
-// Drained reports whether everything that the hub has read was taken.
+// Drained reports whether the reader has taken all events that its shard has offered.
 func (s *Subscription) Drained() bool {
 	_, more := s.resume()
 	return !more
@@ -88,19 +88,19 @@ func (s *Subscription) pull(ctx context.Context, limit int, wait bool) (frames [
 	}
 }
 
-// A supply is where the next frames of a subscription come from.
+// A supply is the source of the next frames of a subscription.
 type supply int
 
 const (
-	supplyNone  supply = iota // nothing to take until the subscription is marked
-	supplyMore                // the backlog has more
+	supplyNone  supply = iota // there are no frames until the subscription is marked
+	supplyMore                // the backlog has released frames
 	supplyFetch               // fetch has to be called
-	supplyLog                 // a read of the log that is under way; it marks the subscription
+	supplyLog                 // a read of the log, which marks the subscription at its end
 )
 
-// take appends the next frames to into, at most limit frames and, from the second on, at
-// most so many bytes, and says where the next ones come from. It returns an error only
-// without frames.
+// take appends the next frames to into, at most limit frames and at most the given number of
+// bytes (but at least one frame), and returns the source of those after them. It returns an
+// error only without frames.
 func (s *Subscription) take(into []*Frame, limit, bytes int) ([]*Frame, supply, error) {
 	s.shard.mu.Lock()
 	defer s.shard.mu.Unlock()
@@ -126,8 +126,8 @@ func (s *Subscription) take(into []*Frame, limit, bytes int) ([]*Frame, supply, 
 	return into, s.supplyLocked(), nil
 }
 
-// available reports whether there is something to take: frames, an error or the end. If
-// not, it reads on from the ring, or asks for a read of the log (from is then supplyLog).
+// available reports whether take would return frames or an error. If not, and the reader is
+// behind, it reads on from the ring or asks for a read of the log: from is then supplyLog.
 func (s *Subscription) available() (ready bool, from supply) {
 	for {
 		s.shard.mu.Lock()
@@ -141,8 +141,7 @@ func (s *Subscription) available() (ready bool, from supply) {
 	}
 }
 
-// resume is where another subscription would go on, and whether it would have something
-// to read at once.
+// resume returns the cursor of the reader, and whether there are more events after it.
 func (s *Subscription) resume() (at Cursor, more bool) {
 	s.shard.mu.Lock()
 	defer s.shard.mu.Unlock()
@@ -179,8 +178,9 @@ func (s *Subscription) advanceLocked() {
 	}
 }
 
-// offerLocked gives a live reader the next frame, held or released. A reader that leaves
-// too much waiting is behind from here on: it keeps its cursor and reads on from the ring.
+// offerLocked appends the next frame to the backlog of a live reader, held or released. If
+// the backlog is full, the reader falls behind: it keeps its cursor and reads on from the
+// ring.
 func (s *Subscription) offerLocked(f *Frame, released bool) {
 	if !s.at.wants(f) {
 		return
@@ -199,8 +199,8 @@ func (s *Subscription) offerLocked(f *Frame, released bool) {
 	}
 }
 
-// offerStateLocked gives a live reader an ephemeral frame, in the place of an older one
-// if that still waits.
+// offerStateLocked gives a live reader an ephemeral frame. The frame replaces an older one
+// of the same topic and name that still waits. A full backlog drops the frame.
 func (s *Subscription) offerStateLocked(f *Frame) {
 	if !s.at.live || s.backlog.replaceState(f) || len(s.backlog.frames) >= s.shard.hub.cfg.Backlog {
 		return
@@ -209,7 +209,7 @@ func (s *Subscription) offerStateLocked(f *Frame) {
 	s.releaseLocked()
 }
 
-// releaseLocked lets everything that waits be taken.
+// releaseLocked releases all held frames, and marks the subscription if there was one.
 func (s *Subscription) releaseLocked() {
 	if s.backlog.release() {
 		s.shard.markLocked(s)

@@ -5,10 +5,11 @@ import (
 	"strconv"
 )
 
-// turns is how many parts one reader gets before the worker serves the next one.
+// turns is the number of parts that the worker writes to one reader before it serves the
+// next reader.
 const turns = 4
 
-// A socketWatcher is a subscription as the poller of sockets calls it.
+// A socketWatcher is a subscription that is notified by the poller of sockets.
 type socketWatcher Subscription
 
 // SocketChanged implements conn.Watcher.
@@ -33,9 +34,8 @@ func (d *driver) takeOver(c net.Conn) error {
 	return nil
 }
 
-// serve writes what there is to write, as far as the socket takes it. The worker calls
-// it when the subscription is marked: something has come, is due, or has happened to the
-// connection.
+// serve composes and writes as many bytes as the socket accepts, at most turns parts. The
+// worker calls it when the subscription is marked.
 func (d *driver) serve(w *worker) {
 	left := w.shard.unmark(&d.sub) || !d.conn.Receive(w.now)
 	d.countUnsent(w)
@@ -67,8 +67,9 @@ func (d *driver) serve(w *worker) {
 	w.shard.mark(&d.sub)
 }
 
-// flush writes what is pending, and ends the reader if that was the last or if the
-// socket takes nothing. It reports whether more can be composed.
+// flush writes the pending bytes. It ends the reader if they were its last bytes, if the
+// connection is gone, or if the socket has accepted nothing for HubConfig.Patience. It
+// reports whether more bytes can be composed.
 func (d *driver) flush(w *worker) bool {
 	if d.conn.Pending() == 0 && d.ending == "" {
 		return true
@@ -92,8 +93,8 @@ func (d *driver) flush(w *worker) bool {
 	return false
 }
 
-// arm sets the timer to when the next step is due, or to when pending bytes will have
-// waited too long, unless it fires earlier anyway.
+// arm sets the timer of the reader to the time of the next step or, if bytes are pending, to
+// the time at which they will have waited too long. A timer that fires earlier stays.
 func (d *driver) arm(w *worker, s step) {
 	due := s.due
 	if d.conn.Pending() > 0 {
@@ -105,8 +106,8 @@ func (d *driver) arm(w *worker, s step) {
 	d.armed = w.shard.setTimer(&d.sub, due)
 }
 
-// finish ends a reader whose connection was taken over. The connection is given back if
-// it can be used again.
+// finish ends a reader whose connection was taken over. If the connection can be used again,
+// finish passes it to ended; otherwise it closes the connection.
 func (d *driver) finish(w *worker, end End) {
 	c := d.conn.Release(w.shard.hub.poller, d.keep && end == d.ending)
 	d.countUnsent(w)
@@ -115,13 +116,13 @@ func (d *driver) finish(w *worker, end End) {
 
 // countUnsent counts the change of pending bytes.
 func (d *driver) countUnsent(w *worker) {
-	pending := int32(d.conn.Pending()) // at most an answer, or a part and the alerts of TLS
+	pending := int32(d.conn.Pending()) // an answer, or one part and the alerts of TLS
 	w.count.unsent += int64(pending - d.counted)
 	d.counted = pending
 }
 
-// send writes the composed bytes, with the head before them and the last chunk after
-// them where they belong.
+// send writes the composed bytes. Before the first bytes it writes the head; if the stream is
+// chunked and this is the last part, it writes the last chunk after them.
 func (d *driver) send(w *worker, last bool) error {
 	part := w.bytes[chunkRoom:]
 	if d.chunked {
@@ -140,12 +141,12 @@ func (d *driver) send(w *worker, last bool) error {
 	return err
 }
 
-// chunkRoom is kept free before the bytes of a chunk for its length: six hexadecimal
-// digits, CR and LF.
+// chunkRoom is the space that is kept free before the bytes of a chunk, for the length of
+// the chunk: up to six hexadecimal digits, CR and LF.
 const chunkRoom = 8
 
-// enclose makes a chunk (RFC 9112 section 7.1) of the bytes after chunkRoom, if there are
-// any, and appends the last chunk if this is the last part.
+// enclose makes the bytes after chunkRoom a chunk (RFC 9112 section 7.1). It makes no chunk
+// if there are no bytes. If last is true, it appends the last chunk, which is empty.
 func enclose(b []byte, last bool) (grown, part []byte) {
 	start := chunkRoom
 	if size := len(b) - chunkRoom; size > 0 {

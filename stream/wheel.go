@@ -7,8 +7,8 @@ const (
 	wheelSlots = 1024 // 16 s; a later time is set again when its slot fires
 )
 
-// A wheel is the timers of a shard: a ring of slots, each with a list of subscriptions.
-// The slots fire one after the other, 16 ms apart. To set or remove a timer takes no
+// A wheel has the timers of a shard: a ring of slots, each with a list of subscriptions.
+// The slots fire one after another, every 16 ms. Setting or removing a timer needs no
 // allocation and no search. The lock of the shard guards a wheel.
 type wheel struct {
 	slots []*Subscription // the first subscription of each slot; timer.next links the rest
@@ -24,9 +24,9 @@ type timer struct {
 
 func newWheel() wheel { return wheel{slots: make([]*Subscription, wheelSlots)} }
 
-// set makes the timer of a subscription fire at a time, rounded up to a slot, or after one
-// turn of the wheel if that is earlier. An older setting is lost. It returns the time at
-// which the timer will fire.
+// set sets the timer of a subscription to a time, rounded up to a slot, or to one turn of
+// the wheel from now if that is earlier. It replaces an earlier setting. It returns the time
+// at which the timer will fire.
 func (w *wheel) set(s *Subscription, at time.Duration) time.Duration {
 	slot := max(w.at+1, min(int64((at+wheelSlot-1)/wheelSlot), w.at+wheelSlots-1))
 	due := time.Duration(slot) * wheelSlot
@@ -44,7 +44,7 @@ func (w *wheel) set(s *Subscription, at time.Duration) time.Duration {
 	return due
 }
 
-// remove takes a subscription out of the wheel, if it is there.
+// remove removes a subscription from the wheel, if it is there.
 func (w *wheel) remove(s *Subscription) {
 	t := s.entry.timer
 	if t.slot == 0 {
@@ -62,7 +62,7 @@ func (w *wheel) remove(s *Subscription) {
 	w.size--
 }
 
-// turn removes the subscriptions whose slot has come, and calls fire for each.
+// turn removes the subscriptions of all slots up to now, and calls fire for each.
 func (w *wheel) turn(now time.Duration, fire func(*Subscription)) {
 	until := int64(now / wheelSlot)
 	if w.size == 0 || until-w.at > wheelSlots {
@@ -77,7 +77,8 @@ func (w *wheel) turn(now time.Duration, fire func(*Subscription)) {
 	}
 }
 
-// next is how long until the next slot with a subscription fires; an hour if there is none.
+// next returns the time until the next slot with a subscription fires; an hour if there is
+// none.
 func (w *wheel) next(now time.Duration) time.Duration {
 	if w.size == 0 {
 		return time.Hour

@@ -11,7 +11,7 @@ type worker struct {
 	shard *shard
 }
 
-// tickEvery is how many readers a worker serves before it reads the clock again.
+// tickEvery is the number of readers that a worker serves between two reads of the clock.
 const tickEvery = 64
 
 func newWorker(sh *shard) *worker {
@@ -20,7 +20,8 @@ func newWorker(sh *shard) *worker {
 	return w
 }
 
-// run serves until ctx ends, and then ends the readers that are left.
+// run serves the subscriptions of the shard until ctx ends, and then ends the remaining
+// readers.
 func (sh *shard) run(ctx context.Context) {
 	w := newWorker(sh)
 	timer := time.NewTimer(time.Hour)
@@ -44,8 +45,9 @@ func (sh *shard) run(ctx context.Context) {
 	}
 }
 
-// due takes the marked subscriptions, after it has marked those whose timer has fired. It
-// reuses the array of batch. If there are none, wait is how long until a timer fires.
+// due marks the subscriptions whose timer has fired, and returns all marked subscriptions.
+// The shard then collects marks in the array of batch. If there are no marked subscriptions,
+// the worker waits for the time wait or for a mark.
 func (sh *shard) due(batch []*Subscription, now time.Duration) (marked []*Subscription, wait time.Duration) {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
@@ -68,8 +70,8 @@ func (w *worker) serve(batch []*Subscription) {
 	w.count.flush(&w.shard.count)
 }
 
-// stop closes the shard and ends the readers whose connections were taken over, without
-// stream.bye: the time for that is over when the hub stops running.
+// stop closes the shard and ends the readers whose connections were taken over. They get no
+// stream.bye: Drain, which sends it, has to be called before the hub stops.
 func (w *worker) stop() {
 	w.shard.mu.Lock()
 	w.shard.closed, w.shard.stopped = true, true
