@@ -14,11 +14,11 @@ const (
 	typingLasts = 6 * time.Second
 	// typingInterval is the least time between two states of one post.
 	typingInterval = time.Second
-	// typingShown is how many users a state lists by name; the rest are only counted.
+	// typingShown is how many users a state lists by name; others are only counted.
 	typingShown = 5
-	// maxPosts bounds how many posts are remembered. Signals for other posts are dropped.
+	// maxPosts bounds the posts with a state. Signals for other posts are dropped.
 	maxPosts = 10_000
-	// maxTypists bounds how many users are remembered for each post.
+	// maxTypists bounds the users of each state. Signals of other users are dropped.
 	maxTypists = 1_000
 )
 
@@ -51,10 +51,10 @@ type post struct {
 	topic   stream.Topic
 	typists map[string]signal // by user id
 	sent    time.Time         // when the state was last broadcast
-	changed bool              // since sent
+	changed bool              // the state has changed since sent
 }
 
-// A signal is the last one of a user.
+// A signal is the last signal of a user.
 type signal struct {
 	from Typist
 	at   time.Time
@@ -101,7 +101,7 @@ func (t *Typing) Stop(topic stream.Topic, userID string) {
 	}
 }
 
-// Types reports whether a user is known to be typing in a post.
+// Types reports whether the state of a post has the user.
 func (t *Typing) Types(topic stream.Topic, userID string) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -164,8 +164,8 @@ func (t *Typing) due(now time.Time) (states []stream.Event, next time.Duration) 
 	return states, next
 }
 
-// expire removes users whose last signal is too old, and returns how long until the
-// next one is.
+// expire removes users whose last signal is too old. It returns the time until the next
+// user has to be removed; an hour if there is none.
 func (p *post) expire(now time.Time) (next time.Duration) {
 	next = time.Hour
 	for id, s := range p.typists {

@@ -1,5 +1,5 @@
-// Package streamtest has the assertions that the tests of all packages share. It
-// knows nothing of Tidings, so any package may import it.
+// Package streamtest has the assertions that the tests of all packages share. It imports no
+// package of Tidings, so any package may import it.
 package streamtest
 
 import (
@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// Patience is how long [Eventually] waits. It is generous: a test that waits this
-// long has failed, on a slow machine too.
+// Patience is how long [Eventually] waits. The time is long, so that a correct program is
+// never too slow, on any machine.
 const Patience = time.Minute
 
 const lookEvery = 5 * time.Millisecond

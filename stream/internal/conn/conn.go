@@ -10,8 +10,8 @@ import (
 // ErrNotSupported is the error of [Open] for a connection that cannot be taken over.
 var ErrNotSupported = errors.New("no socket under this connection")
 
-// maxRead bounds what a reader may send over TLS while [Conn.Receive] reads. The
-// messages of TLS itself need much less.
+// maxRead is the largest number of bytes that one call of [Conn.Receive] accepts from a
+// reader over TLS. The messages of TLS itself need much less.
 const maxRead = 16 << 10
 
 // A Conn is a connection that takes bytes without blocking. Its zero value has no
@@ -21,14 +21,14 @@ const maxRead = 16 << 10
 type Conn struct {
 	socket  socket
 	tls     *tls.Conn // nil if the connection is not encrypted
-	pending []byte    // encoded bytes that the socket has not taken
+	pending []byte    // encoded bytes that the socket has not accepted
 	conn    net.Conn  // nil before Open and after Release
-	gate    *gate     // under tls
+	gate    *gate     // gate below tls
 
-	pendingSince time.Duration // when pending was empty last
-	progress     time.Duration // when the socket last took a byte of pending
-	place        place         // in the poller
-	received     bool          // the peer sent bytes that no request asked for
+	pendingSince time.Duration // when pending was last empty
+	progress     time.Duration // when the socket last accepted a byte of pending
+	place        place         // slot in the poller
+	received     bool          // the peer has sent bytes after its request
 }
 
 // A Watcher is notified of changes of the socket of a [Conn].
@@ -39,10 +39,10 @@ type Watcher interface {
 	SocketChanged(gone bool)
 }
 
-// Open takes a connection over: the caller may not use it until [Conn.Release] returns
-// it. The poller calls watcher from now on. It returns [ErrNotSupported] unless
-// [CanTakeOver] reports true, or the error of the system call that failed; the connection
-// is then unchanged.
+// Open takes a connection over. The caller must not use the connection until [Conn.Release]
+// returns it. From now on the poller calls watcher. Open returns [ErrNotSupported] unless
+// [CanTakeOver] reports true, or the error of a failed system call. On an error the
+// connection is unchanged.
 func (c *Conn) Open(conn net.Conn, p *Poller, watcher Watcher) error {
 	tcp, ok := TCP(conn)
 	if !ok || !CanTakeOver(conn) {
@@ -65,12 +65,12 @@ func (c *Conn) Open(conn net.Conn, p *Poller, watcher Watcher) error {
 	return nil
 }
 
-// Send writes b, all of which is then written or pending. It may only be called when
-// nothing is pending. An error means that the connection is gone.
+// Send writes b. Bytes that the socket does not accept are then pending. It may be called
+// only if no bytes are pending. An error means that the connection is gone.
 func (c *Conn) Send(b []byte, now time.Duration) error {
 	defer c.note(c.Pending() == 0, now)
 	if c.tls != nil {
-		_, err := c.tls.Write(b) // into the gate
+		_, err := c.tls.Write(b) // writes to the gate
 		return err
 	}
 	n, err := c.socket.write(b)
@@ -83,14 +83,15 @@ func (c *Conn) Send(b []byte, now time.Duration) error {
 	return nil
 }
 
-// note records when bytes began to be pending.
+// note records the time at which bytes became pending. wasEmpty says that none were pending
+// before.
 func (c *Conn) note(wasEmpty bool, now time.Duration) {
 	if wasEmpty && len(c.pending) > 0 {
 		c.pendingSince, c.progress = now, now
 	}
 }
 
-// Flush writes what is pending, as far as the socket takes it.
+// Flush writes as many pending bytes as the socket accepts.
 func (c *Conn) Flush(now time.Duration) error {
 	if len(c.pending) == 0 {
 		return nil
@@ -108,24 +109,26 @@ func (c *Conn) Flush(now time.Duration) error {
 	return nil
 }
 
-// Pending is how many bytes the socket has not taken.
+// Pending returns the number of bytes that the socket has not accepted.
 func (c *Conn) Pending() int { return len(c.pending) }
 
-// StalledAt is when pending bytes will have waited for patience without the socket
-// taking a byte. It means nothing if nothing is pending.
+// StalledAt returns the time at which the socket will have accepted no byte for patience. The
+// result has no meaning if no bytes are pending.
 func (c *Conn) StalledAt(patience time.Duration) time.Duration { return c.progress + patience }
 
-// PendingSince is when the bytes that are or were pending last began to be.
+// PendingSince returns the time since which bytes are pending. If none are, it returns that
+// of the last pending bytes.
 func (c *Conn) PendingSince() time.Duration { return c.pendingSince }
 
-// Receive reads what has come over an encrypted connection: the peer may have closed it
-// or changed keys. It reports false if the connection is gone or the peer sends more than
-// a reader has to send. Without TLS it does nothing and reports true.
+// Receive reads from an encrypted connection, so that TLS can handle its own messages: the
+// peer may have closed the connection or changed keys. It reports false if the connection is
+// gone or the peer has sent more than maxRead bytes. Without TLS it does nothing and reports
+// true.
 func (c *Conn) Receive(now time.Duration) bool {
 	if c.tls == nil {
 		return true
 	}
-	defer c.note(c.Pending() == 0, now) // TLS may have had to answer
+	defer c.note(c.Pending() == 0, now) // TLS may have written an answer
 	var scratch [512]byte
 	for total := 0; total < maxRead; {
 		n, err := c.tls.Read(scratch[:])
@@ -142,8 +145,8 @@ func (c *Conn) Receive(now time.Duration) bool {
 	return false
 }
 
-// Clean reports whether the connection can serve another request: the peer has sent
-// nothing that [Conn.Receive] took.
+// Clean reports whether the connection can serve another request: [Conn.Receive] has read no
+// bytes that belong to one.
 func (c *Conn) Clean() bool { return !c.received }
 
 // Release ends the Conn. With keep it returns the connection if it is clean and nothing
@@ -160,12 +163,12 @@ func (c *Conn) Release(p *Poller, keep bool) net.Conn {
 		return conn
 	}
 	c.pending = nil
-	conn.Close() // over TLS this writes an alert, as far as the socket takes it
+	conn.Close() // over TLS this also writes an alert, if the socket accepts it
 	c.close()
 	return nil
 }
 
-// close forgets the connection, and its descriptor with it.
+// close removes the connection and its descriptor from the Conn.
 func (c *Conn) close() {
 	if c.gate != nil {
 		c.gate.taken = nil

@@ -5,17 +5,17 @@ import (
 	"net"
 )
 
-// A Transparent connection wraps another one and passes each byte through unchanged and
-// without keeping any, for example to count them. Such a connection can be taken over:
-// the bytes then go around the wrapper. A wrapper that changes or buffers bytes must not
-// have this method.
+// A Transparent connection wraps another connection. It does not change or buffer the bytes
+// that it passes on; for example, it counts them. Such a connection can be taken over: the
+// bytes are then written to the wrapped connection directly. A wrapper that changes or
+// buffers bytes must not have this method.
 type Transparent interface {
 	// Transparent returns the wrapped connection.
 	Transparent() net.Conn
 }
 
-// A gate stands between TCP and TLS. It passes everything through until a [Conn] takes
-// the connection over. From then on neither Read nor Write blocks.
+// A gate is a connection between TCP and TLS. It passes all calls on until a [Conn] takes
+// the connection over. After that, neither Read nor Write blocks.
 type gate struct {
 	net.Conn
 	taken *Conn
@@ -24,7 +24,8 @@ type gate struct {
 // Transparent implements [Transparent].
 func (g *gate) Transparent() net.Conn { return g.Conn }
 
-// Write implements [net.Conn]. The Conn keeps what the socket does not take.
+// Write implements [net.Conn]. Bytes that the socket does not accept become pending in the
+// Conn.
 func (g *gate) Write(b []byte) (int, error) {
 	if g.taken == nil {
 		return g.Conn.Write(b)

@@ -10,29 +10,29 @@ import (
 	"syscall"
 )
 
-// A Poller learns when sockets can be written or read again, or are gone: one epoll(7),
-// edge-triggered, for all of them. The epoll is made for the first connection, so a hub
-// without connections has no descriptor.
+// A Poller calls the watchers of sockets that can be written or read again, or are gone. It
+// uses one edge-triggered epoll(7) for all sockets. The epoll is made for the first
+// connection, so a hub without connections needs no descriptor.
 type Poller struct {
 	once sync.Once
-	made chan struct{} // closed when file and raw are set, or err is
+	made chan struct{} // closed when file and raw are set, or err is set
 	err  error
-	file *os.File // of the runtime's own poller, so that waiting for it blocks no thread
+	file *os.File // the epoll, as a file of Go's runtime poller, so that a wait blocks no thread
 	raw  syscall.RawConn
 
 	mu    sync.Mutex // guards slots and free
 	slots []slot
-	free  []int32 // indexes of slots that no connection has
+	free  []int32 // indexes of free slots
 }
 
-// A slot is what the poller knows of one connection. The generation counts the
-// connections that had the slot: an event of an earlier one is ignored.
+// A slot has the watcher of one connection. The generation counts the connections that had
+// the slot: an event of an earlier connection is ignored.
 type slot struct {
 	watcher    Watcher
 	generation int32
 }
 
-// A place names a slot and the generation in which a connection has it.
+// A place is the index of a slot and the generation in which a connection has the slot.
 type place struct {
 	slot       int32
 	generation int32
@@ -52,7 +52,7 @@ func (p *Poller) Run(ctx context.Context) {
 	}
 }
 
-// start makes the epoll, once.
+// start makes the epoll. Only the first call has an effect.
 func (p *Poller) start() error {
 	p.once.Do(func() {
 		p.err = p.create()
@@ -97,7 +97,7 @@ func (p *Poller) add(c *Conn, watcher Watcher) error {
 	p.free = p.free[:len(p.free)-1]
 	p.slots[i].watcher = watcher
 	c.place = place{i, p.slots[i].generation}
-	// Fd and Pad are together the 64 bits of epoll_data, which the kernel returns as they are.
+	// Fd and Pad together are the 64 bits of epoll_data, which the kernel returns unchanged.
 	event := syscall.EpollEvent{Events: events, Fd: c.place.slot, Pad: c.place.generation}
 	if err := p.control(c, syscall.EPOLL_CTL_ADD, &event); err != nil {
 		p.freeLocked(c)
@@ -119,7 +119,7 @@ func (p *Poller) remove(c *Conn) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.freeLocked(c)
-	_ = p.control(c, syscall.EPOLL_CTL_DEL, nil) // an error means that the socket is gone
+	_ = p.control(c, syscall.EPOLL_CTL_DEL, nil) // fails only if the socket is gone
 }
 
 func (p *Poller) control(c *Conn, op int, event *syscall.EpollEvent) (err error) {
@@ -158,8 +158,7 @@ func (p *Poller) report(events []syscall.EpollEvent) {
 	}
 }
 
-// Free reports how many of the slots that were ever needed are free, and how many there
-// are.
+// Free returns the number of free slots, and the number of all slots.
 func (p *Poller) Free() (free, slots int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -10,9 +10,9 @@ import (
 
 const supported = true
 
-// A socket is the descriptor of a connection that a [Conn] has taken over. Only the Conn
-// closes the connection, so the number stays that of this connection until the Conn
-// releases it and sets [noSocket]: the kernel may reuse the number at once.
+// A socket is the descriptor of a connection that a [Conn] has taken over. The kernel may
+// reuse the number of a closed descriptor at once. Only the Conn closes the connection, and
+// it sets [noSocket] when it releases the connection, so the number is always valid.
 type socket int
 
 const noSocket socket = -1 // every call fails with EBADF
@@ -26,9 +26,9 @@ func socketOf(conn *net.TCPConn) (s socket, err error) {
 	return s, err
 }
 
-// write returns how much the socket took, which may be nothing. It calls send(2), which
-// skips the kernel's work for files. RawSyscall does not notify Go's scheduler: the call
-// does not block, so it is over before another thread could take the processor.
+// write returns the number of bytes that the socket has accepted, which may be 0. It calls
+// send(2), which is faster than write(2) for a socket. RawSyscall does not notify Go's
+// scheduler, which is correct because the call does not block.
 func (s socket) write(b []byte) (int, error) {
 	for {
 		n, _, errno := syscall.RawSyscall6(sysSendto, uintptr(s),
@@ -45,8 +45,8 @@ func (s socket) write(b []byte) (int, error) {
 	}
 }
 
-// read is called by TLS. It fails with errNothing if there is nothing to read: TLS takes
-// that for a timeout, after which it can read on.
+// read is called by TLS. It returns errNothing if there is nothing to read. For TLS that is
+// a timeout, after which TLS can read again.
 func (s socket) read(b []byte) (int, error) {
 	for {
 		n, err := syscall.Read(int(s), b)
