@@ -9,7 +9,7 @@ import (
 	"github.com/tidings-live/tidings/stream"
 )
 
-// A Place is the place of a comment in the order of time. A page begins after one.
+// A Place is the place of a comment in the order of time. A page begins after a place.
 type Place struct {
 	CreatedAt time.Time
 	ID        int64
@@ -21,7 +21,7 @@ type ListQuery struct {
 	Viewer string // user whose like CommentList.Liked reports; empty for none
 	Oldest bool   // oldest first; otherwise newest first
 	After  *Place // last comment of the page before; nil for the first page
-	Limit  int    // most comments of the page
+	Limit  int    // largest number of comments of the page
 }
 
 // A CommentList is a page of comments with the counts of the post and a cursor, all from
@@ -36,7 +36,7 @@ type CommentList struct {
 
 // The page begins after the key ($2, $3), not after a number of rows, so that new
 // comments do not shift it. selectComments, newestFirst and oldestFirst are one statement
-// for each order: a parameter for the order would keep Postgres from using the index.
+// for each order: with a parameter for the order, Postgres would not use the index.
 const (
 	selectComments = `
 	select c.id, c.post_id, c.parent_id, c.author_id, coalesce(u.name, c.author_id), u.avatar_url,

@@ -7,12 +7,12 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// A commentWrite is a new comment on its way through a group.
+// A commentWrite is the [group.Write] of a new comment.
 type commentWrite struct {
 	NewComment
 
 	created Comment
-	err     error // what concerns only this comment
+	err     error // error of this comment only
 }
 
 // Keys implements [group.Write].
@@ -27,8 +27,8 @@ func (w *commentWrite) Risky() bool {
 }
 
 // queueComments inserts the comments that may be inserted, and sets the error of the
-// others. Comments without an idempotency key have a statement of their own: most of
-// the cost of the other statement is for the keys.
+// others. There are two statements, because most of the cost of the statement for comments
+// with an idempotency key is for the keys.
 func queueComments(batch *pgx.Batch, writes []*commentWrite, autoPosts bool) {
 	var plain, keyed []*commentWrite
 	for _, w := range writes {
@@ -42,11 +42,11 @@ func queueComments(batch *pgx.Batch, writes []*commentWrite, autoPosts bool) {
 	queueKeyedComments(batch, keyed, autoPosts)
 }
 
-// Parts of SQL that insert comments from the rows g, with a key or without. $1 to $4 are
-// the columns of commentColumns, $5 says whether unknown posts are created. The words of
-// refusals are in commentErrors.
+// Parts of the two statements that insert comments from the rows g. $1 to $4 are the
+// columns of commentColumns, $5 says whether unknown posts are created. commentErrors has
+// the errors for the refusals.
 const (
-	// commentRefusals are branches of the case that decides about one comment.
+	// commentRefusals are branches of a CASE whose value is the refusal of a comment.
 	commentRefusals = `
 		when p.locked then 'locked'
 		when p.id is null and not $5 then 'no post'
@@ -112,15 +112,15 @@ func columnsOf(writes []*commentWrite) (c commentColumns) {
 // A storedComment has the columns of a row that the database may have set or changed.
 type storedComment struct {
 	id        int64
-	createdAt *time.Time // nil: there may be no row
+	createdAt *time.Time // nil in the rows of new comments, which may not have been inserted
 	body      *string    // nil: as the author sent it
 	status    *string    // nil: published
 }
 
 // takeComments returns the function that reads the result of the statement and sets the
-// outcome of each write. The rows with n from 1 on belong to the writes in their order.
-// The rows with n = 0 are the inserted comments: to join them in SQL, without a hash
-// join, would compare each row with each other.
+// outcome of each write. A row with n > 0 belongs to the write with the index n-1. A row
+// with n = 0 is an inserted comment. Go joins the two by id: a join in SQL without hashing
+// would compare each row with each other.
 func takeComments(writes []*commentWrite) func(pgx.Rows) error {
 	return func(rows pgx.Rows) error {
 		allowed, inserted := make(map[int64]*commentWrite), make(map[int64]storedComment)
@@ -153,10 +153,11 @@ func takeComments(writes []*commentWrite) func(pgx.Rows) error {
 	}
 }
 
-// errNotInserted is for a comment that a trigger of the site has left out silently.
+// errNotInserted is the error of a comment that a trigger of the site has dropped without an
+// exception.
 var errNotInserted = &InvalidError{Detail: "the site does not take this comment"}
 
-// commentErrors are the errors for the refusals of the SQL. No refusal is nil.
+// commentErrors has the error for each refusal of commentRefusals. It is nil for "".
 var commentErrors = map[string]error{
 	"in flight":  ErrInFlight,
 	"key reused": ErrKeyReused,

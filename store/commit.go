@@ -15,11 +15,11 @@ import (
 	"github.com/tidings-live/tidings/store/group"
 )
 
-// commitTimeout bounds a transaction that writes, with its wait for the turn.
+// commitTimeout bounds a transaction that writes, including its wait for the turn.
 const commitTimeout = 30 * time.Second
 
-// submit makes a write, in a group or in a transaction of its own. It returns the error
-// of the transaction. The write itself has the errors that concern only it.
+// submit commits a write, in a group or in a separate transaction. It returns the error of
+// the transaction. An error that concerns this write only is in a field of w.
 func (s *Store) submit(ctx context.Context, w group.Write) error {
 	if s.group == nil {
 		return translate(group.CommitSolo(ctx, s.committer, w))
@@ -33,7 +33,8 @@ type committer struct {
 	autoPosts bool // see Config
 }
 
-// A writeBatch is the writes of one transaction, by kind, each in the order of arrival.
+// A writeBatch has the writes of one transaction by kind. Each kind is in the order of
+// arrival.
 type writeBatch struct {
 	comments []*commentWrite
 	likes    []*likeWrite
@@ -78,7 +79,7 @@ func (c committer) Commit(ctx context.Context, writes []group.Write, lockWait ti
 	}
 	defer conn.Release()
 	err = conn.SendBatch(ctx, batch).Close()
-	if committed { // must not be repeated, whatever has failed after it
+	if committed { // later errors must not make the group repeat the transaction
 		setUncounted(b.likes, err)
 		return nil
 	}
@@ -106,13 +107,13 @@ func classify(err error) error {
 	return fmt.Errorf("%w: %w", group.ErrRefused, err)
 }
 
-// queueSettings makes settings for the rest of the transaction: the timeouts that
-// setLockTimeout describes, and how statements are planned.
+// queueSettings makes settings for the rest of the transaction: the timeouts (see
+// keepTurnTimeout), and how statements are planned.
 //
-// Plans are kept for the life of the connection. They are made once, perhaps while the
-// tables are empty, and must be right for any size: so each join must be a lookup by
-// index for each of the few rows of a batch. A plan that hashes a table or begins with
-// it would later read all of it for every commit.
+// A connection makes a plan once, perhaps while the tables are empty, and keeps it. So the
+// plan must suit tables of any size: each join must look up each of the few rows of a batch
+// by an index. A plan with a hash join or a sequential scan would later read a whole table
+// for every commit.
 func queueSettings(batch *pgx.Batch, lockWait time.Duration) {
 	batch.Queue(`
 		select
@@ -128,8 +129,8 @@ func queueSettings(batch *pgx.Batch, lockWait time.Duration) {
 }
 
 // queueUsers stores the users as their tokens describe them. It updates only rows that
-// differ: an upsert locks each row that it finds, and users that write often would wait
-// for one another.
+// differ: an upsert locks each existing row, so that several writes of a user would wait
+// for each other.
 func queueUsers(batch *pgx.Batch, b writeBatch) {
 	users := make(map[string]User)
 	for _, w := range b.comments {

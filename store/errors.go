@@ -68,8 +68,8 @@ func translate(err error) error {
 }
 
 // unreachable reports whether a connection could not be made, was lost, or did not answer
-// in time. All errors of connecting count, also those that Postgres itself reports (a
-// wrong password): only the operator can do something about them.
+// in time. All errors of connecting count, also those that Postgres reports (a wrong
+// password), because only the operator can correct them.
 func unreachable(err error) bool {
 	var connect *pgconn.ConnectError
 	var network net.Error

@@ -9,14 +9,14 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Like stores that a user likes a post, and returns the post's number of likes. To like
-// a post twice changes nothing. It returns ErrNotFound for an unknown post if the
+// Like stores that a user likes a post, and returns the post's number of likes. A second
+// like by the same user changes nothing. It returns ErrNotFound for an unknown post if the
 // configuration has AutoPosts off, and ErrBusy.
 func (s *Store) Like(ctx context.Context, post string, by User) (count int64, err error) {
 	return s.submitLike(ctx, &likeWrite{post: post, user: by})
 }
 
-// Unlike removes a like, and returns the post's number of likes. Without a like it
+// Unlike removes a like, and returns the post's number of likes. If there is no like, it
 // changes nothing. It returns ErrBusy.
 func (s *Store) Unlike(ctx context.Context, post, user string) (count int64, err error) {
 	return s.submitLike(ctx, &likeWrite{post: post, user: User{ID: user}, unlike: true})
@@ -32,14 +32,14 @@ func (s *Store) submitLike(ctx context.Context, w *likeWrite) (count int64, err 
 	return w.count, nil
 }
 
-// A likeWrite is a like, or its removal, on its way through a group.
+// A likeWrite is the [group.Write] of a like or of its removal.
 type likeWrite struct {
 	post   string
 	user   User
 	unlike bool
 
 	count int64 // the post's likes after the commit
-	err   error // what concerns only this write
+	err   error // error of this write only
 }
 
 // Keys implements [group.Write].
@@ -51,8 +51,8 @@ func (w *likeWrite) Source() string { return userKey(w.user) }
 // Risky implements [group.Write].
 func (w *likeWrite) Risky() bool { return !storable(w.user.Name) }
 
-// setUncounted reports to likes that are committed that their count could not be read.
-// Their callers may repeat them.
+// setUncounted sets the error of committed likes whose count could not be read. Their
+// callers may repeat them.
 func setUncounted(likes []*likeWrite, err error) {
 	if err == nil {
 		return
@@ -62,8 +62,8 @@ func setUncounted(likes []*likeWrite, err error) {
 	}
 }
 
-// queueLikes inserts and deletes likes. If a user has several writes for one post, only
-// the last one is made: the result is the same as of one after another.
+// queueLikes inserts and deletes likes. If a user has several writes for one post, only the
+// last one is made, because only the last one decides the result.
 func queueLikes(batch *pgx.Batch, writes []*likeWrite, autoPosts bool) {
 	last := make(map[[2]string]*likeWrite)
 	for _, w := range writes {
@@ -129,8 +129,8 @@ func sortedPostsAndUsers(writes []*likeWrite) (posts, users []string) {
 	return posts, users
 }
 
-// queueLikeCounts reads the counts after COMMIT, which is when the triggers count. A like
-// of a post that does not exist gets ErrNotFound here.
+// queueLikeCounts reads the counts after COMMIT, because the triggers count at COMMIT. It
+// sets ErrNotFound for a like of a post that does not exist.
 func queueLikeCounts(batch *pgx.Batch, writes []*likeWrite, autoPosts bool) {
 	byPost := make(map[string][]*likeWrite)
 	for _, w := range writes {

@@ -27,21 +27,21 @@ const (
 	closeTimeout = time.Second
 	// backoffMost bounds the pause between two attempts to connect.
 	backoffMost = 5 * time.Second
-	// stableAfter is how long a connection must last for the count of failures in a row
-	// to begin again at zero.
+	// stableAfter is how long a connection must last to reset the number of failures in a
+	// row to zero.
 	stableAfter = time.Minute
 )
 
 // errDeaf says that the connection is open, but a notification that was sent to it did
-// not arrive. That is so behind a pooler that cannot LISTEN, and on a network that
+// not arrive. The cause can be a pooler that does not support LISTEN, or a network that
 // drops packets.
 var errDeaf = errors.New("the LISTEN connection receives no notifications")
 
 // ListenerConfig sets a [Listener]. [Listener.Run] calls the functions, one call at a
 // time. They must not block. A nil function is not called.
 type ListenerConfig struct {
-	// Wake is called when the log may have grown, and after each connect: what was
-	// notified before a connect is lost, so the log must be read.
+	// Wake is called when the log may have grown, and after each connect, because
+	// notifications between two connections are lost.
 	Wake func()
 	// Signal is called with each signal that [Store.Signal] sent, on any instance.
 	Signal func(Signal)
@@ -56,7 +56,7 @@ type Listener struct {
 	logger *slog.Logger
 
 	mu     sync.Mutex       // guards probes, err and stats
-	probes map[string]probe // probes under way, by payload
+	probes map[string]probe // probes that have not arrived yet, by payload
 	err    error            // why it does not listen; nil while it does
 	stats  ListenerStats
 }
@@ -80,8 +80,8 @@ func (s *Store) NewListener(cfg ListenerConfig) *Listener {
 	return l
 }
 
-// Run listens until ctx ends, then returns nil. It replaces a connection that fails, or
-// that receives nothing any more, after a pause that grows with each failure in a row.
+// Run listens until ctx ends, then returns nil. If a connection fails, or receives nothing
+// any more, Run makes another one after a pause, which grows with each failure in a row.
 func (l *Listener) Run(ctx context.Context) error {
 	for failures := 0; ; failures++ {
 		start := time.Now()
@@ -103,14 +103,14 @@ func (l *Listener) Run(ctx context.Context) error {
 	}
 }
 
-// backoff returns the pause after so many failures in a row. It doubles from 100 ms to
-// backoffMost; one half of it is random, so that instances do not return together.
+// backoff returns the pause after a number of failures in a row. It doubles from 100 ms to
+// backoffMost. One half of it is random, so that instances do not return together.
 func backoff(failures int) time.Duration {
 	most := min(100*time.Millisecond<<min(failures, 10), backoffMost)
 	return most/2 + mathrand.N(most/2)
 }
 
-// listen connects and receives until the connection fails, and returns why.
+// listen connects and receives until the connection fails, and returns the cause.
 func (l *Listener) listen(ctx context.Context) error {
 	conn, err := pgx.ConnectConfig(ctx, l.store.listen)
 	if err != nil {
@@ -119,7 +119,7 @@ func (l *Listener) listen(ctx context.Context) error {
 	defer func() {
 		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
 		defer cancel()
-		_ = conn.Close(closing) // it has failed already, or Run ends
+		_ = conn.Close(closing) // the connection has failed already, or Run ends
 	}()
 	subscribing, cancel := context.WithTimeout(ctx, silenceLimit)
 	defer cancel()
@@ -136,8 +136,8 @@ func (l *Listener) listen(ctx context.Context) error {
 	}
 }
 
-// receiveOrProbe waits for one notification. If none comes within silenceLimit, it sends
-// one to this connection through another one, and returns errDeaf if nothing arrives.
+// receiveOrProbe waits for one notification. If none arrives within silenceLimit, it sends
+// one over another connection, and returns errDeaf if that does not arrive either.
 func (l *Listener) receiveOrProbe(ctx context.Context, conn *pgx.Conn) error {
 	err := l.receive(ctx, conn)
 	if !errors.Is(err, context.DeadlineExceeded) {
@@ -182,7 +182,7 @@ func (l *Listener) receive(ctx context.Context, conn *pgx.Conn) error {
 	return nil
 }
 
-// setErr notes why the listener does not listen, or that it does when err is nil.
+// setErr stores the reason why the listener does not listen; nil means that it listens.
 func (l *Listener) setErr(err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

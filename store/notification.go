@@ -34,7 +34,7 @@ type NotificationQuery struct {
 type NotificationList struct {
 	Notifications []Notification
 	More          bool  // another page follows
-	Unread        int64 // of all notifications of the user
+	Unread        int64 // number of all unread notifications of the user
 	Cursor        stream.Cursor
 }
 

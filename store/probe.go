@@ -16,10 +16,10 @@ type probe struct {
 	received chan struct{} // closed when the notification has arrived
 }
 
-// Probe checks that notifications arrive, with a round trip through Postgres. Within a
-// second of a successful check it returns nil without another one. It returns the
-// reason when the listener is not connected, when Postgres cannot be asked, or when
-// nothing arrives before ctx ends.
+// Probe checks that notifications arrive, with a round trip through Postgres. It returns nil
+// without a check if one has succeeded within the last second. It returns an error if the
+// listener is not connected, if the notification cannot be sent, or if nothing arrives
+// before ctx ends.
 func (l *Listener) Probe(ctx context.Context) error {
 	if err, fresh := l.state(); err != nil || fresh {
 		return err
@@ -37,8 +37,8 @@ func (l *Listener) Probe(ctx context.Context) error {
 	}
 }
 
-// state returns why the listener does not listen, and whether a probe has shown within
-// probeEvery that it does.
+// state returns the reason why the listener does not listen, and whether a probe has arrived
+// within probeEvery.
 func (l *Listener) state() (err error, fresh bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -59,8 +59,8 @@ func (l *Listener) endProbe(payload string) {
 	delete(l.probes, payload)
 }
 
-// probeReceived ends the probe with this payload. Payloads of other instances' probes
-// are ignored.
+// probeReceived completes the probe with this payload. It ignores the probes of other
+// instances.
 func (l *Listener) probeReceived(payload string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

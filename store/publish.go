@@ -14,11 +14,11 @@ func (s *Store) Publish(ctx context.Context, topic, name string, data []byte) er
 	return s.submit(ctx, &publishWrite{topic, name, string(data)})
 }
 
-// A publishWrite is a published event on its way through a group. tidings.publish checks
-// its values.
+// A publishWrite is the [group.Write] of a published event. The SQL function tidings.publish
+// checks its values.
 type publishWrite struct{ topic, name, data string }
 
-// Keys implements [group.Write]. An event needs no row that others lock.
+// Keys implements [group.Write]. Publishing an event locks no row.
 func (w *publishWrite) Keys() []string { return nil }
 
 // Source implements [group.Write].

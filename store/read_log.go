@@ -63,14 +63,14 @@ func stateQuery(into *stream.State) readQuery {
 		}}
 }
 
-// pageBytes bounds the data of one read, except for the event that exceeds the bound. A
-// read needs several times as much memory, and several reads may run at one time.
+// pageBytes bounds the data of one read. The event that exceeds the bound is still read. A
+// read needs several times as much memory, and several reads may run at the same time.
 const pageBytes = 4 << 20
 
-// A logPage is the rows of one read of the log.
+// A logPage has the rows of one read of the log.
 type logPage struct {
 	rows  []eventRow
-	bytes int  // of their data
+	bytes int  // size of the data of rows
 	full  bool // the result had more rows
 }
 
@@ -99,9 +99,9 @@ func (p *logPage) take(rows pgx.Rows) error {
 	return rows.Err()
 }
 
-// eventsQuery reads the events after a position. Each parameter stands in a select of
-// its own, so that the planner cannot see how near the end of the log the position is.
-// It would otherwise make a plan for each read, which takes longer than the read.
+// eventsQuery reads the events after a position. Each parameter is in a subselect, so that
+// the planner does not see how near to the end of the log the position is. Otherwise
+// Postgres would make a plan for each read, which takes longer than the read.
 func eventsQuery(q stream.Query, into *logPage) readQuery {
 	if q.Topics == nil {
 		return readQuery{`
@@ -116,9 +116,9 @@ func eventsQuery(q stream.Query, into *logPage) readQuery {
 	for i, t := range q.Topics {
 		topics[i] = t.String()
 	}
-	// Each topic is one short walk of the index, then the walks are merged. With
-	// topic = any(…) Postgres would sort all events of the topics. Distinct, because the
-	// join would return the events of a topic once for each time that it is given.
+	// Postgres scans a short part of the index for each topic and merges the parts. With
+	// topic = any(…) it would sort all events of the topics. DISTINCT is there because a
+	// topic that is given twice would otherwise return its events twice.
 	return readQuery{`
 		select e.position, e.topic, e.name, e.data, e.created_at
 		from (select distinct unnest($1::text[])) as given (topic)

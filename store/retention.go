@@ -25,14 +25,14 @@ const MinimumAge = 15 * time.Minute
 const (
 	// trimEvery is the time between two trims.
 	trimEvery = time.Minute
-	// trimBatch bounds the rows that one transaction deletes, so that it is short and
-	// its locks delay no other transaction for long.
+	// trimBatch bounds the rows that one transaction deletes, so that the transaction is
+	// short and delays no other one for long.
 	trimBatch = 5_000
 )
 
 // Retain deletes old events and expired idempotency keys once a minute until ctx ends,
 // then returns nil. All instances may run it: only one of them deletes events at a time.
-// It logs errors and goes on.
+// It logs errors and continues.
 func (s *Store) Retain(ctx context.Context, keep Retention) error {
 	tick := time.NewTicker(trimEvery)
 	defer tick.Stop()
@@ -69,9 +69,9 @@ func (s *Store) Trim(ctx context.Context, keep Retention) (removed int64, err er
 	}
 }
 
-// trimBatch deletes up to trimBatch of the oldest events, up to the first that stays, so
-// that the deleted events are always a prefix of the log. A trigger on the table raises
-// the floor.
+// trimBatch deletes up to trimBatch of the oldest events, but none after the first event
+// that stays, so that the deleted events are always the beginning of the log. A trigger on
+// the table raises the floor.
 func (s *Store) trimBatch(ctx context.Context, keep Retention) (removed int64, err error) {
 	err = s.write(ctx, func(tx pgx.Tx) error {
 		var floor int64

@@ -15,9 +15,10 @@ func storable(text string) bool {
 	return utf8.ValidString(text) && strings.IndexByte(text, 0) < 0
 }
 
-// riskyJSON reports whether Postgres may refuse a text as jsonb: it is not well-formed, or
-// has the escape of U+0000, half a surrogate pair, or a number that may be too large. It
-// may report true for a text that Postgres takes, but never false for one that it refuses.
+// riskyJSON reports whether Postgres may refuse a text as jsonb: the text is not well-formed,
+// or has the escape of U+0000, half a surrogate pair, or a number that may be too large. It
+// may report true for a text that Postgres accepts, but never false for a text that Postgres
+// refuses.
 func riskyJSON(text string) bool {
 	if len(text) > riskyBytes || !storable(text) || !json.Valid([]byte(text)) {
 		return true
@@ -39,8 +40,8 @@ func riskyJSON(text string) bool {
 	return false
 }
 
-// riskyString checks a string of valid JSON that begins after its first quote. It returns
-// the size up to its last quote, including that.
+// riskyString checks a string of valid JSON. text begins after the first quote of the
+// string. size is the number of bytes up to the last quote, which is included.
 func riskyString(text string) (size int, risky bool) {
 	for i := 0; ; i++ {
 		switch {
@@ -66,7 +67,7 @@ func riskyString(text string) (size int, risky bool) {
 // pair (RFC 8259 section 7).
 func isHigh(text string) bool { return isHalf(text, "89ABab") }
 
-// isLow reports whether a text begins with the escape of the second half.
+// isLow reports whether a text begins with the escape of the second half of a surrogate pair.
 func isLow(text string) bool { return isHalf(text, "CDEFcdef") }
 
 func isHalf(text, third string) bool {

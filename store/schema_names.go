@@ -11,7 +11,7 @@ const (
 	// idempotencyKeyConstraint is violated when another transaction has just committed a
 	// comment with the same idempotency key.
 	idempotencyKeyConstraint = "idempotency_pkey"
-	// parentConstraint is violated when the comment replied to is deleted meanwhile.
+	// parentConstraint is violated when the parent of a reply is deleted before the commit.
 	parentConstraint = "comments_parent_in_same_post"
 )
 

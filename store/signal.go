@@ -52,8 +52,8 @@ func parseSignal(payload string) (Signal, error) {
 	return Signal{Topic: topic, User: raw.User, Stop: raw.Stop}, nil
 }
 
-// notify sends a notification that may be lost. Its commit does not wait for the disk:
-// it holds a lock that all commits with a NOTIFY need.
+// notify sends a notification that may be lost in a crash. The commit does not wait for the
+// disk, because it holds a lock that all commits with a NOTIFY need.
 func notify(ctx context.Context, pool *pgxpool.Pool, channel, payload string) error {
 	_, err := pool.Exec(ctx, `
 		select set_config('synchronous_commit', 'off', true), pg_notify($1, $2)`,

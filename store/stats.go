@@ -20,7 +20,7 @@ type ListenerStats struct {
 // note counts a connection that listens (err is nil) or has ended.
 func (s *ListenerStats) note(err error) {
 	s.Connected = err == nil
-	s.LastProof = time.Time{} // the proof was for the connection before
+	s.LastProof = time.Time{} // the probe arrived on the previous connection
 	switch {
 	case err == nil:
 		s.Connects++
@@ -41,7 +41,7 @@ func (l *Listener) Stats() ListenerStats {
 type PoolStats struct {
 	Acquired int           // connections in use
 	Idle     int           // open connections that nothing uses
-	Max      int           // most connections that the pool may open
+	Max      int           // largest number of connections that the pool may open
 	Waits    int64         // acquisitions that had to wait for a connection
 	WaitTime time.Duration // total time spent in acquisitions
 }

@@ -19,8 +19,8 @@ type Config struct {
 	// URL is the database, as a libpq URL or keyword string. Required. Unless it sets
 	// target_session_attrs, only a server that accepts writes is used.
 	URL string
-	// ListenURL is the database for the LISTEN connection, for when URL leads to a
-	// pooler that cannot LISTEN. Default: URL.
+	// ListenURL is the database for the LISTEN connection. It is needed if URL is the
+	// address of a pooler that does not support LISTEN. Default: URL.
 	ListenURL string
 	// AutoPosts creates an unknown post with its first comment or like. When off, such
 	// a comment or like is ErrNotFound. SQL clients always create unknown posts.
@@ -50,7 +50,7 @@ type Store struct {
 	listen    *pgx.ConnConfig
 	committer committer
 	group     *group.Group  // nil when each write has a transaction of its own
-	slots     chan struct{} // a token for each transaction that may wait long for a row
+	slots     chan struct{} // has a token for each transaction that may wait long for a row
 	logger    *slog.Logger
 }
 

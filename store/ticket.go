@@ -41,8 +41,8 @@ func (s *Store) SaveTicket(ctx context.Context, secret string, t Ticket, lifetim
 	return expires, err
 }
 
-// Ticket returns the ticket that UseTicket would take, without taking it. It returns
-// ErrTicket when there is none.
+// Ticket returns a ticket like UseTicket, but does not delete it. It returns ErrTicket when
+// there is none.
 func (s *Store) Ticket(ctx context.Context, secret string) (t Ticket, err error) {
 	hash := sha256.Sum256([]byte(secret))
 	err = s.read(ctx, rowQuery([]any{&t.Topics, &t.Identity}, `

@@ -19,10 +19,9 @@ const readTimeout = 10 * time.Second
 // transactions set lock_timeout to bound their waits for rows, up to the end of COMMIT.
 // The trigger function tidings.flush, which runs at COMMIT, must wait for the turn
 // (a lock on the table tidings.turn) for as long as the session's own lock_timeout
-// allows: others hold the turn only while they commit. So the session's value goes into
-// the custom setting tidings.turn_timeout, and flush restores it before it takes the
-// turn. Only this transaction is concerned: a client that sets tidings.turn_timeout sets
-// how long its own commit waits.
+// allows, because others hold the turn only while they commit. So the session's value is
+// copied to the custom setting tidings.turn_timeout, and flush restores it before it takes
+// the turn. The setting has an effect on the transaction that makes it only.
 const keepTurnTimeout = `set_config('tidings.turn_timeout', current_setting('lock_timeout'), true)`
 
 // beginWrite begins a transaction that waits for rows as long as group.SoloLockWait.
@@ -30,9 +29,9 @@ const beginWrite = `
 	begin isolation level read committed read write;
 	select ` + keepTurnTimeout + `, set_config('lock_timeout', '10s', true)`
 
-// write runs fn in a transaction, which is READ COMMITTED whatever the default of the
-// database is: with the older snapshot of a stricter level, its events could not be
-// numbered. It returns ErrBusy when a row stays locked for longer than
+// write runs fn in a READ COMMITTED transaction, independent of the default of the database:
+// at a stricter level, the events could not be numbered if other transactions had committed
+// events since the snapshot. It returns ErrBusy when a row stays locked for longer than
 // group.SoloLockWait.
 func (s *Store) write(ctx context.Context, fn func(tx pgx.Tx) error) error {
 	ctx, cancel := context.WithTimeout(ctx, commitTimeout)
@@ -40,9 +39,9 @@ func (s *Store) write(ctx context.Context, fn func(tx pgx.Tx) error) error {
 	return translate(pgx.BeginTxFunc(ctx, s.pool, pgx.TxOptions{BeginQuery: beginWrite}, fn))
 }
 
-// writeWaiting is write for rows that any client may lock for long. It takes a slot, so
-// that such transactions never use more than half of the pool, and returns ErrBusy when
-// none is free within group.SoloLockWait.
+// writeWaiting is like write, for rows that a client may lock for a long time. It takes a
+// slot, so that such transactions never use more than half of the pool, and returns ErrBusy
+// when no slot is free within group.SoloLockWait.
 func (s *Store) writeWaiting(ctx context.Context, fn func(tx pgx.Tx) error) error {
 	timeout := time.NewTimer(group.SoloLockWait)
 	defer timeout.Stop()
@@ -75,8 +74,8 @@ func rowQuery(dst []any, sql string, args ...any) readQuery {
 	}}
 }
 
-// read runs queries in one snapshot and one round trip. The connection keeps their
-// plans, perhaps made while a table was empty. So no plan may read a whole table, and
+// read runs queries in one snapshot and one round trip. The connection keeps their plans,
+// which may have been made while a table was empty. So no plan may read a whole table, and
 // each query needs an index.
 func (s *Store) read(ctx context.Context, queries ...readQuery) error {
 	return readFrom(ctx, s.pool, queries...)

@@ -9,6 +9,6 @@ type User struct {
 
 func userKey(u User) string { return "user:" + u.ID }
 
-// lockKeys are the keys of a write that locks the rows of a post and of a user: their
-// foreign keys, and the user's row when its name or avatar changes.
+// lockKeys returns the keys of a write that locks the row of a post and the row of a user:
+// by its foreign keys, and by an update of the user's name or avatar.
 func lockKeys(post string, u User) []string { return []string{"post:" + post, userKey(u)} }
