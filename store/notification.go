@@ -25,7 +25,7 @@ type NotificationQuery struct {
 	User   string
 	Unread bool  // only those not read yet
 	Before int64 // last id of the page before; 0 for the first page
-	Limit  int   // most notifications of the page
+	Limit  int   // largest number of notifications of the page
 }
 
 // A NotificationList is a page of notifications with the number of unread ones and a

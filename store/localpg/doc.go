@@ -26,6 +26,6 @@
 // # Root
 //
 // Postgres refuses to run as root. If the owner is root, Postgres runs as an unprivileged
-// user. If that user cannot reach the directory, the server uses one below /var/lib or /var/tmp:
-// [Server.Dir] returns it, and a warning is logged.
+// user. If that user cannot reach the directory, the server uses another directory below
+// /var/lib or /var/tmp: [Server.Dir] returns it, and a warning is logged.
 package localpg
