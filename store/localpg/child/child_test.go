@@ -157,11 +157,17 @@ func runs(pid int) bool {
 	return err == nil && !strings.Contains(string(stat), ") Z ")
 }
 
+// A program on this machine may take an address before the test listens on it, so the
+// test tries several.
 func TestFreeAddress_CanBeListenedOn(t *testing.T) {
 	t.Parallel()
-	address, err := child.FreeAddress()
-	streamtest.Must(t, err)
-	socket, err := net.Listen("tcp", address)
-	streamtest.Must(t, err)
-	streamtest.Must(t, socket.Close())
+	streamtest.Eventually(t, "an address can be listened on", func() bool {
+		address, err := child.FreeAddress()
+		streamtest.Must(t, err)
+		socket, err := net.Listen("tcp", address)
+		if err == nil {
+			err = socket.Close()
+		}
+		return err == nil
+	})
 }
