@@ -10,19 +10,21 @@ import (
 	"github.com/tidings-live/tidings/cmd/internal/bench"
 )
 
+// The loads. The rates are low enough that no server is busy all the time, except in the
+// cell "Flat out".
 const (
-	perSecond    = 20_000 // paced deliveries a second: no server is busy all the time
+	perSecond    = 20_000 // paced deliveries a second
 	pollsSlower  = 4      // long-polls are paced this many times slower: each reader asks again
 	atLeast      = 15     // least number of paced events
 	pacedEvents  = 200    // paced events for 1,000 readers; fewer for more readers
 	flatEvents   = 1_000  // events sent flat out
-	flatWriters  = 16     // publishers of them
-	stormTopics  = 100
-	stormRate    = 200 // events a second
-	stormSeconds = 10
+	flatWriters  = 16     // publishers of these events
+	stormTopics  = 100    // topics of the reconnect storm
+	stormRate    = 200    // events a second, over all topics
+	stormSeconds = 10     // duration of the load; the connections are reset during it
 )
 
-// A cell is one measurement, which is made of each peer.
+// A cell is one measurement. It is made with each peer, or only with those in peers.
 type cell struct {
 	name     string
 	about    string   // description, for the page
@@ -31,11 +33,13 @@ type cell struct {
 	figures  []string // names of the figures that the page shows
 	compared []string // names of the figures whose ratios the page shows
 	peers    []string // names of the peers to measure; nil for all
-	// run measures one server, which has just started.
+	// run measures one server, which has just started. It returns an error if a publish
+	// fails or the readers cannot connect.
 	run func(context.Context, cell, peerServer) (figures, error)
 }
 
-// figures are the numbers of one measurement, by the names that the page shows.
+// figures are the numbers of one measurement, by the names that the page shows. A figure
+// that cannot be measured, such as CPU time without /proc, is absent.
 type figures map[string]float64
 
 // Names of figures, with their units. A delivery is one event that one reader receives.
@@ -55,7 +59,9 @@ const (
 	reordered    = "reordered"
 )
 
-// cells returns all measurements, with the number of readers multiplied by scale.
+// cells returns all measurements, with the number of readers multiplied by scale. The names
+// say the number of readers at scale 1. The peers are compared by one cell for each question:
+// CPU time at two sizes, throughput, memory, and the time to reconnect.
 func cells(scale float64) []cell {
 	n := func(readers int) int { return max(1, int(float64(readers)*scale)) }
 	paced := []string{serverEach, clientEach, databaseEach, p50, p99}
@@ -83,10 +89,11 @@ func cells(scale float64) []cell {
 	}
 }
 
-// of returns whether the cell measures the peer.
+// of reports whether the cell measures the peer.
 func (c cell) of(name string) bool { return c.peers == nil || slices.Contains(c.peers, name) }
 
-// withReaders connects the cell's readers, calls fn, and adds the figures of connecting.
+// withReaders connects the cell's readers, calls fn, and adds the figures of connecting to
+// those that fn returns. It disconnects the readers before it returns.
 func (c cell) withReaders(ctx context.Context, s bench.Stream, fn func(*bench.StreamReaders) (figures, error)) (figures, error) {
 	readers, err := bench.ConnectReaders(ctx, s, c.readers, os.Stderr)
 	if err != nil {
@@ -113,8 +120,9 @@ func measurePolls(ctx context.Context, c cell, s peerServer) (figures, error) {
 	})
 }
 
-// pace publishes at a steady rate. The number of deliveries a second does not depend on
-// the number of readers.
+// pace publishes at a steady rate. The rate of events is deliveries divided by the number of
+// readers, so that cells with different numbers of readers load a server alike. Fewer than
+// 1,000 readers are a trial: they get 50 events a second.
 func (c cell) pace(ctx context.Context, readers *bench.StreamReaders, s peerServer, deliveries float64) (figures, error) {
 	each := deliveries / float64(c.readers)
 	events := max(atLeast, pacedEvents*1_000/c.readers)
@@ -124,14 +132,16 @@ func (c cell) pace(ctx context.Context, readers *bench.StreamReaders, s peerServ
 	return figuresOf(readers.Paced(ctx, events, each, s.publish))
 }
 
-// measureFlat publishes as fast as the server acknowledges, with flatWriters publishers.
+// measureFlat publishes as fast as the server acknowledges, with flatWriters publishers. It
+// ends when all events have arrived, so the rate includes the deliveries that were behind.
 func measureFlat(ctx context.Context, c cell, s peerServer) (figures, error) {
 	return c.withReaders(ctx, s.stream, func(readers *bench.StreamReaders) (figures, error) {
 		return figuresOf(readers.FlatOut(ctx, flatEvents, flatWriters, s.publish))
 	})
 }
 
-// measureStorm resets all connections during a load at a steady rate.
+// measureStorm resets all connections during a load at a steady rate. The readers reconnect
+// with their last ids, and the figures show when they have all earlier events.
 func measureStorm(ctx context.Context, c cell, s peerServer) (figures, error) {
 	return c.withReaders(ctx, s.stream, func(readers *bench.StreamReaders) (figures, error) {
 		storm, err := readers.Storm(ctx, stormRate*stormSeconds, stormRate, s.publish)

@@ -7,6 +7,13 @@
 // another, because the machine's speed changes over time. A [page] shows medians over
 // the rounds, and medians of the ratios within a round.
 //
+// Readers are those of package bench. They connect over TCP on this machine, and check that
+// no event is lost, repeated or reordered, so that the figures of a peer are those of
+// complete deliveries. The client, the server and the database share the processors.
+//
+// The program needs Linux, nginx with the module Nchan, Node.js with npm, and Postgres.
+// "make bench-peers" installs them.
+//
 // A new peer is a type with the methods of [peer] and an entry in runCommand.peers. A new
 // measurement is an entry in [cells].
 package main

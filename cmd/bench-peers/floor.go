@@ -13,8 +13,10 @@ import (
 // floor is the program that only writes: this program, started again to run serveFloor.
 type floor struct{}
 
+// name implements [peer].
 func (floor) name() string { return "the floor" }
 
+// about implements [peer]. The floor is built with this program, so it has no version.
 func (floor) about(context.Context) string {
 	return "a program that accepts connections, reads requests and writes the bytes that Tidings writes for an event to each connection by send(2), one after another; it has no hub, no log, no buffers and one thread"
 }

@@ -99,8 +99,8 @@ func (f *floorServer) accept() {
 	}
 }
 
-// read reads what a connection has sent, and answers a complete request: a GET subscribes
-// and a POST publishes its body.
+// read reads once from a connection and answers a complete request: a GET subscribes, and a
+// POST publishes its body. It keeps the bytes of an incomplete request until the next read.
 func (f *floorServer) read(fd int, piece []byte) {
 	n, err := syscall.Read(fd, piece)
 	if errors.Is(err, syscall.EAGAIN) {
@@ -127,7 +127,8 @@ func (f *floorServer) read(fd int, piece []byte) {
 	delete(f.requests, fd)
 }
 
-// wholeRequest returns the body of a request, or false if the request is incomplete.
+// wholeRequest returns the body of a request, or false if the request is incomplete. It
+// understands the header Content-Length only, as Go's client writes it.
 func wholeRequest(b []byte) (body []byte, ok bool) {
 	head, rest, ok := bytes.Cut(b, []byte("\r\n\r\n"))
 	if !ok {
@@ -145,7 +146,8 @@ func wholeRequest(b []byte) (body []byte, ok bool) {
 	return rest[:length], true
 }
 
-// publish writes the event to every reader.
+// publish writes the event to every reader. The bytes are those of a Tidings event, so that
+// the kernel's work for one delivery is the same.
 func (f *floorServer) publish(data []byte) {
 	f.events++
 	event := fmt.Sprintf("event: %s\ntopic: post:peers-0\ndata: %s\nid: 1-%d\n\n", eventName, data, f.events)

@@ -7,7 +7,7 @@ import (
 	"errors"
 )
 
-// serveFloor fails: the floor needs epoll.
+// serveFloor returns an error: the floor needs epoll(7), which only Linux has.
 func serveFloor(context.Context, string) error {
 	return errors.New("the floor can be measured on Linux only")
 }

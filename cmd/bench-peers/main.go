@@ -21,6 +21,7 @@ type floorCommand struct {
 	Addr string `arg:"" help:"Address to listen on, host:port."`
 }
 
+// Run serves until a signal ends ctx. It fails on systems other than Linux.
 func (c *floorCommand) Run(ctx context.Context) error { return serveFloor(ctx, c.Addr) }
 
 // main runs one command. The exit status is 1 if it fails.

@@ -36,14 +36,18 @@ func findNchan() (n nchan, err error) {
 	return n, errors.New("nginx's module Nchan is not installed: run .ci/install nchan")
 }
 
+// name implements [peer].
 func (nchan) name() string { return "Nchan" }
 
+// about implements [peer]. The version of the module is known on Debian only.
 func (n nchan) about(ctx context.Context) string {
 	module := outputOf(ctx, "dpkg-query", "--show", "libnginx-mod-nchan")
 	return fmt.Sprintf("%s, %s; one worker; messages are kept in memory only; events are published by POST to its publisher location", outputOf(ctx, n.nginx, "-v"), module)
 }
 
-// nginxConf is the format of nginx.conf, for the module, user, folder and address.
+// nginxConf is the format of nginx.conf, for the module, user, folder and address. Messages
+// are kept in memory for 10 minutes, at most 10,000 for each topic, so that readers can
+// resume as they can with Tidings. Logs of requests are off, as in Tidings.
 const nginxConf = `
 daemon off;
 load_module %[1]s;

@@ -100,7 +100,8 @@ func (p page) cell(b *strings.Builder, c cell) {
 	}
 }
 
-// ratios writes the table of ratios of the first peer to the others.
+// ratios writes the table of ratios of the first peer to the others, for the compared figures
+// of each cell. A ratio below 1 means that the first peer has the smaller figure.
 func (p page) ratios(b *strings.Builder) {
 	first, others := p.peers[0], p.peers[1:]
 	fmt.Fprintf(b, "\n## In short\n\n")
@@ -121,7 +122,8 @@ func (p page) ratios(b *strings.Builder) {
 	}
 }
 
-// growth writes the ratios of CPU time per delivery with many readers to few readers.
+// growth writes the ratios of CPU time per delivery with many readers to few readers. It
+// writes nothing if one of the two cells was not measured.
 func (p page) growth(b *strings.Builder) {
 	few := slices.IndexFunc(p.cells, func(c cell) bool { return slices.Contains(c.compared, serverEach) })
 	many := slices.IndexFunc(p.cells, func(c cell) bool { return slices.Contains(c.compared, idle) })
@@ -136,7 +138,8 @@ func (p page) growth(b *strings.Builder) {
 	}
 }
 
-// raw writes all rows as they were measured.
+// raw writes the figures of each peer in each round, so that a reader of the page can check
+// the medians.
 func (p page) raw(b *strings.Builder) {
 	b.WriteString("\n## Raw rows\n\n")
 	names := []string{serverEach, clientEach, databaseEach, p50, p99, rate, idle, connect, back, caughtUp, lost, duplicated, reordered}
@@ -179,7 +182,7 @@ func (p page) ratio(cellA, peerA, cellB, peerB, name string) float64 {
 	return median(ratios)
 }
 
-// median returns NaN for no values.
+// median returns the median of the values, or NaN if there are none. It sorts the values.
 func median(values []float64) float64 {
 	if len(values) == 0 {
 		return math.NaN()

@@ -18,30 +18,33 @@ import (
 )
 
 const (
-	eventName    = "bench.message" // name of all events
-	startTimeout = 30 * time.Second
-	stopTimeout  = 20 * time.Second
+	eventName    = "bench.message"  // name of all events
+	startTimeout = 30 * time.Second // longest time until a server accepts connections
+	stopTimeout  = 20 * time.Second // longest time until a server has ended after SIGTERM
 )
 
 // A peer is a program that serves events.
 type peer interface {
+	// name is the peer's name on the page and for the flag --peers.
 	name() string
 	// about describes the version and the settings, for the page. It is called after the
 	// last withServer.
 	about(ctx context.Context) string
 	// withServer starts a server for a number of readers, with a stream for each topic,
-	// calls fn, and stops the server.
+	// calls fn, and stops the server. It returns the error of fn, or an error if the server
+	// cannot be started or does not stop.
 	withServer(ctx context.Context, readers, topics int, fn func(peerServer) error) error
 }
 
 // A peerServer is a running server of a peer.
 type peerServer struct {
-	stream  bench.Stream
-	poll    bench.Stream // zero if long-polls of this peer are not measured
-	publish bench.Publish
+	stream  bench.Stream  // how readers connect, with one path for each topic
+	poll    bench.Stream  // how readers poll; zero if polls of this peer are not measured
+	publish bench.Publish // sends an event to the topic with the index of a path
 }
 
-// listens waits until the process accepts connections at the address.
+// listens waits until the process accepts connections at the address. It returns an error if
+// the process ends first or startTimeout passes.
 func listens(ctx context.Context, p *child.Process, addr string) error {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
@@ -51,7 +54,8 @@ func listens(ctx context.Context, p *child.Process, addr string) error {
 	})
 }
 
-// runFor starts a program, waits until it listens at the address, calls fn, and stops it.
+// runFor starts a program, waits until it listens at the address, calls fn with its process
+// id, and stops it. The output of the program goes to standard error.
 func runFor(ctx context.Context, cmd *exec.Cmd, addr string, fn func(pid int) error) (err error) {
 	cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr
 	p, err := child.Start(cmd, syscall.SIGTERM)
@@ -65,7 +69,8 @@ func runFor(ctx context.Context, cmd *exec.Cmd, addr string, fn func(pid int) er
 	return fn(p.Pid())
 }
 
-// poster returns a function that publishes by POST of the data to urls[path].
+// poster returns a function that publishes by POST of the data to urls[path]. It returns an
+// error for a status other than 2xx. It keeps up to 64 idle connections.
 func poster(urls ...string) bench.Publish {
 	c := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}}
 	return func(ctx context.Context, path int, data []byte) error {
@@ -87,7 +92,7 @@ func poster(urls ...string) bench.Publish {
 	}
 }
 
-// pathsOf formats the numbers of the topics, from 0.
+// pathsOf returns one path for each topic: format with the number of the topic, from 0.
 func pathsOf(format string, topics int) []string {
 	paths := make([]string, topics)
 	for i := range paths {
@@ -96,7 +101,8 @@ func pathsOf(format string, topics int) []string {
 	return paths
 }
 
-// outputOf returns what a program prints, in one line, or "unknown" if it fails.
+// outputOf returns the output of a program in one line, or "unknown" if the program fails.
+// The page can then be written without that detail.
 func outputOf(ctx context.Context, name string, args ...string) string {
 	out, err := exec.CommandContext(ctx, name, args...).CombinedOutput()
 	if err != nil {

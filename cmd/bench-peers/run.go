@@ -22,7 +22,8 @@ type runCommand struct {
 	Out     string   `help:"File to write the page to. Default: standard output."`
 }
 
-// A row has the figures of one cell for one peer in one round.
+// A row has the figures of one cell for one peer in one round. The page shows all rows at
+// its end, and computes medians and ratios from them.
 type row struct {
 	round   int    // from 1
 	cell    string // its name
@@ -60,7 +61,7 @@ func (c *runCommand) Run(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	for _, peer := range all { // after the measurements, which tell some peers more
+	for _, peer := range all { // after the measurements: about needs the last withServer
 		p.peers = append(p.peers, described{peer.name(), peer.about(ctx)})
 	}
 	if c.Out == "" {
@@ -73,7 +74,8 @@ func (c *runCommand) Run(ctx context.Context) (err error) {
 	return nil
 }
 
-// peers returns the peers that c.Peers names. It installs Socket.IO in dir.
+// peers returns the peers that c.Peers names, or all. It installs Socket.IO in dir. It
+// returns an error if nginx's module is missing or npm fails, also if neither is named.
 func (c *runCommand) peers(ctx context.Context, dir string) ([]peer, error) {
 	nginx, err := findNchan()
 	if err != nil {
@@ -102,7 +104,8 @@ func (c *runCommand) selected(all []peer) (selected []peer, err error) {
 	return selected, nil
 }
 
-// round measures all cells once, one peer after another.
+// round measures all cells once, one peer after another, and appends the figures to the rows
+// of the page. It writes its progress to standard error.
 func (c *runCommand) round(ctx context.Context, round int, all []peer, p *page) error {
 	for _, cell := range p.cells {
 		for _, peer := range all {

@@ -24,7 +24,8 @@ type socketIO struct {
 	dir string
 }
 
-// installSocketIO installs the versions of package-lock.json in dir.
+// installSocketIO installs the versions of package-lock.json in dir. It needs npm, and
+// downloads the packages.
 func installSocketIO(ctx context.Context, dir string) (socketIO, error) {
 	files, err := fs.Sub(socketFiles, "socketio")
 	if err == nil {
@@ -41,15 +42,17 @@ func installSocketIO(ctx context.Context, dir string) (socketIO, error) {
 	return socketIO{dir}, nil
 }
 
+// name implements [peer].
 func (socketIO) name() string { return "Socket.IO" }
 
+// about implements [peer]. The version is that of the installed package.
 func (s socketIO) about(ctx context.Context) string {
 	version := outputOf(ctx, "node", "-p", "require('"+filepath.Join(s.dir, "node_modules/socket.io/package.json")+"').version")
 	return fmt.Sprintf("%s on Node.js %s; by WebSocket (Engine.IO 4, no compression); events are published through an HTTP endpoint in the same process; events have no numbers, so readers cannot resume and the order is not checked",
 		version, strings.TrimPrefix(outputOf(ctx, "node", "--version"), "v"))
 }
 
-// withServer implements [peer]. The endpoint for publishing knows one topic only.
+// withServer implements [peer]. The server has one topic only.
 func (s socketIO) withServer(ctx context.Context, _, topics int, fn func(peerServer) error) error {
 	if topics != 1 {
 		return errors.New("Socket.IO is measured with one topic")

@@ -18,6 +18,7 @@ type tidings struct {
 	machine *bench.Machine // of the last withServer
 }
 
+// name implements [peer].
 func (tidings) name() string { return "Tidings" }
 
 // about names the commit of the working folder, which the program should be built from.
