@@ -133,7 +133,7 @@ func (c cell) pace(ctx context.Context, readers *bench.StreamReaders, s peerServ
 }
 
 // measureFlat publishes as fast as the server acknowledges, with flatWriters publishers. It
-// ends when all events have arrived, so the rate includes the deliveries that were behind.
+// ends when all events have arrived or the readers have waited too long for them.
 func measureFlat(ctx context.Context, c cell, s peerServer) (figures, error) {
 	return c.withReaders(ctx, s.stream, func(readers *bench.StreamReaders) (figures, error) {
 		return figuresOf(readers.FlatOut(ctx, flatEvents, flatWriters, s.publish))
