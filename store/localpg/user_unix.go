@@ -40,7 +40,7 @@ func accountFor(dir string) (account, error) {
 			return dropTo(u)
 		}
 	}
-	return account{}, errors.New("Postgres refuses to run as root, and there is neither a user postgres nor a user nobody")
+	return account{}, errors.New("a server of Postgres refuses to run as root, and there is neither a user postgres nor a user nobody")
 }
 
 func dropTo(u *user.User) (account, error) {
