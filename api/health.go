@@ -13,9 +13,10 @@ import (
 	"github.com/tidings-live/tidings/store"
 )
 
-// pinger proves that the database answers. *store.Store implements it.
+// pinger proves that the database answers, and shows its rows. *store.Store implements it.
 type pinger interface {
 	Ping(ctx context.Context) error
+	CheckSchema(ctx context.Context) error
 }
 
 // prober proves that a NOTIFY comes back to this instance. *store.Listener implements it.
@@ -73,6 +74,7 @@ func (h *healthHandlers) check(ctx context.Context) (failed string, err error) {
 	}{
 		{"server is stopping", h.drained},
 		{"database does not answer", func() error { return h.store.Ping(ctx) }},
+		{"row security hides rows of the schema", func() error { return h.store.CheckSchema(ctx) }},
 		{"notifications are not received", func() error { return h.listener.Probe(ctx) }},
 		{"log cannot be read", h.hub},
 	} {

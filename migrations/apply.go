@@ -39,6 +39,9 @@ func apply(ctx context.Context, dsn string, r release, logger *slog.Logger) erro
 			return fmt.Errorf("migrate: %w", err)
 		}
 	}
+	if err := checkRowSecurity(ctx, conn); err != nil {
+		return fmt.Errorf("migrate: %w", err)
+	}
 	return nil
 }
 
@@ -71,10 +74,10 @@ func (m migrator) prepare(ctx context.Context) error {
 					oldest_program  integer not null,
 					applied_at      timestamptz not null default clock_timestamp(),
 					primary key (kind, number),
-					constraint migrations_kind check (kind in ('file', 'functions'))
+					constraint migrations_kind check (kind in ('file', 'functions', 'grants'))
 				);
 				comment on table tidings.migrations is
-					'What the migrations have applied: numbered files, and versions of the functions.';
+					'What the migrations have applied: numbered files, versions of the functions, and grants.';
 			end if;
 		end
 		$$`)
@@ -116,25 +119,47 @@ func (m migrator) advance(ctx context.Context) (more bool, err error) {
 	})
 }
 
-// take makes the change of one step.
+// take makes the change of one step. Default privileges of the owner may give other roles
+// rights on each new object: they are revoked in the same transaction.
 func (m migrator) take(ctx context.Context, tx pgx.Tx, s step) error {
-	switch {
-	case s.file != nil:
+	if s.grants != nil {
+		if len(s.grants.revoke) > 0 {
+			m.logger.WarnContext(ctx, "other roles have rights in the schema tidings that they must not have: they are revoked",
+				"statements", s.grants.revoke)
+		}
+		if err := revoke(ctx, tx, s.grants.revoke); err != nil {
+			return err
+		}
+		return note(ctx, tx, record{kindGrants, 0, "grants", s.grants.place, 0})
+	}
+	settled, err := objects(ctx, m.conn)
+	if err != nil {
+		return err
+	}
+	if err := m.change(ctx, tx, s); err != nil {
+		return err
+	}
+	excess, err := excessGrants(ctx, m.conn, settled)
+	if err != nil {
+		return err
+	}
+	return revoke(ctx, tx, excess)
+}
+
+// change runs a numbered file, or replaces the functions.
+func (m migrator) change(ctx context.Context, tx pgx.Tx, s step) error {
+	if s.file != nil {
 		m.logger.InfoContext(ctx, "migrating", "number", s.file.number, "name", s.file.name)
 		if _, err := tx.Exec(ctx, s.file.sql); err != nil {
 			return located(s.file.name, s.file.sql, err)
 		}
 		return note(ctx, tx, record{kindFile, s.file.number, s.file.name, s.file.sha256, s.file.oldestProgram})
-	case s.functions:
-		m.logger.InfoContext(ctx, "replacing functions", "version", m.release.version)
-		if err := applyFunctions(ctx, tx, m.release.functions); err != nil {
-			return err
-		}
-		return note(ctx, tx, record{kindFunctions, m.release.version, "functions", m.release.sha256, 0})
-	default:
-		m.logger.WarnContext(ctx, "every role could execute the functions of the schema tidings: this is revoked")
-		return revoke(ctx, tx)
 	}
+	m.logger.InfoContext(ctx, "replacing functions", "version", m.release.version)
+	if err := applyFunctions(ctx, tx, m.release.functions); err != nil {
+		return err
+	}
+	return note(ctx, tx, record{kindFunctions, m.release.version, "functions", m.release.sha256, 0})
 }
 
 // note records what has been applied.

@@ -48,3 +48,25 @@ func checkServer(ctx context.Context, conn *pgx.Conn) error {
 	}
 	return nil
 }
+
+// checkRowSecurity returns an error if row security is forced on the owner of a table of
+// ours, and not bypassed: the functions would fail, and readers would miss rows.
+func checkRowSecurity(ctx context.Context, conn *pgx.Conn) error {
+	var tables string
+	err := conn.QueryRow(ctx, `
+		select coalesce(string_agg('tidings.' || relname, ', ' order by relname), '')
+		from pg_class
+		join pg_roles on pg_roles.oid = relowner
+		where relnamespace = to_regnamespace('tidings')
+			and relkind in ('r', 'p')
+			and relrowsecurity and relforcerowsecurity
+			and not rolsuper and not rolbypassrls`).Scan(&tables)
+	if err != nil {
+		return err
+	}
+	if tables != "" {
+		return fmt.Errorf("row security is forced on %s, which would hide rows from Tidings itself: "+
+			"run ALTER TABLE … NO FORCE ROW LEVEL SECURITY", tables)
+	}
+	return nil
+}

@@ -196,39 +196,72 @@ func TestFlush_NumbersTheEventsOfDeferredTriggers(t *testing.T) {
 	}
 }
 
-// A trigger of the site that postpones itself, as flush does, until flush has run, and then
-// publishes an event.
-func TestFlush_DoesNotWaitForATriggerThatWaitsForIt(t *testing.T) {
+// postpones is a table of the site with a deferred trigger that postpones itself, as flush
+// does, as often as the row says, and then waits for the advisory lock 1.
+const postpones = `
+	create table app (x integer);
+	create function app_postpones() returns trigger language plpgsql as $$
+	begin
+		if new.x > 0 then
+			insert into app values (new.x - 1);
+		else
+			perform pg_advisory_xact_lock(1);
+		end if;
+		return null;
+	end $$;
+	create constraint trigger postpones after insert on app
+		deferrable initially deferred
+		for each row execute function app_postpones();`
+
+// Another trigger may hold the turn for as long as it likes if flush numbers before it.
+func TestFlush_NeverNumbersBeforeATriggerThatPostponesItself(t *testing.T) {
 	t.Parallel()
 
-	for _, level := range []string{"read committed", "repeatable read"} {
-		t.Run(level, func(t *testing.T) {
+	for name, set := range map[string]string{"Deferred": ``, "AfterSet": `set constraints all immediate; set constraints all deferred;`} {
+		t.Run("WithoutEnd"+name, func(t *testing.T) {
 			t.Parallel()
 			conn, dsn := database(t)
-			exec(t, conn, `
-				create table app (x integer);
-				create function app_postpones() returns trigger language plpgsql as $$
-				begin
-					if exists (select from tidings.commits) then
-						insert into app values (new.x + 1);
-					else
-						perform tidings.publish('post:p', 'last', '{}');
-					end if;
-					return null;
-				end $$;
-				create constraint trigger postpones after insert on app
-					deferrable initially deferred
-					for each row execute function app_postpones()`)
-			exec(t, conn, `begin isolation level `+level+`; insert into app values (1); `+comment)
-			exec(t, conn, `commit`)
-			want := []string{"post:p new-comment", "post:p comment-count", "post:p last"}
-			if got := since(t, conn, 0); !slices.Equal(got, want) {
-				t.Errorf("got %q, want %q", got, want)
+			holder := connect(t, dsn)
+			exec(t, conn, postpones)
+			exec(t, holder, `select pg_advisory_lock(1)`)
+			exec(t, conn, `begin; `+comment+`;`+set+` insert into app values (5000)`)
+			if err := refused(t, conn, "0A000", `commit`); err.Hint == "" {
+				t.Error("no hint")
+			}
+			if got := since(t, conn, 0); len(got) != 0 {
+				t.Errorf("got %q", got)
 			}
 			leavesNothing(t, dsn)
 		})
 	}
+	t.Run("AFewHundredTimes", func(t *testing.T) {
+		t.Parallel()
+		conn, dsn := database(t)
+		exec(t, conn, postpones)
+		exec(t, conn, `begin; `+comment+`; insert into app values (500)`)
+		exec(t, conn, `commit`)
+		if got := len(since(t, conn, 0)); got != 2 {
+			t.Errorf("%d events, want 2", got)
+		}
+		leavesNothing(t, dsn)
+	})
+	t.Run("NorCountsWhatSetConstraintsFires", func(t *testing.T) {
+		t.Parallel()
+		conn, dsn := database(t)
+		exec(t, conn, postpones)
+		exec(t, conn, `begin; `+comment+`; do $$ begin
+			for i in 1..1500 loop set constraints all immediate; set constraints all deferred; end loop; end $$;
+			insert into app values (3)`)
+		exec(t, conn, `commit`)
+		if got := len(since(t, conn, 0)); got != 2 {
+			t.Errorf("%d events, want 2", got)
+		}
+		leavesNothing(t, dsn)
+	})
 }
+
+// publishHere publishes an event in a block of PL/pgSQL.
+const publishHere = `perform tidings.publish('post:p', 'x', '{}');`
 
 // Postgres runs the query of a cursor WITH HOLD at COMMIT, after all triggers.
 func TestFlush_RefusesACursorWithHold(t *testing.T) {
@@ -243,6 +276,34 @@ func TestFlush_RefusesACursorWithHold(t *testing.T) {
 		if err := refused(t, conn, "0A000", `commit`); err.Hint == "" {
 			t.Error("no hint")
 		}
+	})
+	// The cursor is as old as the DO block, which is older than the second transaction.
+	t.Run("OfADoBlockThatCommitsBefore", func(t *testing.T) {
+		t.Parallel()
+		conn, dsn := database(t)
+		for name, block := range map[string]string{
+			"committed":   `do $$ begin commit; execute 'declare c cursor with hold for select pg_advisory_xact_lock(1)'; ` + publishHere + ` commit; end $$`,
+			"rolled back": `do $$ begin rollback; execute 'declare c cursor with hold for select pg_advisory_xact_lock(1)'; ` + publishHere + ` end $$`,
+			"a chain":     `do $$ begin commit and chain; execute 'declare c cursor with hold for select pg_advisory_xact_lock(1)'; ` + publishHere + ` end $$`,
+		} {
+			if err := refused(t, conn, "0A000", block); err.Hint == "" {
+				t.Errorf("%s: no hint", name)
+			}
+		}
+		if got := since(t, conn, 0); len(got) != 0 {
+			t.Errorf("got %q", got)
+		}
+		leavesNothing(t, dsn)
+	})
+	t.Run("OfAProcedureThatCommitsBefore", func(t *testing.T) {
+		t.Parallel()
+		conn, _ := database(t)
+		exec(t, conn, `create procedure app() language plpgsql as $$ begin
+			commit;
+			execute 'declare c cursor with hold for select pg_advisory_xact_lock(1)';
+			`+publishHere+`
+		end $$`)
+		refused(t, conn, "0A000", `call app()`)
 	})
 	t.Run("ButNotAClosedOne", func(t *testing.T) {
 		t.Parallel()

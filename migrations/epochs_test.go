@@ -8,12 +8,17 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/tidings-live/tidings/migrations"
 	"github.com/tidings-live/tidings/store/localpg"
 	"github.com/tidings-live/tidings/store/storetest"
+	. "github.com/tidings-live/tidings/stream/streamtest"
 )
 
 // epoch is a row of tidings.epochs.
 type epoch struct{ Number, StartedAfter int64 }
+
+// microseconds is the first number that an epoch can have now: it was 2001.
+const microseconds = 1_000_000_000_000_000
 
 func epochs(t *testing.T, conn *pgx.Conn) []epoch {
 	t.Helper()
@@ -28,11 +33,51 @@ func epochs(t *testing.T, conn *pgx.Conn) []epoch {
 func TestEpochs_BeginWhenTheHistoryChanges(t *testing.T) {
 	t.Parallel()
 
-	t.Run("TheFirstIsOne", func(t *testing.T) {
+	t.Run("TheFirstIsNumberedByTheClock", func(t *testing.T) {
+		t.Parallel()
+		dsn := storetest.Empty(t)
+		Must(t, migrations.Up(t.Context(), dsn, silent))
+		conn := connect(t, dsn)
+		exec(t, conn, comment)
+		if got := epochs(t, conn); len(got) != 1 || got[0].Number < microseconds || got[0].Number >= 1<<53 || got[0].StartedAfter != 0 {
+			t.Errorf("got %v", got)
+		}
+	})
+	t.Run("ASchemaThatIsCreatedAgain", func(t *testing.T) {
+		t.Parallel()
+		dsn := storetest.Empty(t)
+		Must(t, migrations.Up(t.Context(), dsn, silent))
+		conn := connect(t, dsn)
+		exec(t, conn, comment)
+		first := epochs(t, conn)
+		exec(t, conn, `drop schema tidings cascade`)
+		Must(t, migrations.Up(t.Context(), dsn, silent))
+		exec(t, conn, comment)
+		if got := epochs(t, conn); len(got) != 1 || got[0].Number <= first[0].Number {
+			t.Errorf("got %v after %v", got, first)
+		}
+	})
+	t.Run("ACopyOfATemplate", func(t *testing.T) {
 		t.Parallel()
 		conn, _ := database(t)
-		if got, want := epochs(t, conn), []epoch{{1, 0}}; !slices.Equal(got, want) {
-			t.Errorf("got %v, want %v", got, want)
+		exec(t, conn, comment)
+		end, name := head(t, conn), conn.Config().Database
+		Must(t, conn.Close(t.Context()))
+		admin := connect(t, storetest.Server().DSN("postgres"))
+		exec(t, admin, `create database `+name+`_copy template `+name)
+		copied := connect(t, storetest.Server().DSN(name+"_copy"))
+		exec(t, copied, comment)
+		exec(t, copied, comment)
+		got := epochs(t, copied)
+		if len(got) != 2 || got[0] != (epoch{1, 0}) || got[1].StartedAfter != end || got[1].Number < microseconds {
+			t.Errorf("got %v, want a second epoch after %d", got, end)
+		}
+		Must(t, copied.Close(t.Context()))
+		exec(t, admin, `drop database `+name+`_copy`)
+		conn = connect(t, storetest.Server().DSN(name))
+		exec(t, conn, comment)
+		if got := epochs(t, conn); len(got) != 1 {
+			t.Errorf("the original has the epochs %v", got)
 		}
 	})
 	t.Run("NotOtherwise", func(t *testing.T) {
@@ -53,6 +98,7 @@ func TestEpochs_BeginWhenTheHistoryChanges(t *testing.T) {
 		"AnotherTimeline": `timeline = '00000000'`,
 		"AnotherCluster":  `system_identifier = 1`,
 		"AnotherTable":    `events_oid = 1`,
+		"AnotherDatabase": `database_oid = 1`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -64,7 +110,7 @@ func TestEpochs_BeginWhenTheHistoryChanges(t *testing.T) {
 			exec(t, conn, comment)
 			exec(t, conn, comment)
 			got := epochs(t, conn)
-			if len(got) != 2 || got[1].Number < 1_000_000_000 || got[1].StartedAfter != end {
+			if len(got) != 2 || got[1].Number < microseconds || got[1].StartedAfter != end {
 				t.Errorf("got %v, want a second with a number by the clock, after %d", got, end)
 			}
 		})

@@ -12,13 +12,13 @@ type installed struct {
 	files         map[int]record // numbered files
 	functions     record         // the newest version of the functions, number 0 if none
 	oldestProgram int            // the highest of all files
-	public        bool           // PUBLIC may execute one of our functions
+	grants        grants         // what is to be done about grants
 }
 
 // A record is a row of tidings.migrations.
 type record struct {
-	Kind          string // "file" or "functions"
-	Number        int    // of the file, or the version of the functions
+	Kind          string // "file", "functions" or "grants"
+	Number        int    // of the file, or the version of the functions; 0 for grants
 	Name          string
 	SHA256        string `db:"sha256"`
 	OldestProgram int
@@ -27,6 +27,7 @@ type record struct {
 const (
 	kindFile      = "file"
 	kindFunctions = "functions"
+	kindGrants    = "grants" // its hash says where the grants were made right: see place
 )
 
 // read returns what is installed.
@@ -40,23 +41,27 @@ func read(ctx context.Context, conn *pgx.Conn) (installed, error) {
 	if err != nil {
 		return in, err
 	}
+	var settledAt string
 	for _, r := range records {
-		if r.Kind == kindFunctions {
+		switch r.Kind {
+		case kindFunctions:
 			in.functions = r
-			continue
+		case kindGrants:
+			settledAt = r.SHA256
+		default:
+			in.files[r.Number] = r
+			in.oldestProgram = max(in.oldestProgram, r.OldestProgram)
 		}
-		in.files[r.Number] = r
-		in.oldestProgram = max(in.oldestProgram, r.OldestProgram)
 	}
-	in.public, err = isPublic(ctx, conn)
+	in.grants, err = readGrants(ctx, conn, settledAt)
 	return in, err
 }
 
 // A step is one change to a database. It runs in a transaction.
 type step struct {
-	file      *file // the numbered file to run
-	functions bool  // or: apply the functions
-	revoke    bool  // or: take the functions from PUBLIC
+	file      *file   // the numbered file to run
+	functions bool    // or: apply the functions
+	grants    *grants // or: make the grants right
 }
 
 // plan returns the next step that brings a database to release r, or nil if there is
@@ -90,8 +95,8 @@ func plan(r release, in installed) (*step, error) {
 	if older || in.functions.Number == r.version && in.functions.SHA256 != r.sha256 {
 		return &step{functions: true}, nil
 	}
-	if in.public {
-		return &step{revoke: true}, nil
+	if in.grants.due {
+		return &step{grants: &in.grants}, nil
 	}
 	return nil, nil
 }

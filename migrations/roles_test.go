@@ -125,6 +125,22 @@ func TestRoles_TriggersAndDefinersSetTheirSearchPath(t *testing.T) {
 	}
 }
 
+// Row security that is forced on the owner must be an error, not rows that are missing.
+func TestRoles_TriggersAndDefinersSwitchRowSecurityOff(t *testing.T) {
+	t.Parallel()
+
+	conn, _ := database(t)
+	loose := list[string](t, conn, `
+		select oid::regprocedure::text
+		from pg_proc
+		where pronamespace = 'tidings'::regnamespace
+			and (prosecdef or prorettype = 'trigger'::regtype)
+			and not coalesce('row_security=off' = any (proconfig), false)`)
+	if len(loose) > 0 {
+		t.Errorf("these obey row security: %q", loose)
+	}
+}
+
 // hostile creates functions, operators and tables with the names that the trigger functions
 // use, in schemas that a role without rights in tidings may own.
 const hostile = `

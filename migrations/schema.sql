@@ -8,10 +8,10 @@ create table tidings.migrations (
     sha256 text not null,
     oldest_program integer not null,
     applied_at timestamp with time zone not null default clock_timestamp(),
-    constraint migrations_kind CHECK ((kind = ANY (ARRAY['file'::text, 'functions'::text]))),
+    constraint migrations_kind CHECK ((kind = ANY (ARRAY['file'::text, 'functions'::text, 'grants'::text]))),
     constraint migrations_pkey PRIMARY KEY (kind, number)
 );
-comment on table tidings.migrations is 'What the migrations have applied: numbered files, and versions of the functions.';
+comment on table tidings.migrations is 'What the migrations have applied: numbered files, versions of the functions, and grants.';
 
 create table tidings.users (
     id text not null,
@@ -86,6 +86,7 @@ create table tidings.likes (
     constraint likes_user_grammar CHECK (((user_id ~ '^[A-Za-z0-9._~:/|@+=,-]+$'::text) AND (octet_length(user_id) <= 200) AND (user_id <> ALL (ARRAY['.'::text, '..'::text]))))
 );
 comment on table tidings.likes is 'One row for each user and target, so a repeated like is counted once.';
+alter table tidings.likes replica identity full;
 CREATE TRIGGER defer_post BEFORE INSERT ON tidings.likes FOR EACH STATEMENT EXECUTE FUNCTION tidings.defer_post();
 CREATE TRIGGER deleted AFTER DELETE ON tidings.likes REFERENCING OLD TABLE AS removed FOR EACH STATEMENT EXECUTE FUNCTION tidings.likes_deleted();
 CREATE TRIGGER inserted AFTER INSERT ON tidings.likes REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION tidings.likes_inserted();
@@ -165,7 +166,7 @@ CREATE TRIGGER no_truncate BEFORE TRUNCATE ON tidings.pending FOR EACH STATEMENT
 create unlogged table tidings.commits (
     xact xid8 not null,
     firing integer not null default 0,
-    at_commit boolean not null default false,
+    at_commit integer not null default 0,
     calm boolean,
     constraint commits_pkey PRIMARY KEY (xact)
 );
@@ -174,12 +175,14 @@ alter table tidings.commits enable always trigger flush;
 CREATE TRIGGER no_truncate BEFORE TRUNCATE ON tidings.commits FOR EACH STATEMENT EXECUTE FUNCTION tidings.refuse_truncate();
 
 create table tidings.turn ();
+alter table tidings.turn replica identity full;
 
 create table tidings.epochs (
     epoch bigint not null,
     started_after bigint not null,
     timeline text not null,
     system_identifier bigint not null,
+    database_oid oid not null,
     events_oid oid not null,
     created_at timestamp with time zone not null default clock_timestamp(),
     constraint epochs_pkey PRIMARY KEY (epoch)
@@ -213,6 +216,14 @@ create table tidings.idempotency (
     constraint idempotency_pkey PRIMARY KEY (user_id, key)
 );
 CREATE INDEX idempotency_by_age ON tidings.idempotency USING btree (created_at);
+
+create table tidings.signal_key (
+    key bytea not null,
+    one boolean not null default true,
+    constraint signal_key_one_check CHECK (one),
+    constraint signal_key_pkey PRIMARY KEY (one)
+);
+CREATE TRIGGER no_truncate BEFORE TRUNCATE ON tidings.signal_key FOR EACH STATEMENT EXECUTE FUNCTION tidings.refuse_truncate();
 
 -- tidings.announce_comments(ids bigint[], post_ids text[], parent_ids bigint[]) returns void
 -- tidings.announce_notifications(ids bigint[]) returns void

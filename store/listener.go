@@ -15,7 +15,7 @@ import (
 // The channels of NOTIFY. They are per database, like the schema.
 const (
 	logChannel    = "tidings_log"    // the log has grown; the payload is empty
-	signalChannel = "tidings_signal" // a Signal as JSON
+	signalChannel = "tidings_signal" // a Signal with a MAC
 	probeChannel  = "tidings_probe"  // a listener's notification to itself
 )
 
@@ -54,6 +54,7 @@ type Listener struct {
 	wake   func()
 	signal func(Signal)
 	logger *slog.Logger
+	gate   signalGate // used by Run only
 
 	mu     sync.Mutex       // guards probes, err and stats
 	probes map[string]probe // probes that have not arrived yet, by payload
@@ -123,6 +124,9 @@ func (l *Listener) listen(ctx context.Context) error {
 	}()
 	subscribing, cancel := context.WithTimeout(ctx, silenceLimit)
 	defer cancel()
+	if err := l.gate.load(subscribing, conn); err != nil {
+		return err
+	}
 	_, err = conn.Exec(subscribing, `set idle_session_timeout = 0; listen tidings_log; listen tidings_signal; listen tidings_probe`)
 	if err != nil {
 		return fmt.Errorf("listen: %w", err)
@@ -172,12 +176,29 @@ func (l *Listener) receive(ctx context.Context, conn *pgx.Conn) error {
 	case probeChannel:
 		l.probeReceived(n.Payload)
 	case signalChannel:
-		signal, err := parseSignal(n.Payload)
-		if err != nil {
-			l.logger.WarnContext(ctx, "malformed signal ignored", "err", err)
-			return nil
+		return l.receiveSignal(ctx, conn, n.Payload)
+	}
+	return nil
+}
+
+// receiveSignal passes a signal on if it is genuine. Any role can send one that is not, any
+// number of times, so a report is logged once in signalAge. The key is read again as often:
+// it is another one after the schema was created again.
+func (l *Listener) receiveSignal(ctx context.Context, conn *pgx.Conn, payload string) error {
+	signal, err := l.gate.admit(payload)
+	if errors.Is(err, errSignalForged) && time.Since(l.gate.readAt) > signalAge {
+		if err := l.gate.load(ctx, conn); err != nil {
+			return err
 		}
+		signal, err = l.gate.admit(payload)
+	}
+	if err == nil {
 		l.signal(signal)
+		return nil
+	}
+	if time.Since(l.gate.reported) > signalAge {
+		l.gate.reported = time.Now()
+		l.logger.WarnContext(ctx, "signal ignored that is not genuine", "err", err)
 	}
 	return nil
 }

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/tidings-live/tidings/migrations"
 	"github.com/tidings-live/tidings/store"
 	"github.com/tidings-live/tidings/store/localpg"
@@ -205,15 +207,15 @@ func TestListener_Deaf(t *testing.T) {
 func TestSignal(t *testing.T) {
 	t.Parallel()
 
-	typing := store.Signal{Topic: parseTopics(t, "post:42")[0], User: awareness.Typist{ID: "ann", Name: "Ann <b>\x00\u2028é"}}
+	typing := store.Signal{Topic: parseTopics(t, "post:42")[0], User: awareness.Typist{ID: "ann", Name: "Ann <b>\u2028é"}}
+	stopped := typing
+	stopped.Stop = true
 
 	t.Run("ReachesEveryInstance", func(t *testing.T) {
 		t.Parallel()
 		d := newDatabase(t)
 		_, near := listen(t, d.Store)
 		_, far := listen(t, open(t, d.dsn))
-		stopped := typing
-		stopped.Stop = true
 		streamtest.Must(t, d.Signal(t.Context(), typing))
 		streamtest.Must(t, d.Signal(t.Context(), stopped))
 		for _, got := range []*received{near, far} {
@@ -223,22 +225,68 @@ func TestSignal(t *testing.T) {
 		streamtest.Want(t, "the events", len(d.events(t, 0)), 0)
 	})
 
-	t.Run("IsIgnoredWhenMalformed", func(t *testing.T) {
+	// A role with CONNECT alone can LISTEN and NOTIFY.
+	t.Run("IsIgnoredUnlessItIsOurs", func(t *testing.T) {
 		t.Parallel()
 		var report lockedBuffer
 		d := newDatabase(t, func(cfg *store.Config) { cfg.Logger = slog.New(slog.NewTextHandler(&report, nil)) })
+		spy, err := pgx.Connect(t.Context(), d.dsn)
+		streamtest.Must(t, err)
+		t.Cleanup(func() { spy.Close(context.Background()) })
+		_, err = spy.Exec(t.Context(), `listen tidings_signal`)
+		streamtest.Must(t, err)
 		_, got := listen(t, d.Store)
-		malformed := []string{
-			``, `nonsense`, `{}`, `[]`, `null`, `{"topic":"post"}`, `{"topic":"post:a b","user":{"id":"ann","name":"Ann"}}`,
-			`{"topic":"post:42"}`, `{"topic":"post:42","user":{"id":"a b","name":"Ann"}}`, `{"topic":"post:42","user":[]}`,
-		}
-		for _, payload := range malformed {
+
+		streamtest.Must(t, d.Signal(t.Context(), typing))
+		seen, err := spy.WaitForNotification(t.Context())
+		streamtest.Must(t, err)
+		streamtest.Eventually(t, "the signal is received", func() bool { return len(got.allSignals()) == 1 })
+		mac, message, _ := strings.Cut(seen.Payload, " ")
+		const body = `{"topic":"user:ann","user":{"id":"admin","name":"x"}}`
+		for _, payload := range []string{
+			``, `nonsense`, `{}`, `{"topic":"post:42","user":{"id":"ann","name":"Ann"}}`, body,
+			seen.Payload, // a replay
+			mac + " " + body, mac + " " + message + " ", strings.ToUpper(mac) + " " + message, strings.Replace(seen.Payload, "42", "43", 1),
+			strings.Repeat("0", 64) + " " + message, " " + message, mac, mac + " ",
+		} {
 			d.exec(t, `select pg_notify('tidings_signal', $1)`, payload)
 		}
-		streamtest.Must(t, d.Signal(t.Context(), typing))
-		streamtest.Eventually(t, "the valid signal is received", func() bool { return len(got.allSignals()) > 0 })
-		streamtest.Want(t, "the signals", got.allSignals(), []store.Signal{typing})
-		streamtest.Want(t, "the reports", strings.Count(report.String(), "malformed signal ignored"), len(malformed))
+		streamtest.Must(t, d.Signal(t.Context(), stopped))
+		streamtest.Eventually(t, "the next signal is received", func() bool { return len(got.allSignals()) > 1 })
+		streamtest.Want(t, "the signals", got.allSignals(), []store.Signal{typing, stopped})
+		streamtest.Want(t, "the reports", strings.Count(report.String(), "signal ignored that is not genuine"), 1)
+	})
+
+	// sign sends a signal with the key, as a session of the owner could.
+	sign := func(t *testing.T, d database, age, body string) {
+		t.Helper()
+		d.exec(t, `
+			select pg_notify('tidings_signal', encode(sha256(key || sha256(key || convert_to(message, 'UTF8'))), 'hex') || ' ' || message)
+			from tidings.signal_key
+			cross join concat_ws(' ',
+				(extract(epoch from clock_timestamp() - $1::interval) * 1000000)::bigint, gen_random_uuid(), $2::text) as message`,
+			age, body)
+	}
+	t.Run("IsIgnoredWhenItIsOldOrOfAnotherKind", func(t *testing.T) {
+		t.Parallel()
+		d := newDatabase(t)
+		_, got := listen(t, d.Store)
+		const fine = `{"topic":"post:42","user":{"id":"ann","name":"Ann"}}`
+		sign(t, d, "11 seconds", fine)
+		sign(t, d, "-11 seconds", fine)
+		for _, body := range []string{
+			``, `nonsense`, `{}`, `[]`, `null`, `{"topic":"post"}`, `{"topic":"post:a b","user":{"id":"ann","name":"Ann"}}`,
+			`{"topic":"post:42"}`, `{"topic":"post:42","user":{"id":"a b","name":"Ann"}}`, `{"topic":"post:42","user":[]}`,
+			`{"topic":"user:ann","user":{"id":"admin","name":"x"}}`, `{"topic":"site:moderation","user":{"id":"admin","name":"x"}}`,
+			`{"topic":"post:42","user":{"id":"admin","name":"\u202e"}}`, `{"topic":"post:42","user":{"id":"admin","name":"\u009b"}}`,
+			`{"topic":"post:42","user":{"id":"admin","name":"` + strings.Repeat("x", 201) + `"}}`,
+		} {
+			sign(t, d, "0", body)
+		}
+		sign(t, d, "5 seconds", fine)
+		streamtest.Eventually(t, "the signal is received", func() bool { return len(got.allSignals()) > 0 })
+		streamtest.Want(t, "the signals", got.allSignals(),
+			[]store.Signal{{Topic: typing.Topic, User: awareness.Typist{ID: "ann", Name: "Ann"}}})
 	})
 }
 

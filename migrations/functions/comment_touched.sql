@@ -8,6 +8,7 @@
 create or replace function tidings.comment_touched() returns trigger
 language plpgsql security definer
 set search_path = pg_catalog, tidings, pg_temp
+set row_security = off
 as $$
 begin
     if (new.id, new.post_id, new.parent_id) is distinct from (old.id, old.post_id, old.parent_id) then

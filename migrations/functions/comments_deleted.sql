@@ -10,6 +10,7 @@
 create or replace function tidings.comments_deleted() returns trigger
 language plpgsql security definer
 set search_path = pg_catalog, tidings, pg_temp
+set row_security = off
 set plan_cache_mode = force_generic_plan
 set enable_seqscan = off
 set jit = off

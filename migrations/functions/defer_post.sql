@@ -6,6 +6,7 @@
 create or replace function tidings.defer_post() returns trigger
 language plpgsql security definer
 set search_path = pg_catalog, tidings, pg_temp
+set row_security = off
 as $$
 begin
     if tg_table_name = 'comments' then

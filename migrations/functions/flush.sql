@@ -16,15 +16,16 @@
 -- none of them can wait for a lock while this transaction holds the turn. Until then it
 -- postpones itself to the end of the queue, by an update of `firing`. It tells by:
 --   pg_trigger_depth() > 1: another command fired it, because SET CONSTRAINTS has made
---   constraints immediate. It defers itself again, and at_commit becomes false;
---   at_commit of the row that fired it: the firing before was at the top level too. Where
---   SET CONSTRAINTS and not COMMIT was the cause of that firing, the update of `firing`
---   fired it again at once, at depth 2, which made at_commit false;
+--   constraints immediate. It defers itself again, and at_commit becomes 0;
+--   at_commit of the row that fired it, the number of firings in a row at the top level.
+--   Where SET CONSTRAINTS and not COMMIT was the cause of a firing, the update of `firing`
+--   fired it again at once, at depth 2, which set at_commit to 0;
 --   cmin: the number of the command that wrote a row. It writes its own row, and compares
 --   the numbers of the new version and the old. They differ by 1 if no other command ran
 --   in between.
--- After 1,000 firings at COMMIT it does the work anyway: another trigger may be postponing
--- itself behind flush in the same way.
+-- After 1,000 firings at COMMIT it refuses the transaction (SQLSTATE 0A000). Another trigger
+-- postpones itself behind flush in the same way, and would run while this transaction
+-- holds the turn.
 --
 -- A commit with events
 --   is synchronous: synchronous_commit = off becomes on, for this transaction. A commit that
@@ -33,7 +34,9 @@
 --   it, and else lock_timeout. So a writer can bound its waits for rows, those of foreign
 --   keys at COMMIT included, and still wait for the turn as long as needed;
 --   cannot leave a cursor WITH HOLD open (SQLSTATE 0A000): Postgres would run the query of
---   the cursor after flush, and keep the turn for as long as that takes;
+--   the cursor after flush, and keep the turn for as long as that takes. A cursor is as old
+--   as the statement that the client sent, which is older than the transaction in a DO
+--   block that has committed before: cursors since that statement are refused, too;
 --   in REPEATABLE READ and SERIALIZABLE fails if another transaction has numbered events
 --   since its snapshot (40001): it would add to counts that are not the newest;
 --   begins a new epoch if the history is not that of the last one (functions/note_epoch.sql).
@@ -46,6 +49,7 @@
 create or replace function tidings.flush() returns trigger
 language plpgsql security definer
 set search_path = pg_catalog, tidings, pg_temp
+set row_security = off
 set plan_cache_mode = force_generic_plan
 set enable_seqscan = off
 set jit = off
@@ -55,21 +59,22 @@ declare
     this    bigint; -- the number of the command that writes the row now
     here    text; -- the timeline
     system  bigint; -- the system identifier
-    history bigint; -- a hash of timeline, start of the server, and `events`
+    history bigint; -- a hash of timeline, start of the server, database, and `events`
+    place   oid; -- of the database
     known   boolean; -- whether the last flush was in the same history
     held    boolean; -- whether a cursor outlives the transaction
 begin
     if pg_trigger_depth() > 1 then
         set constraints tidings.flush deferred;
         update tidings.commits
-        set firing = firing + 1, at_commit = false
+        set firing = firing + 1, at_commit = 0
         where xact = new.xact and firing = new.firing;
         return null;
     end if;
 
     -- Compare the numbers of the commands. If the row has been updated since this firing
     -- was queued, none is found: that update has queued a firing of its own.
-    if new.at_commit then
+    if new.at_commit > 0 then
         update tidings.commits
         set calm = true
         from (
@@ -86,9 +91,14 @@ begin
     end if;
 
     -- Postpone.
-    if (this = noted + 1) is not true and (new.firing < 1000 or not new.at_commit) then
+    if (this = noted + 1) is not true then
+        if new.at_commit >= 1000 then
+            raise exception 'a deferred trigger runs again and again at COMMIT, so the events cannot be numbered'
+                using errcode = 'feature_not_supported',
+                      hint = 'A deferred constraint trigger must not queue itself again without end.';
+        end if;
         update tidings.commits
-        set firing = firing + 1, at_commit = true
+        set firing = firing + 1, at_commit = at_commit + 1
         where xact = new.xact and firing = new.firing;
         return null;
     end if;
@@ -106,19 +116,24 @@ begin
 
     -- The start of the server stands for the system identifier, which is slow to read from
     -- pg_control: a running server does not change it.
-    history := hashtextextended(concat_ws(' ',
-        here, extract(epoch from pg_postmaster_start_time()), 'tidings.events'::regclass::oid
-    ), 0) & 9223372036854775807;
     select
         exists (
             select from pg_cursors
-            where is_holdable and creation_time >= transaction_timestamp()
+            where is_holdable and creation_time >= least(transaction_timestamp(), statement_timestamp())
         ),
-        h.last_value = history,
-        s.last_value
-    into held, known, system
+        h.last_value = now.history,
+        s.last_value,
+        now.history,
+        d.oid
+    into held, known, system, history, place
     from tidings.last_history as h
-    cross join tidings.this_system as s;
+    cross join tidings.this_system as s
+    cross join (select oid from pg_database where datname = current_database()) as d
+    cross join lateral (
+        select hashtextextended(concat_ws(' ',
+            here, extract(epoch from pg_postmaster_start_time()), d.oid, 'tidings.events'::regclass::oid
+        ), 0) & 9223372036854775807
+    ) as now (history);
 
     if held then
         raise exception 'a transaction that has events cannot commit with an open cursor WITH HOLD'
@@ -144,8 +159,8 @@ begin
         perform setval('tidings.this_system', system), setval('tidings.last_history', history);
     end if;
 
-    if (here, system, 'tidings.events'::regclass::oid) is distinct from (
-        select (timeline, system_identifier, events_oid)
+    if (here, system, place, 'tidings.events'::regclass::oid) is distinct from (
+        select (timeline, system_identifier, database_oid, events_oid)
         from tidings.epochs
         order by epoch desc
         limit 1

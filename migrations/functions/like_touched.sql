@@ -5,6 +5,7 @@
 create or replace function tidings.like_touched() returns trigger
 language plpgsql
 set search_path = pg_catalog, tidings, pg_temp
+set row_security = off
 as $$
 begin
     if (new.post_id, new.comment_id, new.user_id) is distinct from (old.post_id, old.comment_id, old.user_id) then

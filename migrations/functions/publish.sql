@@ -16,6 +16,7 @@
 create or replace function tidings.publish(topic text, name text, data jsonb) returns void
 language plpgsql security definer
 set search_path = pg_catalog, tidings, pg_temp
+set row_security = off
 as $$
 declare
     -- Characters that are six bytes on the wire.

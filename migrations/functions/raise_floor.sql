@@ -7,6 +7,7 @@
 create or replace function tidings.raise_floor() returns trigger
 language plpgsql security definer
 set search_path = pg_catalog, tidings, pg_temp
+set row_security = off
 as $$
 begin
     update tidings.floor

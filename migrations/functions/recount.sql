@@ -9,6 +9,7 @@
 create or replace function tidings.recount() returns bigint
 language plpgsql security definer
 set search_path = pg_catalog, tidings, pg_temp
+set row_security = off
 as $$
 declare
     repaired bigint;

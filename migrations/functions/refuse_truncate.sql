@@ -4,6 +4,7 @@
 create or replace function tidings.refuse_truncate() returns trigger
 language plpgsql
 set search_path = pg_catalog, tidings, pg_temp
+set row_security = off
 as $$
 begin
     raise exception 'tidings.% cannot be truncated: its events and counts would be lost', tg_table_name
@@ -22,3 +23,4 @@ create or replace trigger no_truncate before truncate on tidings.floor for each 
 create or replace trigger no_truncate before truncate on tidings.epochs for each statement execute function tidings.refuse_truncate();
 create or replace trigger no_truncate before truncate on tidings.pending for each statement execute function tidings.refuse_truncate();
 create or replace trigger no_truncate before truncate on tidings.commits for each statement execute function tidings.refuse_truncate();
+create or replace trigger no_truncate before truncate on tidings.signal_key for each statement execute function tidings.refuse_truncate();

@@ -88,5 +88,8 @@ create table tidings.likes (
     constraint likes_comment_in_post
         foreign key (post_id, comment_id) references tidings.comments (post_id, id) on delete cascade deferrable initially deferred
 );
+-- A publication FOR ALL TABLES refuses UPDATE and DELETE of tables without a replica
+-- identity, which is the primary key by default.
+alter table tidings.likes replica identity full;
 comment on table tidings.likes is
     'One row for each user and target, so a repeated like is counted once.';

@@ -93,38 +93,43 @@ create unlogged table tidings.pending (
 -- deferred trigger: a trigger on each row of `pending` was quadratic (16,000 rows took
 -- 30 s). Unlogged: a row lives no longer than its transaction.
 --   firing: how often flush has postponed itself;
---   at_commit: whether COMMIT, and not another trigger, caused the last postponement;
+--   at_commit: how often in a row COMMIT, and not another trigger, caused that;
 --   calm: is written only to learn the number of the command that writes it.
 create unlogged table tidings.commits (
     xact       xid8 primary key,
     firing     integer not null default 0,
-    at_commit  boolean not null default false,
+    at_commit  integer not null default 0,
     calm       boolean
 );
 
 -- The right to number events: locked, never written. A table and not an advisory lock,
 -- because any role may take an advisory lock.
 create table tidings.turn ();
+alter table tidings.turn replica identity full; -- see 0001_content.sql
 
 -- One row for each history, that is, an uninterrupted sequence of positions. A new one
--- begins after a promotion or a restore. `started_after` is the last position of the
--- history before it; the other columns identify the history (functions/note_epoch.sql).
+-- begins after a promotion, a restore or a copy. `epoch` is the time of its beginning in
+-- microseconds since 1970, so that no other history has the number. `started_after` is the
+-- last position of the history before it; the other columns identify the history
+-- (functions/note_epoch.sql).
 create table tidings.epochs (
     epoch              bigint primary key,
     started_after      bigint not null,
     timeline           text not null,
     system_identifier  bigint not null,
+    database_oid       oid not null,
     events_oid         oid not null,
     created_at         timestamptz not null default clock_timestamp()
 );
 comment on table tidings.epochs is
     'One row for each history of the log. A new one begins after a promotion or a restore.';
-insert into tidings.epochs (epoch, started_after, timeline, system_identifier, events_oid)
+insert into tidings.epochs (epoch, started_after, timeline, system_identifier, database_oid, events_oid)
 values (
-    1,
+    (extract(epoch from clock_timestamp()) * 1000000)::bigint,
     0,
     left(pg_walfile_name(pg_current_wal_insert_lsn()), 8),
     (pg_control_system()).system_identifier,
+    (select oid from pg_database where datname = current_database()),
     'tidings.events'::regclass
 );
 

@@ -27,3 +27,14 @@ create table tidings.idempotency (
     primary key (user_id, key)
 );
 create index idempotency_by_age on tidings.idempotency (created_at);
+
+-- The key of signals (NOTIFY on the channel tidings_signal). Any role may send a NOTIFY, so a
+-- signal carries a MAC that only sessions with this key can make. No role but the owner
+-- may read it. One row.
+create table tidings.signal_key (
+    key  bytea not null,
+    one  boolean primary key default true check (one)
+);
+insert into tidings.signal_key (key)
+select sha256(convert_to(string_agg(gen_random_uuid()::text, ' '), 'UTF8'))
+from generate_series(1, 4);

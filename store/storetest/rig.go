@@ -92,7 +92,28 @@ func (r *rig) create(from string) (name string, err error) {
 	if err != nil {
 		return "", fmt.Errorf("create database: %w", err)
 	}
-	return name, nil
+	if from != template {
+		return name, nil
+	}
+	return name, r.number(name)
+}
+
+// number makes the epoch of a copy of the template epoch 1, so that the cursors in tests do
+// not depend on the clock, and tells it that it is no copy: a copy begins a new epoch.
+func (r *rig) number(name string) error {
+	ctx := context.Background()
+	conn, err := pgx.Connect(ctx, r.server.DSN(name))
+	if err != nil {
+		return fmt.Errorf("number the epoch: %w", err)
+	}
+	defer conn.Close(ctx)
+	_, err = conn.Exec(ctx, `
+		update tidings.epochs
+		set epoch = 1, database_oid = (select oid from pg_database where datname = current_database())`)
+	if err != nil {
+		return fmt.Errorf("number the epoch: %w", err)
+	}
+	return nil
 }
 
 func (r *rig) drop(name string) error {
