@@ -47,9 +47,10 @@ func (s *Server) admit(c echo.Context, r reading) (*limit.Slot, error) {
 	case r.start.Behind(s.hub.Head()) > oldCursor && !s.limits.AllowReplay(address, r.who.Subject):
 		why = limit.Replays
 	// A poll comes back after each answer, so it does not count as a new reader.
-	case c.Path() == eventsPath && !s.limits.AllowStart():
-		why = limit.Starts
-	default:
+	case c.Path() == eventsPath:
+		why = s.limits.AllowStart(address)
+	}
+	if why == "" {
 		return slot, nil
 	}
 	slot.Close()
@@ -75,6 +76,8 @@ func (s *Server) refuse(why limit.Refusal) *Problem {
 	switch why {
 	case limit.Address:
 		p = problemRateLimited.with("too many streams from this address")
+	case limit.AddressStarts:
+		p = problemRateLimited.with("too many new streams from this address")
 	case limit.User:
 		p = problemRateLimited.with("too many streams of this user")
 	case limit.Replays:

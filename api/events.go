@@ -22,7 +22,7 @@ import (
 // events answers with an event stream (HTML standard, section 9.2): stream.ready at once,
 // then the events of the topics after the cursor. Errors that a limit causes go through
 // turnAway, because an EventSource never reconnects after a status other than 200. HEAD opens
-// nothing.
+// nothing and takes nothing of the limits.
 func (s *Server) events(c echo.Context) error {
 	if !acceptsEventStream(c.Request()) {
 		return problemNotAcceptable.with("this is text/event-stream; /v1/poll gives the same events as JSON")
@@ -34,6 +34,10 @@ func (s *Server) events(c echo.Context) error {
 	style, err := parseStyle(r)
 	if err != nil {
 		return err
+	}
+	if c.Request().Method == http.MethodHead {
+		setStreamHeader(c.Response().Header())
+		return c.NoContent(http.StatusOK)
 	}
 	slot, err := s.admit(c, r)
 	if err != nil {
@@ -48,15 +52,14 @@ func (s *Server) events(c echo.Context) error {
 		feed.Close()
 		return s.turnAway(c, err)
 	}
-	header := c.Response().Header()
-	header.Set(echo.HeaderContentType, "text/event-stream")
+	setStreamHeader(c.Response().Header())
+	return s.stream(c, feed)
+}
+
+func setStreamHeader(header http.Header) {
+	header.Set(echo.HeaderContentType, eventStreamType)
 	header.Set(echo.HeaderCacheControl, "no-store, no-transform")
 	header.Set("X-Accel-Buffering", "no")
-	if c.Request().Method == http.MethodHead {
-		feed.Close()
-		return c.NoContent(http.StatusOK)
-	}
-	return s.stream(c, feed)
 }
 
 // feedConfig is the configuration of the stream that the client asked for. A stream with a

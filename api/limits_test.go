@@ -131,6 +131,48 @@ func TestLimits(t *testing.T) {
 		streamtest.Eventually(t, "the refused took no slot", func() bool { return r.limits.Taken() == 1 })
 	})
 
+	t.Run("OfNewStreamsOfAnAddressLeavesThoseOfOthers", func(t *testing.T) {
+		t.Parallel()
+		r := newRig(t, limited(Limits{
+			Starts: limit.Rate{PerSecond: never, Burst: 6}, AddressStarts: limit.Rate{PerSecond: never, Burst: 3},
+			TrustedProxies: []string{"127.0.0.1"},
+		}))
+		attacker := header("X-Forwarded-For", "203.0.113.1")
+		for range 3 {
+			r.follow(t, "topic=post:1", attacker).event("stream.ready")
+		}
+		for range 10 {
+			r.do(t, "GET", "/v1/events?topic=post:1", attacker).isProblem(t, 429, "rate_limited")
+		}
+		streamtest.Want(t, "refusals", r.refused(t, limit.AddressStarts), 10)
+		for range 3 {
+			r.follow(t, "topic=post:1", header("X-Forwarded-For", "203.0.113.2")).event("stream.ready")
+		}
+	})
+
+	// Pipelined requests are the cheapest way to use up a budget.
+	t.Run("TakesNothingForHEAD", func(t *testing.T) {
+		t.Parallel()
+		r := newRig(t, limited(Limits{
+			Starts: limit.Rate{PerSecond: never, Burst: 4}, AddressReplays: limit.Rate{PerSecond: never, Burst: 1}, PerAddress: 4,
+		}))
+		for range 4 {
+			w := r.dial(t)
+			for range 25 {
+				w.ask("HEAD /v1/events?topic=post:1&cursor=earliest HTTP/1.1")
+				w.ask("HEAD /v1/poll?topic=post:1&cursor=earliest HTTP/1.1")
+			}
+			for range 50 {
+				status, _ := w.head()
+				streamtest.Want(t, "status line of HEAD", status, "HTTP/1.1 200 OK")
+			}
+		}
+		r.follow(t, "topic=post:1&cursor=earliest").event("stream.ready")
+		for range 3 {
+			r.follow(t, "topic=post:1").event("stream.ready")
+		}
+	})
+
 	t.Run("OfReplaysDoesNotCountCursorsNearTheHead", func(t *testing.T) {
 		t.Parallel()
 		r := newRig(t, limited(Limits{PerAddress: 1000, AddressReplays: limit.Rate{PerSecond: never, Burst: 2}}))

@@ -28,8 +28,9 @@ const (
 )
 
 // poll answers with the events after the cursor as soon as there are some, or with none
-// when the wait is over. A poll from now and HEAD do not wait. The server keeps nothing
-// between polls: the cursor of the next poll acknowledges the events of this one.
+// when the wait is over. A poll from now does not wait. The server keeps nothing between
+// polls: the cursor of the next poll acknowledges the events of this one. HEAD reads
+// nothing and takes nothing of the limits.
 func (s *Server) poll(c echo.Context) error {
 	r, err := s.reading(c)
 	if err != nil {
@@ -43,7 +44,10 @@ func (s *Server) poll(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	if r.start.IsNow() || c.Request().Method == http.MethodHead {
+	if c.Request().Method == http.MethodHead {
+		return s.pollHead(c, r.start)
+	}
+	if r.start.IsNow() {
 		wait = 0
 	}
 	slot, err := s.admit(c, r)
@@ -63,6 +67,19 @@ func (s *Server) poll(c echo.Context) error {
 		return err
 	}
 	return s.answerPoll(c, poll)
+}
+
+// pollHead answers HEAD like a poll whose wait is over without an event.
+func (s *Server) pollHead(c echo.Context, start stream.Start) error {
+	header := c.Response().Header()
+	header.Set(echo.HeaderContentType, echo.MIMEApplicationJSON)
+	header.Set(echo.HeaderCacheControl, "no-store")
+	if cursor, ok := start.Cursor(); ok {
+		header.Set("Next-Cursor", cursor.String())
+	} else if start.IsNow() {
+		header.Set("Next-Cursor", s.hub.Head().String())
+	}
+	return c.NoContent(http.StatusOK)
 }
 
 // answerPoll answers a poll that has its answer in this goroutine. A poll that has to wait

@@ -46,6 +46,9 @@ func ParseStart(s string) (Start, error) {
 // IsNow reports whether the start is [Now].
 func (s Start) IsNow() bool { return s.where == now }
 
+// Cursor returns the cursor of a start that [At] made; ok is false for others.
+func (s Start) Cursor() (c Cursor, ok bool) { return s.cursor, s.where == at }
+
 // Behind estimates the number of events between the start and the head. It is 0 for [Now],
 // and the largest int64 for [Earliest] and for a cursor of another epoch. It is 0 if head is
 // zero, which is the head of a hub that has not read the log yet.

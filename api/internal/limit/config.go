@@ -5,7 +5,7 @@ import "fmt"
 // A Config sets the limits. Zero values mean the defaults.
 type Config struct {
 	Streams    int // streams and waiting polls of the process; default: nine tenths of the file descriptors it may open
-	PerAddress int // streams and waiting polls of a client address, for IPv6 of a /64; default 1,000, and no limit for loopback
+	PerAddress int // streams and waiting polls of a client address, for IPv6 of a /64; default 1,000; for loopback nine tenths of Streams
 	PerUser    int // streams and waiting polls of a signed-in user, over all addresses; default 100
 
 	// TrustedProxies are addresses and CIDR ranges. X-Forwarded-For is read only from
@@ -13,6 +13,7 @@ type Config struct {
 	TrustedProxies []string
 
 	Starts         Rate // new streams of the process; default 1,000/s, burst 5,000
+	AddressStarts  Rate // new streams of an address; default 100/s, burst 1,000, and half of Starts for loopback
 	AddressReplays Rate // replays from old cursors, of an address; default 10/s, burst 1,000
 	UserReplays    Rate // replays from old cursors, of a user; default 1/s, burst 100
 	Typing         Rate // typing signals of a user, over all posts; default 3/s, burst 5
@@ -37,6 +38,9 @@ var (
 	// defaultStarts: after a network failure all readers come back at once, and each
 	// needs a TLS handshake and a replay.
 	defaultStarts = Rate{1000, 5000}
+	// defaultAddressStarts: all readers of an address (see defaultPerAddress) may come
+	// back at once.
+	defaultAddressStarts = Rate{100, 1000}
 	// A replay from an old cursor reads the log. The two rates allow all users behind
 	// one NAT to come back at once, and stop a client that does so in a loop.
 	defaultAddressReplays = Rate{10, 1000}

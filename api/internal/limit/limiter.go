@@ -12,10 +12,13 @@ import (
 type Limiter struct {
 	slots         int
 	perAddress    int
+	perLoopback   int // of a loopback address, behind which there may be a proxy with all clients
 	perUser       int
 	countLoopback bool // loopback addresses are limited like others
 
 	starts         *Rates // the rates are nil if they are lifted
+	addressStarts  *Rates
+	loopbackStarts *Rates
 	addressReplays *Rates
 	userReplays    *Rates
 	typing         *Rates
@@ -31,8 +34,10 @@ func New(cfg Config) (*Limiter, error) {
 	if err := cfg.check(); err != nil {
 		return nil, err
 	}
+	slots := cmp.Or(cfg.Streams, descriptors()/10*9)
 	l := &Limiter{
-		slots:         cmp.Or(cfg.Streams, descriptors()/10*9),
+		slots:         slots,
+		perLoopback:   cmp.Or(cfg.PerAddress, slots-slots/10),
 		perAddress:    cmp.Or(cfg.PerAddress, defaultPerAddress),
 		perUser:       cmp.Or(cfg.PerUser, defaultPerUser),
 		countLoopback: cfg.PerAddress > 0,
@@ -40,7 +45,10 @@ func New(cfg Config) (*Limiter, error) {
 		byUser:        make(map[string]int),
 	}
 	if !cfg.NoRates {
-		l.starts = NewRates(cmp.Or(cfg.Starts, defaultStarts))
+		starts := cmp.Or(cfg.Starts, defaultStarts)
+		l.starts = NewRates(starts)
+		l.addressStarts = NewRates(cmp.Or(cfg.AddressStarts, defaultAddressStarts))
+		l.loopbackStarts = NewRates(cmp.Or(cfg.AddressStarts, Rate{starts.PerSecond / 2, (starts.Burst + 1) / 2}))
 		l.addressReplays = NewRates(cmp.Or(cfg.AddressReplays, defaultAddressReplays))
 		l.userReplays = NewRates(cmp.Or(cfg.UserReplays, defaultUserReplays))
 		l.typing = NewRates(cmp.Or(cfg.Typing, defaultTyping))
@@ -57,19 +65,23 @@ type Slot struct {
 	closed  atomic.Bool
 }
 
-// Take returns a slot, or the limit that is reached. The zero address and the user ""
-// are not counted.
+// Take returns a slot, or the limit that is reached. The limits of the address and of the
+// user are checked before that of the process. The zero address and the user "" are not
+// counted.
 func (l *Limiter) Take(address netip.Addr, user string) (*Slot, Refusal) {
-	address = l.counted(address)
+	most := l.perAddress
+	if address.IsLoopback() {
+		most = l.perLoopback
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch {
-	case l.taken >= l.slots:
-		return nil, Full
-	case address.IsValid() && l.byAddress[address] >= l.perAddress:
+	case address.IsValid() && l.byAddress[address] >= most && most < l.slots:
 		return nil, Address
 	case user != "" && l.byUser[user] >= l.perUser:
 		return nil, User
+	case l.taken >= l.slots:
+		return nil, Full
 	}
 	l.taken++
 	if address.IsValid() {
@@ -79,15 +91,6 @@ func (l *Limiter) Take(address netip.Addr, user string) (*Slot, Refusal) {
 		l.byUser[user]++
 	}
 	return &Slot{limiter: l, address: address, user: user}, ""
-}
-
-// counted returns the address, or the zero Addr if it is a loopback address and these
-// are not limited.
-func (l *Limiter) counted(address netip.Addr) netip.Addr {
-	if address.IsLoopback() && !l.countLoopback {
-		return netip.Addr{}
-	}
-	return address
 }
 
 // Close returns the slot. Only the first call has an effect.
@@ -120,13 +123,28 @@ func (l *Limiter) Taken() int {
 // Full reports whether all slots of the process are taken.
 func (l *Limiter) Full() bool { return l.Taken() >= l.slots }
 
-// AllowStart counts a new stream and reports whether it is within the rate.
-func (l *Limiter) AllowStart() bool { return l.starts.Allow("") }
+// AllowStart counts a new stream. It returns the rate that is exceeded, if there is one.
+// The rate of the address stands before that of the process, so that one client cannot
+// use up what the clients of all addresses share.
+func (l *Limiter) AllowStart(address netip.Addr) Refusal {
+	rates := l.addressStarts
+	if address.IsLoopback() {
+		rates = l.loopbackStarts
+	}
+	switch {
+	case address.IsValid() && !rates.Allow(address.String()):
+		return AddressStarts
+	case !l.starts.Allow(""):
+		return Starts
+	}
+	return ""
+}
 
 // AllowReplay counts a replay from an old cursor and reports whether it is within the
 // rates of the address and of the user.
 func (l *Limiter) AllowReplay(address netip.Addr, user string) bool {
-	if address = l.counted(address); address.IsValid() && !l.addressReplays.Allow(address.String()) {
+	counted := address.IsValid() && (l.countLoopback || !address.IsLoopback())
+	if counted && !l.addressReplays.Allow(address.String()) {
 		return false
 	}
 	return user == "" || l.userReplays.Allow(user)

@@ -30,15 +30,58 @@ func TestSlot_ClosesOnce(t *testing.T) {
 	streamtest.Want(t, "number of addresses and users in memory", len(l.byAddress)+len(l.byUser), 0)
 }
 
-func TestSlot_IsNotCountedForLoopbackByDefault(t *testing.T) {
+// There may be a proxy at a loopback address, with all clients behind it.
+func TestSlot_OfLoopbackMayTakeNineTenthsByDefault(t *testing.T) {
 	t.Parallel()
-	l := limiter(t, Config{})
+	l := limiter(t, Config{Streams: 5000})
+	take := func(address netip.Addr, n int) (refusal Refusal) {
+		for range n {
+			if _, why := l.Take(address, ""); why != "" {
+				return why
+			}
+		}
+		return ""
+	}
+	loopback := netip.MustParseAddr("127.0.0.1")
+	streamtest.Want(t, "refusal of nine tenths", take(loopback, 4500), "")
+	streamtest.Want(t, "refusal of one more", take(loopback, 1), Address)
+	streamtest.Want(t, "refusal of another address", take(address, 500), "")
+	streamtest.Want(t, "refusal when all are taken", take(address, 1), Full)
+}
+
+func TestSlot_OfAnAddressAreAThousandByDefault(t *testing.T) {
+	t.Parallel()
+	l := limiter(t, Config{Streams: 5000})
 	for i := range defaultPerAddress + 1 {
-		_, local := l.Take(netip.MustParseAddr("127.0.0.1"), "")
-		streamtest.Want(t, "refusal of loopback", local, "")
 		if _, why := l.Take(address, ""); (why == Address) != (i == defaultPerAddress) {
 			t.Fatalf("slot %d of an address: %q", i, why)
 		}
+	}
+}
+
+func TestAllowStart_AsksTheAddressBeforeTheProcess(t *testing.T) {
+	t.Parallel()
+	l := limiter(t, Config{Starts: Rate{PerSecond: 1e-9, Burst: 10}})
+	attacker, loopback := netip.MustParseAddr("127.0.0.2"), netip.MustParseAddr("127.0.0.1")
+	refusals := make(map[Refusal]int)
+	for range 100 {
+		refusals[l.AllowStart(attacker)]++
+	}
+	streamtest.Want(t, "refusals of one address", refusals, map[Refusal]int{"": 5, AddressStarts: 95})
+	for range 5 {
+		streamtest.Want(t, "refusal of another address", l.AllowStart(loopback), "")
+	}
+	streamtest.Want(t, "refusal when the process has no more", l.AllowStart(address), Starts)
+}
+
+func TestRates_HaveABoundedNumberOfBuckets(t *testing.T) {
+	t.Parallel()
+	r := NewRates(Rate{PerSecond: 1e-9, Burst: 1})
+	for i := range mostBuckets + 10 {
+		r.Allow(fmt.Sprint(i))
+	}
+	if n := len(r.buckets); n > mostBuckets+1 {
+		t.Errorf("%d buckets are in memory", n)
 	}
 }
 

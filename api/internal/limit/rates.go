@@ -7,12 +7,16 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// sweepFrom is the number of buckets from which full ones are removed.
-const sweepFrom = 10_000
+const (
+	// sweepFrom is the number of buckets from which full ones are removed.
+	sweepFrom = 10_000
+	// mostBuckets bounds the buckets. Further keys share the bucket of the key "".
+	mostBuckets = 100_000
+)
 
-// Rates holds a token bucket for each key. Its memory is bounded by the number of keys
-// that were active within the time in which a bucket fills. It is safe for concurrent
-// use. A nil Rates allows everything.
+// Rates holds a token bucket for each key, of at most mostBuckets keys that were active
+// within the time in which a bucket fills. It is safe for concurrent use. A nil Rates
+// allows everything.
 type Rates struct {
 	rate Rate
 
@@ -33,13 +37,22 @@ func (r *Rates) Allow(key string) bool {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	bucket := r.buckets[key]
-	if bucket == nil {
-		r.sweepLocked()
-		bucket = rate.NewLimiter(rate.Limit(r.rate.PerSecond), r.rate.Burst)
-		r.buckets[key] = bucket
+	return r.bucketLocked(key).Allow()
+}
+
+// bucketLocked returns the bucket of a key, and makes it if there is none. The caller
+// holds mu.
+func (r *Rates) bucketLocked(key string) *rate.Limiter {
+	if bucket := r.buckets[key]; bucket != nil {
+		return bucket
 	}
-	return bucket.Allow()
+	r.sweepLocked()
+	if len(r.buckets) >= mostBuckets && key != "" {
+		return r.bucketLocked("")
+	}
+	bucket := rate.NewLimiter(rate.Limit(r.rate.PerSecond), r.rate.Burst)
+	r.buckets[key] = bucket
+	return bucket
 }
 
 // sweepLocked removes full buckets, at most once a second: a bucket that is made again

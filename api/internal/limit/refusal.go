@@ -4,18 +4,19 @@ package limit
 // is the label of a metric, so the set is fixed: see [Refusals].
 type Refusal string
 
-// The refusals. Full, Address, User, Starts, Replays and Typing are limits of this
-// package; Draining and NotReady are states of the server.
+// The refusals. Draining and NotReady are states of the server; the others are limits of
+// this package.
 const (
-	Full     Refusal = "process_full"
-	Address  Refusal = "address_full"
-	User     Refusal = "user_full"
-	Starts   Refusal = "too_many_new"
-	Replays  Refusal = "too_many_replays"
-	Typing   Refusal = "typing"
-	Draining Refusal = "draining"
-	NotReady Refusal = "not_ready"
+	Full          Refusal = "process_full"
+	Address       Refusal = "address_full"
+	User          Refusal = "user_full"
+	Starts        Refusal = "too_many_new"
+	AddressStarts Refusal = "address_too_many_new"
+	Replays       Refusal = "too_many_replays"
+	Typing        Refusal = "typing"
+	Draining      Refusal = "draining"
+	NotReady      Refusal = "not_ready"
 )
 
 // Refusals lists all of them.
-var Refusals = []Refusal{Full, Address, User, Starts, Replays, Typing, Draining, NotReady}
+var Refusals = []Refusal{Full, Address, User, Starts, AddressStarts, Replays, Typing, Draining, NotReady}
