@@ -84,6 +84,10 @@ func (s *Server) refuse(why limit.Refusal) *Problem {
 		p = problemRateLimited.with("too many replays from old cursors")
 	case limit.Typing:
 		return problemRateLimited.with("one signal in two or three seconds is enough")
+	case limit.AddressBytes:
+		p = problemUnavailable.with("too many answers to this address are not read yet")
+	case limit.ProcessBytes:
+		p = problemUnavailable.with("too many answers are not read yet")
 	case limit.Draining:
 		p = problemUnavailable.with("server is stopping")
 	default:

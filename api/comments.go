@@ -43,7 +43,7 @@ type commentListJSON struct {
 }
 
 // list answers GET /v1/posts/{post}/comments with one page of 1 to 100 comments (20 by
-// default), by time. It answers 200 with an empty page for a post that does not exist,
+// default), by time. A page with more than 1 MiB of JSON ends early. It answers 200 with an empty page for a post that does not exist,
 // invalid_id for an impossible post id, and malformed for unknown parameter values.
 func (h *commentHandlers) list(c echo.Context) error {
 	post, err := postTopic(c)
@@ -59,16 +59,21 @@ func (h *commentHandlers) list(c echo.Context) error {
 		return err
 	}
 	answer := commentListJSON{Data: make([]commentJSON, len(list.Comments)), Cursor: list.Cursor}
+	size := 0
 	for i, comment := range list.Comments {
 		answer.Data[i] = viewComment(comment)
+		if size += answer.Data[i].size(); size > maxAnswerBytes && i > 0 {
+			answer.Data, list.More = answer.Data[:i], true
+			break
+		}
 	}
 	if list.More {
-		next := encodePlace(sort, list.Comments[len(list.Comments)-1])
+		next := encodePlace(sort, list.Comments[len(answer.Data)-1])
 		answer.Page = pageJSON{Next: &next, More: true}
 	}
 	answer.Post.CommentCount, answer.Post.LikeCount, answer.Post.Liked = list.Counts.Comments, list.Counts.Likes, list.Liked
 	c.Response().Header().Set(echo.HeaderCacheControl, "private, no-cache")
-	return c.JSON(http.StatusOK, answer)
+	return sendJSON(c, http.StatusOK, answer)
 }
 
 // listQuery reads the parameters sort, limit and after.
@@ -194,6 +199,21 @@ type commentJSON struct {
 	CreatedAt  string    `json:"createdAt"`
 	EditedAt   *string   `json:"editedAt"`
 	Version    int       `json:"version"`
+}
+
+// commentBytes is more than the members of a comment take without its texts.
+const commentBytes = 512
+
+// size returns about how many bytes the comment has as JSON.
+func (v commentJSON) size() int {
+	n := commentBytes + jsonSize(v.PostID) + jsonSize(v.Body)
+	if v.Author != nil {
+		n += jsonSize(v.Author.ID) + jsonSize(v.Author.Name)
+		if v.Author.AvatarURL != nil {
+			n += jsonSize(*v.Author.AvatarURL)
+		}
+	}
+	return n
 }
 
 func viewComment(c store.Comment) commentJSON {

@@ -89,7 +89,7 @@ func (s *Server) stream(c echo.Context, feed *stream.Feed) error {
 	}
 	if conn == nil {
 		c.Response().WriteHeader(http.StatusOK)
-		out := newStreamWriter(c.Response().Writer, s.hub.Patience())
+		out := newStreamWriter(unpaced(c.Response().Writer), s.hub.Patience())
 		if err := feed.Run(c.Request().Context(), out.write); err != nil {
 			s.logger.LogAttrs(c.Request().Context(), slog.LevelDebug, "stream cut", slog.Any("err", err))
 		}

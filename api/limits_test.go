@@ -123,7 +123,9 @@ func TestLimits(t *testing.T) {
 
 	t.Run("OfNewStreams", func(t *testing.T) {
 		t.Parallel()
-		r := newRig(t, limited(Limits{Starts: limit.Rate{PerSecond: never, Burst: 1}}))
+		r := newRig(t, limited(Limits{
+			Starts: limit.Rate{PerSecond: never, Burst: 1}, AddressStarts: limit.Rate{PerSecond: never, Burst: 2},
+		}))
 		r.follow(t, "topic=post:1").event("stream.ready")
 		r.do(t, "GET", "/v1/events?topic=post:1").isProblem(t, 503, "unavailable")
 		streamtest.Want(t, "refusals", r.refused(t, limit.Starts), 1)
@@ -154,7 +156,8 @@ func TestLimits(t *testing.T) {
 	t.Run("TakesNothingForHEAD", func(t *testing.T) {
 		t.Parallel()
 		r := newRig(t, limited(Limits{
-			Starts: limit.Rate{PerSecond: never, Burst: 4}, AddressReplays: limit.Rate{PerSecond: never, Burst: 1}, PerAddress: 4,
+			Starts: limit.Rate{PerSecond: never, Burst: 4}, AddressStarts: limit.Rate{PerSecond: never, Burst: 4},
+			AddressReplays: limit.Rate{PerSecond: never, Burst: 1}, PerAddress: 4,
 		}))
 		for range 4 {
 			w := r.dial(t)

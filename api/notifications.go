@@ -55,7 +55,7 @@ func (h *notificationHandlers) list(c echo.Context) error {
 		answer.Page = pageJSON{Next: &next, More: true}
 	}
 	c.Response().Header().Set(echo.HeaderCacheControl, "no-store")
-	return c.JSON(http.StatusOK, answer)
+	return sendJSON(c, http.StatusOK, answer)
 }
 
 // notificationQuery reads the parameters unread, limit and after.

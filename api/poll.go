@@ -15,6 +15,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/tidings-live/tidings/api/auth"
+	"github.com/tidings-live/tidings/api/internal/limit"
 	"github.com/tidings-live/tidings/stream"
 )
 
@@ -40,7 +41,7 @@ func (s *Server) poll(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	limit, err := number(r.values, "limit", defaultPollLimit, 1, mostPollLimit)
+	most, err := number(r.values, "limit", defaultPollLimit, 1, mostPollLimit)
 	if err != nil {
 		return err
 	}
@@ -54,8 +55,14 @@ func (s *Server) poll(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	held, err := s.reserve(c, maxAnswerBytes)
+	if err != nil {
+		slot.Close()
+		return err
+	}
+	defer held.Close()
 	poll, err := s.hub.OpenPoll(stream.PollConfig{
-		Topics: r.topics, Start: r.start, Limit: limit, Until: deadline(wait, r.who),
+		Topics: r.topics, Start: r.start, Limit: most, Until: deadline(wait, r.who),
 		Ended: func(_ stream.End, conn net.Conn) { slot.Close(); s.returned.Return(conn) },
 	})
 	if err != nil {
@@ -66,7 +73,7 @@ func (s *Server) poll(c echo.Context) error {
 		poll.Close()
 		return err
 	}
-	return s.answerPoll(c, poll)
+	return s.answerPoll(c, poll, held)
 }
 
 // pollHead answers HEAD like a poll whose wait is over without an event.
@@ -82,20 +89,22 @@ func (s *Server) pollHead(c echo.Context, start stream.Start) error {
 	return c.NoContent(http.StatusOK)
 }
 
-// answerPoll answers a poll that has its answer in this goroutine. A poll that has to wait
+// answerPoll answers a poll that has its answer in this goroutine, with the memory that is
+// reserved for it. A poll that has to wait returns that memory. It
 // is given to the hub if the connection can be taken over; the handler then returns, and a
 // worker of the hub calls encode when the wait is over.
-func (s *Server) answerPoll(c echo.Context, poll *stream.LongPoll) error {
+func (s *Server) answerPoll(c echo.Context, poll *stream.LongPoll, held *limit.Reservation) error {
 	if poll.Ready(c.Request().Context()) {
-		return s.runPoll(c, poll)
+		return s.runPoll(c, poll, held)
 	}
+	held.Shrink(0)
 	conn, reusable, err := takeOver(c)
 	switch {
 	case err != nil:
 		poll.Close()
 		return err
 	case conn == nil:
-		return s.runPoll(c, poll)
+		return s.runPoll(c, poll, nil)
 	}
 	countLater(c)
 	line, header := lineOf(c), c.Response().Header()
@@ -114,15 +123,24 @@ func (s *Server) answerPoll(c echo.Context, poll *stream.LongPoll) error {
 	return nil
 }
 
-// runPoll waits if the poll has no answer yet, and answers in this goroutine. It returns
-// context.Canceled if the client left before, so that the request is counted as such.
-func (s *Server) runPoll(c echo.Context, poll *stream.LongPoll) error {
+// runPoll waits if the poll has no answer yet, and answers in this goroutine. Without
+// reserved memory (held is nil), it reserves what the answer needs: if there is no room, the
+// answer is the problem unavailable. It returns context.Canceled if the client left before,
+// so that the request is counted as such.
+func (s *Server) runPoll(c echo.Context, poll *stream.LongPoll, held *limit.Reservation) error {
 	var left error
 	encode := func(result stream.PollResult) []byte {
 		if errors.Is(result.Err, context.Canceled) {
 			left = result.Err
 		}
 		answer := s.pollReply(result, lineOf(c))
+		if held != nil {
+			held.Shrink(len(answer.body))
+		} else if waited, err := s.reserve(c, len(answer.body)); err != nil {
+			answer = problemReply(err, lineOf(c))
+		} else {
+			held = waited
+		}
 		answer.writeHead(c.Response())
 		return answer.body
 	}
@@ -130,7 +148,11 @@ func (s *Server) runPoll(c echo.Context, poll *stream.LongPoll) error {
 		_, err := c.Response().Write(b)
 		return err
 	}
-	return errors.Join(poll.Run(c.Request().Context(), encode, write), left)
+	err := poll.Run(c.Request().Context(), encode, write)
+	if held != nil {
+		held.Close()
+	}
+	return errors.Join(err, left)
 }
 
 // deadline is the end of a wait. A wait ends with the token at the latest.

@@ -107,6 +107,29 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	return nil
 }
 
+// connState is the ConnState hook.
+func (s *Server) connState(conn net.Conn, state http.ConnState) {
+	s.returned.ConnState(conn, state)
+	if over, why := s.conns.Note(conn, state); over != nil {
+		s.requests.Refused(why)
+		endRequests(over)
+	}
+	if state == http.StateIdle {
+		if err := clearDeadline(conn); err != nil {
+			s.logger.LogAttrs(context.Background(), slog.LevelDebug, "connection kept its deadline", slog.Any("err", err))
+		}
+	}
+}
+
+// endRequests has net/http close a connection when it has answered what it has received.
+// The connection may be in use meanwhile, and Close of a TLS connection may block, so only
+// the receiving half of the socket is closed.
+func endRequests(conn net.Conn) {
+	if tcp, ok := stream.TCP(takeover.Original(conn)); ok {
+		_ = tcp.CloseRead() // fails if the connection is closed already
+	}
+}
+
 // accepted is the ConnContext hook: it tunes a connection and notes it for takeOver.
 func (s *Server) accepted(ctx context.Context, conn net.Conn) context.Context {
 	if err := tune(conn); err != nil {

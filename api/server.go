@@ -59,6 +59,8 @@ type Server struct {
 	heartbeat time.Duration
 	maxAge    time.Duration
 	limits    *limit.Limiter
+	answers   *limit.ByteBudget
+	conns     *limit.Conns
 	requests  *metrics.Requests
 	logger    *slog.Logger
 	stopping  atomic.Bool // Drain was called
@@ -98,6 +100,8 @@ func New(cfg Config) (*Server, error) {
 		heartbeat: orDefault(cfg.Heartbeat, defaultHeartbeat),
 		maxAge:    orDefault(cfg.MaxAge, defaultMaxAge),
 		limits:    limits,
+		answers:   limit.NewByteBudget(),
+		conns:     limit.NewConns(limits, limit.Trusted(cfg.Limits.TrustedProxies)),
 		requests:  metrics.NewRequests(),
 		logger:    cfg.Logger,
 		patterns:  make(map[string]bool),
@@ -109,7 +113,7 @@ func New(cfg Config) (*Server, error) {
 	s.register(s.routes(cfg))
 	s.http = s.newHTTPServer()
 	s.returned = takeover.NewListener(s.http)
-	s.http.ConnState = s.returned.ConnState
+	s.http.ConnState = s.connState
 	return s, nil
 }
 
@@ -159,6 +163,7 @@ func (s *Server) newEcho(clientIP func(*http.Request) string) {
 	s.echo.Pre(
 		middleware.RequestIDWithConfig(middleware.RequestIDConfig{Generator: rand.Text, RequestIDHandler: ownRequestID}),
 		middleware.RecoverWithConfig(middleware.RecoverConfig{LogErrorFunc: s.recovered, DisableStackAll: true}),
+		s.pace,
 		noSniff,
 		s.guardOrigin,
 	)

@@ -24,6 +24,9 @@ type ListQuery struct {
 	Limit  int    // largest number of comments of the page
 }
 
+// commentPageBytes is the size of the bodies at which a page ends early.
+const commentPageBytes = 1 << 20
+
 // A CommentList is a page of comments with the counts of the post and a cursor, all from
 // one snapshot: a stream from the cursor neither misses nor repeats an event.
 type CommentList struct {
@@ -85,7 +88,7 @@ func (s *Store) Comments(ctx context.Context, q ListQuery) (CommentList, error) 
 				order by position desc
 				limit 1
 			) as c`, q.PostID, q.Viewer),
-		commentsQuery(q, &list.Comments),
+		commentsQuery(q, &list),
 	)
 	if err != nil {
 		return CommentList{}, err
@@ -99,7 +102,7 @@ func (s *Store) Comments(ctx context.Context, q ListQuery) (CommentList, error) 
 
 // commentsQuery reads one comment more than the page has, to learn whether another page
 // follows.
-func commentsQuery(q ListQuery, into *[]Comment) readQuery {
+func commentsQuery(q ListQuery, into *CommentList) readQuery {
 	sql := newestFirst
 	if q.Oldest {
 		sql = oldestFirst
@@ -110,9 +113,27 @@ func commentsQuery(q ListQuery, into *[]Comment) readQuery {
 		at, id = &q.After.CreatedAt, &q.After.ID
 	}
 	return readQuery{sql, []any{q.PostID, at, id, q.Limit + 1}, func(rows pgx.Rows) (err error) {
-		*into, err = pgx.CollectRows(rows, scanComment)
+		into.Comments, into.More, err = collectPage(rows)
 		return err
 	}}
+}
+
+// collectPage reads comments until their bodies have commentPageBytes. more reports that it has
+// left some rows unread.
+func collectPage(rows pgx.Rows) (page []Comment, more bool, err error) {
+	size := 0
+	for rows.Next() {
+		if size >= commentPageBytes {
+			rows.Close()
+			return page, true, rows.Err()
+		}
+		c, err := scanComment(rows)
+		if err != nil {
+			return nil, false, err
+		}
+		page, size = append(page, c), size+len(c.Body)
+	}
+	return page, false, rows.Err()
 }
 
 // scanComment removes the author of a deleted comment; the schema removes the body.

@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 
 	"github.com/labstack/echo/v4"
 )
@@ -26,6 +27,20 @@ func NewIPExtractor(proxies []string) (func(*http.Request) string, error) {
 		trust = append(trust, echo.TrustIPRange(network))
 	}
 	return echo.ExtractIPFromXFFHeader(trust...), nil
+}
+
+// Trusted returns a function that reports whether an address is that of a trusted proxy.
+// Elements that [NewIPExtractor] refuses are ignored.
+func Trusted(proxies []string) func(netip.Addr) bool {
+	var networks []*net.IPNet
+	for _, proxy := range proxies {
+		if network, err := parseNetwork(proxy); err == nil {
+			networks = append(networks, network)
+		}
+	}
+	return func(address netip.Addr) bool {
+		return slices.ContainsFunc(networks, func(n *net.IPNet) bool { return n.Contains(address.AsSlice()) })
+	}
 }
 
 // parseNetwork reads a range; a single address is a range of one.

@@ -5,7 +5,7 @@ import "fmt"
 // A Config sets the limits. Zero values mean the defaults.
 type Config struct {
 	Streams    int // streams and waiting polls of the process; default: nine tenths of the file descriptors it may open
-	PerAddress int // streams and waiting polls of a client address, for IPv6 of a /64; default 1,000; for loopback nine tenths of Streams
+	PerAddress int // streams and waiting polls of a client address, for IPv6 of a /64; default 1,000, at most half of Streams; for loopback nine tenths of Streams
 	PerUser    int // streams and waiting polls of a signed-in user, over all addresses; default 100
 
 	// TrustedProxies are addresses and CIDR ranges. X-Forwarded-For is read only from

@@ -5,6 +5,8 @@
 //     displaces an existing one: it gets a [Refusal].
 //   - A [Rates] is a token bucket for each key: new streams, replays from old cursors,
 //     typing signals.
+//   - A [ByteBudget] bounds the memory of answers that are not streams.
+//   - [Conns] bounds the connections that wait for a request.
 //   - [ClientAddress] identifies a client by its IPv4 address or IPv6 /64, taken from
 //     X-Forwarded-For only if a trusted proxy sent it.
 //

@@ -38,7 +38,7 @@ func New(cfg Config) (*Limiter, error) {
 	l := &Limiter{
 		slots:         slots,
 		perLoopback:   cmp.Or(cfg.PerAddress, slots-slots/10),
-		perAddress:    cmp.Or(cfg.PerAddress, defaultPerAddress),
+		perAddress:    cmp.Or(cfg.PerAddress, min(defaultPerAddress, max(slots/2, 1))),
 		perUser:       cmp.Or(cfg.PerUser, defaultPerUser),
 		countLoopback: cfg.PerAddress > 0,
 		byAddress:     make(map[netip.Addr]int),

@@ -12,6 +12,10 @@ const (
 	User          Refusal = "user_full"
 	Starts        Refusal = "too_many_new"
 	AddressStarts Refusal = "address_too_many_new"
+	AddressConns  Refusal = "address_connections"
+	ProcessConns  Refusal = "process_connections"
+	AddressBytes  Refusal = "address_bytes"
+	ProcessBytes  Refusal = "process_bytes"
 	Replays       Refusal = "too_many_replays"
 	Typing        Refusal = "typing"
 	Draining      Refusal = "draining"
@@ -19,4 +23,4 @@ const (
 )
 
 // Refusals lists all of them.
-var Refusals = []Refusal{Full, Address, User, Starts, AddressStarts, Replays, Typing, Draining, NotReady}
+var Refusals = []Refusal{Full, Address, User, Starts, AddressStarts, AddressBytes, ProcessBytes, AddressConns, ProcessConns, Replays, Typing, Draining, NotReady}

@@ -1,0 +1,78 @@
+package api
+
+import (
+	"encoding/json"
+	"fmt"
+	"strconv"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/tidings-live/tidings/api/internal/limit"
+)
+
+// maxAnswerBytes is the worst case of an answer that is not a stream: a page of a list
+// ends early at about this size, and a poll is answered with fewer events.
+const maxAnswerBytes = 1 << 20
+
+// reservationKey is the key of a request's reservation in the Echo context.
+const reservationKey = "reservation"
+
+// reserve takes the worst case of an answer from the budgets of memory, before anything is
+// read for the answer. The caller must close the reservation when the answer is written.
+// The error is the problem unavailable if there is no room within 2 s.
+func (s *Server) reserve(c echo.Context, bytes int) (*limit.Reservation, error) {
+	ctx := c.Request().Context()
+	held, why := s.answers.Reserve(ctx, limit.ClientAddress(c.RealIP()), bytes)
+	switch {
+	case why == "":
+		return held, nil
+	case ctx.Err() != nil: // the client has left
+		return nil, ctx.Err()
+	}
+	return nil, s.refuse(why)
+}
+
+// bounded is the middleware of lists: it reserves the memory of their answers.
+func (s *Server) bounded(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		held, err := s.reserve(c, maxAnswerBytes)
+		if err != nil {
+			return err
+		}
+		defer held.Close()
+		c.Set(reservationKey, held)
+		return next(c)
+	}
+}
+
+// sendJSON encodes an answer whole, returns what its reservation holds in excess, and
+// writes the answer with its Content-Length.
+func sendJSON(c echo.Context, status int, answer any) error {
+	body, err := json.Marshal(answer)
+	if err != nil {
+		return fmt.Errorf("encode answer: %w", err)
+	}
+	if held, ok := c.Get(reservationKey).(*limit.Reservation); ok {
+		held.Shrink(len(body))
+	}
+	c.Response().Header().Set(echo.HeaderContentLength, strconv.Itoa(len(body)+1))
+	return c.JSONBlob(status, append(body, '\n'))
+}
+
+// jsonSize returns how many bytes a text has as JSON, without its quotes. It is exact for
+// the encoder that sendJSON uses, but for invalid UTF-8.
+func jsonSize(text string) (n int) {
+	for i := range len(text) {
+		switch b := text[i]; {
+		case b == '"', b == '\\', b == '\n', b == '\r', b == '\t', b == '\b', b == '\f':
+			n += 2
+		case b < ' ', b == '<', b == '>', b == '&':
+			n += 6
+		case b == 0xe2: // perhaps U+2028 or U+2029, which are escaped: six bytes instead of three
+			n += 4
+		default:
+			n++
+		}
+	}
+	return n
+}
