@@ -84,6 +84,8 @@ func (s *Server) refuse(why limit.Refusal) *Problem {
 		p = problemRateLimited.with("too many replays from old cursors")
 	case limit.Typing:
 		return problemRateLimited.with("one signal in two or three seconds is enough")
+	case limit.Comments, limit.Likes, limit.Tickets:
+		return problemRateLimited.with("too many " + string(why) + " of this user in a short time")
 	case limit.AddressBytes:
 		p = problemUnavailable.with("too many answers to this address are not read yet")
 	case limit.ProcessBytes:

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
@@ -10,6 +11,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/tidings-live/tidings/api/auth"
+	"github.com/tidings-live/tidings/api/internal/limit"
 	"github.com/tidings-live/tidings/store"
 	"github.com/tidings-live/tidings/stream"
 )
@@ -17,6 +19,7 @@ import (
 // commentStore is the part of *store.Store that the handlers of comments need.
 type commentStore interface {
 	CreateComment(ctx context.Context, c store.NewComment) (store.Comment, error)
+	KnowsKey(ctx context.Context, user, key string) (bool, error)
 	Comments(ctx context.Context, q store.ListQuery) (store.CommentList, error)
 	DeleteComment(ctx context.Context, id int64, by string, moderator bool) error
 }
@@ -25,6 +28,8 @@ type commentStore interface {
 type commentHandlers struct {
 	store  commentStore
 	typing *typingHandlers
+
+	charges charges
 }
 
 const defaultPageSize = 20
@@ -106,11 +111,12 @@ func listQuery(c echo.Context, post string) (sort string, q store.ListQuery, err
 
 // create answers POST /v1/posts/{post}/comments, body {body, parentId?}, with 201, a
 // Location and the comment. The body has 1 to [store.MaxBodyRunes] characters. A request
-// that repeats an Idempotency-Key within a day gets the answer of the first.
+// that repeats an Idempotency-Key within a day gets the answer of the first, and is not
+// charged.
 //
 // Problems: unauthenticated, invalid (the body), no_parent, post_locked, not_found (the
 // post does not exist and is not created automatically), idempotency_key_in_flight,
-// idempotency_key_reused.
+// idempotency_key_reused, rate_limited.
 func (h *commentHandlers) create(c echo.Context) error {
 	who, err := signedIn(c)
 	if err != nil {
@@ -128,13 +134,35 @@ func (h *commentHandlers) create(c echo.Context) error {
 	if written.IdempotencyKey, err = idempotencyKey(c); err != nil {
 		return err
 	}
-	created, err := h.store.CreateComment(c.Request().Context(), written)
+	charge, err := h.charge(c.Request().Context(), who, written.IdempotencyKey)
 	if err != nil {
 		return err
+	}
+	created, err := h.store.CreateComment(c.Request().Context(), written)
+	settle(charge, err)
+	if err != nil {
+		return err
+	}
+	if created.Repeated {
+		charge.Refund()
 	}
 	h.typing.stop(c.Request().Context(), post, who)
 	c.Response().Header().Set(echo.HeaderLocation, "/v1/comments/"+idText(created.ID))
 	return c.JSON(http.StatusCreated, viewComment(created))
+}
+
+// charge charges a new comment. A user over the limit may repeat a request whose key is
+// known, because it is only answered.
+func (h *commentHandlers) charge(ctx context.Context, who auth.Identity, key string) (limit.Charge, error) {
+	charge, refused := h.charges.begin(who, limit.Comments)
+	if refused == nil || key == "" {
+		return charge, refused
+	}
+	known, err := h.store.KnowsKey(ctx, who.Subject, key)
+	if err != nil || !known {
+		return limit.Charge{}, cmp.Or(err, refused)
+	}
+	return limit.Charge{}, nil
 }
 
 // decodeComment reads the body of a new comment. A parentId that cannot be an id is

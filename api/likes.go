@@ -6,6 +6,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"github.com/tidings-live/tidings/api/internal/limit"
 	"github.com/tidings-live/tidings/store"
 )
 
@@ -20,8 +21,11 @@ type likeStore interface {
 // and whether the user likes the post. Both are idempotent.
 //
 // Problems: unauthenticated, invalid_id, not_found (the post does not exist and is not
-// created automatically).
-type likeHandlers struct{ store likeStore }
+// created automatically), rate_limited.
+type likeHandlers struct {
+	store   likeStore
+	charges charges
+}
 
 // A likeJSON is the answer to both.
 type likeJSON struct {
@@ -38,7 +42,12 @@ func (h *likeHandlers) put(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	charge, err := h.charges.begin(who, limit.Likes)
+	if err != nil {
+		return err
+	}
 	count, err := h.store.Like(c.Request().Context(), post.ID(), userOf(who))
+	settle(charge, err)
 	if err != nil {
 		return err
 	}
@@ -54,7 +63,12 @@ func (h *likeHandlers) delete(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	charge, err := h.charges.begin(who, limit.Likes)
+	if err != nil {
+		return err
+	}
 	count, err := h.store.Unlike(c.Request().Context(), post.ID(), who.Subject)
+	settle(charge, err)
 	if err != nil {
 		return err
 	}

@@ -11,7 +11,7 @@ import (
 // use, and that the Fetch standard does not allow anyway.
 const (
 	corsHeaders = "Authorization, Content-Type, Last-Event-ID, Cache-Control, Prefer, Idempotency-Key"
-	corsExposed = "Next-Cursor, Retry-After, WWW-Authenticate, Location, X-Request-Id"
+	corsExposed = "Next-Cursor, Retry-After, RateLimit, RateLimit-Policy, WWW-Authenticate, Location, X-Request-Id"
 )
 
 // guardOrigin is the middleware for CORS (Fetch standard, "HTTP extensions") on /v1/.

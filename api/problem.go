@@ -42,6 +42,8 @@ type Problem struct {
 	Listener *listenerJSON `json:"listener,omitempty"`
 
 	challenge  string        // header field WWW-Authenticate; "" leaves it out
+	rateLimit  string        // header field RateLimit; "" leaves it and RateLimit-Policy out
+	ratePolicy string        // header field RateLimit-Policy
 	retryAfter time.Duration // header field Retry-After; 0 leaves it out
 }
 
@@ -183,6 +185,10 @@ func problemReply(err error, line requestLine) reply {
 	header.Set(echo.HeaderCacheControl, "no-store")
 	if p.challenge != "" {
 		header.Set(echo.HeaderWWWAuthenticate, p.challenge)
+	}
+	if p.rateLimit != "" {
+		header.Set("RateLimit", p.rateLimit)
+		header.Set("RateLimit-Policy", p.ratePolicy)
 	}
 	if p.retryAfter > 0 { // spread, so that those turned away don't come back as one
 		header.Set("Retry-After", strconv.Itoa(int(p.retryAfter.Seconds())+rand.IntN(3)))

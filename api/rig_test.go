@@ -14,6 +14,7 @@ import (
 
 	"github.com/tidings-live/tidings/api/auth"
 	"github.com/tidings-live/tidings/api/auth/authtest"
+	"github.com/tidings-live/tidings/api/internal/limit"
 	"github.com/tidings-live/tidings/store"
 	"github.com/tidings-live/tidings/store/storetest"
 	"github.com/tidings-live/tidings/stream"
@@ -67,6 +68,10 @@ func newRig(t *testing.T, edits ...func(*setup)) *rig {
 	}
 	for _, edit := range edits {
 		edit(&set)
+	}
+	if set.api.Limits.Writes == (WriteRates{}) { // the default is for people
+		most := limit.Rate{PerSecond: 1e6, Burst: 1e6}
+		set.api.Limits.Writes = WriteRates{Comments: most, Likes: most, Tickets: most}
 	}
 	if set.url == "" {
 		set.url = storetest.Database(t)

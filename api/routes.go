@@ -29,12 +29,13 @@ func (s *Server) routes(cfg Config) []route {
 	health := &healthHandlers{cfg.Store, cfg.Listener, s.hub.Err, queue, &s.stopping, s.logger}
 	posts := &postHandlers{cfg.Store}
 	typing := &typingHandlers{cfg.Store, cfg.Typing, s.limits, s.refuse, s.logger}
-	comments := &commentHandlers{cfg.Store, typing}
-	likes := &likeHandlers{cfg.Store}
+	charges := charges{s.limits, s.refuse}
+	comments := &commentHandlers{cfg.Store, typing, charges}
+	likes := &likeHandlers{cfg.Store, charges}
 	counts := &countHandlers{cfg.Store}
 	notifications := &notificationHandlers{cfg.Store}
 	publish := &publishHandlers{cfg.Store}
-	tickets := &ticketHandlers{s.tickets, s.topics}
+	tickets := &ticketHandlers{s.tickets, s.topics, charges}
 
 	routes := []route{
 		{"GET", "/healthz", health.live},

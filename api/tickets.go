@@ -7,6 +7,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/tidings-live/tidings/api/auth"
+	"github.com/tidings-live/tidings/api/internal/limit"
 	"github.com/tidings-live/tidings/stream"
 )
 
@@ -14,11 +15,12 @@ import (
 type ticketHandlers struct {
 	tickets auth.Tickets
 	topics  topicRules
+	charges charges
 }
 
 // create answers POST /v1/ticket, body {topics}, with 201 and a ticket. The ticket opens
 // one stream of these topics, as this user, on any instance, within a minute. Problems:
-// unauthenticated, and for topics that the user may not read those of /v1/events.
+// unauthenticated, rate_limited, and for topics that the user may not read those of /v1/events.
 func (h *ticketHandlers) create(c echo.Context) error {
 	who, err := signedIn(c)
 	if err != nil {
@@ -34,7 +36,12 @@ func (h *ticketHandlers) create(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	charge, err := h.charges.begin(who, limit.Tickets)
+	if err != nil {
+		return err
+	}
 	secret, expires, err := h.tickets.Issue(c.Request().Context(), who, texts(topics))
+	settle(charge, err)
 	if err != nil {
 		return err
 	}

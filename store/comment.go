@@ -20,6 +20,7 @@ type Comment struct {
 	CreatedAt time.Time
 	EditedAt  *time.Time // nil: never edited
 	Version   int        // 1 for a new comment, one more with each change
+	Repeated  bool       // of CreateComment: an earlier request with the same key created it
 }
 
 // The statuses that readers can see. A deleted comment that has replies stays in lists

@@ -137,6 +137,7 @@ func takeComments(writes []*commentWrite) func(pgx.Rows) error {
 			case w.err != nil:
 			case c.createdAt != nil: // the key is of a comment that was stored before
 				w.created = w.as(c)
+				w.created.Repeated = true
 			default:
 				allowed[c.id] = w
 			}

@@ -73,6 +73,19 @@ func queueKeyedComments(batch *pgx.Batch, writes []*commentWrite, autoPosts bool
 		Query(takeComments(writes))
 }
 
+// KnowsKey reports whether a comment of the user has this idempotency key. A second
+// request with the key then creates nothing.
+func (s *Store) KnowsKey(ctx context.Context, user, key string) (known bool, err error) {
+	err = s.read(ctx, rowQuery([]any{&known}, `
+		select exists (
+			select from tidings.idempotency
+			where user_id = $1
+				and key = $2
+				and created_at > statement_timestamp() - $3::interval
+		)`, user, key, IdempotencyLifetime))
+	return known, err
+}
+
 // queueDeleteExpiredKeys deletes those of the given keys that have expired, so that they
 // can be used again. deleteExpiredKeys deletes all others, later.
 func queueDeleteExpiredKeys(batch *pgx.Batch, authors, keys []string) {

@@ -68,6 +68,7 @@ func TestExecute_GivesTheExitStatus(t *testing.T) {
 		{"MaxStreamsPerUserOfZero", "serve --database-url postgres:// --max-streams-per-user 0", 2, "--max-streams-per-user"},
 		{"MalformedProxy", "dev --trusted-proxies proxy.example", 2, "proxy.example"},
 		{"CertificateWithoutKey", "dev --tls-cert cert.pem", 2, "--tls-key"},
+		{"RateLimitsOfZero", "dev --rate-limits comments=0/5", 2, "--rate-limits"},
 		{"MalformedRateLimits", "dev --rate-limits some", 2, "--rate-limits"},
 		{"PrivateKindsCannotBePublic", "serve --database-url postgres:// --no-migrate --public-kinds user", 1, "user"},
 	} {

@@ -13,7 +13,7 @@ type limitFlags struct {
 	MaxStreamsPerAddress *int     `name:"max-streams-per-address" env:"TIDINGS_MAX_STREAMS_PER_ADDRESS" placeholder:"N" help:"Number of streams and waiting polls of one client address (IPv6: of one /64). Default: 1000, at most half of --max-streams, and nine tenths of them from loopback."`
 	MaxStreamsPerUser    int      `name:"max-streams-per-user" env:"TIDINGS_MAX_STREAMS_PER_USER" default:"100" help:"Number of streams and waiting polls of one signed-in user."`
 	TrustedProxies       []string `env:"TIDINGS_TRUSTED_PROXIES" placeholder:"CIDR" help:"Addresses and ranges of your proxies. X-Forwarded-For is read only in their requests. Default: none."`
-	RateLimits           string   `env:"TIDINGS_RATE_LIMITS" default:"on" enum:"on,off" help:"Limit new streams, replays and typing signals per second: ${enum}. Turn it off only for load tests."`
+	RateLimits           string   `env:"TIDINGS_RATE_LIMITS" default:"on" placeholder:"RATES" help:"Limits on how often clients write, open streams, replay and type: on, off (only for load tests and trusted networks), or the rates of what a user writes, as a number per minute and a burst. on is comments=10/5,likes=60/20,tickets=60/20; a rate that is not named keeps its number."`
 }
 
 // Validate is called by kong. An error makes the command line a wrong one.
@@ -25,14 +25,27 @@ func (f limitFlags) Validate() error {
 			return fmt.Errorf("--%s: must be greater than 0", flag)
 		}
 	}
+	if _, err := f.writeRates(); err != nil {
+		return fmt.Errorf("--rate-limits: %w", err)
+	}
 	return api.ValidProxies(f.TrustedProxies)
+}
+
+// writeRates returns the rates of what a user writes. Zero rates are the defaults.
+func (f limitFlags) writeRates() (api.WriteRates, error) {
+	switch f.RateLimits {
+	case "", "on", "off":
+		return api.WriteRates{}, nil
+	}
+	return api.ParseWriteRates(f.RateLimits)
 }
 
 // limits returns the flags as the configuration of package api.
 func (f limitFlags) limits() api.Limits {
+	writes, _ := f.writeRates() // Validate has reported the error
 	return api.Limits{
 		Streams: orUnset(f.MaxStreams), PerAddress: orUnset(f.MaxStreamsPerAddress), PerUser: f.MaxStreamsPerUser,
-		TrustedProxies: f.TrustedProxies, NoRates: f.RateLimits == "off",
+		TrustedProxies: f.TrustedProxies, NoRates: f.RateLimits == "off", Writes: writes,
 	}
 }
 

@@ -106,11 +106,14 @@ func (s *site) start(t *testing.T, edit ...func(*instance)) *server {
 	listening := make(chan net.Addr, 1)
 	i := instance{
 		databaseFlags: databaseFlags{DatabaseURL: s.dsn},
-		serverFlags:   serverFlags{AutoPosts: true, Drain: 10 * time.Second},
-		addr:          "127.0.0.1:0",
-		secret:        testSecret,
-		logger:        slog.New(slog.NewTextHandler(t.Output(), nil)),
-		listening:     func(addr net.Addr) { listening <- addr },
+		serverFlags: serverFlags{
+			AutoPosts: true, Drain: 10 * time.Second,
+			limitFlags: limitFlags{RateLimits: "comments=1e6/1000000,likes=1e6/1000000,tickets=1e6/1000000"},
+		},
+		addr:      "127.0.0.1:0",
+		secret:    testSecret,
+		logger:    slog.New(slog.NewTextHandler(t.Output(), nil)),
+		listening: func(addr net.Addr) { listening <- addr },
 	}
 	for _, e := range edit {
 		e(&i)

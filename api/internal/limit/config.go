@@ -17,6 +17,7 @@ type Config struct {
 	AddressReplays Rate // replays from old cursors, of an address; default 10/s, burst 1,000
 	UserReplays    Rate // replays from old cursors, of a user; default 1/s, burst 100
 	Typing         Rate // typing signals of a user, over all posts; default 3/s, burst 5
+	Writes         Writes
 
 	// NoRates lifts all rates, for load tests and trusted networks. The limits of
 	// streams and waiting polls stay.

@@ -4,7 +4,7 @@
 //     the process, for each client address and for each user. A new reader never
 //     displaces an existing one: it gets a [Refusal].
 //   - A [Rates] is a token bucket for each key: new streams, replays from old cursors,
-//     typing signals.
+//     typing signals, what a user writes ([Writes]).
 //   - A [ByteBudget] bounds the memory of answers that are not streams.
 //   - [Conns] bounds the connections that wait for a request.
 //   - [ClientAddress] identifies a client by its IPv4 address or IPv6 /64, taken from

@@ -22,6 +22,7 @@ type Limiter struct {
 	addressReplays *Rates
 	userReplays    *Rates
 	typing         *Rates
+	writes         map[Refusal]*Rates // by Comments, Likes and Tickets
 
 	mu        sync.Mutex // guards taken, byAddress and byUser
 	taken     int
@@ -44,7 +45,11 @@ func New(cfg Config) (*Limiter, error) {
 		byAddress:     make(map[netip.Addr]int),
 		byUser:        make(map[string]int),
 	}
+	l.writes = make(map[Refusal]*Rates)
 	if !cfg.NoRates {
+		l.writes[Comments] = NewRates(cmp.Or(cfg.Writes.Comments, defaultWrites.Comments))
+		l.writes[Likes] = NewRates(cmp.Or(cfg.Writes.Likes, defaultWrites.Likes))
+		l.writes[Tickets] = NewRates(cmp.Or(cfg.Writes.Tickets, defaultWrites.Tickets))
 		starts := cmp.Or(cfg.Starts, defaultStarts)
 		l.starts = NewRates(starts)
 		l.addressStarts = NewRates(cmp.Or(cfg.AddressStarts, defaultAddressStarts))

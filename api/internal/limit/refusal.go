@@ -17,10 +17,13 @@ const (
 	AddressBytes  Refusal = "address_bytes"
 	ProcessBytes  Refusal = "process_bytes"
 	Replays       Refusal = "too_many_replays"
+	Comments      Refusal = "comments"
+	Likes         Refusal = "likes"
+	Tickets       Refusal = "tickets"
 	Typing        Refusal = "typing"
 	Draining      Refusal = "draining"
 	NotReady      Refusal = "not_ready"
 )
 
 // Refusals lists all of them.
-var Refusals = []Refusal{Full, Address, User, Starts, AddressStarts, AddressBytes, ProcessBytes, AddressConns, ProcessConns, Replays, Typing, Draining, NotReady}
+var Refusals = []Refusal{Full, Address, User, Starts, AddressStarts, AddressBytes, ProcessBytes, AddressConns, ProcessConns, Replays, Typing, Comments, Likes, Tickets, Draining, NotReady}

@@ -1,0 +1,88 @@
+package api
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/tidings-live/tidings/api/auth"
+	"github.com/tidings-live/tidings/api/internal/limit"
+	"github.com/tidings-live/tidings/stream/streamtest"
+)
+
+// writes are the requests that a user's rates limit.
+var writes = []struct {
+	kind         limit.Refusal
+	method, path string
+	body         string
+	status       int
+}{
+	{limit.Comments, "POST", "/v1/posts/1/comments", `{"body":"Hello"}`, 201},
+	{limit.Likes, "PUT", "/v1/posts/1/like", "", 200},
+	{limit.Tickets, "POST", "/v1/ticket", `{"topics":["me"]}`, 201},
+}
+
+func writeRates(perUser int) func(*setup) {
+	rate := limit.Rate{PerSecond: 1.0 / 30, Burst: perUser}
+	return limited(Limits{Writes: WriteRates{Comments: rate, Likes: rate, Tickets: rate}})
+}
+
+func TestRateLimits_OfWrites(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, writeRates(2))
+	for _, w := range writes {
+		t.Run(string(w.kind), func(t *testing.T) {
+			t.Parallel()
+			for range 2 {
+				streamtest.Want(t, "status within the burst", r.do(t, w.method, w.path, as(t, "ann"), sends(w.body)).status, w.status)
+			}
+			r.do(t, w.method, w.path, as(t, "ann"), sends(w.body)).isProblem(t, 429, "rate_limited")
+			a := r.do(t, w.method, w.path, as(t, "ann"), sends(w.body))
+			var seconds, left int
+			_, err := fmt.Sscanf(a.header.Get("RateLimit"), `"`+string(w.kind)+`";r=%d;t=%d`, &left, &seconds)
+			streamtest.Must(t, err)
+			if left != 0 || seconds < 1 || seconds > 31 || a.header.Get("Retry-After") == "" {
+				t.Errorf("header is %v", a.header)
+			}
+			streamtest.Want(t, "RateLimit-Policy", a.header.Get("RateLimit-Policy"), `"`+string(w.kind)+`";q=2;w=60`)
+			streamtest.Want(t, "refusals", r.refused(t, w.kind), 2)
+			streamtest.Want(t, "status of another user", r.do(t, w.method, w.path, as(t, "bob"), sends(w.body)).status, w.status)
+			for range 5 {
+				streamtest.Want(t, "status of the site", r.do(t, w.method, w.path, as(t, "bot", auth.RoleService), sends(w.body)).status, w.status)
+			}
+		})
+	}
+}
+
+func TestRateLimits_ChargeOnlyAcceptedWrites(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, writeRates(1))
+	r.exec(t, `insert into tidings.posts (id, locked) values ('closed', true)`)
+	for range 3 {
+		r.do(t, "POST", "/v1/posts/closed/comments", as(t, "ann"), sends(`{"body":"Hello"}`)).isProblem(t, 409, "post_locked")
+		r.do(t, "POST", "/v1/posts/1/comments", as(t, "ann"), sends(`{"body":" "}`)).isProblem(t, 422, "invalid")
+		r.do(t, "POST", "/v1/posts/1/comments", as(t, "ann"), sends(`{"body":"Hello","parentId":"99"}`)).isProblem(t, 422, "no_parent")
+		r.do(t, "POST", "/v1/ticket", as(t, "ann"), sends(`{"topics":["user:bob"]}`)).isProblem(t, 403, "forbidden")
+	}
+	for _, w := range writes {
+		streamtest.Want(t, "status of "+string(w.kind), r.do(t, w.method, w.path, as(t, "ann"), sends(w.body)).status, w.status)
+	}
+}
+
+func TestRateLimits_AnswerARepeatedKeyAgain(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, writeRates(2))
+	post := func(key, body string) answer {
+		return r.do(t, "POST", "/v1/posts/1/comments", as(t, "ann"), sends(`{"body":"`+body+`"}`), header("Idempotency-Key", key))
+	}
+	first := post("a", "Hello")
+	streamtest.Want(t, "status", first.status, 201)
+	for range 3 { // which are not charged
+		streamtest.Want(t, "answer to the repeated key", strings.TrimSpace(post("a", "Hello").body), strings.TrimSpace(first.body))
+	}
+	streamtest.Want(t, "status of another key", post("b", "Hello").status, 201)
+	post("c", "Hello").isProblem(t, 429, "rate_limited")
+	streamtest.Want(t, "status of the repeated key over the limit", post("a", "Hello").status, 201)
+	post("a", "Something else").isProblem(t, 422, "idempotency_key_reused")
+	post("c", "Hello").isProblem(t, 429, "rate_limited")
+}
