@@ -10,9 +10,13 @@ import (
 	"github.com/tidings-live/tidings/api/internal/limit"
 )
 
-// maxAnswerBytes is the worst case of an answer that is not a stream: a page of a list
-// ends early at about this size, and a poll is answered with fewer events.
-const maxAnswerBytes = 1 << 20
+const (
+	// maxAnswerBytes is the worst case of a list: a page ends early at about this size.
+	maxAnswerBytes = 1 << 20
+	// maxPollAnswer is more than the worst case of a poll that is answered at once: the
+	// hub gives a reader at most 1,024 events and 256 KiB at a time, and one event more.
+	maxPollAnswer = 512 << 10
+)
 
 // reservationKey is the key of a request's reservation in the Echo context.
 const reservationKey = "reservation"

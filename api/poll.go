@@ -55,7 +55,7 @@ func (s *Server) poll(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	held, err := s.reserve(c, maxAnswerBytes)
+	held, err := s.reserve(c, maxPollAnswer)
 	if err != nil {
 		slot.Close()
 		return err
