@@ -150,6 +150,9 @@ func TestDerived_DeletingAPostDeletesItsCommentsAndLikes(t *testing.T) {
 		`post:p like-update {"count": 0, "postId": "p", "commentId": "1"}`,
 		`post:p like-update {"count": 0, "postId": "p", "commentId": "4"}`,
 		`post:p like-update {"count": 0, "postId": "p"}`,
+		`user:ann notification {"unread": 0, "withdrawn": ["3"]}`,
+		`user:bob notification {"unread": 1, "withdrawn": ["6"]}`,
+		`user:pia notification {"unread": 0, "withdrawn": ["1", "2", "4", "5"]}`,
 	}
 	got := full(t, conn, before)
 	slices.Sort(got)

@@ -70,8 +70,12 @@ func TestNotifications_HaveTheRightRecipients(t *testing.T) {
 			}
 			told := list[string](t, conn, `
 				select concat_ws(' ', substr(topic, 6), data->>'kind', data->'actor'->>'id', coalesce(data->>'commentId', '-'))
-				from tidings.events
-				where name = 'notification'
+				from (
+					select distinct on (data->>'id') * -- a restored one is told again
+					from tidings.events
+					where name = 'notification' and data ? 'id'
+					order by data->>'id', position
+				) as e
 				order by position`)
 			if !slices.Equal(told, c.want) {
 				t.Errorf("events %q, want %q", told, c.want)
@@ -132,24 +136,21 @@ func TestNotifications_CountTheUnread(t *testing.T) {
 		{
 			"SomeReadInTheSameCommit",
 			`insert into tidings.likes (post_id, user_id) values ('p', 'fay');
-			insert into tidings.pending (target, unread) values ('user:pia', -3);
 			update tidings.notifications set read_at = now()
 			where id in (select id from tidings.notifications where user_id = 'pia' order by id limit 3);
 			insert into tidings.likes (post_id, user_id) values ('p', 'gus')`,
-			[]string{"pia 2", "pia 3"},
+			[]string{"pia 1", "pia 2", "pia 3"},
 		},
 		{
 			"AsManyRead",
 			`update tidings.notifications set read_at = now() where user_id = 'pia' and read_at is null;
-			insert into tidings.pending (target, unread) values ('user:pia', -3);
 			insert into tidings.comments (post_id, author_id, body) select 'p', 'hal', 'x' from generate_series(1, 3)`,
-			[]string{"pia 1", "pia 2", "pia 3"},
+			[]string{"pia 0", "pia 1", "pia 2", "pia 3"},
 		},
 		{
 			"AllRead",
-			`update tidings.notifications set read_at = now() where user_id = 'pia';
-			insert into tidings.pending (target, unread) values ('user:pia', -3)`,
-			nil,
+			`update tidings.notifications set read_at = now() where user_id = 'pia'`,
+			[]string{"pia 0"},
 		},
 		{"TheFirstAfterThat", `insert into tidings.likes (post_id, user_id) values ('p', 'ike')`, []string{"pia 1"}},
 	} {

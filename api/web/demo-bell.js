@@ -45,10 +45,18 @@ export class Bell {
   }
 
   /**
-   * Adds a new notification and shows the new unread count.
-   * @param {Notice & {unread: number}} notice
+   * Adds a new notification and shows the new unread count. An event without an id says that
+   * notifications were read or withdrawn.
+   * @param {(Notice & {unread: number}) | {unread: number, withdrawn?: string[] | null, read?: string[] | null}} notice
    */
   ring(notice) {
+    if (!notice.id) {
+      for (const id of notice.withdrawn ?? []) {
+        this.#list.querySelector(`[data-notice-id="${CSS.escape(id)}"]`)?.remove();
+      }
+      this.#count(notice.unread);
+      return;
+    }
     this.#insert(notice);
     while (this.#list.childElementCount > MAX_NOTICES) this.#list.lastElementChild.remove();
     this.#count(notice.unread);

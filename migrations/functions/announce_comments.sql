@@ -5,6 +5,8 @@
 --   notifications: `reply` for the author of the parent, `comment` for the author of the
 --   post. Nobody is notified twice, or of an act of their own.
 --
+-- Notifications about likes of the comments are restored, for likes that still exist.
+--
 -- The rows are read again, because a trigger of the site may have hidden or deleted some of
 -- them since. Such comments are counted, as the trigger's own UPDATE has counted them down,
 -- but there is no event and no notification.
@@ -61,5 +63,20 @@ begin
     left join lateral (select author_id from tidings.comments where comments.id = c.parent_id offset 0) as parent on true
     where shown.parent_id is not null
     order by shown.id;
+
+    -- What the comments themselves notify of is restored by mark.
+    perform tidings.restore_notifications(array_agg(w.id))
+    from unnest(ids) as shown (id)
+    cross join lateral (
+        select withdrawn.id
+        from tidings.withdrawn
+        where withdrawn.comment_id = shown.id
+            and withdrawn.kind = 'like'
+            and exists (
+                select from tidings.likes as l
+                where l.post_id = withdrawn.post_id and l.comment_id = withdrawn.comment_id and l.user_id = withdrawn.actor_id
+            )
+        offset 0
+    ) as w;
 end
 $$;

@@ -1,55 +1,66 @@
--- Writes an event `notification` for each of the notifications with these ids, and appends the
--- counts of unread notifications of their users. number calls it under the turn, after it
--- has appended the other counts of the transaction.
+-- Writes the events `notification` of a transaction. The four arrays have the same length: id
+-- and user of each notification that the transaction has changed; 1 for a row that is new or
+-- restored, -1 for one that is gone, else 0; by how much the user's number of unread rows
+-- changed. number calls it under the turn, after it has appended the counts.
 --
--- `unread` of an event is the number of unread notifications of its user, up to this one.
-create or replace function tidings.announce_notifications(ids bigint[]) returns void
+-- First, for users with rows that were read or are gone, {unread, read: [ids]} and {unread,
+-- withdrawn: [ids]}; null stands for more than 100 ids. Then one event for each row that
+-- came. `unread` of an event is the number of unread notifications up to this event.
+create or replace function tidings.announce_notifications(told bigint[], told_users text[], told_came bigint[], told_unread bigint[]) returns void
 language plpgsql
 as $$
 begin
-    with notice as (
+    with change as (
         select
-            n.id, n.user_id, n.kind, n.post_id, n.comment_id, n.actor_id, n.created_at,
-            coalesce(newest.unread, 0) + row_number() over (partition by n.user_id order by n.id) as unread
-        from unnest(ids) as i (id)
-        cross join lateral (select * from tidings.notifications where notifications.id = i.id offset 0) as n
+            c.id, c.user_id, c.came,
+            coalesce(newest.unread, 0) as total,
+            count(*) filter (where c.came = 1 and c.unread = 1) over (partition by c.user_id) as fresh,
+            count(*) filter (where c.came = 1 and c.unread = 1) over (
+                partition by c.user_id order by c.id rows between 1 following and unbounded following
+            ) as later
+        from unnest(told, told_users, told_came, told_unread) as c (id, user_id, came, unread)
         left join lateral (
-            select unread
+            select counts.unread
             from tidings.counts
-            where counts.target = 'user:' || n.user_id
+            where counts.target = 'user:' || c.user_id
             order by counts.position desc
             limit 1
         ) as newest on true
     ),
-    written as (
-        insert into tidings.events (position, topic, name, data)
-        select nextval('tidings.positions'), 'user:' || user_id, 'notification', data
-        from (
-            select
-                notice.user_id,
-                jsonb_build_object(
-                    'id', notice.id::text,
-                    'kind', notice.kind,
-                    'postId', notice.post_id,
-                    'actor', tidings.user_data(notice.actor_id, actor.name, actor.avatar_url),
-                    'createdAt', tidings.rfc3339(notice.created_at),
-                    'unread', notice.unread)
-                || case when notice.comment_id is null then '{}'
-                        else jsonb_build_object('commentId', notice.comment_id::text) end as data
-            from notice
-            left join lateral (
-                select name, avatar_url
-                from tidings.users
-                where users.id = notice.actor_id
-                offset 0
-            ) as actor on true
-            order by notice.id
-        ) as o
-        returning position
+    outgoing as (
+        select
+            1 as part, min(change.id) as id, change.user_id,
+            jsonb_build_object(
+                'unread', change.total - change.fresh,
+                case when change.came = 0 then 'read' else 'withdrawn' end,
+                case when count(*) <= 100 then jsonb_agg(change.id::text order by change.id) end) as data
+        from change
+        where change.came <= 0
+        group by change.user_id, change.came, change.total, change.fresh
+        union all
+        select
+            2, notice.id, notice.user_id,
+            jsonb_build_object(
+                'id', notice.id::text,
+                'kind', notice.kind,
+                'postId', notice.post_id,
+                'actor', tidings.user_data(notice.actor_id, actor.name, actor.avatar_url),
+                'createdAt', tidings.rfc3339(notice.created_at),
+                'unread', change.total - change.later)
+            || case when notice.comment_id is null then '{}'
+                    else jsonb_build_object('commentId', notice.comment_id::text) end
+        from change
+        cross join lateral (select * from tidings.notifications where notifications.id = change.id offset 0) as notice
+        left join lateral (
+            select name, avatar_url
+            from tidings.users
+            where users.id = notice.actor_id
+            offset 0
+        ) as actor on true
+        where change.came = 1
     )
-    insert into tidings.counts (target, position, unread)
-    select 'user:' || user_id, (select max(position) from written), max(unread)
-    from notice
-    group by user_id;
+    insert into tidings.events (position, topic, name, data)
+    select nextval('tidings.positions'), 'user:' || user_id, 'notification', data
+    from (select * from outgoing order by part, id) as o;
 end
 $$;

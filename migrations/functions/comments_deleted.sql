@@ -19,6 +19,14 @@ begin
     perform tidings.withdraw_comments(array_agg(id), array_agg(post_id), array_agg(parent_id))
     from removed
     where status = 'published';
+
+    -- Deleted comments never come back. Those that were hidden have rows here, too.
+    delete from tidings.withdrawn
+    where id = any (array(
+        select w.id
+        from removed
+        cross join lateral (select id from tidings.withdrawn where withdrawn.comment_id = removed.id offset 0) as w
+    ));
     return null;
 end
 $$;

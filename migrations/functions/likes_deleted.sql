@@ -1,5 +1,6 @@
 -- Writes to `pending` what a DELETE of likes leads to: fewer likes on the comments and
--- posts, one row for each. Notifications stay.
+-- posts, one row for each. Withdraws the notifications about the likes: a repeated like
+-- restores them.
 --
 -- A statement trigger: a DELETE of 100,000 rows is one call.
 --
@@ -20,6 +21,26 @@ begin
     select coalesce('comment:' || comment_id, 'post:' || post_id), -count(*), post_id
     from removed
     group by post_id, comment_id;
+
+    perform tidings.withdraw_notifications(array_agg(n.id))
+    from removed as l
+    cross join lateral (
+        select id
+        from tidings.notifications as n
+        where n.post_id = l.post_id and n.comment_id = l.comment_id and n.actor_id = l.user_id and n.kind = 'like'
+        offset 0
+    ) as n
+    where l.comment_id is not null;
+
+    perform tidings.withdraw_notifications(array_agg(n.id))
+    from removed as l
+    cross join lateral (
+        select id
+        from tidings.notifications as n
+        where n.post_id = l.post_id and n.comment_id is null and n.actor_id = l.user_id and n.kind = 'like'
+        offset 0
+    ) as n
+    where l.comment_id is null;
     return null;
 end
 $$;

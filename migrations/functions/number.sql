@@ -5,7 +5,7 @@
 --   1. the own events of the transaction, as they happened;
 --   2. `comment-count`, one for each post whose count has changed;
 --   3. `like-update`, one for each post and comment whose count has changed;
---   4. `notification`, one for each new row of `notifications`. A repeated like is not new.
+--   4. `notification`: see announce_notifications.
 -- A count that ends as it began (a like that is removed again) has no event and no row.
 --
 -- New counts are rows at the position of the last event, so an older snapshot finds the
@@ -14,21 +14,28 @@ create or replace function tidings.number(mine xid8) returns void
 language plpgsql
 as $$
 declare
-    notified bigint[]; -- ids of the new notifications
+    -- The rows of `notifications` that this transaction has changed: id, user, and by how
+    -- much the rows and the unread rows of the user changed.
+    told        bigint[];
+    told_users  text[];
+    told_came   bigint[];
+    told_unread bigint[];
 begin
     -- To look is cheaper than to begin a statement that has nothing to do.
-    if exists (select from tidings.pending where xact = mine and recipient is not null) then
-        with inserted as (
-            insert into tidings.notifications (user_id, kind, post_id, comment_id, actor_id)
-            select recipient, kind, post_id, comment_id, actor_id
+    if exists (select from tidings.pending where xact = mine and notification_id is not null) then
+        select array_agg(n.id), array_agg(n.user_id), array_agg(n.came), array_agg(n.unread)
+        into told, told_users, told_came, told_unread
+        from (
+            select
+                notification_id as id,
+                min(substr(target, length('user:') + 1)) as user_id,
+                sum(came) as came,
+                sum(unread) as unread
             from tidings.pending
-            where xact = mine and recipient is not null
-            order by n
-            on conflict do nothing -- the same user likes the same thing again
-            returning id
-        )
-        select array_agg(id order by id) into notified
-        from inserted;
+            where xact = mine and notification_id is not null
+            group by notification_id
+            having sum(came) <> 0 or sum(unread) <> 0
+        ) as n;
     end if;
 
     with gathered as (
@@ -83,6 +90,11 @@ begin
                     else '{}' end
         from counted
         where likes_changed and post_id is not null
+        union all
+        select 4, 0, target, 'notification',
+            jsonb_build_object('unread', unread, 'read', null)
+        from counted
+        where told is null and target like 'user:%' -- a recount
     ),
     written as (
         insert into tidings.events (position, topic, name, data)
@@ -97,8 +109,8 @@ begin
         comments, likes, unread
     from counted;
 
-    if notified is not null then
-        perform tidings.announce_notifications(notified);
+    if told is not null then
+        perform tidings.announce_notifications(told, told_users, told_came, told_unread);
     end if;
 end
 $$;

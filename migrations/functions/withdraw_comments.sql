@@ -1,6 +1,6 @@
 -- Writes to `pending` what the end of visible comments leads to, whether they are hidden or
 -- deleted: the event `comment-deleted` for the readers of the post, one comment less on the
--- post, one reply less on the parent.
+-- post, one reply less on the parent. Withdraws the notifications about the comments.
 --
 -- The three arrays have the same length: id, post and parent of each comment. They are not
 -- one array of rows, because the rows of a large DELETE may exceed the 1 GB that a value
@@ -22,5 +22,14 @@ begin
     from unnest(post_ids, parent_ids) as c (post_id, parent_id)
     where c.parent_id is not null
     group by c.parent_id, c.post_id;
+
+    perform tidings.withdraw_notifications(array_agg(n.id))
+    from unnest(ids, post_ids) as c (id, post_id)
+    cross join lateral (
+        select notifications.id
+        from tidings.notifications
+        where notifications.post_id = c.post_id and notifications.comment_id = c.id
+        offset 0
+    ) as n;
 end
 $$;

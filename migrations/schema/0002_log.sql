@@ -44,8 +44,10 @@ create table tidings.counts (
 -- order, so a block range index of a few bytes per hundred pages is enough.
 create index counts_by_position on tidings.counts using brin (position) with (autosummarize = on);
 
--- Only `flush` inserts here. The table has no foreign keys, so that `flush` waits for no
--- row of another transaction.
+-- What users are told. A row is for one user, actor and target, so that the likes of two
+-- users never wait for each other. SQL may set read_at and delete rows: each change reaches
+-- `counts`. Whatever is hidden or deleted withdraws its notifications. The table has no
+-- foreign keys: a row would wait for locks on the post and the comment.
 create table tidings.notifications (
     id          bigint generated always as identity primary key,
     user_id     text not null,
@@ -57,16 +59,36 @@ create table tidings.notifications (
     read_at     timestamptz
 );
 create index notifications_by_user on tidings.notifications (user_id, id);
--- A like notifies once, however often the user removes it and likes again.
-create unique index notifications_like_once on tidings.notifications (user_id, actor_id, post_id, comment_id)
-    nulls not distinct where kind = 'like';
+create index notifications_by_target on tidings.notifications (post_id, comment_id, actor_id);
+-- A comment notifies a user once, and so does a like: however often a comment is hidden and
+-- published, or a like removed and repeated.
+create unique index notifications_once
+    on tidings.notifications (user_id, actor_id, post_id, comment_id, (kind = 'like')) nulls not distinct;
 
--- What a transaction has changed and `flush` has not numbered yet. A row has up to three
+-- Notifications that were withdrawn, and are restored with their id and read_at when the
+-- comment is published or the like repeated.
+create table tidings.withdrawn (
+    id          bigint primary key,
+    user_id     text not null,
+    kind        text not null,
+    post_id     text not null,
+    comment_id  bigint,
+    actor_id    text not null,
+    created_at  timestamptz not null,
+    read_at     timestamptz
+);
+create index withdrawn_by_user on tidings.withdrawn (user_id, actor_id, post_id);
+create index withdrawn_by_comment on tidings.withdrawn (comment_id) where comment_id is not null;
+create index withdrawn_by_post on tidings.withdrawn (post_id) where comment_id is null;
+
+-- What a transaction has changed and `flush` has not numbered yet. A row has up to four
 -- parts, each of which may be absent:
 --   topic, name, data: an event;
 --   target, comments, likes, unread: what to add to a counter;
---   recipient, kind, actor_id, post_id, comment_id: a notification. post_id is also set
---   for a counter, whose events go to that post.
+--   recipient, kind, actor_id, post_id, comment_id: a notification, which mark inserts.
+--   post_id is also set for a counter, whose events go to that post;
+--   notification_id, came: a row of `notifications` that came (1), went (-1) or was read or
+--   unread (0).
 --
 -- There are no checks: the rows come from the trigger functions and tidings.publish, which
 -- have checked them, and a regular expression in a CHECK cost a tenth of a commit.
@@ -86,6 +108,8 @@ create unlogged table tidings.pending (
     actor_id    text,
     post_id     text,
     comment_id  bigint,
+    notification_id  bigint,
+    came        smallint,
     primary key (xact, n)
 );
 

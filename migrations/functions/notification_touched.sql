@@ -1,0 +1,22 @@
+-- Refuses an UPDATE that changes the id, the user, the actor or the target of a notification
+-- (SQLSTATE 23000): the row would be told to another user, or twice. Only read_at and
+-- created_at may change.
+--
+-- A row trigger before UPDATE.
+create or replace function tidings.notification_touched() returns trigger
+language plpgsql
+set search_path = pg_catalog, tidings, pg_temp
+set row_security = off
+as $$
+begin
+    if (new.id, new.user_id, new.kind, new.actor_id, new.post_id, new.comment_id)
+        is distinct from (old.id, old.user_id, old.kind, old.actor_id, old.post_id, old.comment_id) then
+        raise exception 'a notification keeps its id, user, kind, actor, post and comment'
+            using errcode = 'integrity_constraint_violation', hint = 'Delete it and insert another.';
+    end if;
+    return new;
+end
+$$;
+
+create or replace trigger touched before update on tidings.notifications
+    for each row execute function tidings.notification_touched();

@@ -1,0 +1,19 @@
+-- Withdraws notifications: moves the rows with these ids from `notifications` to `withdrawn`.
+-- They keep all columns until tidings.restore_notifications moves them back.
+create or replace function tidings.withdraw_notifications(ids bigint[]) returns void
+language plpgsql
+as $$
+begin
+    if ids is null then
+        return;
+    end if;
+    with gone as (
+        delete from tidings.notifications
+        where id = any (ids)
+        returning *
+    )
+    insert into tidings.withdrawn (id, user_id, kind, post_id, comment_id, actor_id, created_at, read_at)
+    select id, user_id, kind, post_id, comment_id, actor_id, created_at, read_at
+    from gone;
+end
+$$;
