@@ -130,10 +130,11 @@ func everyEvent(t *testing.T) []client.Event {
 	_, err = ben.LikePost(ctx, "demo")
 	streamtest.Must(t, err)
 	s.exec(t, `insert into tidings.likes (post_id, comment_id, user_id) values ('demo', $1, 'ben')`, own.ID)
-	streamtest.Must(t, ben.DeleteComment(ctx, reply.ID))
+	streamtest.Must(t, ben.DeleteComment(ctx, reply.ID)) // withdraws its notification
+	s.exec(t, `update tidings.notifications set read_at = now()`)
 
 	all := readUntil(t, reader, "stream.ready", "new-comment", "comment-updated", "comment-deleted", "comment-count",
-		"like-update", "like-update", "notification", "notification", "notification", "stream.ping")
+		"like-update", "like-update", "notification", "notification", "notification", "notification", "notification", "stream.ping")
 	streamtest.Must(t, ben.Typing(ctx, "demo"))
 	all = append(all, readUntil(t, reader, "typing")...)
 	all = append(all, readUntil(t, quiet, "stream.checkpoint")...)
