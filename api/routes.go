@@ -54,6 +54,7 @@ func (s *Server) routes(cfg Config) []route {
 		{"GET", "/v1/notifications", s.bounded(notifications.list)},
 		{"POST", "/v1/publish", publish.create},
 		{"POST", "/v1/ticket", tickets.create},
+		{"GET", "/v1/connection", connectionHandlers{}.get},
 		{"GET", eventsPath, s.events},
 		{"GET", pollPath, s.poll},
 	}

@@ -128,6 +128,12 @@ var clientCalls = map[string]func(t *testing.T, ctx context.Context, s clientSit
 		err = s.ann.Publish(ctx, "post:publish", "price.changed", 1)
 		wantProblem(t, err, http.StatusForbidden, "forbidden")
 	},
+	"Connection": func(t *testing.T, ctx context.Context, s clientSite) {
+		seen, err := s.service.Connection(ctx)
+		streamtest.Must(t, err)
+		streamtest.Want(t, "the host", "http://"+seen.Host, s.url)
+		streamtest.Want(t, "the address", seen.Address, "127.0.0.1")
+	},
 	"Ticket": func(t *testing.T, ctx context.Context, s clientSite) {
 		topics := []string{"me"}
 		ticket, err := s.ann.Ticket(ctx, topics)
