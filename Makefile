@@ -26,11 +26,15 @@ run: ## start the development server with a private Postgres and a demo page
 	@exec bin/tidings dev $(ARGS)
 
 test: ## lint, all tests on a real Postgres and in a real browser, each benchmark once
-	@.ci/install cc postgres psql pgbouncer chromium
+	@.ci/install cc postgres psql pgbouncer chromium nginx haproxy
 	@$(MAKE) --no-print-directory lint RACE=-race
 	go test $(TESTFLAGS) ./...
 	go test $(TESTFLAGS) -run '^$$' -bench . -benchtime 1x \
 		$$(grep -rl --include='*_test.go' '^func Benchmark' . | xargs -n 1 dirname | sort -u)
+
+test-proxies: ## test all proxies of docs/proxies.md, and their idle timeouts
+	@.ci/install cc postgres nginx haproxy caddy apache2 varnishd lighttpd squid h2o
+	go test $(TESTFLAGS) -parallel 64 -run '^TestProxies' ./cmd/tidings -proxies
 
 lint: ## vet, gofmt, staticcheck
 	go vet $(RACE) ./...
@@ -63,4 +67,4 @@ generate: ## write the generated files again
 build: ## build bin/tidings
 	go build -trimpath -ldflags "-X main.version=$(VERSION)" -o bin/tidings ./cmd/tidings
 
-.PHONY: help run test lint bench bench-peers torture fuzz generate build
+.PHONY: help run test test-proxies lint bench bench-peers torture fuzz generate build
