@@ -33,6 +33,7 @@ type cli struct {
 	Tail    tailCommand    `cmd:"" help:"Print the events of topics when they arrive."`
 	Bench   benchCommand   `cmd:"" help:"Measure a server, by default one that it starts."`
 	Verify  verifyCommand  `cmd:"" help:"Check that servers lose, repeat, reorder and leak no events."`
+	Doctor  doctorCommand  `cmd:"" help:"Check what proxies and the database do to delivery, and print the lines to add."`
 	Health  healthCommand  `cmd:"" help:"Ask a server on this machine whether it is alive. For container health checks."`
 	Version versionCommand `cmd:"" help:"Print the version, the revision and the version of Go."`
 
