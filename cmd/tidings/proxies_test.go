@@ -41,11 +41,10 @@ var proxyCases = map[string]proxyCase{
 	"nginxBelowAPath": {blocks: []string{"sub-path"}, kinds: []string{"nginx"}, below: "/live", always: true},
 	"nginxHTTP2":      {blocks: []string{"http2"}, kinds: []string{"nginx over TLS"}, always: true},
 	"HAProxy":         {blocks: []string{"haproxy"}, kinds: []string{"haproxy"}, always: true},
-	"Caddy":           {blocks: []string{"caddy"}, kinds: []string{"caddy"}},
+	"Caddy":           {blocks: []string{"caddy"}, kinds: []string{"caddy"}, slowLeave: true},
 	"Apache":          {blocks: []string{"apache"}, kinds: []string{"apache"}, slowLeave: true},
 	"Varnish":         {blocks: []string{"varnish"}, kinds: []string{"varnish"}},
 	"lighttpd":        {blocks: []string{"lighttpd"}, kinds: []string{"lighttpd"}, slowLeave: true},
-	"Squid":           {blocks: []string{"squid"}, kinds: []string{"squid"}},
 	"h2o":             {blocks: []string{"h2o"}, kinds: []string{"h2o"}, slowLeave: true},
 }
 

@@ -269,17 +269,6 @@ var proxyKinds = map[string]proxyKind{
 			return []string{"8080", p.upstreamPort(), "server.port = 80", "server.port = " + p.port(), "/var/www/html", p.dir}
 		},
 	},
-	"squid": {
-		program: "squid",
-		args:    func(p *proxy) []string { return []string{"-N", "-f", p.file} },
-		around: func(p *proxy, text string) string {
-			return fmt.Sprintf("pid_filename none\ncache_log %s/log\naccess_log none\ncache_store_log none\ncoredump_dir %s\nshutdown_lifetime 0 seconds\n", p.dir, p.dir) +
-				asRoot("cache_effective_user proxy") + text
-		},
-		replace: func(p *proxy) []string {
-			return []string{"parent 8080", "parent " + p.upstreamPort(), "http_port 80", "http_port " + p.address}
-		},
-	},
 	"h2o": {
 		program: "h2o",
 		args:    func(p *proxy) []string { return []string{"-c", p.file} },

@@ -53,19 +53,16 @@ var advice = map[fault][]Line{
 		{caddy, "response_header_timeout 60s"},
 		{apache, "timeout=60"},
 		{varnish, ".between_bytes_timeout = 60s;"},
-		{squid, "read_timeout 60 seconds"},
 		{h2o, "proxy.timeout.io: 60000"},
 	},
 	hostRewritten: {
 		{nginx, "proxy_set_header Host $http_host;"},
 		{apache, "ProxyPreserveHost On"},
-		{squid, "http_port 80 accel vhost"},
 		{h2o, "proxy.preserve-host: ON"},
 	},
 	addressHidden: {
 		{nginx, "proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;"},
 		{haproxy, "option forwardfor"},
-		{squid, "forwarded_for on"},
 	},
 	compressed: {
 		{"each proxy", "leave text/event-stream out of the types that are compressed"},
