@@ -15,17 +15,19 @@ import (
 const certificateEvery = time.Second
 
 // A Certificate is a key pair in two PEM files. If the files change, the new pair is
-// used for handshakes about a second later. If the new pair cannot be read, the old one
+// used for handshakes about two seconds later. If the new pair cannot be read, the old one
 // stays in use, and one warning is logged until a pair can be read again.
 type Certificate struct {
 	certFile, keyFile string
 	logger            *slog.Logger
 	pair              atomic.Pointer[tls.Certificate]
 
-	// reloading is held by the handshake that looks at the files. Others do not wait
-	// for it: they use the current pair. It guards the fields below.
+	mu     sync.Mutex // guards looked; not held while the files are read
+	looked time.Time  // when the last look began
+
+	// reloading is held by the goroutine that looks at the files. It guards the fields
+	// below.
 	reloading sync.Mutex
-	looked    time.Time
 	version   [2]time.Time // modification times of the files that pair was read from
 	broken    bool         // the last look failed, and that was logged
 }
@@ -46,22 +48,34 @@ func (c *Certificate) TLSConfig() *tls.Config {
 	}
 }
 
-// current returns the pair, after a look at the files if the last one was a second ago.
+// current returns the pair. If the last look at the files was a second ago, a goroutine
+// looks at them for the handshakes that follow: no handshake waits for a disk.
 func (c *Certificate) current(now time.Time) *tls.Certificate {
-	if c.reloading.TryLock() {
-		c.lookLocked(now)
-		c.reloading.Unlock()
+	if c.due(now) {
+		go c.look()
 	}
 	return c.pair.Load()
 }
 
-// lookLocked reads the files again at most once a second. It logs the first of several
-// failures. The caller holds reloading.
-func (c *Certificate) lookLocked(now time.Time) {
+// due reports whether it is time to look at the files. It is false for other callers in
+// the second that follows.
+func (c *Certificate) due(now time.Time) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	if now.Sub(c.looked) < certificateEvery {
-		return
+		return false
 	}
 	c.looked = now
+	return true
+}
+
+// look reads the files again if they changed, unless another goroutine still does. It
+// logs the first of several failures.
+func (c *Certificate) look() {
+	if !c.reloading.TryLock() {
+		return
+	}
+	defer c.reloading.Unlock()
 	err := c.reloadLocked()
 	if err != nil && !c.broken {
 		c.logger.Warn("certificate not reloaded, the old one stays in use", "err", err)

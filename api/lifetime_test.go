@@ -39,6 +39,7 @@ func streamEnds(t *testing.T, way func(*setup)) {
 		expires := time.Now().Add(2 * time.Second).Truncate(time.Second) // exp has whole seconds
 		s := r.follow(t, "topic=me", header("Authorization", "Bearer "+tokenUntil(t, expires, "ann")))
 		s.event("stream.ready")
+		s.event("stream.expiring") // at once: the token is short
 		streamtest.Want(t, "data", s.event("stream.bye").field("data"), `{"reason":"expired"}`)
 		s.ends()
 		if early := time.Until(expires); early > 0 {

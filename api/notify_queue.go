@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 )
@@ -17,25 +18,43 @@ const (
 type notifyQueue struct {
 	read func(ctx context.Context) (float64, error)
 
-	// reading is held during a question to Postgres, so that one at a time is asked. It
-	// guards the fields below.
-	reading sync.Mutex
-	asked   time.Time
+	mu      sync.Mutex // guards the fields below; not held during a question to Postgres
+	asked   time.Time  // when the last question began
+	answers bool       // a question was answered, or has failed
 	full    float64
 	err     error
 }
 
-// usage returns a figure from 0 to 1 that is at most queueEvery old, or the error of the
-// last question. It takes at most queueTimeout longer than the question before it.
+// errNotAsked is the answer while the first question to Postgres is running.
+var errNotAsked = errors.New("the first answer is still missing")
+
+// usage returns a figure from 0 to 1 that is a few seconds old, or the error of the last
+// question. If it is time for a question, the caller asks, for at most queueTimeout; other
+// callers get the last answer meanwhile.
 func (q *notifyQueue) usage() (float64, error) {
-	q.reading.Lock()
-	defer q.reading.Unlock()
-	if time.Since(q.asked) < queueEvery {
-		return q.full, q.err
+	if q.due() {
+		ctx, cancel := context.WithTimeout(context.Background(), queueTimeout)
+		defer cancel()
+		full, err := q.read(ctx)
+		q.mu.Lock()
+		q.full, q.err, q.answers = full, err, true
+		q.mu.Unlock()
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), queueTimeout)
-	defer cancel()
-	q.full, q.err = q.read(ctx)
-	q.asked = time.Now()
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if !q.answers {
+		return 0, errNotAsked
+	}
 	return q.full, q.err
+}
+
+// due reports whether the caller has to ask. No other caller asks for queueEvery then.
+func (q *notifyQueue) due() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if time.Since(q.asked) < queueEvery {
+		return false
+	}
+	q.asked = time.Now()
+	return true
 }

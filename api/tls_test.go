@@ -196,12 +196,23 @@ func TestCertificate(t *testing.T) {
 
 	writePair(t, dir, 2, now)
 	streamtest.Want(t, "within a second", serial(c.looked.Add(time.Millisecond)), int64(1))
-	streamtest.Want(t, "after it", serial(now.Add(2*time.Second)), int64(2))
+	streamtest.Eventually(t, "the new one is used after a second", func() bool { return serial(now.Add(2*time.Second)) == 2 })
 
 	streamtest.Must(t, os.WriteFile(cert, []byte("half a"), 0o600))
+	serial(now.Add(4 * time.Second))
+	streamtest.Eventually(t, "the half written file is read", func() bool {
+		c.reloading.Lock()
+		defer c.reloading.Unlock()
+		return c.broken
+	})
 	streamtest.Want(t, "while the file is half written", serial(now.Add(4*time.Second)), int64(2))
 	writePair(t, dir, 3, now.Add(time.Minute))
-	streamtest.Want(t, "when it is whole", serial(now.Add(6*time.Second)), int64(3))
+	streamtest.Eventually(t, "it is used when it is whole", func() bool { return serial(now.Add(6*time.Second)) == 3 })
+
+	// A disk that does not answer holds up no handshake.
+	c.reloading.Lock()
+	streamtest.Want(t, "while the files are read", serial(now.Add(8*time.Second)), int64(3))
+	c.reloading.Unlock()
 
 	_, err = LoadCertificate(filepath.Join(dir, "none"), key, slog.New(slog.DiscardHandler))
 	streamtest.Want(t, "a missing file is an error", err != nil, true)

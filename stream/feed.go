@@ -80,10 +80,7 @@ func (h *Hub) Open(cfg FeedConfig) (*Feed, error) {
 	f.checkpoint = now + checkpointFirst
 	if !cfg.Expires.IsZero() {
 		f.expires = max(1, now+time.Until(cfg.Expires))
-		f.warning = max(0, f.expires-expiryWarning)
-		if f.warning <= now {
-			f.warning = 0
-		}
+		f.warning = max(1, f.expires-expiryWarning) // at once if the token is that short
 	}
 	if f.maxAge > 0 {
 		f.age = now + f.maxAge - rand.N(max(1, f.maxAge/5))
