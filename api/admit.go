@@ -10,6 +10,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"github.com/tidings-live/tidings/api/auth"
 	"github.com/tidings-live/tidings/api/internal/limit"
 	"github.com/tidings-live/tidings/stream"
 )
@@ -121,9 +122,10 @@ func (s *Server) turnAway(c echo.Context, err error) error {
 }
 
 // isEventSource reports whether the request looks like a native EventSource's: it
-// accepts event streams, accepts no JSON and has no Authorization header.
+// accepts event streams, accepts no JSON and has no bearer token. It may have an
+// Authorization header of another scheme, for a proxy that asks for a password.
 func isEventSource(r *http.Request) bool {
 	accept := strings.ToLower(strings.Join(r.Header.Values(echo.HeaderAccept), ","))
-	return r.Method == http.MethodGet && r.Header.Get(echo.HeaderAuthorization) == "" &&
+	return r.Method == http.MethodGet && !auth.HasBearer(r) &&
 		strings.Contains(accept, eventStreamType) && !strings.Contains(accept, "json")
 }

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"errors"
 	"log/slog"
 	"net/url"
@@ -18,8 +19,9 @@ const callKey = "tidings"
 // A call is what the authenticate middleware reads from a request, once for all that
 // follows.
 type call struct {
-	who   auth.Identity // the zero Identity for an anonymous request
-	query url.Values
+	who     auth.Identity // the zero Identity for an anonymous request
+	ignored error         // why the request's cookie counts as absent; nil without one
+	query   url.Values
 }
 
 // identity returns the user that the request speaks for. It is the zero Identity on
@@ -40,39 +42,56 @@ func query(c echo.Context) url.Values {
 func signedIn(c echo.Context) (auth.Identity, error) {
 	who := identity(c)
 	if who.Anonymous() {
-		return who, problemAnonymous.with("this needs a token, as Authorization: Bearer or in the cookie " + auth.CookieName)
+		return who, anonymous(c, "this needs a token, as Authorization: Bearer or in the cookie "+auth.CookieName)
 	}
 	return who, nil
 }
 
+// anonymous returns the problem unauthenticated with a detail. It adds why the request's
+// cookie was not used, if there is one.
+func anonymous(c echo.Context, detail string) *Problem {
+	found, _ := c.Get(callKey).(call)
+	var ignored *auth.Error
+	if errors.As(found.ignored, &ignored) {
+		detail += "; the cookie was not used: " + ignored.Detail
+	}
+	p := problemAnonymous.with(detail)
+	if ignored != nil {
+		p.Reason = string(ignored.Reason)
+	}
+	return p
+}
+
 // authenticate is the middleware of all /v1/ routes: it parses the query and verifies
 // the token, if there is one. It answers malformed for an unreadable query or a token in
-// the URL, invalid_token for an unusable token and forbidden_origin for a cookie of a
-// foreign page, also on routes that need no user.
+// the URL, and invalid_token for an unusable bearer token, also on routes that need no
+// user. An unusable cookie counts as absent.
 func (s *Server) authenticate(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		values, err := parseQuery(c.Request().URL.RawQuery)
 		if err != nil {
 			return err
 		}
-		who, err := s.auth.Authenticate(c.Request())
+		who, ignored, err := s.auth.Authenticate(c.Request())
+		if refused := cmp.Or(err, ignored); refused != nil {
+			s.logger.LogAttrs(c.Request().Context(), slog.LevelDebug, "token refused",
+				slog.String("request_id", c.Response().Header().Get(echo.HeaderXRequestID)),
+				slog.Bool("cookie", err == nil), slog.Any("err", refused))
+		}
 		if err != nil {
-			if errors.Is(err, auth.ErrToken) {
-				s.logger.LogAttrs(c.Request().Context(), slog.LevelDebug, "token refused", slog.Any("err", err))
-			}
 			return err
 		}
-		c.Set(callKey, call{who, values})
+		c.Set(callKey, call{who, ignored, values})
 		return next(c)
 	}
 }
 
 // userOf returns the identity as the author of a write.
 func userOf(who auth.Identity) store.User {
-	return store.User{ID: who.Subject, Name: who.Name, AvatarURL: who.Picture}
+	return store.User{ID: who.Subject, Name: who.Name, AvatarURL: who.Picture, Issued: who.Issued}
 }
 
 // typistOf returns the identity as typing events show it.
 func typistOf(who auth.Identity) awareness.Typist {
-	return awareness.Typist{ID: who.Subject, Name: who.Name}
+	return awareness.Typist{ID: who.Subject, Name: who.DisplayName()}
 }

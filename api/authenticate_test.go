@@ -3,6 +3,7 @@ package api
 import (
 	"encoding/base64"
 	"net/http"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -12,24 +13,25 @@ import (
 	"github.com/tidings-live/tidings/stream/streamtest"
 )
 
-// All bad tokens get the same answer.
-func TestBadTokensAreAnsweredAlike(t *testing.T) {
+// A bad token gets an answer that names the rule that it breaks, and nothing else.
+func TestBadTokensAreAnsweredWithAReason(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, func(s *setup) {
 		s.tokens = auth.Config{Secret: secret, PublicKey: authtest.PublicPEM(t, authtest.Keys().P256), Issuer: "https://site.example", Audience: "tidings"}
 	})
 
-	var first Problem
+	first := make(map[string]Problem)
 	for name, token := range authtest.BadTokens(t) {
 		got := r.do(t, "GET", "/v1/posts/a/comments", header("Authorization", "Bearer "+token))
 		p := got.isProblem(t, 401, "invalid_token")
 		streamtest.Want(t, "WWW-Authenticate", got.header.Get("WWW-Authenticate"), `Bearer error="invalid_token"`)
+		streamtest.Want(t, "reason of "+name, p.Reason, authtest.Reason(name))
 		p.RequestID = ""
-		if first.Code == "" {
-			first = p
+		if _, ok := first[p.Reason]; !ok {
+			first[p.Reason] = p
 		}
-		if p != first {
-			t.Errorf("%s is answered %+v, others %+v", name, p, first)
+		if !reflect.DeepEqual(p, first[p.Reason]) {
+			t.Errorf("%s is answered %+v, others %+v", name, p, first[p.Reason])
 		}
 		if len(token) > 20 && strings.Contains(r.logs.String(), token) {
 			t.Errorf("%s is in the log", name)
@@ -52,11 +54,19 @@ func TestAuthorization(t *testing.T) {
 		streamtest.Want(t, "status", r.do(t, "GET", mine, header("Authorization", value)).status, http.StatusOK)
 	}
 	basic := "Basic " + base64.StdEncoding.EncodeToString([]byte("ann:secret"))
-	for _, value := range []string{basic, "Bearer", "Bearer ", "Bearer \u00a0", "", ann, "Bearer" + ann, "Bearer\t" + ann, "Bearer " + ann + " " + ann, "Bearer " + ann + ","} {
+	for _, value := range []string{"Bearer", "Bearer ", "Bearer \u00a0", "Bearer\t" + ann, "Bearer " + ann + " " + ann, "Bearer " + ann + ","} {
 		for _, path := range []string{mine, "/v1/posts/a/comments"} { // also where none is needed
 			r.do(t, "GET", path, header("Authorization", value)).isProblem(t, 401, "invalid_token")
 		}
 	}
+	// Other schemes are for other servers, such as a proxy that asks for a password.
+	for _, value := range []string{basic, "", ann, "Bearer" + ann, "Digest username=\"ann\"", "Negotiate abc"} {
+		other := header("Authorization", value)
+		streamtest.Want(t, "status with "+value, r.do(t, "GET", "/v1/posts/a/comments", other).status, http.StatusOK)
+		r.do(t, "GET", mine, other).isProblem(t, 401, "unauthenticated")
+		streamtest.Want(t, "status with a cookie", r.do(t, "GET", mine, other, cookie(ann), origin(page)).status, http.StatusOK)
+	}
+	streamtest.Want(t, "status of two schemes", r.do(t, "GET", mine, header("Authorization", basic, "Bearer "+ann)).status, http.StatusOK)
 	r.do(t, "GET", mine, header("Authorization", "Bearer "+ann, "Bearer "+ann)).isProblem(t, 400, "malformed")
 	got := r.do(t, "GET", mine)
 	got.isProblem(t, 401, "unauthenticated")
@@ -81,6 +91,7 @@ func TestRoutesThatNeedAUser(t *testing.T) {
 		"PUT /v1/posts/a":               "unauthenticated",
 		"POST /v1/posts/a/comments":     "unauthenticated",
 		"DELETE /v1/comments/1":         "unauthenticated",
+		"GET /v1/comments/1":            "not_found",
 		"PUT /v1/posts/a/like":          "unauthenticated",
 		"DELETE /v1/posts/a/like":       "unauthenticated",
 		"POST /v1/posts/a/typing":       "unauthenticated",

@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"strings"
 	"unicode/utf8"
 
 	"github.com/labstack/echo/v4"
@@ -21,6 +20,7 @@ type commentStore interface {
 	CreateComment(ctx context.Context, c store.NewComment) (store.Comment, error)
 	KnowsKey(ctx context.Context, user, key string) (bool, error)
 	Comments(ctx context.Context, q store.ListQuery) (store.CommentList, error)
+	Comment(ctx context.Context, id int64) (store.Comment, error)
 	DeleteComment(ctx context.Context, id int64, by string, moderator bool) error
 }
 
@@ -109,6 +109,35 @@ func listQuery(c echo.Context, post string) (sort string, q store.ListQuery, err
 	return sort, q, err
 }
 
+// get answers GET /v1/comments/{id} with the comment as lists show it. Problem: not_found,
+// also for a comment that is not visible to everybody.
+func (h *commentHandlers) get(c echo.Context) error {
+	id, err := commentID(c)
+	if err != nil {
+		return err
+	}
+	comment, err := h.store.Comment(c.Request().Context(), id)
+	if err != nil {
+		return err
+	}
+	c.Response().Header().Set(echo.HeaderCacheControl, "no-cache")
+	return c.JSON(http.StatusOK, viewComment(comment))
+}
+
+// commentID returns the id in the path, or [store.ErrNotFound].
+func commentID(c echo.Context) (int64, error) {
+	text, err := pathParam(c, "id")
+	if err != nil {
+		return 0, err
+	}
+	return parseRowID(text)
+}
+
+// locationOfComment, with an id, is the address of a comment, relative to the address that
+// comments are posted to (/v1/posts/{post}/comments). A relative address is right below
+// any prefix that a proxy adds.
+const locationOfComment = "../../comments/"
+
 // create answers POST /v1/posts/{post}/comments, body {body, parentId?}, with 201, a
 // Location and the comment. The body has 1 to [store.MaxBodyRunes] characters. A request
 // that repeats an Idempotency-Key within a day gets the answer of the first, and is not
@@ -147,7 +176,7 @@ func (h *commentHandlers) create(c echo.Context) error {
 		charge.Refund()
 	}
 	h.typing.stop(c.Request().Context(), post, who)
-	c.Response().Header().Set(echo.HeaderLocation, "/v1/comments/"+idText(created.ID))
+	c.Response().Header().Set(echo.HeaderLocation, locationOfComment+idText(created.ID))
 	return c.JSON(http.StatusCreated, viewComment(created))
 }
 
@@ -175,9 +204,9 @@ func decodeComment(c echo.Context) (store.NewComment, error) {
 	if err := decode(c, &in); err != nil {
 		return store.NewComment{}, err
 	}
-	if n := utf8.RuneCountInString(in.Body); strings.TrimSpace(in.Body) == "" || n > store.MaxBodyRunes {
+	if n := utf8.RuneCountInString(in.Body); !store.Visible(in.Body) || n > store.MaxBodyRunes {
 		return store.NewComment{}, problemInvalid.with(fmt.Sprintf(
-			"body has %d characters: 1 to %d are possible, not all of them space", n, store.MaxBodyRunes))
+			"body has %d characters: 1 to %d are possible, at least one of them visible", n, store.MaxBodyRunes))
 	}
 	written := store.NewComment{Body: in.Body}
 	if in.ParentID != nil {
@@ -200,11 +229,7 @@ func (h *commentHandlers) delete(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	text, err := pathParam(c, "id")
-	if err != nil {
-		return err
-	}
-	id, err := parseRowID(text)
+	id, err := commentID(c)
 	if err != nil {
 		return err
 	}

@@ -30,15 +30,26 @@ func commentText(id, parent, who, body string, more string) string {
 		`"status":"published","likeCount":0,"replyCount":0,"createdAt":"*","editedAt":null,"version":1%s}`, id, parent, who, name, body, more)
 }
 
+// resolve returns the address in the Location of an answer to a request of this path.
+func resolve(t testing.TB, path string, a answer) string {
+	t.Helper()
+	base, err := url.Parse(path)
+	streamtest.Must(t, err)
+	location, err := base.Parse(a.header.Get("Location"))
+	streamtest.Must(t, err)
+	return location.String()
+}
+
 func TestComments(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	s := r.follow(t, "topic=post:42")
 	s.event("stream.ready")
 
-	got := r.do(t, "POST", "/v1/posts/42/comments", as(t, "ann"), sends(`{"body":"Hello <b> \u2028","unknown":true}`))
+	got := r.do(t, "POST", "/v1/posts/42/comments", as(t, "ann"), sends(`{"body":"Hello <b> \u2028"}`))
 	got.wants(t, 201, commentText("1", "null", "ann", "Hello <b> \u2028", ""))
-	streamtest.Want(t, "Location", got.header.Get("Location"), "/v1/comments/1")
+	streamtest.Want(t, "Location", got.header.Get("Location"), "../../comments/1")
+	r.do(t, "GET", resolve(t, "/v1/posts/42/comments", got)).wants(t, 200, got.body)
 	var created, heard any
 	streamtest.Must(t, json.Unmarshal([]byte(got.body), &created))
 	streamtest.Must(t, json.Unmarshal([]byte(s.event("new-comment").field("data")), &heard))
@@ -69,6 +80,7 @@ func TestDeleteComment(t *testing.T) {
 	reply := r.write(t, "42", "bob", `{"body":"reply","parentId":"`+root+`"}`)
 
 	remove := func(id string, who edit) answer { return r.do(t, "DELETE", "/v1/comments/"+id, who) }
+	get := func(id string) answer { return r.do(t, "GET", "/v1/comments/"+id) }
 	remove(root, as(t, "bob")).isProblem(t, 403, "forbidden")
 	remove(root, as(t, "bot", auth.RoleService)).isProblem(t, 403, "forbidden")
 	streamtest.Want(t, "status", remove(root, as(t, "ann")).status, 204)
@@ -77,9 +89,15 @@ func TestDeleteComment(t *testing.T) {
 	list.wants(t, 200, `{"data":[{"id":"1","postId":"42","parentId":null,"author":null,"body":"","status":"deleted","likeCount":0,"replyCount":1,`+
 		`"createdAt":"*","editedAt":null,"version":2},`+commentText(reply, `"1"`, "bob", "reply", "")+
 		`],"page":{"next":null,"more":false},"post":{"commentCount":1,"likeCount":0,"liked":false},"cursor":"*"}`)
+	get(root).wants(t, 200, `{"id":"1","postId":"42","parentId":null,"author":null,"body":"","status":"deleted","likeCount":0,"replyCount":1,`+
+		`"createdAt":"*","editedAt":null,"version":2}`)
+	get(reply).wants(t, 200, commentText(reply, `"1"`, "bob", "reply", ""))
 	streamtest.Want(t, "status of a moderator's", remove(reply, as(t, "mod", auth.RoleModerator)).status, 204)
+	get(reply).isProblem(t, 404, "not_found")
+	get(root).isProblem(t, 404, "not_found") // its last reply is gone
 	for _, id := range []string{"99", "0", "-1", "x", "01", "+1", "1.0", "9223372036854775808", "%31%32", "1%2F2", "%00"} {
 		remove(id, as(t, "ann")).isProblem(t, 404, "not_found")
+		get(id).isProblem(t, 404, "not_found")
 	}
 }
 

@@ -35,7 +35,7 @@ func (h *countHandlers) list(c echo.Context) error {
 		return problemMalformed.with("name 1 to 100 posts, each as post=")
 	}
 	for _, id := range posts {
-		if err := stream.ValidID(id); err != nil {
+		if err := stream.ValidPostID(id); err != nil {
 			return err
 		}
 	}

@@ -13,7 +13,6 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	"github.com/tidings-live/tidings/api/auth"
 	"github.com/tidings-live/tidings/api/internal/limit"
 	"github.com/tidings-live/tidings/api/internal/takeover"
 	"github.com/tidings-live/tidings/stream"
@@ -66,7 +65,7 @@ func setStreamHeader(header http.Header) {
 // ticket has no maximum age: the ticket is used up, so the client cannot open the stream
 // again. Such a stream ends with the token that the ticket was made for.
 func (s *Server) feedConfig(c echo.Context, r reading, style stream.Style, slot *limit.Slot) stream.FeedConfig {
-	cfg := stream.FeedConfig{Topics: r.topics, Start: r.start, Style: style, Heartbeat: s.heartbeat, MaxAge: s.maxAge, Expires: r.who.End(auth.Reading)}
+	cfg := stream.FeedConfig{Topics: r.topics, Start: r.start, Style: style, Heartbeat: s.heartbeat, MaxAge: s.maxAge, Expires: s.clock.End(r.who)}
 	if r.ticket != "" {
 		cfg.MaxAge = 0
 	}

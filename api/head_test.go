@@ -34,7 +34,10 @@ func TestStreamHead(t *testing.T) {
 			"X-Accel-Buffering":      {"no"},
 			"X-Content-Type-Options": {"nosniff"},
 			"Vary":                   {"Origin"},
-			"Transfer-Encoding":      {"chunked"},
+			"X-Frame-Options":        {"DENY"},
+
+			"Cross-Origin-Resource-Policy": {"same-origin"},
+			"Transfer-Encoding":            {"chunked"},
 		})
 	})
 	t.Run("HEADReturnsAtOnce", func(t *testing.T) {

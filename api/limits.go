@@ -16,6 +16,6 @@ func ParseWriteRates(text string) (WriteRates, error) { return limit.ParseWrites
 // ValidProxies returns an error if an element of [Limits].TrustedProxies is neither an
 // address nor a range in CIDR notation.
 func ValidProxies(proxies []string) error {
-	_, err := limit.NewIPExtractor(proxies)
+	_, err := limit.NewProxies(proxies)
 	return err
 }

@@ -4,10 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -62,14 +62,14 @@ func (s *Server) poll(c echo.Context) error {
 	}
 	defer held.Close()
 	poll, err := s.hub.OpenPoll(stream.PollConfig{
-		Topics: r.topics, Start: r.start, Limit: most, Until: deadline(wait, r.who),
+		Topics: r.topics, Start: r.start, Limit: most, Until: s.deadline(wait, r.who),
 		Ended: func(_ stream.End, conn net.Conn) { slot.Close(); s.returned.Return(conn) },
 	})
 	if err != nil {
 		slot.Close()
 		return err
 	}
-	if err := s.useTicket(c, r); err != nil {
+	if err := s.useTicketOfPoll(c, r, poll); err != nil {
 		poll.Close()
 		return err
 	}
@@ -87,6 +87,15 @@ func (s *Server) pollHead(c echo.Context, start stream.Start) error {
 		header.Set("Next-Cursor", s.hub.Head().String())
 	}
 	return c.NoContent(http.StatusOK)
+}
+
+// useTicketOfPoll consumes the ticket of a poll, unless the poll has already failed, for
+// example because its cursor is gone: the client then polls again with the same ticket.
+func (s *Server) useTicketOfPoll(c echo.Context, r reading, poll *stream.LongPoll) error {
+	if r.ticket != "" && poll.Ready(c.Request().Context()) && poll.Fault() != nil {
+		return nil
+	}
+	return s.useTicket(c, r)
 }
 
 // answerPoll answers a poll that has its answer in this goroutine, with the memory that is
@@ -156,9 +165,9 @@ func (s *Server) runPoll(c echo.Context, poll *stream.LongPoll, held *limit.Rese
 }
 
 // deadline is the end of a wait. A wait ends with the token at the latest.
-func deadline(wait time.Duration, who auth.Identity) time.Time {
+func (s *Server) deadline(wait time.Duration, who auth.Identity) time.Time {
 	at := time.Now().Add(wait)
-	if end := who.End(auth.Reading); !end.IsZero() && end.Before(at) {
+	if end := s.clock.End(who); !end.IsZero() && end.Before(at) {
 		return end
 	}
 	return at
@@ -168,7 +177,7 @@ func deadline(wait time.Duration, who auth.Identity) time.Time {
 // shorter by up to a tenth at random, so that clients that began together do not return
 // together.
 func pollWait(c echo.Context, r reading) (time.Duration, error) {
-	seconds, err := number(r.values, "wait", -1, 0, math.MaxInt32)
+	seconds, err := clamped(r.values, "wait", -1, 0, mostWait)
 	if err != nil {
 		return 0, err
 	}
@@ -179,7 +188,7 @@ func pollWait(c echo.Context, r reading) (time.Duration, error) {
 			c.Response().Header().Set("Preference-Applied", "wait="+strconv.Itoa(preferred))
 		}
 	}
-	wait := time.Duration(min(seconds, mostWait)) * time.Second
+	wait := time.Duration(seconds) * time.Second
 	return wait - time.Duration(rand.Float64()*float64(wait)/10), nil
 }
 
@@ -193,8 +202,12 @@ func preferredWait(c echo.Context) (int, bool) {
 		if !strings.EqualFold(strings.TrimSpace(name), "wait") {
 			continue
 		}
-		n, err := strconv.ParseUint(strings.TrimSpace(value), 10, 31)
-		return min(int(n), mostWait), err == nil
+		seconds := strings.TrimSpace(value)
+		if seconds == "" || !allDigits(seconds) {
+			return 0, false
+		}
+		n, err := clamped(url.Values{"wait": {seconds}}, "wait", 0, 0, mostWait)
+		return n, err == nil
 	}
 	return 0, false
 }

@@ -35,6 +35,7 @@ func (r *rig) poll(t testing.TB, query string, edits ...edit) polled {
 	}
 	for name, value := range map[string]string{
 		"Content-Type": "application/json", "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", "Vary": "Origin",
+		"X-Frame-Options": "DENY", "Cross-Origin-Resource-Policy": "same-origin",
 		"Next-Cursor": p.Cursor, "Content-Length": strconv.Itoa(len(p.body)),
 	} {
 		streamtest.Want(t, name, p.header.Get(name), value)
@@ -269,7 +270,7 @@ func pollGap(t *testing.T, way func(*setup)) {
 	p = r.do(t, "GET", "/v1/poll?topic=room:1&cursor=1-999999").isProblem(t, 410, "cursor_gone")
 	streamtest.Want(t, "reason, from, resumed", []string{string(p.Reason), p.From, p.Resumed}, []string{"restored", "1-999999", end})
 	p = r.do(t, "GET", "/v1/poll?topic=room:1&cursor=9-1").isProblem(t, 410, "cursor_gone")
-	streamtest.Want(t, "reason", p.Reason, stream.GapRestored)
+	streamtest.Want(t, "reason", p.Reason, string(stream.GapRestored))
 	streamtest.Want(t, "events from earliest", len(r.poll(t, "topic=room:1&cursor=earliest").Events), 1)
 	streamtest.Want(t, "cursor from resumed", r.poll(t, "topic=room:1&wait=0&cursor="+end).Cursor, end)
 }

@@ -34,9 +34,9 @@ func (h *postHandlers) get(c echo.Context) error {
 }
 
 // put answers PUT /v1/posts/{post}, body {title?, url?, authorId?, locked?}, with the post:
-// 201 if it was created, else 200. An absent field is cleared, because PUT replaces the
-// post. It needs the role service or admin; problems are unauthenticated, forbidden and
-// invalid.
+// 201 if it was created, else 200. An absent field keeps its value, and null clears it. It
+// needs the role service or admin; problems are unauthenticated, forbidden, unknown_field
+// and invalid.
 func (h *postHandlers) put(c echo.Context) error {
 	who, err := signedIn(c)
 	if err != nil {
@@ -49,17 +49,18 @@ func (h *postHandlers) put(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	update := store.PostUpdate{ID: topic.ID()}
 	var in struct {
-		Title    *string `json:"title"`
-		URL      *string `json:"url"`
-		AuthorID *string `json:"authorId"`
-		Locked   bool    `json:"locked"`
+		Title    field[string] `json:"title"`
+		URL      field[string] `json:"url"`
+		AuthorID field[string] `json:"authorId"`
+		Locked   field[bool]   `json:"locked"`
 	}
 	if err := decode(c, &in); err != nil {
 		return err
 	}
-	update.Title, update.URL, update.AuthorID, update.Locked = in.Title, in.URL, in.AuthorID, in.Locked
+	update := store.PostUpdate{
+		ID: topic.ID(), Title: in.Title.Change, URL: in.URL.Change, AuthorID: in.AuthorID.Change, Locked: in.Locked.Change,
+	}
 	post, created, err := h.store.PutPost(c.Request().Context(), update)
 	if err != nil {
 		return err

@@ -32,11 +32,19 @@ type Problem struct {
 	Code      string `json:"code"`               // for programs; it never changes
 	RequestID string `json:"requestId,omitempty"`
 
-	// Reason, From and Resumed are set for cursor_gone only. They are the same as in the
-	// event stream.gap.
-	Reason  stream.GapReason `json:"reason,omitempty"`
-	From    string           `json:"from,omitempty"`
-	Resumed string           `json:"resumed,omitempty"`
+	// Reason is set for cursor_gone, as in the event stream.gap, and for refused tokens: an
+	// [auth.Reason].
+	Reason string `json:"reason,omitempty"`
+	// From and Resumed are set for cursor_gone only. They are the same as in stream.gap.
+	From    string `json:"from,omitempty"`
+	Resumed string `json:"resumed,omitempty"`
+
+	// Topics are the topics that the user may not read, as the request names them. It is
+	// set for unauthenticated and forbidden.
+	Topics []string `json:"topics,omitempty"`
+
+	// Pointer is the member of the body that unknown_field is about (RFC 6901).
+	Pointer string `json:"pointer,omitempty"`
 
 	// Listener is set by GET /readyz only.
 	Listener *listenerJSON `json:"listener,omitempty"`
@@ -69,6 +77,7 @@ var (
 	problemTicket        = Problem{Status: 401, Code: "invalid_ticket", Title: "The ticket is not valid", challenge: `Bearer error="invalid_token"`}
 	problemForbidden     = Problem{Status: 403, Code: "forbidden", Title: "Not allowed"}
 	problemOrigin        = Problem{Status: 403, Code: "forbidden_origin", Title: "The page's origin is not allowed"}
+	problemHost          = Problem{Status: 403, Code: "forbidden_host", Title: "The host is not one of this server"}
 	problemNotFound      = Problem{Status: 404, Code: "not_found", Title: "There is no such thing"}
 	problemMethod        = Problem{Status: 405, Code: "method_not_allowed", Title: "The method is not allowed"}
 	problemNotAcceptable = Problem{Status: 406, Code: "not_acceptable", Title: "The answer has another media type"}
@@ -77,6 +86,7 @@ var (
 	problemGone          = Problem{Status: 410, Code: "cursor_gone", Title: "Events after the cursor are gone"}
 	problemTooLarge      = Problem{Status: 413, Code: "too_large", Title: "The request is too large"}
 	problemMediaType     = Problem{Status: 415, Code: "unsupported_media_type", Title: "The request has another media type"}
+	problemUnknownField  = Problem{Status: 422, Code: "unknown_field", Title: "The body has a field that is not known"}
 	problemInvalid       = Problem{Status: 422, Code: "invalid", Title: "A value is not allowed"}
 	problemNoParent      = Problem{Status: 422, Code: "no_parent", Title: "There is no such comment to reply to"}
 	problemKeyReused     = Problem{Status: 422, Code: "idempotency_key_reused", Title: "The key was used for another request"}
@@ -125,7 +135,7 @@ func problemOf(err error) *Problem {
 		return problem
 	case errors.As(err, &gap):
 		p := problemGone.with("re-read what you show, then go on from resumed")
-		p.Reason, p.From, p.Resumed = gap.Reason, gap.From.String(), gap.Resumed.String()
+		p.Reason, p.From, p.Resumed = string(gap.Reason), gap.From.String(), gap.Resumed.String()
 		return p
 	case errors.As(err, &refused):
 		return problemOfCredential(refused)
@@ -151,14 +161,12 @@ func problemOf(err error) *Problem {
 
 // problemOfCredential returns the problem for a credential that was refused.
 func problemOfCredential(err *auth.Error) *Problem {
-	switch err.Kind {
-	case auth.ErrMalformed:
+	if err.Kind == auth.ErrMalformed {
 		return problemMalformed.with(err.Detail)
-	case auth.ErrOrigin:
-		return problemOrigin.with(err.Detail)
-	default:
-		return problemToken.with(err.Detail)
 	}
+	p := problemToken.with(err.Detail)
+	p.Reason = string(err.Reason)
+	return p
 }
 
 // problemOfStatus returns the problem for a status of Echo's router or middleware.

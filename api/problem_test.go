@@ -51,7 +51,7 @@ func TestEveryErrorIsAProblem(t *testing.T) {
 			``: "malformed", `{`: "malformed", `[]`: "malformed", `"x"`: "malformed", `1`: "malformed", `{"body":"x"}{}`: "malformed",
 			`{"body":"x"} x`: "malformed", `{"body":1}`: "malformed", `{"body":["x"]}`: "malformed", `{"body":"x","parentId":7}`: "malformed",
 			`{'body':'x'}`: "malformed", "{\"body\":\"\x01\"}": "malformed", strings.Repeat("[", 20_000): "malformed",
-			`{}`: "invalid", `null`: "invalid", `{"body":""}`: "invalid", `{"body":" \n\t "}`: "invalid", `{"body":"\u0000"}`: "invalid",
+			`null`: "malformed", `{}`: "invalid", `{"body":""}`: "invalid", `{"body":" \n\t "}`: "invalid", `{"body":"\u0000"}`: "invalid",
 			`{"body":"` + strings.Repeat("é", 5001) + `"}`: "invalid",
 			`{"body":"x","parentId":"7"}`:                  "no_parent", `{"body":"x","parentId":"seven"}`: "no_parent", `{"body":"x","parentId":""}`: "no_parent",
 		} {

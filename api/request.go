@@ -5,13 +5,19 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"math"
 	"mime"
 	"net/http"
 	"net/url"
+	"reflect"
+	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/labstack/echo/v4"
 
+	"github.com/tidings-live/tidings/store"
 	"github.com/tidings-live/tidings/stream"
 )
 
@@ -47,6 +53,20 @@ func single(values url.Values, name string) (string, error) {
 		return "", problemMalformed.with(name + " is given more than once")
 	}
 	return values.Get(name), nil
+}
+
+// clamped is like number, but takes any greater number as most.
+func clamped(values url.Values, name string, def, least, most int) (int, error) {
+	text, err := single(values, name)
+	if digits := strings.TrimLeft(text, "0"); err == nil && len(digits) > len(strconv.Itoa(most)) && allDigits(digits) {
+		return most, nil
+	}
+	n, err := number(values, name, def, least, math.MaxInt32)
+	return min(n, most), err
+}
+
+func allDigits(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool { return r < '0' || r > '9' })
 }
 
 // number returns the value of a parameter, def if it is absent, or the problem malformed if
@@ -93,20 +113,34 @@ func pathParam(c echo.Context, name string) (string, error) {
 	return decoded, nil
 }
 
-// postTopic returns the topic of the post in the path, or the problem invalid_id.
+// postInQuery stands in a path for a post whose id is the parameter post. Some proxies
+// decode the path of a request, so an id with a slash would become several segments.
+const postInQuery = "-"
+
+// postTopic returns the topic of the post in the path. Problems: invalid_id; malformed if
+// the path has "-" and the query not exactly one post, or if both name a post.
 func postTopic(c echo.Context) (stream.Topic, error) {
 	id, err := pathParam(c, "post")
 	if err != nil {
 		return stream.Topic{}, err
 	}
-	if err := stream.ValidID(id); err != nil {
+	switch given := query(c)["post"]; {
+	case id == postInQuery && len(given) == 1:
+		id = given[0]
+	case id == postInQuery:
+		return stream.Topic{}, problemMalformed.with("below /v1/posts/- the query names one post, as post=")
+	case len(given) > 0:
+		return stream.Topic{}, problemMalformed.with("the path and the query name a post: use /v1/posts/-/ with post=")
+	}
+	if err := stream.ValidPostID(id); err != nil {
 		return stream.Topic{}, err
 	}
 	return stream.NewTopic(kindPost, id)
 }
 
-// decode reads a JSON body of one value and at most 64 KiB into a struct. Unknown members
-// are ignored. Problems: unsupported_media_type, too_large, malformed.
+// decode reads a JSON body of one object and at most 64 KiB into a struct. Names of members
+// are compared exactly. Problems: unsupported_media_type, too_large, malformed,
+// unknown_field.
 func decode(c echo.Context, into any) error {
 	r := c.Request()
 	media, _, err := mime.ParseMediaType(r.Header.Get(echo.HeaderContentType))
@@ -114,13 +148,65 @@ func decode(c echo.Context, into any) error {
 		return problemMediaType.with("send application/json")
 	}
 	body := json.NewDecoder(http.MaxBytesReader(c.Response(), r.Body, maxBodyBytes))
-	if err := body.Decode(into); err != nil {
+	var text json.RawMessage
+	if err := body.Decode(&text); err != nil {
 		return malformedJSON(err)
 	}
 	if _, err := body.Token(); !errors.Is(err, io.EOF) {
 		return malformedJSON(err)
 	}
+	if err := knownFields(text, into); err != nil {
+		return err
+	}
+	if err := json.Unmarshal(text, into); err != nil {
+		return malformedJSON(err)
+	}
 	return nil
+}
+
+// knownFields returns the problem unknown_field if an object has a member that the struct
+// into points to does not have. It leaves all that is no object to json.Unmarshal.
+// [json.Decoder.DisallowUnknownFields] would accept members in another case, and name the
+// unknown one only in the text of its error.
+func knownFields(object json.RawMessage, into any) error {
+	var members map[string]json.RawMessage
+	if err := json.Unmarshal(object, &members); err != nil {
+		return malformedJSON(err)
+	}
+	if members == nil {
+		return problemMalformed.with("the body is not one JSON object")
+	}
+	var known []string
+	for _, field := range reflect.VisibleFields(reflect.TypeOf(into).Elem()) {
+		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+		known = append(known, name)
+	}
+	for _, name := range slices.Sorted(maps.Keys(members)) {
+		if !slices.Contains(known, name) {
+			return unknownField(name, known)
+		}
+	}
+	return nil
+}
+
+// unknownField returns the problem for a member. Its pointer is escaped (RFC 6901 section 3).
+func unknownField(name string, known []string) *Problem {
+	p := problemUnknownField.with("the fields are " + strings.Join(known, ", "))
+	if len(known) == 0 {
+		p = problemUnknownField.with("this call has no fields")
+	}
+	p.Pointer = "/" + strings.NewReplacer("~", "~0", "/", "~1").Replace(name)
+	return p
+}
+
+// A field is a member of a body that may be absent: an absent member keeps what is stored,
+// and only an explicit null clears it.
+type field[T any] struct{ store.Change[T] }
+
+// UnmarshalJSON implements [json.Unmarshaler]. It is called only if the member is there.
+func (f *field[T]) UnmarshalJSON(text []byte) error {
+	f.Set = true
+	return json.Unmarshal(text, &f.Value)
 }
 
 // malformedJSON returns the problem for an error of the JSON decoder. It names the member

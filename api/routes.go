@@ -46,6 +46,7 @@ func (s *Server) routes(cfg Config) []route {
 		{"PUT", "/v1/posts/:post", posts.put},
 		{"GET", "/v1/posts/:post/comments", s.bounded(comments.list)},
 		{"POST", "/v1/posts/:post/comments", comments.create},
+		{"GET", "/v1/comments/:id", comments.get},
 		{"DELETE", "/v1/comments/:id", comments.delete},
 		{"PUT", "/v1/posts/:post/like", likes.put},
 		{"DELETE", "/v1/posts/:post/like", likes.delete},

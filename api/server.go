@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -34,7 +36,9 @@ type Config struct {
 	Listener *store.Listener
 	Verifier *auth.Verifier
 
-	AllowedOrigins []string      // origins of pages that may call us, scheme://host[:port]; see [auth.ParseOrigins]
+	AllowedOrigins []string      // origins of pages that may call us, scheme://host[:port]; see [auth.OriginConfig]
+	PublicURL      string        // the address that browsers see; see [auth.OriginConfig]
+	LocalOnly      bool          // refuse requests for hosts other than localhost, 127.0.0.1 and [::1]
 	PublicKinds    []string      // kinds of topics that all users may read, in addition to post
 	Heartbeat      time.Duration // time without an event after which a stream sends a heartbeat; default 15 s
 	MaxAge         time.Duration // of a stream, which ends at 80 to 100 % of it, at random; default 10 min
@@ -54,6 +58,7 @@ const (
 type Server struct {
 	hub       *stream.Hub
 	auth      auth.Authenticator
+	clock     auth.Clock
 	tickets   auth.Tickets
 	topics    topicRules
 	heartbeat time.Duration
@@ -72,6 +77,8 @@ type Server struct {
 	http     *http.Server
 	returned *takeover.Listener // gives connections back to http
 	warnOnce sync.Once          // about connections that cannot be taken over
+
+	warnAddress sync.Once // about client addresses that cannot be read
 }
 
 // New makes a server. It returns an error if a required field of the configuration is
@@ -80,22 +87,25 @@ func New(cfg Config) (*Server, error) {
 	if err := cfg.check(); err != nil {
 		return nil, err
 	}
-	origins, err := auth.ParseOrigins(cfg.AllowedOrigins)
-	if err != nil {
-		return nil, err
-	}
 	limits, err := limit.New(cfg.Limits)
 	if err != nil {
 		return nil, err
 	}
-	clientIP, err := limit.NewIPExtractor(cfg.Limits.TrustedProxies)
+	proxies, err := limit.NewProxies(cfg.Limits.TrustedProxies)
+	if err != nil {
+		return nil, err
+	}
+	origins, err := auth.NewOrigins(auth.OriginConfig{
+		Allowed: cfg.AllowedOrigins, PublicURL: cfg.PublicURL, Proxied: proxies.Proxied,
+	})
 	if err != nil {
 		return nil, err
 	}
 	s := &Server{
 		hub:       cfg.Hub,
 		auth:      auth.Authenticator{Verifier: cfg.Verifier, Origins: origins},
-		tickets:   auth.Tickets{Store: cfg.Store},
+		clock:     cfg.Verifier.Clock(),
+		tickets:   auth.Tickets{Store: cfg.Store, Clock: cfg.Verifier.Clock()},
 		topics:    topicRules{publicKinds: cfg.PublicKinds},
 		heartbeat: orDefault(cfg.Heartbeat, defaultHeartbeat),
 		maxAge:    orDefault(cfg.MaxAge, defaultMaxAge),
@@ -109,7 +119,7 @@ func New(cfg Config) (*Server, error) {
 	if s.logger == nil {
 		s.logger = slog.New(slog.DiscardHandler)
 	}
-	s.newEcho(clientIP)
+	s.newEcho(func(r *http.Request) string { return s.clientAddress(proxies, r) }, cfg.LocalOnly)
 	s.register(s.routes(cfg))
 	s.http = s.newHTTPServer()
 	s.returned = takeover.NewListener(s.http)
@@ -155,7 +165,7 @@ func (s *Server) Drain() { s.stopping.Store(true) }
 // request id comes first, so that every log line and problem has it; the origin is
 // checked before routing, so that other origins can read the router's problems (404,
 // 405) too; observe runs after routing, because it needs the pattern of the path.
-func (s *Server) newEcho(clientIP func(*http.Request) string) {
+func (s *Server) newEcho(clientIP func(*http.Request) string, localOnly bool) {
 	s.echo = echo.New()
 	s.echo.HideBanner, s.echo.HidePort = true, true
 	s.echo.HTTPErrorHandler = s.handleError
@@ -165,8 +175,11 @@ func (s *Server) newEcho(clientIP func(*http.Request) string) {
 		middleware.RecoverWithConfig(middleware.RecoverConfig{LogErrorFunc: s.recovered, DisableStackAll: true}),
 		s.pace,
 		noSniff,
-		s.guardOrigin,
 	)
+	if localOnly {
+		s.echo.Pre(onlyLocal)
+	}
+	s.echo.Pre(s.guardOrigin)
 	s.echo.Use(s.observe)
 }
 
@@ -186,6 +199,37 @@ func (s *Server) recovered(c echo.Context, err error, stack []byte) error {
 		slog.String("request_id", c.Response().Header().Get(echo.HeaderXRequestID)),
 		slog.String("path", c.Request().URL.Path), slog.Any("err", err), slog.String("stack", string(stack)))
 	return errPanicked
+}
+
+// clientAddress returns the address of the client, see [limit.Proxies]. An address that a
+// proxy tells in a form that cannot be read is counted, and the first one is logged.
+func (s *Server) clientAddress(proxies limit.Proxies, r *http.Request) string {
+	address, unreadable := proxies.Client(r)
+	if unreadable != "" {
+		s.requests.Unreadable()
+		s.warnAddress.Do(func() {
+			s.logger.LogAttrs(r.Context(), slog.LevelWarn, "X-Forwarded-For of a trusted proxy cannot be read: its clients share the limits of one address",
+				slog.String("value", unreadable), slog.String("counted_as", address))
+		})
+	}
+	return address
+}
+
+// onlyLocal refuses requests for other hosts than this machine with forbidden_host. A
+// page of another site can have its own name resolve to 127.0.0.1; its requests then
+// carry that name as the host.
+func onlyLocal(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		host := c.Request().Host
+		if name, _, err := net.SplitHostPort(host); err == nil {
+			host = name
+		}
+		switch strings.ToLower(strings.Trim(host, "[]")) {
+		case "localhost", "127.0.0.1", "::1":
+			return next(c)
+		}
+		return problemHost.with("this development server answers only to localhost, 127.0.0.1 and [::1]")
+	}
 }
 
 // noSniff stops browsers from guessing the type of an answer.

@@ -68,7 +68,7 @@ func TestPublish(t *testing.T) {
 	} {
 		publish(bot, `{"topic":"room:1","event":"`+name+`","data":1}`).isProblem(t, 422, "invalid")
 	}
-	for _, topic := range []string{"", "room", "room:", ":1", "Room:1", "room:..", "room:a b", "room:a\\nid: 1", "room:*", "room:" + strings.Repeat("a", 201), "me"} {
+	for _, topic := range []string{"", "room", "room:", ":1", "Room:1", "room:..", "room:a b", "room:a\\nid: 1", "room:*", "room:" + strings.Repeat("a", 256), "post:" + strings.Repeat("a", 513), "me"} {
 		publish(bot, `{"topic":"`+topic+`","event":"a","data":1}`).isProblem(t, 422, "invalid")
 	}
 	for _, body := range []string{
@@ -185,6 +185,7 @@ func TestTickets(t *testing.T) {
 	used, unused := r.ticket(t, until, `["me"]`), r.ticket(t, until, `["me"]`)
 	s = r.follow(t, "topic=me&ticket="+used)
 	s.event("stream.ready")
+	s.event("stream.expiring")
 	streamtest.Want(t, "data", s.event("stream.bye").field("data"), `{"reason":"expired"}`)
 	s.ends()
 	r.do(t, "GET", "/v1/events?topic=me&ticket="+unused).isProblem(t, 401, "invalid_ticket")

@@ -62,10 +62,14 @@ func (s *Server) useTicket(c echo.Context, r reading) error {
 
 // within returns the problem forbidden if a topic is not among those that a ticket grants.
 func within(topics []stream.Topic, granted []string) error {
+	p := problemForbidden.with("the ticket is for other topics")
 	for _, t := range topics {
 		if !slices.Contains(granted, t.String()) {
-			return problemForbidden.with("the ticket is for other topics")
+			p.Topics = append(p.Topics, t.String())
 		}
+	}
+	if len(p.Topics) > 0 {
+		return p
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
@@ -25,22 +26,42 @@ type topicRules struct {
 }
 
 // readable parses 1 to 50 topics and removes duplicates. If the user may not read one of
-// them, none is returned. Problems: invalid_topic, unauthenticated, forbidden.
+// them, none is returned, and the problem names all that the user may not read. Problems:
+// invalid_topic, unauthenticated, forbidden.
 func (r topicRules) readable(asked []string, who auth.Identity) ([]stream.Topic, error) {
 	if len(asked) == 0 || len(asked) > maxTopics {
 		return nil, problemTopic.with(fmt.Sprintf("name 1 to %d topics, each as topic=", maxTopics))
 	}
 	topics := make([]stream.Topic, 0, len(asked))
+	var refused *Problem
 	for _, text := range asked {
 		topic, err := r.parse(text, who)
-		if err != nil {
+		var private *Problem
+		switch {
+		case errors.As(err, &private) && (private.Code == problemAnonymous.Code || private.Code == problemForbidden.Code):
+			refused = refuseTopic(refused, private, text)
+		case err != nil:
 			return nil, err
-		}
-		if !slices.Contains(topics, topic) {
+		case !slices.Contains(topics, topic):
 			topics = append(topics, topic)
 		}
 	}
+	if refused != nil {
+		return nil, refused
+	}
 	return topics, nil
+}
+
+// refuseTopic adds a topic to the problem about the topics before it. Signing in comes
+// first: forbidden is final.
+func refuseTopic(before, private *Problem, topic string) *Problem {
+	if before == nil {
+		before = private
+	}
+	if !slices.Contains(before.Topics, topic) {
+		before.Topics = append(before.Topics, topic)
+	}
+	return before
 }
 
 // parse parses one topic; "me" is the topic of the user.

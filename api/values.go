@@ -50,7 +50,7 @@ type userJSON struct {
 	AvatarURL *string `json:"avatarUrl"`
 }
 
-func viewUser(u store.User) userJSON { return userJSON(u) }
+func viewUser(u store.User) userJSON { return userJSON{u.ID, u.Name, u.AvatarURL} }
 
 // A pageJSON says where the next page of a list begins.
 type pageJSON struct {

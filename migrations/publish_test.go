@@ -18,7 +18,7 @@ func TestPublish_TakesWhatTheWireCanCarry(t *testing.T) {
 	conn, _ := database(t)
 	for name, c := range map[string]struct{ topic, name, data string }{
 		"TheShortest":          {"a:b", "x", `0`},
-		"TheLongest":           {"a" + strings.Repeat("-", 31) + ":" + strings.Repeat("x", 200), strings.Repeat("a", 64), `{}`},
+		"TheLongest":           {"a" + strings.Repeat("-", 31) + ":" + strings.Repeat("x", 255), strings.Repeat("a", 64), `{}`},
 		"AnyKind":              {"site:moderation", "x", `null`},
 		"AnIdWithColons":       {"post::a:b:", "x", `[]`},
 		"AnIdOfSigns":          {"user:._~:/|@+=,-", "x", `""`},

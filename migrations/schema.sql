@@ -18,9 +18,10 @@ create table tidings.users (
     name text not null,
     avatar_url text,
     updated_at timestamp with time zone not null default clock_timestamp(),
+    token_issued_at timestamp with time zone,
     constraint users_avatar_url_length CHECK ((octet_length(avatar_url) <= 2000)),
-    constraint users_id_grammar CHECK (((id ~ '^[A-Za-z0-9._~:/|@+=,-]+$'::text) AND (octet_length(id) <= 200) AND (id <> ALL (ARRAY['.'::text, '..'::text])))),
-    constraint users_name_length CHECK (((char_length(name) >= 1) AND (char_length(name) <= 200))),
+    constraint users_id_grammar CHECK (((id ~ '^[]A-Za-z0-9._~:/?#@!$&''()*+,;=%|[-]+$'::text) AND (octet_length(id) <= 255) AND (id <> ALL (ARRAY['.'::text, '..'::text, '-'::text, '*'::text])))),
+    constraint users_name_length CHECK (((char_length(name) <= 200) AND (name ~ '[^\s\u0001-\u0020\u007f-\u00a0\u00ad\u034f\u061c\u115f\u1160\u1680\u17b4\u17b5\u180b-\u180f\u2000-\u200f\u2028-\u202f\u205f-\u206f\u2800\u3000\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]'::text))),
     constraint users_pkey PRIMARY KEY (id)
 );
 comment on table tidings.users is 'Authors: a copy of the site''s own users, refreshed from their tokens.';
@@ -33,9 +34,9 @@ create table tidings.posts (
     author_id text,
     locked boolean not null default false,
     created_at timestamp with time zone not null default clock_timestamp(),
-    constraint posts_author_grammar CHECK (((author_id ~ '^[A-Za-z0-9._~:/|@+=,-]+$'::text) AND (octet_length(author_id) <= 200) AND (author_id <> ALL (ARRAY['.'::text, '..'::text])))),
+    constraint posts_author_grammar CHECK (((author_id ~ '^[]A-Za-z0-9._~:/?#@!$&''()*+,;=%|[-]+$'::text) AND (octet_length(author_id) <= 255) AND (author_id <> ALL (ARRAY['.'::text, '..'::text, '-'::text, '*'::text])))),
     constraint posts_created_at_range CHECK (((created_at >= '0001-01-01 00:00:00+00'::timestamp with time zone) AND (created_at < '10000-01-01 00:00:00+00'::timestamp with time zone))),
-    constraint posts_id_grammar CHECK (((id ~ '^[A-Za-z0-9._~:/|@+=,-]+$'::text) AND (octet_length(id) <= 200) AND (id <> ALL (ARRAY['.'::text, '..'::text])))),
+    constraint posts_id_grammar CHECK (((id ~ '^[]A-Za-z0-9._~:/?#@!$&''()*+,;=%|[-]+$'::text) AND (octet_length(id) <= 512) AND (id <> ALL (ARRAY['.'::text, '..'::text, '-'::text, '*'::text])))),
     constraint posts_pkey PRIMARY KEY (id),
     constraint posts_title_length CHECK ((char_length(title) <= 500)),
     constraint posts_url_length CHECK ((octet_length(url) <= 2000))
@@ -55,8 +56,8 @@ create table tidings.comments (
     edited_at timestamp with time zone,
     deleted_at timestamp with time zone,
     version integer not null default 1,
-    constraint comments_author_grammar CHECK (((author_id ~ '^[A-Za-z0-9._~:/|@+=,-]+$'::text) AND (octet_length(author_id) <= 200) AND (author_id <> ALL (ARRAY['.'::text, '..'::text])))),
-    constraint comments_body_length CHECK (((char_length(body) <= 5000) AND ((status = 'deleted'::text) OR (body ~ '\S'::text)))),
+    constraint comments_author_grammar CHECK (((author_id ~ '^[]A-Za-z0-9._~:/?#@!$&''()*+,;=%|[-]+$'::text) AND (octet_length(author_id) <= 255) AND (author_id <> ALL (ARRAY['.'::text, '..'::text, '-'::text, '*'::text])))),
+    constraint comments_body_length CHECK (((char_length(body) <= 5000) AND ((status = 'deleted'::text) OR (body ~ '[^\s\u0001-\u0020\u007f-\u00a0\u00ad\u034f\u061c\u115f\u1160\u1680\u17b4\u17b5\u180b-\u180f\u2000-\u200f\u2028-\u202f\u205f-\u206f\u2800\u3000\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]'::text)))),
     constraint comments_created_at_range CHECK (((created_at >= '0001-01-01 00:00:00+00'::timestamp with time zone) AND (created_at < '10000-01-01 00:00:00+00'::timestamp with time zone))),
     constraint comments_deleted_at_range CHECK (((deleted_at >= '0001-01-01 00:00:00+00'::timestamp with time zone) AND (deleted_at < '10000-01-01 00:00:00+00'::timestamp with time zone))),
     constraint comments_edited_at_range CHECK (((edited_at >= '0001-01-01 00:00:00+00'::timestamp with time zone) AND (edited_at < '10000-01-01 00:00:00+00'::timestamp with time zone))),
@@ -84,7 +85,7 @@ create table tidings.likes (
     constraint likes_comment_in_post FOREIGN KEY (post_id, comment_id) REFERENCES tidings.comments(post_id, id) ON DELETE CASCADE DEFERRABLE INITIALLY DEFERRED,
     constraint likes_once UNIQUE NULLS NOT DISTINCT (post_id, comment_id, user_id),
     constraint likes_post_id_fkey FOREIGN KEY (post_id) REFERENCES tidings.posts(id) ON DELETE CASCADE DEFERRABLE INITIALLY DEFERRED,
-    constraint likes_user_grammar CHECK (((user_id ~ '^[A-Za-z0-9._~:/|@+=,-]+$'::text) AND (octet_length(user_id) <= 200) AND (user_id <> ALL (ARRAY['.'::text, '..'::text]))))
+    constraint likes_user_grammar CHECK (((user_id ~ '^[]A-Za-z0-9._~:/?#@!$&''()*+,;=%|[-]+$'::text) AND (octet_length(user_id) <= 255) AND (user_id <> ALL (ARRAY['.'::text, '..'::text, '-'::text, '*'::text]))))
 );
 comment on table tidings.likes is 'One row for each user and target, so a repeated like is counted once.';
 alter table tidings.likes replica identity full;

@@ -54,19 +54,31 @@ const (
 		order by position desc
 		limit 1
 	) as n on true
-	where c.post_id = $1
-		and (c.status = 'published' or c.status = 'deleted' and n.comments > 0)`
+	where (c.status = 'published' or c.status = 'deleted' and n.comments > 0)`
 
 	newestFirst = selectComments + `
+		and c.post_id = $1
 		and ($2::timestamptz is null or (c.created_at, c.id) < ($2, $3))
 	order by c.created_at desc, c.id desc
 	limit $4`
 
 	oldestFirst = selectComments + `
+		and c.post_id = $1
 		and ($2::timestamptz is null or (c.created_at, c.id) > ($2, $3))
 	order by c.created_at, c.id
 	limit $4`
 )
+
+// Comment returns a comment as lists show it. It returns ErrNotFound if no list shows it.
+func (s *Store) Comment(ctx context.Context, id int64) (c Comment, err error) {
+	rows, err := s.pool.Query(ctx, selectComments+`
+		and c.id = $1`, id)
+	if err != nil {
+		return Comment{}, translate(err)
+	}
+	c, err = pgx.CollectExactlyOneRow(rows, scanComment)
+	return c, translate(err)
+}
 
 // Comments returns one page. The page of an unknown post is empty.
 func (s *Store) Comments(ctx context.Context, q ListQuery) (CommentList, error) {

@@ -147,7 +147,7 @@ func TestCreateComment(t *testing.T) {
 	t.Run("RefusesALockedPost", func(t *testing.T) {
 		t.Parallel()
 		d := newDatabase(t)
-		_, _, err := d.PutPost(t.Context(), store.PostUpdate{ID: "42", Locked: true})
+		_, _, err := d.PutPost(t.Context(), store.PostUpdate{ID: "42", Locked: store.To(true)})
 		streamtest.Must(t, err)
 		for _, key := range keyOrNone {
 			_, err = d.CreateComment(t.Context(), store.NewComment{PostID: "42", Author: ann, Body: "Hello", IdempotencyKey: key})

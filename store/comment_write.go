@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"time"
 	"unicode/utf8"
 
@@ -11,6 +12,7 @@ import (
 type commentWrite struct {
 	NewComment
 
+	author  User // as it is stored when the comment is
 	created Comment
 	err     error // error of this comment only
 }
@@ -167,10 +169,14 @@ var commentErrors = map[string]error{
 	"no parent":  ErrNoParent,
 }
 
-// as returns the comment that was stored for c.
-func (c NewComment) as(stored storedComment) Comment {
+// as returns the comment that was stored for w.
+func (w *commentWrite) as(stored storedComment) Comment {
+	author := w.author
+	if author.ID == "" { // another transaction has just created the row
+		author = User{ID: w.Author.ID, Name: cmp.Or(w.Author.Name, w.Author.ID), AvatarURL: w.Author.AvatarURL}
+	}
 	made := Comment{
-		ID: stored.id, PostID: c.PostID, ParentID: c.ParentID, Author: c.Author, Body: c.Body,
+		ID: stored.id, PostID: w.PostID, ParentID: w.ParentID, Author: author, Body: w.Body,
 		Status: StatusPublished, CreatedAt: *stored.createdAt, Version: 1,
 	}
 	if stored.body != nil {

@@ -127,39 +127,3 @@ func queueSettings(batch *pgx.Batch, lockWait time.Duration) {
 			set_config('jit', 'off', true)`,
 		strconv.FormatInt(lockWait.Milliseconds(), 10))
 }
-
-// queueUsers stores the users as their tokens describe them. It updates only rows that
-// differ: an upsert locks each existing row, so that several writes of a user would wait
-// for each other.
-func queueUsers(batch *pgx.Batch, b writeBatch) {
-	users := make(map[string]User)
-	for _, w := range b.comments {
-		users[w.Author.ID] = w.Author
-	}
-	for _, w := range b.likes {
-		if !w.unlike {
-			users[w.user.ID] = w.user
-		}
-	}
-	if len(users) == 0 {
-		return
-	}
-	var ids, names []string
-	var avatars []*string
-	for _, u := range users {
-		ids, names, avatars = append(ids, u.ID), append(names, u.Name), append(avatars, u.AvatarURL)
-	}
-	batch.Queue(`
-		insert into tidings.users (id, name, avatar_url)
-		select id, name, avatar_url
-		from unnest($1::text[], $2::text[], $3::text[]) as given (id, name, avatar_url)
-		where not exists (
-			select from tidings.users u
-			where u.id = given.id and u.name = given.name and u.avatar_url is not distinct from given.avatar_url
-		)
-		order by id
-		on conflict (id) do update
-		set name = excluded.name,
-			avatar_url = excluded.avatar_url,
-			updated_at = clock_timestamp()`, ids, names, avatars)
-}

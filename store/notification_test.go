@@ -12,7 +12,7 @@ import (
 func annsPost(t *testing.T) database {
 	t.Helper()
 	d := newDatabase(t)
-	_, _, err := d.PutPost(t.Context(), store.PostUpdate{ID: "42", AuthorID: new("ann")})
+	_, _, err := d.PutPost(t.Context(), store.PostUpdate{ID: "42", AuthorID: store.To("ann")})
 	streamtest.Must(t, err)
 	return d
 }

@@ -43,30 +43,40 @@ func (s *Store) Post(ctx context.Context, id string) (Post, error) {
 	return p, translate(err)
 }
 
-// A PostUpdate has all fields of a post that the site sets.
-type PostUpdate struct {
-	ID       string
-	Title    *string
-	URL      *string
-	AuthorID *string
-	Locked   bool
+// A Change is a new value for a field. The zero Change keeps the old value.
+type Change[T any] struct {
+	Set   bool
+	Value *T // nil clears the field
 }
 
-// PutPost creates a post or replaces all its fields, and reports whether it was created.
+// To returns the change that sets a field to a value.
+func To[T any](value T) Change[T] { return Change[T]{true, &value} }
+
+// A PostUpdate has the changes of the fields of a post that the site sets.
+type PostUpdate struct {
+	ID       string
+	Title    Change[string]
+	URL      Change[string]
+	AuthorID Change[string]
+	Locked   Change[bool] // a cleared lock is open
+}
+
+// PutPost creates a post or changes its fields, and reports whether it was created.
 // It returns an *InvalidError for a value that the schema refuses, and ErrBusy.
 func (s *Store) PutPost(ctx context.Context, p PostUpdate) (Post, bool, error) {
 	var created bool
 	err := s.writeWaiting(ctx, func(tx pgx.Tx) error {
 		return tx.QueryRow(ctx, `
-			insert into tidings.posts (id, title, url, author_id, locked)
-			values ($1, $2, $3, $4, $5)
+			insert into tidings.posts as p (id, title, url, author_id, locked)
+			values ($1, $2, $3, $4, coalesce($5, false))
 			on conflict (id) do update
-			set title = excluded.title,
-				url = excluded.url,
-				author_id = excluded.author_id,
-				locked = excluded.locked
+			set title = case when $6 then excluded.title else p.title end,
+				url = case when $7 then excluded.url else p.url end,
+				author_id = case when $8 then excluded.author_id else p.author_id end,
+				locked = case when $9 then excluded.locked else p.locked end
 			returning xmax = 0`, // xmax is 0 in a row that was inserted
-			p.ID, p.Title, p.URL, p.AuthorID, p.Locked,
+			p.ID, p.Title.Value, p.URL.Value, p.AuthorID.Value, p.Locked.Value,
+			p.Title.Set, p.URL.Set, p.AuthorID.Set, p.Locked.Set,
 		).Scan(&created)
 	})
 	if err != nil {

@@ -17,9 +17,9 @@ func TestPost(t *testing.T) {
 		t.Parallel()
 		d := newDatabase(t)
 		for i, u := range []store.PostUpdate{
-			{ID: "42", Title: new("Hello"), URL: new("https://example.org/42"), AuthorID: new("ann"), Locked: true},
-			{ID: "42", Title: new("Hello again"), AuthorID: new("bob")},
-			{ID: "42"},
+			{ID: "42", Title: store.To("Hello"), URL: store.To("https://example.org/42"), AuthorID: store.To("ann"), Locked: store.To(true)},
+			{ID: "42", Title: store.To("Hello again"), AuthorID: store.To("bob"), URL: store.Change[string]{Set: true}, Locked: store.Change[bool]{Set: true}},
+			{ID: "42", Title: store.Change[string]{Set: true}, AuthorID: store.Change[string]{Set: true}},
 		} {
 			put, created, err := d.PutPost(t.Context(), u)
 			streamtest.Must(t, err)
@@ -28,7 +28,8 @@ func TestPost(t *testing.T) {
 			streamtest.Must(t, err)
 			streamtest.Want(t, "the post", got, put)
 			streamtest.Want(t, "the post", got, store.Post{
-				ID: u.ID, Title: u.Title, URL: u.URL, AuthorID: u.AuthorID, Locked: u.Locked, CreatedAt: got.CreatedAt,
+				ID: u.ID, Title: u.Title.Value, URL: u.URL.Value, AuthorID: u.AuthorID.Value,
+				Locked: u.Locked.Value != nil && *u.Locked.Value, CreatedAt: got.CreatedAt,
 			})
 		}
 	})
@@ -71,11 +72,11 @@ func TestPost(t *testing.T) {
 		t.Parallel()
 		d := newDatabase(t)
 		for constraint, u := range map[string]store.PostUpdate{
-			"posts_id_grammar":     {ID: strings.Repeat("x", 201)},
-			"posts_title_length":   {ID: "42", Title: new(strings.Repeat("x", 501))},
-			"posts_url_length":     {ID: "42", URL: new(strings.Repeat("x", 2001))},
-			"posts_author_grammar": {ID: "42", AuthorID: new("a b")},
-			"":                     {ID: "42", Title: new("a\x00b")},
+			"posts_id_grammar":     {ID: strings.Repeat("x", 513)},
+			"posts_title_length":   {ID: "42", Title: store.To(strings.Repeat("x", 501))},
+			"posts_url_length":     {ID: "42", URL: store.To(strings.Repeat("x", 2001))},
+			"posts_author_grammar": {ID: "42", AuthorID: store.To("a b")},
+			"":                     {ID: "42", Title: store.To("a\x00b")},
 		} {
 			_, _, err := d.PutPost(t.Context(), u)
 			wantInvalid(t, err, constraint)

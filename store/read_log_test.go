@@ -243,7 +243,7 @@ func TestPublish(t *testing.T) {
 		t.Parallel()
 		d := newDatabase(t)
 		for _, test := range [][2]string{
-			{"nowhere", "invalid topic 'nowhere'. A topic is <kind>:<id>, like post:42; an id is 1 to 200 of A-Z a-z 0-9 . _ ~ : / | @ + = , -"},
+			{"nowhere", "invalid topic 'nowhere'. A topic is <kind>:<id>, like post:42; an id is 1 to 255 (of a post: 512) characters of a URL, % or |"},
 		} {
 			wantMessage(t, d.Publish(t.Context(), test[0], "news", []byte(`{}`)), test[1])
 		}

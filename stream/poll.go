@@ -87,6 +87,14 @@ func (p *LongPoll) Ready(ctx context.Context) bool {
 	}
 }
 
+// Fault returns the error that the poll will be answered with, or nil if there is none yet:
+// a *GapError if the cursor is gone, ErrClosed, or the error of the log.
+func (p *LongPoll) Fault() error {
+	p.sub.shard.mu.Lock()
+	defer p.sub.shard.mu.Unlock()
+	return p.sub.fault
+}
+
 // TakeOver gives the connection to the hub, which waits and answers. The caller must not use
 // the connection afterwards. A waiting poll then costs no goroutine. encode returns the
 // whole HTTP response for a result; a worker calls it once, and it must not block. With

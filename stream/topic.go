@@ -13,8 +13,14 @@ var (
 	ErrID    = errors.New("invalid id")
 )
 
-// MaxIDBytes bounds the ids of posts and users, in bytes.
-const MaxIDBytes = 200
+// The length limits of ids, in bytes.
+const (
+	MaxPostIDBytes = 512 // of posts, which are often addresses
+	MaxIDBytes     = 255 // of users and of all other things
+)
+
+// postKind is the kind of topics whose ids are those of posts.
+const postKind = "post"
 
 const (
 	maxKindBytes = 32
@@ -27,7 +33,8 @@ const (
 type Topic struct{ text string }
 
 // ParseTopic reads "<kind>:<id>". A kind is 1 to 32 bytes of a–z, 0–9 and "-", beginning
-// with a letter. [ValidID] has the rules of the id. The error wraps [ErrTopic].
+// with a letter. [ValidPostID] has the rules of the id after post, and [ValidID] those of
+// other ids. The error wraps [ErrTopic].
 func ParseTopic(s string) (Topic, error) {
 	kind, id, ok := strings.Cut(s, ":")
 	if !ok {
@@ -41,7 +48,11 @@ func NewTopic(kind, id string) (Topic, error) {
 	if !validKind(kind) {
 		return Topic{}, fmt.Errorf("%w: the kind is not 1 to %d of a-z 0-9 - after a letter", ErrTopic, maxKindBytes)
 	}
-	if err := ValidID(id); err != nil {
+	valid := ValidID
+	if kind == postKind {
+		valid = ValidPostID
+	}
+	if err := valid(id); err != nil {
 		return Topic{}, fmt.Errorf("%w: %w", ErrTopic, err)
 	}
 	return Topic{kind + ":" + id}, nil
@@ -54,23 +65,33 @@ func validKind(s string) bool {
 	return only(s, func(c byte) bool { return lowerOrDigit(c) || c == '-' })
 }
 
-// ValidID returns an error if s is no valid id of a post or user. An id is 1 to 200 bytes
-// of A–Z a–z 0–9 . _ ~ : / | @ + = , - and neither "." nor "..", which clients resolve as
-// folders of a path. The error wraps [ErrID].
-func ValidID(s string) error {
+// ValidID returns an error if s is no valid id of a user, or of another thing that is not
+// a post. An id is 1 to 255 bytes of the characters of a URL (RFC 3986), % and |. These are
+// no ids: "." and "..", which clients resolve as folders of a path, "-", which stands in a
+// path for an id in the query, and "*". The error wraps [ErrID].
+func ValidID(s string) error { return validID(s, MaxIDBytes) }
+
+// ValidPostID returns an error if s is no valid id of a post: an id as [ValidID] describes
+// it, of 1 to 512 bytes. The error wraps [ErrID].
+func ValidPostID(s string) error { return validID(s, MaxPostIDBytes) }
+
+// idMarks are the characters of ids that are neither letters nor digits.
+const idMarks = "-._~:/?#[]@!$&'()*+,;=%|"
+
+func validID(s string, most int) error {
 	switch {
-	case s == "" || len(s) > MaxIDBytes:
-		return fmt.Errorf("%w: want 1 to %d bytes", ErrID, MaxIDBytes)
-	case s == "." || s == "..":
-		return fmt.Errorf("%w: %q means a folder in a path", ErrID, s)
+	case s == "" || len(s) > most:
+		return fmt.Errorf("%w: want 1 to %d bytes", ErrID, most)
+	case s == "." || s == ".." || s == "-" || s == "*":
+		return fmt.Errorf("%w: %q has another meaning", ErrID, s)
 	case !only(s, idByte):
-		return fmt.Errorf("%w: want only A-Z a-z 0-9 . _ ~ : / | @ + = , -", ErrID)
+		return fmt.Errorf("%w: want only A-Z a-z 0-9 %s", ErrID, idMarks)
 	}
 	return nil
 }
 
 func idByte(c byte) bool {
-	return lowerOrDigit(c) || c >= 'A' && c <= 'Z' || strings.IndexByte("._~:/|@+=,-", c) >= 0
+	return lowerOrDigit(c) || c >= 'A' && c <= 'Z' || strings.IndexByte(idMarks, c) >= 0
 }
 
 func lowerOrDigit(c byte) bool { return c >= 'a' && c <= 'z' || c >= '0' && c <= '9' }

@@ -3,7 +3,6 @@ package auth
 import (
 	"crypto/sha256"
 	"sync"
-	"time"
 )
 
 // generationSize is how many tokens one generation of a [cache] holds at most. Both
@@ -15,16 +14,16 @@ const generationSize = 5_000
 //
 // The key is the SHA-256 of all bytes of the token, and a token is added only after
 // it was verified, so another token cannot take its place. The keys of a [Verifier]
-// never change, and of a verified token's times only the end can pass later: get
-// checks the end at each call.
+// never change, and of a verified token's times only the end can pass later: the verifier
+// checks the end at each use.
 type cache struct {
 	mu    sync.Mutex // guards young and old
 	young map[[sha256.Size]byte]Identity
 	old   map[[sha256.Size]byte]Identity // the generation before young; read as well
 }
 
-// get returns the identity of a token that is in the cache and has not ended.
-func (c *cache) get(token [sha256.Size]byte, now time.Time) (Identity, bool) {
+// get returns the identity of a token that is in the cache. The token may have ended.
+func (c *cache) get(token [sha256.Size]byte) (Identity, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	who, ok := c.young[token]
@@ -33,7 +32,7 @@ func (c *cache) get(token [sha256.Size]byte, now time.Time) (Identity, bool) {
 			c.putLocked(token, who)
 		}
 	}
-	return who, ok && !who.Ended(Admission, now)
+	return who, ok
 }
 
 // add stores the identity of a token that was verified.

@@ -3,10 +3,11 @@ package auth
 import (
 	"errors"
 	"fmt"
+	"math"
 	"net/url"
+	"slices"
 	"strings"
-	"unicode"
-	"unicode/utf8"
+	"time"
 
 	"github.com/golang-jwt/jwt/v5"
 
@@ -14,7 +15,6 @@ import (
 )
 
 const (
-	maxNameRunes    = 200
 	maxPictureBytes = 2000
 	guestPrefix     = "guest:" // reserved for user ids that Tidings itself will give
 )
@@ -24,39 +24,96 @@ const (
 // numbers that overflow.
 const maxSeconds = 253402300799
 
-// identityOf reads the claims of a token whose signature was verified. Names of claims
-// are compared exactly (RFC 7519 section 4). A claim of the wrong type is an error; an
-// unusable name or picture is not, because both are decoration.
-func identityOf(found jwt.MapClaims) (Identity, error) {
-	for _, name := range []string{"exp", "nbf", "iat"} {
-		if seconds, _ := found[name].(float64); seconds > maxSeconds {
-			return Identity{}, fmt.Errorf("%s is after the year 9999", name)
-		}
+// check judges the claims of a token whose signature was verified, and returns the
+// identity that they name. Names of claims are compared exactly (RFC 7519 section 4). A
+// claim of the wrong type is an error; an unusable name or picture is not, because both
+// are decoration. Each error is an [Error] of kind [ErrToken].
+func (v *Verifier) check(found jwt.MapClaims, now time.Time) (Identity, error) {
+	who, err := identityOf(found, now)
+	if err != nil {
+		return Identity{}, refused(ReasonMalformed, err)
 	}
-	sub, errSub := textClaim(found, "sub")
+	notBefore, errNotBefore := timeClaim(found, "nbf")
+	subject, errSubject := subjectOf(found)
+	switch {
+	case errNotBefore != nil:
+		return Identity{}, refused(ReasonMalformed, errNotBefore)
+	case found["exp"] == nil:
+		return Identity{}, refused(ReasonNoExp, nil)
+	case v.issuer != "" && found["iss"] != v.issuer:
+		return Identity{}, refused(ReasonIssuer, fmt.Errorf("iss is %v", found["iss"]))
+	case v.audience != "" && !names(found["aud"], v.audience):
+		return Identity{}, refused(ReasonAudience, fmt.Errorf("aud is %v", found["aud"]))
+	case errSubject != nil:
+		return Identity{}, refused(ReasonSubject, errSubject)
+	}
+	who.Subject = subject // from here on, who is not anonymous and has an end
+	switch {
+	case v.clock.Ended(who, now):
+		return Identity{}, refused(ReasonExpired, fmt.Errorf("exp is %v", who.Expires))
+	case !v.clock.begun(notBefore, now):
+		return Identity{}, refused(ReasonNotYet, fmt.Errorf("nbf is %v", notBefore))
+	}
+	return who, nil
+}
+
+// identityOf reads the claims that fail only by their type. The identity has no subject
+// yet.
+func identityOf(found jwt.MapClaims, now time.Time) (Identity, error) {
+	expires, errExpires := timeClaim(found, "exp")
+	issued, errIssued := timeClaim(found, "iat")
 	name, errName := textClaim(found, "name")
 	picture, errPicture := textClaim(found, "picture")
 	roles, errRoles := rolesClaim(found)
-	if err := errors.Join(errSub, errName, errPicture, errRoles); err != nil {
+	if err := errors.Join(errExpires, errIssued, errName, errPicture, errRoles); err != nil {
 		return Identity{}, err
 	}
-	if err := stream.ValidID(sub); err != nil {
-		return Identity{}, fmt.Errorf("sub: %w", err)
-	}
-	if strings.HasPrefix(sub, guestPrefix) {
-		return Identity{}, fmt.Errorf("sub begins with %q, which is reserved", guestPrefix)
-	}
-	expires, err := found.GetExpirationTime()
-	if err != nil || expires == nil {
-		return Identity{}, errors.Join(errors.New("exp is missing"), err)
+	if issued.After(now) { // the issuer's clock is ahead; see Identity.Issued
+		issued = now
 	}
 	return Identity{
-		Subject: sub,
-		Name:    displayName(name, sub),
-		Picture: pictureURL(picture),
-		Roles:   roles,
-		Expires: expires.Time,
+		Name: displayName(name), Picture: pictureURL(picture), Roles: roles, Expires: expires, Issued: issued,
 	}, nil
+}
+
+// subjectOf returns the claim sub, which must be a valid user id.
+func subjectOf(found jwt.MapClaims) (string, error) {
+	sub, err := textClaim(found, "sub")
+	if err != nil {
+		return "", err
+	}
+	if err := stream.ValidID(sub); err != nil {
+		return "", err
+	}
+	if strings.HasPrefix(sub, guestPrefix) {
+		return "", fmt.Errorf("sub begins with %q, which is reserved", guestPrefix)
+	}
+	return sub, nil
+}
+
+// names reports whether the claim aud, a string or an array of strings, has a value.
+func names(claim any, value string) bool {
+	list, ok := claim.([]any)
+	if !ok {
+		return claim == value
+	}
+	return slices.Contains(list, any(value))
+}
+
+// timeClaim returns a claim in seconds since 1970, which may have a fraction (RFC 7519
+// section 2). It returns the zero time if the claim is absent or null.
+func timeClaim(found jwt.MapClaims, name string) (time.Time, error) {
+	seconds, ok := found[name].(float64)
+	switch {
+	case found[name] == nil:
+		return time.Time{}, nil
+	case !ok:
+		return time.Time{}, fmt.Errorf("%s is not a number", name)
+	case seconds > maxSeconds:
+		return time.Time{}, fmt.Errorf("%s is after the year 9999", name)
+	}
+	whole, fraction := math.Modf(max(0, seconds)) // before 1970 is as long ago as 1970
+	return time.Unix(int64(whole), int64(fraction*1e9)), nil
 }
 
 // textClaim returns a string claim, "" if it is absent or null.
@@ -82,24 +139,6 @@ func rolesClaim(found jwt.MapClaims) (roles []string, err error) {
 		roles = append(roles, role)
 	}
 	return roles, nil
-}
-
-// displayName returns the name without control and format characters, cut to 200
-// characters. If nothing remains, it returns the id.
-func displayName(name, id string) string {
-	name = strings.TrimSpace(strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) || unicode.Is(unicode.Cf, r) || r == utf8.RuneError {
-			return -1
-		}
-		return r
-	}, name))
-	if runes := []rune(name); len(runes) > maxNameRunes {
-		name = string(runes[:maxNameRunes])
-	}
-	if name == "" {
-		return id
-	}
-	return name
 }
 
 // pictureURL returns s if it is an absolute http or https URL of at most 2,000 bytes,

@@ -13,12 +13,13 @@
 //   - a ticket in the URL, for an EventSource without a cookie. [Tickets] exchanges a
 //     token for a ticket, which opens one stream within a minute.
 //
-// [Authenticator] reads the first two. A request with a credential that cannot be
-// used is refused, also where no credential is needed: to treat its sender as
-// anonymous would hide that the token has expired.
+// [Authenticator] reads the first two. A bearer token that cannot be used is refused, also
+// where no credential is needed: to treat its sender as anonymous would hide that the token
+// has expired. A cookie that cannot be used counts as absent, because browsers send it
+// whether or not the page knows of it.
 //
-// # The end of a token
+// # The times of a token
 //
-// [Identity.End] is the only place that decides when a token ends. Admission of
-// requests, open streams, waiting polls and tickets all call it.
+// [Clock] is the only place that decides when a token begins and ends. Admission of
+// requests, open streams, waiting polls and tickets all ask it.
 package auth

@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"cmp"
 	"slices"
 	"time"
 )
@@ -16,14 +17,20 @@ const (
 // them. The zero Identity is an anonymous user. Its JSON is stored with tickets.
 type Identity struct {
 	Subject string    `json:"sub"`               // user id; passes stream.ValidID
-	Name    string    `json:"name"`              // 1 to 200 characters, none of them a control character
+	Name    string    `json:"name,omitempty"`    // 1 to 200 characters, see displayName; "" if the token has none
 	Picture *string   `json:"picture,omitempty"` // absolute http or https URL of at most 2,000 bytes
 	Roles   []string  `json:"roles,omitempty"`
-	Expires time.Time `json:"exp"` // the exp claim of the token; see End
+	Expires time.Time `json:"exp"` // the exp claim of the token; see Clock
+	// Issued is the iat claim, which orders the tokens of a user: the newer one has the
+	// user's current name. A time in the future counts as now. Zero: the token has none.
+	Issued time.Time `json:"iat,omitzero"`
 }
 
 // Anonymous reports whether the request had no credential.
 func (i Identity) Anonymous() bool { return i.Subject == "" }
+
+// DisplayName returns the name, or the user id if the token has no name.
+func (i Identity) DisplayName() string { return cmp.Or(i.Name, i.Subject) }
 
 // Is reports whether the identity has at least one of the roles.
 func (i Identity) Is(roles ...string) bool {

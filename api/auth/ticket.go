@@ -26,7 +26,10 @@ type TicketStore interface {
 
 // Tickets exchanges tokens for tickets. A ticket stands for an identity and a list of
 // topics; its secret opens one stream of these topics, on any instance.
-type Tickets struct{ Store TicketStore }
+type Tickets struct {
+	Store TicketStore
+	Clock Clock // of the verifier
+}
 
 // Issue makes a ticket for the identity, which must not be anonymous. The ticket
 // expires after a minute, or with the identity's token if that ends earlier.
@@ -36,7 +39,7 @@ func (t Tickets) Issue(ctx context.Context, who Identity, topics []string) (secr
 		return "", time.Time{}, fmt.Errorf("encode identity: %w", err)
 	}
 	secret = rand.Text()
-	lifetime := min(ticketLifetime, time.Until(who.End(Reading)))
+	lifetime := min(ticketLifetime, time.Until(t.Clock.End(who)))
 	expires, err = t.Store.SaveTicket(ctx, secret, store.Ticket{Topics: topics, Identity: holder}, lifetime)
 	return secret, expires, err
 }
@@ -53,7 +56,7 @@ func (t Tickets) Show(ctx context.Context, secret string) (Identity, []string, e
 	if err := json.Unmarshal(ticket.Identity, &holder); err != nil {
 		return Identity{}, nil, fmt.Errorf("decode identity of a ticket: %w", err)
 	}
-	if holder.Anonymous() || holder.Ended(Reading, time.Now()) {
+	if holder.Anonymous() || t.Clock.Ended(holder, time.Now()) {
 		return Identity{}, nil, store.ErrTicket
 	}
 	return holder, ticket.Topics, nil

@@ -2,9 +2,11 @@ package client
 
 import (
 	"context"
+	"maps"
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -80,8 +82,7 @@ func (c *Client) Comments(ctx context.Context, post string, opts ListOptions) (C
 	set(query, "after", opts.After)
 	setLimit(query, opts.Limit)
 	var list CommentList
-	err := c.do(ctx, call{act: "list comments", method: http.MethodGet,
-		path: postPath(post) + "/comments", query: query, out: &list})
+	err := c.do(ctx, call{act: "list comments", method: http.MethodGet, query: query, out: &list}.onPost(post, "/comments"))
 	return list, err
 }
 
@@ -94,8 +95,7 @@ func (c *Client) CreateComment(ctx context.Context, post string, in NewComment) 
 		header.Set("Idempotency-Key", in.IdempotencyKey)
 	}
 	var comment Comment
-	err := c.do(ctx, call{act: "create comment", method: http.MethodPost,
-		path: postPath(post) + "/comments", header: header, in: in, out: &comment})
+	err := c.do(ctx, call{act: "create comment", method: http.MethodPost, header: header, in: in, out: &comment}.onPost(post, "/comments"))
 	return comment, err
 }
 
@@ -126,12 +126,23 @@ func (c *Client) UnlikePost(ctx context.Context, post string) (Likes, error) {
 
 func (c *Client) like(ctx context.Context, act, method, post string) (Likes, error) {
 	var likes Likes
-	err := c.do(ctx, call{act: act, method: method, path: postPath(post) + "/like", out: &likes})
+	err := c.do(ctx, call{act: act, method: method, out: &likes}.onPost(post, "/like"))
 	return likes, err
 }
 
 // postPath returns the path of a post. The id is percent-encoded once, slashes included.
-func postPath(id string) string { return "/v1/posts/" + url.PathEscape(id) }
+// onPost returns the call with the address of a post and what follows it. An id with a
+// slash or a percent sign goes into the query: some proxies decode the path.
+func (k call) onPost(id, rest string) call {
+	if !strings.ContainsAny(id, "/%") {
+		k.path = "/v1/posts/" + url.PathEscape(id) + rest
+		return k
+	}
+	query := url.Values{"post": {id}}
+	maps.Copy(query, k.query)
+	k.path, k.query = "/v1/posts/-"+rest, query
+	return k
+}
 
 // set adds a parameter to the query unless its value is empty.
 func set(query url.Values, name, value string) {

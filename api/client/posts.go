@@ -19,28 +19,28 @@ type Post struct {
 	CreatedAt    time.Time `json:"createdAt"`
 }
 
-// PostInput is the input of [Client.PutPost]. Empty strings are not sent.
+// PostInput is the input of [Client.PutPost]. What is empty or nil is not sent, and keeps
+// its value.
 type PostInput struct {
 	Title    string `json:"title,omitempty"`
 	URL      string `json:"url,omitempty"`
 	AuthorID string `json:"authorId,omitempty"` // gets a notification for each comment
-	Locked   bool   `json:"locked"`
+	Locked   *bool  `json:"locked,omitempty"`
 }
 
 // Post returns the post with its counts. A post that the server does not know is a
 // [*Problem] with status 404.
 func (c *Client) Post(ctx context.Context, id string) (Post, error) {
 	var post Post
-	err := c.do(ctx, call{act: "get post", method: http.MethodGet, path: postPath(id), out: &post})
+	err := c.do(ctx, call{act: "get post", method: http.MethodGet, out: &post}.onPost(id, ""))
 	return post, err
 }
 
-// PutPost creates the post or replaces its title, URL, author and lock, and returns
-// it. The caller must have the role service or admin.
+// PutPost creates the post or changes its title, URL, author and lock, and returns it.
+// The caller must have the role service or admin.
 func (c *Client) PutPost(ctx context.Context, id string, in PostInput) (Post, error) {
 	var post Post
-	err := c.do(ctx, call{act: "put post", method: http.MethodPut,
-		path: postPath(id), in: in, out: &post})
+	err := c.do(ctx, call{act: "put post", method: http.MethodPut, in: in, out: &post}.onPost(id, ""))
 	return post, err
 }
 
@@ -65,6 +65,5 @@ func (c *Client) Counts(ctx context.Context, posts ...string) (map[string]Counts
 // nothing and forgets the signal after 6 seconds: send it again every few seconds while
 // the user types.
 func (c *Client) Typing(ctx context.Context, post string) error {
-	return c.do(ctx, call{act: "signal typing", method: http.MethodPost,
-		path: postPath(post) + "/typing"})
+	return c.do(ctx, call{act: "signal typing", method: http.MethodPost}.onPost(post, "/typing"))
 }

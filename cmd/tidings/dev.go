@@ -32,7 +32,7 @@ const stopLimit = 30 * time.Second
 // a Unix socket only. Its data stays in the folder, so a second run continues with it.
 // Only one run at a time can use a folder.
 type devCommand struct {
-	Addr string `env:"TIDINGS_ADDR" default:"127.0.0.1:8080" help:"Address to listen on, host:port. Anyone who can reach it can act as any demo user."`
+	Addr string `env:"TIDINGS_ADDR" default:"127.0.0.1:8080" help:"Address to listen on, host:port. The server answers only to the hosts localhost, 127.0.0.1 and [::1]: anyone who can reach it can act as any demo user."`
 	Dir  string `default:".tidings" type:"path" help:"Folder of the private Postgres, its address (database-url) and the key that signs tokens (jwt-secret). It stays between runs."`
 	serverFlags
 }
@@ -69,7 +69,7 @@ func (c *devCommand) Run(ctx context.Context, io streams) (err error) {
 	defer stop()
 	err = run(ctx, instance{
 		databaseFlags: databaseFlags{DatabaseURL: dsn}, serverFlags: c.serverFlags,
-		addr: c.Addr, secret: secret, demo: newDemo(secret, psql, c.tokenCommand()), logger: logger,
+		addr: c.Addr, secret: secret, demo: newDemo(secret, psql, c.tokenCommand()), localOnly: true, logger: logger,
 		listening: func(addr net.Addr) {
 			welcome(io.out, "http://"+addr.String(), demoLines("http://"+addr.String(), psql, c.tokenCommand()))
 		},

@@ -16,6 +16,8 @@ type serverFlags struct {
 	JWTPublicKey   string        `name:"jwt-public-key" env:"TIDINGS_JWT_PUBLIC_KEY" help:"Public key of your tokens, as PEM: RSA (RS256), P-256 (ES256) or Ed25519 (EdDSA). Default: none."`
 	JWTIssuer      string        `name:"jwt-issuer" env:"TIDINGS_JWT_ISSUER" help:"Required claim iss of tokens. Default: any."`
 	JWTAudience    string        `name:"jwt-audience" env:"TIDINGS_JWT_AUDIENCE" help:"Required claim aud of tokens. Default: any."`
+	Leeway         time.Duration `env:"TIDINGS_LEEWAY" default:"10s" help:"Difference between the clocks of your site and of this server that tokens may show: a token is good so long before its nbf and after its exp."`
+	PublicURL      string        `name:"public-url" env:"TIDINGS_PUBLIC_URL" placeholder:"URL" help:"Address of this server as browsers see it, http(s)://host[:port]. With it, no other origin counts as the server's own. Set it if a proxy changes the header Host. Default: the host of each request."`
 	AllowedOrigins []string      `env:"TIDINGS_ALLOWED_ORIGINS" placeholder:"ORIGIN" help:"Origins (scheme://host[:port]) of the pages that may call the API from a browser. The server's own origin is always allowed. Default: no others."`
 	PublicKinds    []string      `env:"TIDINGS_PUBLIC_KINDS" placeholder:"KIND" help:"Kinds of topics that anyone may read, in addition to post. Default: no others."`
 	AutoPosts      bool          `env:"TIDINGS_AUTO_POSTS" default:"true" negatable:"" help:"Create a post that does not exist when it gets its first comment or like."`
@@ -42,6 +44,9 @@ func (f serverFlags) Validate() error {
 	}
 	if (f.TLSCert == "") != (f.TLSKey == "") {
 		return errors.New("--tls-cert and --tls-key must be set together")
+	}
+	if f.Leeway < 0 {
+		return fmt.Errorf("--leeway=%v: must not be negative", f.Leeway)
 	}
 	for flag, value := range map[string]int64{
 		"retention-rows": f.RetentionRows, "ring-events": int64(f.RingEvents), "ring-bytes": int64(f.RingBytes),

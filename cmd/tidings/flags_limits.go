@@ -12,7 +12,7 @@ type limitFlags struct {
 	MaxStreams           *int     `name:"max-streams" env:"TIDINGS_MAX_STREAMS" placeholder:"N" help:"Number of streams and waiting polls of this process. Default: nine tenths of the files that the process may open."`
 	MaxStreamsPerAddress *int     `name:"max-streams-per-address" env:"TIDINGS_MAX_STREAMS_PER_ADDRESS" placeholder:"N" help:"Number of streams and waiting polls of one client address (IPv6: of one /64). Default: 1000, at most half of --max-streams, and nine tenths of them from loopback."`
 	MaxStreamsPerUser    int      `name:"max-streams-per-user" env:"TIDINGS_MAX_STREAMS_PER_USER" default:"100" help:"Number of streams and waiting polls of one signed-in user."`
-	TrustedProxies       []string `env:"TIDINGS_TRUSTED_PROXIES" placeholder:"CIDR" help:"Addresses and ranges of your proxies. X-Forwarded-For is read only in their requests. Default: none."`
+	TrustedProxies       []string `env:"TIDINGS_TRUSTED_PROXIES" placeholder:"CIDR" help:"Addresses and ranges of your proxies. X-Forwarded-For, -Host and -Proto are read only in their requests. Default: none."`
 	RateLimits           string   `env:"TIDINGS_RATE_LIMITS" default:"on" placeholder:"RATES" help:"Limits on how often clients write, open streams, replay and type: on, off (only for load tests and trusted networks), or the rates of what a user writes, as a number per minute and a burst. on is comments=10/5,likes=60/20,tickets=60/20; a rate that is not named keeps its number."`
 }
 

@@ -25,7 +25,9 @@ type instance struct {
 	addr   string
 	secret string
 	demo   *api.Demo
-	logger *slog.Logger
+	// localOnly refuses requests for other hosts than localhost, 127.0.0.1 and [::1].
+	localOnly bool
+	logger    *slog.Logger
 	// listening is called with the address when requests are answered. Optional.
 	listening func(addr net.Addr)
 	// tick is the hub's time between two reads of the log without a notification. Zero
@@ -46,7 +48,7 @@ type parts struct {
 // does not connect to the database. The caller closes the store.
 func (i instance) build(ctx context.Context) (*parts, error) {
 	verifier, err := auth.NewVerifier(auth.Config{
-		Secret: i.secret, PublicKey: i.JWTPublicKey, Issuer: i.JWTIssuer, Audience: i.JWTAudience,
+		Secret: i.secret, PublicKey: i.JWTPublicKey, Issuer: i.JWTIssuer, Audience: i.JWTAudience, Leeway: i.Leeway,
 	})
 	if err != nil {
 		return nil, err
@@ -62,7 +64,7 @@ func (i instance) build(ctx context.Context) (*parts, error) {
 	listener := db.NewListener(store.ListenerConfig{Wake: hub.Wake, Signal: func(s store.Signal) { receive(typing, s) }})
 	server, err := api.New(api.Config{
 		Store: db, Hub: hub, Typing: typing, Listener: listener, Verifier: verifier,
-		AllowedOrigins: i.AllowedOrigins, PublicKinds: i.PublicKinds,
+		AllowedOrigins: i.AllowedOrigins, PublicURL: i.PublicURL, LocalOnly: i.localOnly, PublicKinds: i.PublicKinds,
 		Heartbeat: i.Heartbeat, MaxAge: i.MaxAge, Demo: i.demo, Limits: i.limits(), Build: buildVersion(), Logger: i.logger,
 	})
 	if err != nil {

@@ -1,10 +1,14 @@
 -- Posts, users, comments and likes. Any SQL client with the right grants may write to
 -- these tables. The statement triggers in functions/ turn each statement into events.
 --
--- Ids of posts and users belong to the site. Each CHECK spells out their grammar instead
--- of calling a function, so that a role with nothing but INSERT can pass it. The length is
--- a separate condition: a bounded repetition like {1,200} compiles to an automaton of 200
--- states, which Postgres builds again for each row (a fifth of the cost of a comment).
+-- Ids of posts and users belong to the site: the characters of a URL (RFC 3986), % and |.
+-- Each CHECK spells out their grammar instead of calling a function, so that a role with
+-- nothing but INSERT can pass it. The length is a separate condition: a bounded repetition
+-- like {1,255} compiles to an automaton of 255 states, which Postgres builds again for each
+-- row (a fifth of the cost of a comment).
+--
+-- Names and bodies have a visible character: not only space, controls, format characters,
+-- fillers and variation selectors. store.Visible has the same set; a test compares them.
 --
 -- Times are limited to the years that RFC 3339 can write. A single 'infinity' would make
 -- the comment list of its post unreadable.
@@ -12,13 +16,19 @@
 create table tidings.users (
     id          text primary key
         constraint users_id_grammar check (
-            id ~ '^[A-Za-z0-9._~:/|@+=,-]+$' and octet_length(id) <= 200 and id not in ('.', '..')
+            id ~ '^[]A-Za-z0-9._~:/?#@!$&''()*+,;=%|[-]+$' and octet_length(id) <= 255 and id not in ('.', '..', '-', '*')
         ),
     name        text not null
-        constraint users_name_length check (char_length(name) between 1 and 200),
+        constraint users_name_length check (
+            char_length(name) <= 200
+            and name ~ '[^\s\u0001-\u0020\u007f-\u00a0\u00ad\u034f\u061c\u115f\u1160\u1680\u17b4\u17b5\u180b-\u180f\u2000-\u200f\u2028-\u202f\u205f-\u206f\u2800\u3000\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]'
+        ),
     avatar_url  text
         constraint users_avatar_url_length check (octet_length(avatar_url) <= 2000),
-    updated_at  timestamptz not null default clock_timestamp()
+    updated_at  timestamptz not null default clock_timestamp(),
+    -- Claim iat of the token that name or avatar_url are from. A token that was not issued
+    -- later changes neither.
+    token_issued_at  timestamptz
 );
 comment on table tidings.users is
     'Authors: a copy of the site''s own users, refreshed from their tokens.';
@@ -26,7 +36,7 @@ comment on table tidings.users is
 create table tidings.posts (
     id          text primary key
         constraint posts_id_grammar check (
-            id ~ '^[A-Za-z0-9._~:/|@+=,-]+$' and octet_length(id) <= 200 and id not in ('.', '..')
+            id ~ '^[]A-Za-z0-9._~:/?#@!$&''()*+,;=%|[-]+$' and octet_length(id) <= 512 and id not in ('.', '..', '-', '*')
         ),
     title       text
         constraint posts_title_length check (char_length(title) <= 500),
@@ -34,7 +44,7 @@ create table tidings.posts (
         constraint posts_url_length check (octet_length(url) <= 2000),
     author_id   text
         constraint posts_author_grammar check (
-            author_id ~ '^[A-Za-z0-9._~:/|@+=,-]+$' and octet_length(author_id) <= 200 and author_id not in ('.', '..')
+            author_id ~ '^[]A-Za-z0-9._~:/?#@!$&''()*+,;=%|[-]+$' and octet_length(author_id) <= 255 and author_id not in ('.', '..', '-', '*')
         ),
     locked      boolean not null default false,
     created_at  timestamptz not null default clock_timestamp()
@@ -52,7 +62,7 @@ create table tidings.comments (
     parent_id   bigint,
     author_id   text not null
         constraint comments_author_grammar check (
-            author_id ~ '^[A-Za-z0-9._~:/|@+=,-]+$' and octet_length(author_id) <= 200 and author_id not in ('.', '..')
+            author_id ~ '^[]A-Za-z0-9._~:/?#@!$&''()*+,;=%|[-]+$' and octet_length(author_id) <= 255 and author_id not in ('.', '..', '-', '*')
         ),
     body        text not null,
     status      text not null default 'published'
@@ -64,7 +74,13 @@ create table tidings.comments (
     deleted_at  timestamptz
         constraint comments_deleted_at_range check (deleted_at >= '0001-01-01 00:00Z' and deleted_at < '10000-01-01 00:00Z'),
     version     integer not null default 1,
-    constraint comments_body_length check (char_length(body) <= 5000 and (status = 'deleted' or body ~ '\S')),
+    constraint comments_body_length check (
+        char_length(body) <= 5000
+        and (
+            status = 'deleted'
+            or body ~ '[^\s\u0001-\u0020\u007f-\u00a0\u00ad\u034f\u061c\u115f\u1160\u1680\u17b4\u17b5\u180b-\u180f\u2000-\u200f\u2028-\u202f\u205f-\u206f\u2800\u3000\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]'
+        )
+    ),
     constraint comments_in_post unique (post_id, id),
     constraint comments_parent_in_same_post
         foreign key (post_id, parent_id) references tidings.comments (post_id, id) deferrable initially deferred
@@ -81,7 +97,7 @@ create table tidings.likes (
     comment_id  bigint,
     user_id     text not null
         constraint likes_user_grammar check (
-            user_id ~ '^[A-Za-z0-9._~:/|@+=,-]+$' and octet_length(user_id) <= 200 and user_id not in ('.', '..')
+            user_id ~ '^[]A-Za-z0-9._~:/?#@!$&''()*+,;=%|[-]+$' and octet_length(user_id) <= 255 and user_id not in ('.', '..', '-', '*')
         ),
     created_at  timestamptz not null default clock_timestamp(),
     constraint likes_once unique nulls not distinct (post_id, comment_id, user_id),

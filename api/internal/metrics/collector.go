@@ -39,7 +39,7 @@ func Handler(sources Sources, requests *Requests) http.Handler {
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		newCollector(sources),
-		requests.refusals, requests.answers, requests.duration,
+		requests.refusals, requests.unreadable, requests.answers, requests.duration,
 	)
 	return promhttp.HandlerFor(registry, promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError})
 }

@@ -11,9 +11,10 @@ import (
 
 // Requests counts the answers of the API. It is safe for concurrent use.
 type Requests struct {
-	refusals *prometheus.CounterVec
-	answers  *prometheus.CounterVec
-	duration *prometheus.HistogramVec
+	refusals   *prometheus.CounterVec
+	unreadable prometheus.Counter
+	answers    *prometheus.CounterVec
+	duration   *prometheus.HistogramVec
 }
 
 // NewRequests returns counters of which those for refusals begin at 0, so that the first
@@ -24,6 +25,10 @@ func NewRequests() *Requests {
 			Name: "tidings_refusals_total",
 			Help: "Streams, polls and typing signals that were refused because of a limit, by the limit.",
 		}, []string{"reason"}),
+		unreadable: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "tidings_unreadable_addresses_total",
+			Help: "Times that X-Forwarded-For of a trusted proxy could not be read. The client then counts as the proxy.",
+		}),
 		answers: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "tidings_http_requests_total",
 			Help: "Answered requests, by route, method and class of the status.",
@@ -42,6 +47,9 @@ func NewRequests() *Requests {
 
 // Refused counts a refusal.
 func (r *Requests) Refused(why limit.Refusal) { r.refusals.WithLabelValues(string(why)).Inc() }
+
+// Unreadable counts a client address that a trusted proxy told and that cannot be read.
+func (r *Requests) Unreadable() { r.unreadable.Inc() }
 
 // Answered counts an answer. left means that the client closed the connection before the
 // answer, which is no fault of the server; the label status is then "left".

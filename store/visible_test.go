@@ -1,0 +1,38 @@
+package store_test
+
+import (
+	"testing"
+
+	"github.com/tidings-live/tidings/store"
+	"github.com/tidings-live/tidings/stream/streamtest"
+)
+
+// The schema and the API agree on which characters can be seen.
+func TestVisible_IsTheRuleOfTheSchema(t *testing.T) {
+	t.Parallel()
+	d := newDatabase(t)
+	rule := value[string](t, d, `
+		select (regexp_match(pg_get_constraintdef(oid), 'body ~ (''[^'']*''::text)'))[1]
+		from pg_constraint
+		where conname = 'comments_body_length'`)
+	visible := value[[]int32](t, d, `
+		select array_agg(n order by n)
+		from generate_series(1, 1114111) as n
+		where n not between 55296 and 57343 and chr(n) ~ `+rule)
+	known := make(map[rune]bool, len(visible))
+	for _, r := range visible {
+		known[r] = true
+	}
+	differ := 0
+	for r := rune(1); r <= 0x10ffff; r++ {
+		if surrogate := r >= 0xd800 && r <= 0xdfff; !surrogate && store.Visible(string(r)) != known[r] && differ < 20 {
+			t.Errorf("%U is visible in Go: %v, in SQL: %v", r, store.Visible(string(r)), known[r])
+			differ++
+		}
+	}
+	names := value[bool](t, d, `
+		select pg_get_constraintdef(oid) like '%' || $1 || '%'
+		from pg_constraint
+		where conname = 'users_name_length'`, rule)
+	streamtest.Want(t, "names have the same rule", names, true)
+}
