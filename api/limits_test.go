@@ -20,6 +20,17 @@ func limited(l Limits) func(*setup) {
 	return func(s *setup) { s.api.Limits = l }
 }
 
+// metric returns the value of a metric without labels.
+func (r *rig) metric(t *testing.T, name string) string {
+	t.Helper()
+	for line := range strings.Lines(r.do(t, "GET", "/metrics").body) {
+		if value, found := strings.CutPrefix(line, name+" "); found {
+			return strings.TrimSpace(value)
+		}
+	}
+	return "missing"
+}
+
 // native makes a request look like an EventSource's.
 var native = header("Accept", "text/event-stream")
 
@@ -119,6 +130,20 @@ func TestLimits(t *testing.T) {
 		r.follow(t, "topic=post:1", header("X-Forwarded-For", "2001:db8:0:1::1")).event("stream.ready")
 		r.wantRefusal(t, limit.Address, 429, "rate_limited", "topic=post:1", header("X-Forwarded-For", "2001:db8:0:1:ffff::2"))
 		r.follow(t, "topic=post:1", header("X-Forwarded-For", "2001:db8:0:2::1")).event("stream.ready")
+	})
+
+	t.Run("OfAnAddressReadsPortsAndReportsWhatItCannotRead", func(t *testing.T) {
+		t.Parallel()
+		r := newRig(t, limited(Limits{PerAddress: 1, TrustedProxies: []string{"127.0.0.1"}}))
+		r.follow(t, "topic=post:1", header("X-Forwarded-For", "203.0.113.7:4711")).event("stream.ready")
+		r.wantRefusal(t, limit.Address, 429, "rate_limited", "topic=post:1", header("X-Forwarded-For", "203.0.113.7:4712"))
+		r.follow(t, "topic=post:1", header("X-Forwarded-For", "[2001:db8::1]:80")).event("stream.ready")
+		streamtest.Want(t, "unreadable addresses", r.metric(t, "tidings_unreadable_addresses_total"), "0")
+		for range 3 {
+			r.do(t, "GET", "/v1/poll?topic=post:1", header("X-Forwarded-For", "unknown"))
+		}
+		streamtest.Want(t, "unreadable addresses", r.metric(t, "tidings_unreadable_addresses_total"), "3")
+		streamtest.Want(t, "warnings", strings.Count(r.logs.String(), "X-Forwarded-For of a trusted proxy cannot be read"), 1)
 	})
 
 	t.Run("OfNewStreams", func(t *testing.T) {

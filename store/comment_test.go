@@ -87,10 +87,22 @@ func TestCreateComment(t *testing.T) {
 	t.Run("StoresTheAuthorOfTheToken", func(t *testing.T) {
 		t.Parallel()
 		d := newDatabase(t)
-		for _, author := range []store.User{{ID: "ann", Name: "Ann"}, {ID: "ann", Name: "Anna", AvatarURL: new("/a.png")}, {ID: "ann", Name: "Anna"}} {
-			d.comment(t, store.NewComment{PostID: "42", Author: author, Body: "Hello"})
+		whole := store.User{ID: "ann", Name: "Anna", AvatarURL: new("/a.png")}
+		for _, step := range []struct{ token, stored store.User }{
+			{store.User{ID: "ann"}, store.User{ID: "ann", Name: "ann"}},
+			{store.User{ID: "ann", Name: "Ann"}, store.User{ID: "ann", Name: "Ann"}},
+			{whole, whole},
+			{store.User{ID: "ann", Name: "Anna"}, whole}, // what a token does not have stays
+			{store.User{ID: "ann"}, whole},
+			{store.User{ID: "ann", Issued: time.Unix(100, 0)}, whole},
+			{store.User{ID: "ann", Name: "Anne", Issued: time.Unix(50, 0)}, store.User{ID: "ann", Name: "Anne", AvatarURL: whole.AvatarURL}},
+			{store.User{ID: "ann", Name: "Old", Issued: time.Unix(49, 0)}, store.User{ID: "ann", Name: "Anne", AvatarURL: whole.AvatarURL}},
+			{store.User{ID: "ann", Name: "Undated"}, store.User{ID: "ann", Name: "Anne", AvatarURL: whole.AvatarURL}},
+		} {
+			made := d.comment(t, store.NewComment{PostID: "42", Author: step.token, Body: "Hello"})
+			streamtest.Want(t, "the author of the answer", made.Author, step.stored)
 			for _, c := range d.list(t, "42").Comments {
-				streamtest.Want(t, "the author", c.Author, author)
+				streamtest.Want(t, "the author", c.Author, step.stored)
 			}
 		}
 	})
@@ -191,7 +203,8 @@ func TestCreateComment(t *testing.T) {
 		wantInvalid(t, try("a b", ann, "Hello"), "posts_id_grammar")
 		wantInvalid(t, try("42\n", ann, "Hello"), "posts_id_grammar")
 		wantInvalid(t, try("42", user(".."), "Hello"), "users_id_grammar")
-		wantInvalid(t, try("42", store.User{ID: "eve"}, "Hello"), "users_name_length")
+		wantInvalid(t, try("42", store.User{ID: "eve", Name: "\u200b"}, "Hello"), "users_name_length")
+		wantInvalid(t, try("42", store.User{ID: "eve", Name: strings.Repeat("x", 201)}, "Hello"), "users_name_length")
 		streamtest.Want(t, "the comments", len(d.list(t, "42").Comments), 3)
 	})
 }

@@ -28,10 +28,11 @@ type Problem struct {
 	// RetryAfter is the wait that the server asked for; 0 if it asked for none.
 	RetryAfter time.Duration
 
-	// Reason is why a cursor cannot be resumed: expired or restored. It is set for the
-	// code cursor_gone alone, as are From and Resumed.
+	// Reason is why a cursor cannot be resumed (code cursor_gone: expired or restored), or
+	// which rule a token breaks (code invalid_token: expired, signature, …).
 	Reason string
-	// From is the cursor that cannot be resumed.
+	// From is the cursor that cannot be resumed. It is set for the code cursor_gone alone,
+	// as is Resumed.
 	From string
 	// Resumed is the cursor to continue from, after the state has been read again.
 	Resumed string
