@@ -93,11 +93,14 @@ func TestToken(t *testing.T) {
 		streamtest.Want(t, "the exit status", r.status, 0)
 		who, err := verifier.Verify(strings.TrimSpace(r.out))
 		streamtest.Must(t, err)
-		// A token has its times in whole seconds.
+		// A token has its end in whole seconds, and its beginning in milliseconds.
+		if who.Issued.Before(before.Add(-time.Millisecond)) || who.Issued.After(after) {
+			t.Errorf("the token was issued at %v, want %v to %v", who.Issued, before, after)
+		}
 		if earliest, latest := before.Add(89*time.Second), after.Add(90*time.Second); who.Expires.Before(earliest) || who.Expires.After(latest) {
 			t.Errorf("the token expires at %v, want %v to %v", who.Expires, earliest, latest)
 		}
-		who.Expires = time.Time{}
+		who.Expires, who.Issued = time.Time{}, time.Time{}
 		streamtest.Want(t, "the identity", who, auth.Identity{
 			Subject: "auth0|5f", Name: "Ann", Picture: new("https://example.org/ann.png"), Roles: []string{"moderator", "service"},
 		})
