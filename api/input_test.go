@@ -82,7 +82,7 @@ func TestTokensDescribeUsers(t *testing.T) {
 	for _, step := range []struct {
 		claims authtest.Object
 		name   string
-	}{{authtest.Object{"sub": "eve"}, `"name":"eve"`}, {authtest.Object{"sub": "eve", "name": "Eve"}, `"name":"Eve"`}} {
+	}{{authtest.Object{"sub": strings.Repeat("e", 255)}, `"name":"` + strings.Repeat("e", 200) + `"`}, {authtest.Object{"sub": "eve"}, `"name":"eve"`}, {authtest.Object{"sub": "eve", "name": "Eve"}, `"name":"Eve"`}} {
 		eve := header("Authorization", "Bearer "+authtest.Token(step.claims))
 		got := r.do(t, "POST", "/v1/posts/42/comments", eve, sends(`{"body":"x"}`))
 		streamtest.Want(t, step.name+" is shown", strings.Contains(got.body, step.name), true)

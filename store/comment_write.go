@@ -173,7 +173,7 @@ var commentErrors = map[string]error{
 func (w *commentWrite) as(stored storedComment) Comment {
 	author := w.author
 	if author.ID == "" { // another transaction has just created the row
-		author = User{ID: w.Author.ID, Name: cmp.Or(w.Author.Name, w.Author.ID), AvatarURL: w.Author.AvatarURL}
+		author = User{ID: w.Author.ID, Name: cmp.Or(w.Author.Name, w.Author.ID[:min(len(w.Author.ID), 200)]), AvatarURL: w.Author.AvatarURL}
 	}
 	made := Comment{
 		ID: stored.id, PostID: w.PostID, ParentID: w.ParentID, Author: author, Body: w.Body,

@@ -28,7 +28,7 @@ const noteUsers = `
 	),
 	written as (
 		insert into tidings.users as u (id, name, avatar_url, token_issued_at)
-		select id, coalesce(name, id), avatar_url, issued_at
+		select id, coalesce(name, left(id, 200)), avatar_url, issued_at
 		from given
 		where changes
 		order by id

@@ -29,8 +29,10 @@ type Identity struct {
 // Anonymous reports whether the request had no credential.
 func (i Identity) Anonymous() bool { return i.Subject == "" }
 
-// DisplayName returns the name, or the user id if the token has no name.
-func (i Identity) DisplayName() string { return cmp.Or(i.Name, i.Subject) }
+// DisplayName returns the name, or if the token has none, what of the user id fits a name.
+func (i Identity) DisplayName() string {
+	return cmp.Or(i.Name, i.Subject[:min(len(i.Subject), maxNameRunes)])
+}
 
 // Is reports whether the identity has at least one of the roles.
 func (i Identity) Is(roles ...string) bool {

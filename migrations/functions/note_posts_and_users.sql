@@ -1,5 +1,6 @@
 -- Creates the posts and users among the given ids that have no row yet. Ids may repeat,
--- and either array may be null. A user gets the id as name.
+-- and either array may be null. A user gets the id as name, or its first 200 characters,
+-- which is the longest name.
 --
 -- Rows are inserted in the order of their ids. So of two transactions that create the same
 -- ones, one waits for the other, and they never deadlock. An INSERT is not even started
@@ -33,7 +34,7 @@ begin
 
     if users_missing then
         insert into tidings.users (id, name)
-        select distinct named.id, named.id
+        select distinct named.id, left(named.id, 200)
         from unnest(user_ids) as named (id)
         where not exists (select from tidings.users where users.id = named.id offset 0)
         order by named.id
