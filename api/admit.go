@@ -39,7 +39,7 @@ func (s *Server) admit(c echo.Context, r reading) (*limit.Slot, error) {
 	if s.stopping.Load() {
 		return nil, s.refuse(limit.Draining)
 	}
-	address := limit.ClientAddress(c.RealIP())
+	address := addressOf(c)
 	slot, why := s.limits.Take(address, r.who.Subject)
 	if why != "" {
 		return nil, s.refuse(why)

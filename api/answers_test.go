@@ -125,7 +125,8 @@ func TestPacedWriter_LeavesNoDeadline(t *testing.T) {
 	w.ask("GET /healthz HTTP/1.1")
 	_, header := w.head()
 	skip(t, w, header.Get("Content-Length"))
-	time.Sleep(100 * time.Millisecond) // the deadline of the first answer has passed
+	answered := time.Now()
+	streamtest.Eventually(t, "the deadline of the first answer has passed", func() bool { return time.Since(answered) > 100*time.Millisecond })
 	w.ask("DELETE /v1/posts/1/like HTTP/1.1")
 	status, header := w.head()
 	streamtest.Want(t, "status line", status, "HTTP/1.1 401 Unauthorized")

@@ -26,7 +26,7 @@ const reservationKey = "reservation"
 // The error is the problem unavailable if there is no room within 2 s.
 func (s *Server) reserve(c echo.Context, bytes int) (*limit.Reservation, error) {
 	ctx := c.Request().Context()
-	held, why := s.answers.Reserve(ctx, limit.ClientAddress(c.RealIP()), bytes)
+	held, why := s.answers.Reserve(ctx, addressOf(c), bytes)
 	switch {
 	case why == "":
 		return held, nil

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -212,6 +213,20 @@ func (s *Server) clientAddress(proxies limit.Proxies, r *http.Request) string {
 				slog.String("value", unreadable), slog.String("counted_as", address))
 		})
 	}
+	return address
+}
+
+// addressKey is the key of a request's client address in the Echo context.
+const addressKey = "address"
+
+// addressOf returns the address that a request counts for. It is looked up once for each
+// request, so that one that cannot be read is counted once.
+func addressOf(c echo.Context) netip.Addr {
+	if address, ok := c.Get(addressKey).(netip.Addr); ok {
+		return address
+	}
+	address := limit.ClientAddress(c.RealIP())
+	c.Set(addressKey, address)
 	return address
 }
 
