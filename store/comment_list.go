@@ -132,8 +132,8 @@ func commentsQuery(q ListQuery, into *CommentList) readQuery {
 
 // collectPage reads comments until their bodies have commentPageBytes. more reports that it has
 // left some rows unread.
-func collectPage(rows pgx.Rows) (page []Comment, more bool, err error) {
-	size := 0
+func collectPage(rows pgx.Rows) (_ []Comment, more bool, err error) {
+	page, size := []Comment{}, 0
 	for rows.Next() {
 		if size >= commentPageBytes {
 			rows.Close()

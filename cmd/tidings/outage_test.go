@@ -119,11 +119,12 @@ func TestReplay_WaitsForPostgres(t *testing.T) {
 	log := s.logged(t, "post:a")
 	sse(t, srv.Client, "earliest", "post:a").wants(t, log) // then the ring has only the last event
 
+	first := s.cursor(t, 0)
 	streamtest.Must(t, postgres.Stop(t.Context()))
 	srv.awaitStatus(t, "/readyz", http.StatusServiceUnavailable)
-	_, err := srv.Poll(t.Context(), []string{"post:a"}, "1-0", 0, 0)
+	_, err := srv.Poll(t.Context(), []string{"post:a"}, first, 0, 0)
 	wantProblem(t, err, http.StatusServiceUnavailable, "unavailable")
-	x := sse(t, srv.Client, "1-0", "post:a")
+	x := sse(t, srv.Client, first, "post:a")
 	x.await(t, "the first event", named("stream.ready"))
 	streamtest.Must(t, postgres.Restart(t.Context()))
 	x.wants(t, log)

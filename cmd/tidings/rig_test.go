@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
@@ -74,12 +75,20 @@ func (s *site) end(t *testing.T, topics ...string) {
 	s.exec(t, `select tidings.publish(topic, 'the-end', '{}') from unnest($1::text[]) as topic`, topics)
 }
 
+// cursor returns the cursor at a position of the first epoch.
+func (s *site) cursor(t *testing.T, position int64) string {
+	t.Helper()
+	return fmt.Sprintf("%d-%d", value[int64](t, s, `select min(epoch) from tidings.epochs`), position)
+}
+
 // logged returns the events of the topics in the log, without theEnd, as readers must
 // get them. All of them must be of epoch 1.
 func (s *site) logged(t *testing.T, topics ...string) []client.Event {
 	t.Helper()
 	rows, _ := s.sql.Query(t.Context(), `
-		select '1-' || position, topic, name, data
+		select
+			(select max(epoch) from tidings.epochs where started_after < position) || '-' || position,
+			topic, name, data
 		from tidings.events
 		where topic = any($1) and name <> 'the-end'
 		order by position`, topics)
