@@ -121,7 +121,11 @@ func TestHealth(t *testing.T) {
 	r := newRig(t)
 
 	r.do(t, "GET", "/healthz").wants(t, 200, `{"status":"ok"}`)
-	got := r.do(t, "GET", "/readyz")
+	var got answer
+	streamtest.Eventually(t, "the NOTIFY queue has been read", func() bool {
+		got = r.do(t, "GET", "/readyz")
+		return strings.Contains(got.body, `"notifyQueue":`)
+	})
 	streamtest.Want(t, "status", got.status, 200)
 	for _, member := range []string{`"status":"ready"`, `"connected":true`, `"lastProof":"`, `"lagMs":`, `"notifyQueue":0`} {
 		streamtest.Want(t, member+" is told", strings.Contains(got.body, member), true)
