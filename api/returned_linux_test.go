@@ -95,6 +95,7 @@ func TestReturnedConnection(t *testing.T) {
 		w := r.dial(t)
 		w.ask("GET /v1/poll?topic=room:1&cursor=" + r.head(t) + " HTTP/1.1")
 		r.waiting(t, 1)
+		streamtest.Eventually(t, "the connection is taken over", func() bool { return r.busy.Load() == 0 })
 		w.ask("GET /nowhere HTTP/1.1")
 		r.publish(t, "room:1", "tick", `1`)
 		streamtest.Want(t, "closes", w.answer(http.StatusOK).Close, false)
