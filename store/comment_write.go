@@ -6,6 +6,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/tidings-live/tidings/store/group"
 )
 
 // A commentWrite is the [group.Write] of a new comment.
@@ -18,7 +20,16 @@ type commentWrite struct {
 }
 
 // Keys implements [group.Write].
-func (w *commentWrite) Keys() []string { return lockKeys(w.PostID, w.Author) }
+func (w *commentWrite) Keys() []group.Key {
+	keys := []group.Key{postKey(w.PostID), authorKey(w.Author)}
+	if w.ParentID != nil {
+		keys = append(keys, parentKey(*w.ParentID))
+	}
+	if w.IdempotencyKey != "" {
+		keys = append(keys, idempotencyKey(w.Author.ID, w.IdempotencyKey))
+	}
+	return keys
+}
 
 // Source implements [group.Write].
 func (w *commentWrite) Source() string { return userKey(w.Author) }

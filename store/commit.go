@@ -22,7 +22,7 @@ const commitTimeout = 30 * time.Second
 // the transaction. An error that concerns this write only is in a field of w.
 func (s *Store) submit(ctx context.Context, w group.Write) error {
 	if s.group == nil {
-		return translate(group.CommitSolo(ctx, s.committer, w))
+		return translate(group.CommitSolo(ctx, s.committer, s.slots, w))
 	}
 	return translate(s.group.Submit(ctx, w))
 }
@@ -100,7 +100,7 @@ func classify(err error) error {
 	case !errors.As(err, &pg), errors.Is(translate(err), ErrUnavailable):
 		return err
 	case pg.Code == pgerrcode.LockNotAvailable, pg.Code == pgerrcode.DeadlockDetected:
-		return fmt.Errorf("%w: %w", group.ErrLocked, err)
+		return lockedError(pg)
 	case pg.ConstraintName == idempotencyKeyConstraint:
 		return fmt.Errorf("%w: %w", group.ErrConflict, err)
 	}

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/tidings-live/tidings/store/group"
 )
 
 // Like stores that a user likes a post, and returns the post's number of likes. A second
@@ -43,7 +45,9 @@ type likeWrite struct {
 }
 
 // Keys implements [group.Write].
-func (w *likeWrite) Keys() []string { return lockKeys(w.post, w.user) }
+func (w *likeWrite) Keys() []group.Key {
+	return []group.Key{postKey(w.post), authorKey(w.user), likeKey(w.post, w.user.ID)}
+}
 
 // Source implements [group.Write].
 func (w *likeWrite) Source() string { return userKey(w.user) }

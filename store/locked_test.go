@@ -181,3 +181,132 @@ func TestRetain_DeletesExpiredKeys(t *testing.T) {
 		return value[string](t, d, `select string_agg(key, ',') from tidings.idempotency`) == "young"
 	})
 }
+
+// TestLockedRowDelaysOnlyWritesThatNeedIt checks for each row that a write may have to wait
+// for that no other write becomes solo, also if it has another row in common with the writes
+// that wait: others comment on the post "mixed".
+func TestLockedRowDelaysOnlyWritesThatNeedIt(t *testing.T) {
+	t.Parallel()
+	renamed := store.User{ID: "known", Name: "Renamed"}
+	comment := func(c store.NewComment) func(ctx context.Context, d database) error {
+		c.Body = "Hello"
+		return func(ctx context.Context, d database) error { _, err := d.CreateComment(ctx, c); return err }
+	}
+	like := func(post string, by store.User) func(ctx context.Context, d database) error {
+		return func(ctx context.Context, d database) error { _, err := d.Like(ctx, post, by); return err }
+	}
+	for name, locked := range map[string]struct {
+		hold    string
+		blocked func(ctx context.Context, d database) error
+	}{
+		"UnknownUser": {
+			`insert into tidings.comments (post_id, author_id, body) values ('held', 'hu', 'x')`,
+			comment(store.NewComment{PostID: "mixed", Author: user("hu")}),
+		},
+		"KnownUser": {
+			`select from tidings.users where id = 'known' for update`,
+			comment(store.NewComment{PostID: "mixed", Author: renamed}),
+		},
+		"KnownUserWhoLikes": {
+			`update tidings.users set name = 'X' where id = 'known'`, like("mixed", renamed),
+		},
+		"Post": {
+			`select from tidings.posts where id = 'held' for update`,
+			comment(store.NewComment{PostID: "held", Author: user("hu")}),
+		},
+		"UnknownPost": {
+			`insert into tidings.posts (id) values ('new')`,
+			comment(store.NewComment{PostID: "new", Author: user("hu")}),
+		},
+		"UnknownPostWithALike": {
+			`insert into tidings.likes (post_id, user_id) values ('new', 'x')`,
+			comment(store.NewComment{PostID: "new", Author: user("hu")}),
+		},
+		"DeletedPost": {
+			`delete from tidings.posts where id = 'held'`, like("held", user("hu")),
+		},
+		"Parent": {
+			`select from tidings.comments where id = 1 for update`,
+			comment(store.NewComment{PostID: "mixed", Author: user("hu"), ParentID: new(int64(1))}),
+		},
+		"Like": {
+			`insert into tidings.likes (post_id, user_id) values ('mixed', 'known')`,
+			like("mixed", user("known")),
+		},
+		"Unlike": {
+			`delete from tidings.likes where user_id = 'liker'`,
+			func(ctx context.Context, d database) error { _, err := d.Unlike(ctx, "mixed", "liker"); return err },
+		},
+		"IdempotencyKey": {
+			`insert into tidings.idempotency (user_id, key, fingerprint, comment_id, created_at) values ('hu', 'k', '', 1, now())`,
+			comment(store.NewComment{PostID: "mixed", Author: user("hu"), IdempotencyKey: "k"}),
+		},
+		"RowOfTheSite": {
+			`update site_counters set n = 0 where post_id = 'held'`,
+			comment(store.NewComment{PostID: "held", Author: user("hu")}),
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := newDatabase(t)
+			d.exec(t, `
+				create table site_counters (post_id text primary key, n int default 0);
+				create function count_for_site() returns trigger language plpgsql as $$
+				begin
+					update site_counters set n = n + 1 where post_id = new.post_id;
+					return new;
+				end $$;
+				create trigger count_for_site before insert on tidings.comments
+					for each row when (new.post_id = 'held') execute function count_for_site();
+				insert into site_counters values ('held');
+				insert into tidings.posts (id) values ('held'), ('mixed');
+				insert into tidings.users (id, name) values ('known', 'Known');
+				insert into tidings.comments (post_id, author_id, body) values ('mixed', 'known', 'Hello');
+				insert into tidings.likes (post_id, user_id) values ('mixed', 'liker')`)
+			release := d.hold(t, locked.hold)
+			waiting := make(chan error, 3)
+			for range cap(waiting) {
+				go func() { waiting <- locked.blocked(t.Context(), d) }()
+			}
+			streamtest.Eventually(t, "they are solo", func() bool { return d.GroupStats().Solo == 3 })
+			for i := range 20 {
+				d.comment(t, store.NewComment{PostID: "mixed", Author: user(fmt.Sprint("u", i%6)), Body: "Hello"})
+			}
+			streamtest.Want(t, "solo writes", d.GroupStats().Solo, 3)
+			streamtest.Want(t, "writes that have ended", len(waiting), 0)
+			release()
+			for range cap(waiting) {
+				if err := <-waiting; err != nil && !errors.Is(err, store.ErrInFlight) {
+					t.Error(err)
+				}
+			}
+		})
+	}
+}
+
+// TestLockedRowLeavesSlots checks that writes that wait for one row delay no other
+// transaction outside of batches: a delete, a refused comment.
+func TestLockedRowLeavesSlots(t *testing.T) {
+	t.Parallel()
+	eachWay(t, "", func(t *testing.T, d database) {
+		own := d.comment(t, store.NewComment{PostID: "42", Author: bob, Body: "Hello"})
+		d.exec(t, `insert into tidings.posts (id) values ('held')`)
+		release := d.hold(t, `select from tidings.posts where id = 'held' for update`)
+		waiting := make(chan error, 3*d.PoolStats().Max)
+		for range cap(waiting) {
+			go func() {
+				_, err := d.CreateComment(t.Context(), store.NewComment{PostID: "held", Author: ann, Body: "Hello"})
+				waiting <- err
+			}()
+		}
+		d.waits(t, int(d.PoolStats().Max/2))
+		streamtest.Must(t, d.DeleteComment(t.Context(), own.ID, "bob", false))
+		_, err := d.CreateComment(t.Context(), store.NewComment{PostID: "42", Author: bob, Body: "\x00"})
+		wantInvalid(t, err, "")
+		streamtest.Want(t, "writes that have ended", len(waiting), 0)
+		release()
+		for range cap(waiting) {
+			streamtest.Must(t, <-waiting)
+		}
+	})
+}

@@ -5,6 +5,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/tidings-live/tidings/store/group"
 	"github.com/tidings-live/tidings/stream"
 )
 
@@ -19,7 +20,7 @@ func (s *Store) Publish(ctx context.Context, topic, name string, data []byte) er
 type publishWrite struct{ topic, name, data string }
 
 // Keys implements [group.Write]. Publishing an event locks no row.
-func (w *publishWrite) Keys() []string { return nil }
+func (w *publishWrite) Keys() []group.Key { return nil }
 
 // Source implements [group.Write].
 func (w *publishWrite) Source() string { return "topic:" + w.topic }

@@ -2,6 +2,7 @@ package store
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -55,7 +56,7 @@ func TestSchemaNames(t *testing.T) {
 	})
 
 	t.Run("LockTimeouts", func(t *testing.T) {
-		_, err := conn.Exec(t.Context(), `set lock_timeout = '7s'; `+beginWrite)
+		_, err := conn.Exec(t.Context(), `set lock_timeout = '7s'; `+fmt.Sprintf(beginWrite, group.SoloLockWait.Milliseconds()))
 		streamtest.Must(t, err)
 		var lock, turn string
 		streamtest.Must(t, conn.QueryRow(t.Context(), `

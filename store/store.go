@@ -49,8 +49,8 @@ type Store struct {
 	log       *pgxpool.Pool // reads the log, so that no request can delay readers
 	listen    *pgx.ConnConfig
 	committer committer
-	group     *group.Group  // nil when each write has a transaction of its own
-	slots     chan struct{} // has a token for each transaction that may wait long for a row
+	group     *group.Group // nil when each write has a transaction of its own
+	slots     group.Slots  // of transactions that are not of groups
 	logger    *slog.Logger
 }
 
@@ -70,7 +70,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	configure(listen, "tidings listen")
 	s := &Store{
 		listen: listen,
-		slots:  make(chan struct{}, max(1, pool.MaxConns/2)),
+		slots:  group.NewSlots(int(max(1, pool.MaxConns/2))),
 		logger: cfg.Logger,
 	}
 	if s.logger == nil {

@@ -3,6 +3,7 @@ package store
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -24,36 +25,33 @@ const readTimeout = 10 * time.Second
 // the turn. The setting has an effect on the transaction that makes it only.
 const keepTurnTimeout = `set_config('tidings.turn_timeout', current_setting('lock_timeout'), true)`
 
-// beginWrite begins a transaction that waits for rows as long as group.SoloLockWait.
+// beginWrite begins a transaction that waits for rows as long as the duration of its
+// argument, in milliseconds.
 const beginWrite = `
 	begin isolation level read committed read write;
-	select ` + keepTurnTimeout + `, set_config('lock_timeout', '10s', true)`
+	select ` + keepTurnTimeout + `, set_config('lock_timeout', '%dms', true)`
 
 // write runs fn in a READ COMMITTED transaction, independent of the default of the database:
 // at a stricter level, the events could not be numbered if other transactions had committed
 // events since the snapshot. It returns ErrBusy when a row stays locked for longer than
 // group.SoloLockWait.
 func (s *Store) write(ctx context.Context, fn func(tx pgx.Tx) error) error {
+	return translate(s.tryWrite(ctx, group.SoloLockWait, fn))
+}
+
+// tryWrite is like write, with the errors of package group.
+func (s *Store) tryWrite(ctx context.Context, lockWait time.Duration, fn func(tx pgx.Tx) error) error {
 	ctx, cancel := context.WithTimeout(ctx, commitTimeout)
 	defer cancel()
-	return translate(pgx.BeginTxFunc(ctx, s.pool, pgx.TxOptions{BeginQuery: beginWrite}, fn))
+	begin := fmt.Sprintf(beginWrite, lockWait.Milliseconds())
+	return classify(pgx.BeginTxFunc(ctx, s.pool, pgx.TxOptions{BeginQuery: begin}, fn))
 }
 
 // writeWaiting is like write, for rows that a client may lock for a long time. It takes a
-// slot, so that such transactions never use more than half of the pool, and returns ErrBusy
-// when no slot is free within group.SoloLockWait.
+// slot, so that transactions that wait for rows never use more than half of the pool. It
+// may call fn more than once, each time in a new transaction.
 func (s *Store) writeWaiting(ctx context.Context, fn func(tx pgx.Tx) error) error {
-	timeout := time.NewTimer(group.SoloLockWait)
-	defer timeout.Stop()
-	select {
-	case s.slots <- struct{}{}:
-		defer func() { <-s.slots }()
-		return s.write(ctx, fn)
-	case <-timeout.C:
-		return ErrBusy
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	return translate(s.slots.Do(ctx, func(lockWait time.Duration) error { return s.tryWrite(ctx, lockWait, fn) }))
 }
 
 // A readQuery is one query of a read.

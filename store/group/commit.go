@@ -32,8 +32,10 @@ func (g *Group) commit(ctx context.Context, batch []*pending, lockWait time.Dura
 		half := len(batch) / 2
 		g.commit(ctx, batch[:half], lockWait)
 		g.commit(ctx, batch[half:], lockWait)
-	case errors.Is(err, ErrLocked), errors.Is(err, ErrConflict):
-		g.startSolo(ctx, batch[0], batch[0].Keys())
+	case errors.Is(err, ErrLocked):
+		g.startSolo(ctx, batch[0], lockedKeys(batch[0], err))
+	case errors.Is(err, ErrConflict): // another transaction has ended, so no later write waits
+		g.startSolo(ctx, batch[0], nil)
 	default:
 		if errors.Is(err, ErrRefused) {
 			g.quarantine.add(batch[0].Source(), time.Now())
@@ -44,12 +46,12 @@ func (g *Group) commit(ctx context.Context, batch []*pending, lockWait time.Dura
 
 // commitOneByOne commits the writes of a batch that has met a lock. The first write that
 // needs the locked row meets the lock again and gets a solo transaction, in which it holds
-// its keys. Later writes with one of these keys get solo transactions without an attempt.
+// the key of the row. Later writes with one of these keys get solo transactions without an attempt.
 // Halves would meet the lock once for each half.
 func (g *Group) commitOneByOne(ctx context.Context, batch []*pending) {
 	for i, p := range batch {
-		if g.isHeld(p) {
-			g.startSolo(ctx, p, p.Keys())
+		if keys := g.heldKeys(p); len(keys) > 0 {
+			g.startSolo(ctx, p, keys)
 			continue
 		}
 		g.commit(ctx, batch[i:i+1], searchLockWait)

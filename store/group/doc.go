@@ -23,16 +23,20 @@
 //     against a service that publishes bad data, each time to another topic, because each
 //     topic is another source. Without it, each batch is split: 240 instead of 1,189.
 //   - Solo transactions and held keys (solo.go). A write that waits for a locked row gets
-//     a separate transaction, and holds its [Write.Keys] until that ends: a later write
-//     with one of the keys is solo, too. Without solo transactions, a write fails when a
-//     row stays locked for longer than the batch waits. Without held keys, each batch with
-//     such a write meets the lock again: 320 instead of 480.
-//   - Slots ([New]) bound the solo transactions. Without them, writes to one locked row
+//     a separate transaction. Until it ends, the write holds the key of the locked row, and
+//     a later write with that key is solo, too. Without solo transactions, a write fails
+//     when a row stays locked for longer than the batch waits. Without held keys, each batch
+//     with such a write meets the lock again: 320 instead of 480. If the write held all its
+//     [Write.Keys], comments of other users on the post would be solo while a user is locked.
+//   - Slots (slots.go) bound the solo transactions. Without them, writes to one locked row
 //     use all connections, and nothing else can be read or written.
+//   - Turns (slots.go). A transaction that waits for a lock gives its slot to the next one
+//     after 500 ms, for 10 s in all. Without turns, a row that is locked for a moment delays
+//     its writes by 10 s if writes to another row use all slots.
 //   - Lock timeouts: 100 ms for a batch, 5 ms for each of its writes while the package
-//     looks for the write that met the lock, 10 s for a solo transaction. With 10 s for a
-//     batch: 28 instead of 480. With 100 ms for each write of the search, a batch whose 200
-//     writes need 200 locked rows would delay all others by 20 s instead of 1 s.
+//     looks for the write that met the lock. With 10 s for a batch: 28 instead of 480. With
+//     100 ms for each write of the search, a batch whose 200 writes need 200 locked rows
+//     would delay all others by 20 s instead of 1 s.
 //
 // Bounds: a batch has at most 200 writes, the queue at most 4,096, and at most 1,024 writes
 // are solo. Further writes get [ErrBusy].

@@ -13,13 +13,18 @@ import (
 // A fakeWrite is a write of a test.
 type fakeWrite struct {
 	name    string
-	keys    []string
+	keys    []string // rows, each of a table with the same name
 	source  string
 	risky   bool
 	refused bool // by the fake database, each time
 }
 
-func (w *fakeWrite) Keys() []string { return w.keys }
+func (w *fakeWrite) Keys() (keys []Key) {
+	for _, key := range w.keys {
+		keys = append(keys, Key{key, key})
+	}
+	return keys
+}
 func (w *fakeWrite) Source() string { return w.source }
 func (w *fakeWrite) Risky() bool    { return w.risky }
 
@@ -35,6 +40,7 @@ func needs(name, key string) *fakeWrite {
 type fakeDatabase struct {
 	mu        sync.Mutex // guards the fields below
 	locked    map[string]chan struct{}
+	unnamed   bool  // errors of locks do not name the row
 	conflicts int   // number of next transactions that end with ErrConflict
 	down      error // returned by each transaction
 	databaseState
@@ -45,7 +51,7 @@ type databaseState struct {
 	tried     [][]string // the names of the writes of each transaction, in order of BEGIN
 	committed []string   // the names of the committed writes
 	waiting   int        // transactions that wait for a lock
-	mostSolo  int        // the most that waited at one time with SoloLockWait
+	mostSolo  int        // the most that waited at one time with turnLockWait
 }
 
 var errDown = errors.New("the database is down")
@@ -74,8 +80,13 @@ func (db *fakeDatabase) Commit(ctx context.Context, writes []Write, lockWait tim
 	if err != nil {
 		return err
 	}
-	for _, lock := range locks {
-		if err := db.wait(ctx, lock, lockWait); err != nil {
+	for key, lock := range locks {
+		if err := db.wait(ctx, lock, lockWait); errors.Is(err, ErrLocked) {
+			if db.unnamed {
+				return err
+			}
+			return &LockedError{Table: key, Err: err}
+		} else if err != nil {
 			return err
 		}
 	}
@@ -91,14 +102,15 @@ func (db *fakeDatabase) Commit(ctx context.Context, writes []Write, lockWait tim
 }
 
 // begin records a transaction and returns the locks that it needs.
-func (db *fakeDatabase) begin(writes []Write) (names []string, locks []chan struct{}, err error) {
+func (db *fakeDatabase) begin(writes []Write) (names []string, locks map[string]chan struct{}, err error) {
 	db.mu.Lock()
 	defer db.mu.Unlock()
+	locks = make(map[string]chan struct{})
 	for _, w := range writes {
 		names = append(names, w.(*fakeWrite).name)
-		for _, key := range w.Keys() {
+		for _, key := range w.(*fakeWrite).keys {
 			if free := db.locked[key]; free != nil {
-				locks = append(locks, free)
+				locks[key] = free
 			}
 		}
 	}
@@ -136,7 +148,7 @@ func (db *fakeDatabase) count(lockWait time.Duration, change int) {
 	db.mu.Lock()
 	defer db.mu.Unlock()
 	db.waiting += change
-	if lockWait == SoloLockWait {
+	if lockWait == turnLockWait {
 		db.mostSolo = max(db.mostSolo, db.waiting)
 	}
 }
@@ -181,7 +193,7 @@ func inBubble(t *testing.T, test func(t *testing.T, r rig)) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		db := new(fakeDatabase)
-		g := New(db, make(chan struct{}, slots))
+		g := New(db, NewSlots(slots))
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan error, 1)
 		go func() { ended <- g.Run(ctx) }()

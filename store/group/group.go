@@ -21,30 +21,29 @@ const (
 // from any goroutine.
 type Group struct {
 	committer Committer
-	slots     chan struct{} // a token for each solo transaction
+	slots     Slots
 	queue     chan *pending
 	closed    chan struct{} // closed when Run has ended
 
 	// These fields belong to the goroutine of Run.
 
-	solo       int            // writes that wait for a solo transaction, or are in one
-	held       map[string]int // number of solo writes that hold a key
-	finished   chan outcome   // of solo transactions
+	solo       int                       // writes that wait for a solo transaction, or are in one
+	held       map[Key]map[*pending]bool // the solo writes that hold a key
+	finished   chan outcome              // of solo transactions
 	quarantine quarantine
 
 	transactions, writes, soloWrites atomic.Int64 // Stats
 }
 
-// New returns a group that commits once Run is called. The capacity of slots is the largest
-// number of solo transactions at one time: each puts a token into the channel and takes it
-// out at its end. The caller may use the channel for other transactions that wait for locks.
-func New(c Committer, slots chan struct{}) *Group {
+// New returns a group that commits once Run is called. The slots bound its solo
+// transactions. The caller may use them for other transactions, too.
+func New(c Committer, slots Slots) *Group {
 	return &Group{
 		committer:  c,
 		slots:      slots,
 		queue:      make(chan *pending, queueMost),
 		closed:     make(chan struct{}),
-		held:       make(map[string]int),
+		held:       make(map[Key]map[*pending]bool),
 		finished:   make(chan outcome),
 		quarantine: make(quarantine),
 	}
@@ -114,9 +113,11 @@ func (g *Group) dispatch(ctx context.Context, gathered []*pending) {
 			p.finish(p.caller.Err())
 		case p.Risky(), g.quarantine.has(p.Source(), time.Now()):
 			g.startSolo(ctx, p, nil)
-		case g.isHeld(p):
-			g.startSolo(ctx, p, p.Keys())
 		default:
+			if keys := g.heldKeys(p); len(keys) > 0 {
+				g.startSolo(ctx, p, keys)
+				continue
+			}
 			batch = append(batch, p)
 		}
 	}

@@ -185,6 +185,70 @@ func TestGroup_LockedRows(t *testing.T) {
 		})
 	})
 
+	t.Run("AreChargedOnlyToWritesThatNeedThem", func(t *testing.T) {
+		inBubble(t, func(t *testing.T, r rig) {
+			both := func(name, user string) *fakeWrite {
+				return &fakeWrite{name: name, source: user, keys: []string{"post", user}}
+			}
+			unlock := r.db.lock("held user")
+			blocked := r.start(t, both("x", "held user"), good("a"))
+			streamtest.Must(t, <-blocked[1])
+			for range 3 { // a follower must not pass on the key of the post either
+				follower := r.start(t, both("y", "held user"))
+				blocked = append(blocked, follower...)
+				streamtest.Must(t, errors.Join(r.submit(t, both("b", "bob"), both("c", "cat"))...))
+			}
+			streamtest.Want(t, "the solo writes", r.Stats().Solo, 4)
+			unlock()
+			for _, i := range []int{0, 2, 3, 4} {
+				streamtest.Must(t, <-blocked[i])
+			}
+		})
+	})
+
+	t.Run("AreChargedToKeysUntilAWriteWithTheKeyCommits", func(t *testing.T) {
+		inBubble(t, func(t *testing.T, r rig) {
+			both := func(name, user string) *fakeWrite {
+				return &fakeWrite{name: name, source: user, keys: []string{"post", user}}
+			}
+			r.db.unnamed = true // so that the first write holds both of its keys
+			unlock := r.db.lock("held user")
+			blocked := r.start(t, both("x", "held user"), good("a"))
+			streamtest.Must(t, <-blocked[1])
+			for _, user := range []string{"bob", "cat", "dan"} {
+				streamtest.Must(t, r.submit(t, both(user, user))[0])
+			}
+			streamtest.Want(t, "the solo writes", r.Stats().Solo, 2) // of the held user and of bob
+			unlock()
+			streamtest.Must(t, <-blocked[0])
+		})
+	})
+
+	t.Run("DelayNoWriteToAnotherRowThatIsLockedForAMoment", func(t *testing.T) {
+		inBubble(t, func(t *testing.T, r rig) {
+			unlock := r.db.lock("k")
+			defer unlock()
+			for i := range 2 * slots {
+				go r.Submit(t.Context(), needs(fmt.Sprint(i), "k"))
+			}
+			pass(time.Second)
+			unlockOther := r.db.lock("other")
+			start := time.Now()
+			other := r.start(t, needs("x", "other"))[0]
+			pass(batchLockWait + 50*time.Millisecond)
+			unlockOther()
+			streamtest.Must(t, <-other)
+			if took := time.Since(start); took > 4*turnLockWait {
+				t.Errorf("the write took %v", took)
+			}
+			start = time.Now()
+			streamtest.Must(t, r.submit(t, &fakeWrite{name: "risky", risky: true})[0])
+			if took := time.Since(start); took > 10*time.Millisecond {
+				t.Errorf("a solo write that needs no lock took %v", took)
+			}
+		})
+	})
+
 	t.Run("AreWaitedForInFewTransactions", func(t *testing.T) {
 		inBubble(t, func(t *testing.T, r rig) {
 			unlock := r.db.lock("k")
@@ -281,15 +345,15 @@ func TestCommitSolo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		db := new(fakeDatabase)
 		db.conflicts = 1
-		streamtest.Must(t, CommitSolo(t.Context(), db, good("a")))
-		streamtest.WantErr(t, CommitSolo(t.Context(), db, &fakeWrite{refused: true}), ErrRefused)
+		streamtest.Must(t, CommitSolo(t.Context(), db, NewSlots(1), good("a")))
+		streamtest.WantErr(t, CommitSolo(t.Context(), db, NewSlots(1), &fakeWrite{refused: true}), ErrRefused)
 		unlock := db.lock("k")
 		defer unlock()
-		streamtest.WantErr(t, CommitSolo(t.Context(), db, needs("b", "k")), ErrBusy)
+		streamtest.WantErr(t, CommitSolo(t.Context(), db, NewSlots(1), needs("b", "k")), ErrBusy)
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		before := len(db.seen().tried)
-		streamtest.WantErr(t, CommitSolo(ctx, db, good("c")), context.Canceled)
+		streamtest.WantErr(t, CommitSolo(ctx, db, NewSlots(1), good("c")), context.Canceled)
 		streamtest.Want(t, "the transactions", len(db.seen().tried), before)
 	})
 }

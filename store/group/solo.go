@@ -6,19 +6,17 @@ import (
 	"time"
 )
 
-// SoloLockWait is how long a solo transaction waits for the lock of a row.
-const SoloLockWait = 10 * time.Second
-
 // An outcome is the result of a solo transaction.
 type outcome struct {
 	*pending
-	refused bool // the database has refused the write
+	err error
 }
 
 // startSolo starts a goroutine that commits one write in a solo transaction. The write
-// holds the keys until the transaction has ended: other writes with one of the keys get
-// solo transactions, too. If soloMost writes are solo, the write gets ErrBusy.
-func (g *Group) startSolo(ctx context.Context, p *pending, keys []string) {
+// holds the keys, which are those of locked rows, until the transaction has ended: other
+// writes with one of the keys get solo transactions, too. If soloMost writes are solo, the
+// write gets ErrBusy.
+func (g *Group) startSolo(ctx context.Context, p *pending, keys []Key) {
 	if g.solo == soloMost {
 		p.finish(ErrBusy)
 		return
@@ -27,68 +25,68 @@ func (g *Group) startSolo(ctx context.Context, p *pending, keys []string) {
 	g.soloWrites.Add(1)
 	p.held = keys
 	for _, key := range keys {
-		g.held[key]++
+		if g.held[key] == nil {
+			g.held[key] = make(map[*pending]bool)
+		}
+		g.held[key][p] = true
 	}
 	go func() {
 		err := g.commitInSlot(ctx, p)
 		p.finish(err)
-		g.finished <- outcome{p, errors.Is(err, ErrRefused)}
+		g.finished <- outcome{p, err}
 	}()
 }
 
-// commitInSlot waits for a slot and commits one write. If the caller leaves or ctx ends
-// first, it returns an error and writes nothing.
+// commitInSlot commits one write in a slot. If the caller leaves or ctx ends between
+// transactions, it returns an error.
 func (g *Group) commitInSlot(ctx context.Context, p *pending) error {
-	select {
-	case g.slots <- struct{}{}:
-		defer func() { <-g.slots }()
-	case <-p.caller.Done():
-		return p.caller.Err()
-	case <-ctx.Done():
-		return ErrClosed
+	waiting, cancel := context.WithCancelCause(p.caller)
+	defer cancel(nil)
+	defer context.AfterFunc(ctx, func() { cancel(ErrClosed) })()
+	try := func(lockWait time.Duration) error { return commitTwice(ctx, g.committer, p.Write, lockWait) }
+	if len(p.held) > 0 {
+		return g.slots.waitForLock(waiting, try)
 	}
-	if err := p.caller.Err(); err != nil {
-		return err
-	}
-	return CommitSolo(ctx, g.committer, p.Write)
+	return g.slots.Do(waiting, try)
 }
 
-// endSolo releases the keys of a write whose solo transaction has ended.
+// endSolo releases the keys of a write whose solo transaction has ended. If that has
+// committed, no other solo write holds the keys either: later writes would else be solo for
+// as long as writes with the keys arrive without a pause.
 func (g *Group) endSolo(o outcome) {
 	g.solo--
-	if o.refused {
+	if errors.Is(o.err, ErrRefused) {
 		g.quarantine.add(o.Source(), time.Now())
 	}
 	for _, key := range o.held {
-		if g.held[key]--; g.held[key] == 0 {
+		delete(g.held[key], o.pending)
+		if len(g.held[key]) == 0 || o.err == nil { // the write had the lock, so the row is free
 			delete(g.held, key)
 		}
 	}
 }
 
-// isHeld reports whether a solo write holds one of the keys of w.
-func (g *Group) isHeld(w Write) bool {
+// heldKeys returns the keys of w that solo writes hold. The other keys of w are free.
+func (g *Group) heldKeys(w Write) (held []Key) {
 	for _, key := range w.Keys() {
-		if g.held[key] > 0 {
-			return true
+		if g.held[key] != nil {
+			held = append(held, key)
 		}
 	}
-	return false
+	return held
 }
 
-// CommitSolo commits one write in a transaction of its own, without a [Group]. It waits
-// up to SoloLockWait for locked rows, and then returns ErrBusy. After ErrConflict it
-// tries once more.
-func CommitSolo(ctx context.Context, c Committer, w Write) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	err := c.Commit(ctx, []Write{w}, SoloLockWait)
+// CommitSolo commits one write in a transaction of its own, without a [Group]. It returns
+// ErrBusy when a row stays locked for SoloLockWait.
+func CommitSolo(ctx context.Context, c Committer, slots Slots, w Write) error {
+	return slots.Do(ctx, func(lockWait time.Duration) error { return commitTwice(ctx, c, w, lockWait) })
+}
+
+// commitTwice commits one write, and tries once more after ErrConflict.
+func commitTwice(ctx context.Context, c Committer, w Write, lockWait time.Duration) error {
+	err := c.Commit(ctx, []Write{w}, lockWait)
 	if errors.Is(err, ErrConflict) {
-		err = c.Commit(ctx, []Write{w}, SoloLockWait)
-	}
-	if errors.Is(err, ErrLocked) {
-		return ErrBusy
+		err = c.Commit(ctx, []Write{w}, lockWait)
 	}
 	return err
 }

@@ -3,20 +3,27 @@ package group
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 )
 
 // A Write is one write of one caller. Its methods must return the same values each time
 // and are called from any goroutine.
 type Write interface {
-	// Keys names the rows whose locks the write may have to wait for. Two writes with a
-	// key in common may have to wait for the same lock. It may be empty.
-	Keys() []string
+	// Keys names the rows whose locks the write may have to wait for, in a new slice. Two
+	// writes with a key in common may have to wait for the same lock. It may be empty.
+	Keys() []Key
 	// Source names the origin of the write: its user, or the topic of a published event.
 	// When the database refuses a write, its source goes into quarantine.
 	Source() string
 	// Risky reports whether the database may refuse the write for its content.
 	Risky() bool
+}
+
+// A Key names a row that may be locked.
+type Key struct {
+	Table string
+	Row   string // what identifies the row to writes; need not be the primary key
 }
 
 // A Committer makes transactions.
@@ -27,14 +34,16 @@ type Committer interface {
 	// error of Commit: Commit stores it in the Write.
 	//
 	// An error that wraps ErrLocked, ErrConflict or ErrRefused says that nothing was
-	// written, and that a part of the writes may succeed. After any other error the
+	// written, and that a part of the writes may succeed. A [LockedError] also says in
+	// which table the locked row is. After any other error the
 	// transaction may have committed or not, and the group does not repeat it.
 	Commit(ctx context.Context, writes []Write, lockWait time.Duration) error
 }
 
 // Errors that a [Committer] wraps, to say why it wrote nothing.
 var (
-	// ErrLocked: a row stayed locked for longer than lockWait, or there was a deadlock.
+	// ErrLocked: a row stayed locked for longer than lockWait, or there was a deadlock. The
+	// error is a *LockedError if the table of the row is known.
 	ErrLocked = errors.New("a row is locked")
 	// ErrConflict: another transaction has just written the same row. The next attempt
 	// sees that row and can succeed.
@@ -42,6 +51,33 @@ var (
 	// ErrRefused: the database refuses at least one of the writes.
 	ErrRefused = errors.New("the database refuses the write")
 )
+
+// A LockedError is an ErrLocked that names the table of the locked row.
+type LockedError struct {
+	Table string
+	Err   error // the error of the database
+}
+
+// Error returns the error of the database.
+func (e *LockedError) Error() string { return e.Err.Error() }
+
+// Unwrap returns ErrLocked and the error of the database.
+func (e *LockedError) Unwrap() []error { return []error{ErrLocked, e.Err} }
+
+// lockedKeys returns the keys of a write that has met a lock: those of the table that err
+// names. If err names no table, or a table in which the write has no key, any of the write's
+// rows may be locked, and lockedKeys returns all keys.
+func lockedKeys(w Write, err error) []Key {
+	var locked *LockedError
+	if !errors.As(err, &locked) {
+		return w.Keys()
+	}
+	keys := slices.DeleteFunc(w.Keys(), func(k Key) bool { return k.Table != locked.Table })
+	if len(keys) == 0 {
+		return w.Keys()
+	}
+	return keys
+}
 
 // Errors that [Group.Submit] and [CommitSolo] return, besides those of the [Committer].
 var (
@@ -57,7 +93,7 @@ var (
 type pending struct {
 	Write
 	caller context.Context // context of the Submit call
-	held   []string        // keys of the write that are counted in Group.held
+	held   []Key           // keys of the write that are counted in Group.held
 	err    error           // the outcome, set before done is closed
 	done   chan struct{}
 }
