@@ -17,6 +17,8 @@ import (
 type pinger interface {
 	Ping(ctx context.Context) error
 	CheckSchema(ctx context.Context) error
+	// WriteError is why the last writes failed; nil if they did not.
+	WriteError() error
 }
 
 // prober proves that a NOTIFY comes back to this instance. *store.Listener implements it.
@@ -47,12 +49,16 @@ func (h *healthHandlers) live(c echo.Context) error {
 type readyJSON struct {
 	Status   string        `json:"status"`
 	Listener *listenerJSON `json:"listener"`
+	Writes   string        `json:"writes,omitempty"` // why the database takes no writes
 }
 
 // ready answers GET /readyz with 200 if this instance would deliver a comment that is
 // committed now: the server is not stopping, the database answers, a NOTIFY comes back,
-// and the hub reads the log. Otherwise it answers the problem unavailable, whose detail
-// names the first check that failed. It takes at most 2 s.
+// the hub reads the log, and the database has space. Otherwise it answers the problem
+// unavailable, whose detail names the first check that failed. It takes at most 2 s.
+//
+// A database that is read-only by its settings is no reason not to be ready: readers are
+// served. The member writes then says so.
 func (h *healthHandlers) ready(c echo.Context) error {
 	ctx, cancel := context.WithTimeout(c.Request().Context(), probeTimeout)
 	defer cancel()
@@ -63,7 +69,11 @@ func (h *healthHandlers) ready(c echo.Context) error {
 		p.Listener = h.describeListener()
 		return p
 	}
-	return c.JSON(http.StatusOK, readyJSON{"ready", h.describeListener()})
+	answer := readyJSON{Status: "ready", Listener: h.describeListener()}
+	if errors.Is(h.store.WriteError(), store.ErrReadOnly) {
+		answer.Writes = readOnlyDetail
+	}
+	return c.JSON(http.StatusOK, answer)
 }
 
 // check runs the checks in order until one fails, and returns its description.
@@ -77,6 +87,7 @@ func (h *healthHandlers) check(ctx context.Context) (failed string, err error) {
 		{"row security hides rows of the schema", func() error { return h.store.CheckSchema(ctx) }},
 		{"notifications are not received", func() error { return h.listener.Probe(ctx) }},
 		{"log cannot be read", h.hub},
+		{diskFullDetail, h.disk},
 	} {
 		if err := check.run(); err != nil {
 			return check.failed, err
@@ -89,6 +100,14 @@ func (h *healthHandlers) check(ctx context.Context) (failed string, err error) {
 func (h *healthHandlers) drained() error {
 	if h.stopping.Load() {
 		return errors.New("the server is stopping")
+	}
+	return nil
+}
+
+// disk returns an error if the last writes failed because the disk is full.
+func (h *healthHandlers) disk() error {
+	if err := h.store.WriteError(); errors.Is(err, store.ErrDiskFull) {
+		return err
 	}
 	return nil
 }

@@ -95,30 +95,39 @@ var (
 	problemUnavailable   = Problem{Status: 503, Code: "unavailable", Title: "Try again shortly", retryAfter: 2 * time.Second}
 )
 
+// Details of the problem unavailable when the database takes no writes.
+const (
+	readOnlyDetail = "the database is read-only for now"
+	diskFullDetail = "the database has no space left"
+)
+
 // known maps the errors of packages stream and store to problems.
 var known = []struct {
 	err     error
 	problem *Problem
-	public  bool // the error's text is the detail; else the problem has none
+	public  bool   // the error's text is the detail; else the problem has none
+	detail  string // or this is
 }{
-	{stream.ErrCursor, &problemCursor, true},
-	{stream.ErrTopic, &problemTopic, true},
-	{stream.ErrName, &problemMalformed, true},
-	{stream.ErrID, &problemID, true},
-	{stream.ErrData, &problemMalformed, true},
-	{stream.ErrClosed, &problemUnavailable, false},
-	{stream.ErrNotReady, &problemUnavailable, false},
-	{store.ErrNotFound, &problemNotFound, false},
-	{store.ErrNotAuthor, &problemForbidden, true},
-	{store.ErrPostLocked, &problemLocked, false},
-	{store.ErrNoParent, &problemNoParent, false},
-	{store.ErrInFlight, &problemInFlight, false},
-	{store.ErrKeyReused, &problemKeyReused, false},
-	{store.ErrBusy, &problemUnavailable, true},
-	{store.ErrTicket, &problemTicket, false},
-	{store.ErrUnavailable, &problemUnavailable, false},
+	{stream.ErrCursor, &problemCursor, true, ""},
+	{stream.ErrTopic, &problemTopic, true, ""},
+	{stream.ErrName, &problemMalformed, true, ""},
+	{stream.ErrID, &problemID, true, ""},
+	{stream.ErrData, &problemMalformed, true, ""},
+	{stream.ErrClosed, &problemUnavailable, false, ""},
+	{stream.ErrNotReady, &problemUnavailable, false, ""},
+	{store.ErrNotFound, &problemNotFound, false, ""},
+	{store.ErrNotAuthor, &problemForbidden, true, ""},
+	{store.ErrPostLocked, &problemLocked, false, ""},
+	{store.ErrNoParent, &problemNoParent, false, ""},
+	{store.ErrInFlight, &problemInFlight, false, ""},
+	{store.ErrKeyReused, &problemKeyReused, false, ""},
+	{store.ErrBusy, &problemUnavailable, true, ""},
+	{store.ErrTicket, &problemTicket, false, ""},
+	{store.ErrReadOnly, &problemUnavailable, false, readOnlyDetail},
+	{store.ErrDiskFull, &problemUnavailable, false, diskFullDetail},
+	{store.ErrUnavailable, &problemUnavailable, false, ""},
 	// The client left, or closed its half of the connection and may still read.
-	{context.Canceled, &problemUnavailable, false},
+	{context.Canceled, &problemUnavailable, false, ""},
 }
 
 // problemOf returns the problem that a client gets for an error. An error that is not
@@ -150,6 +159,9 @@ func problemOf(err error) *Problem {
 	}
 	for _, k := range known {
 		if errors.Is(err, k.err) {
+			if k.detail != "" {
+				return k.problem.with(k.detail)
+			}
 			if k.public {
 				return k.problem.with(err.Error())
 			}
@@ -208,15 +220,28 @@ func problemReply(err error, line requestLine) reply {
 	return reply{status: p.Status, header: header, body: append(body, '\n')}
 }
 
-// logFailure logs an error for which the server is to blame.
+// logFailure logs an error that is answered with a 5xx status: as a warning if the client
+// can try again, and at debug if the client has left.
 func (s *Server) logFailure(err error, line requestLine) {
 	status := problemOf(err).Status
-	if status < 500 || status == http.StatusServiceUnavailable || errors.Is(err, errPanicked) {
+	if status < 500 || errors.Is(err, errPanicked) {
 		return
 	}
-	s.logger.LogAttrs(context.Background(), slog.LevelError, "request failed",
-		slog.String("request_id", line.id), slog.String("method", line.method),
-		slog.String("path", line.path), slog.Any("err", err))
+	level := slog.LevelError
+	switch {
+	case errors.Is(err, context.Canceled):
+		level = slog.LevelDebug
+	case status == http.StatusServiceUnavailable:
+		level = slog.LevelWarn
+	}
+	attrs := []slog.Attr{
+		slog.String("request_id", line.id), slog.String("method", line.method), slog.String("path", line.path),
+		slog.Int("status", status), slog.Any("err", err),
+	}
+	if code := store.SQLState(err); code != "" {
+		attrs = append(attrs, slog.String("sqlstate", code))
+	}
+	s.logger.LogAttrs(context.Background(), level, "request failed", attrs...)
 }
 
 // handleError turns the error of a handler into a response. A response that has begun

@@ -75,6 +75,7 @@ func (s *Server) sources(cfg Config, queue *notifyQueue) metrics.Sources {
 	return metrics.Sources{
 		Build: cfg.Build, Slots: s.limits.Taken, Hub: cfg.Hub.Stats, Group: cfg.Store.GroupStats,
 		Pool: cfg.Store.PoolStats, Listener: cfg.Listener.Stats, Queue: queue.usage,
+		Skipped: cfg.Store.SkippedEvents,
 	}
 }
 

@@ -5,6 +5,8 @@ import (
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/tidings-live/tidings/store/session"
 )
 
 // MinimumVersion is the oldest Postgres that has what the schema uses (UNIQUE NULLS NOT
@@ -18,14 +20,18 @@ func connect(ctx context.Context, dsn string) (*pgx.Conn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("parse DSN: %w", err)
 	}
-	cfg.RuntimeParams["application_name"] = "tidings migrate"
-	cfg.RuntimeParams["client_encoding"] = "UTF8"
+	session.Pin(cfg, "tidings migrate")
+	// A pooler refuses this parameter: a migration needs a session of its own.
 	cfg.RuntimeParams["lock_timeout"] = lockTimeout.String()
-	// The search_path of the database may contain any schema, with any functions.
-	cfg.RuntimeParams["search_path"] = "pg_catalog"
-	// Postgres reads the strings of a CHECK once, with this setting, and keeps the result.
-	cfg.RuntimeParams["standard_conforming_strings"] = "on"
-	return pgx.ConnectConfig(ctx, cfg)
+	conn, err := pgx.ConnectConfig(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := conn.Exec(ctx, "set lock_timeout = '"+lockTimeout.String()+"'"); err != nil {
+		conn.Close(context.WithoutCancel(ctx))
+		return nil, fmt.Errorf("set lock_timeout: %w", err)
+	}
+	return conn, nil
 }
 
 // checkServer returns an error if the server or the database cannot hold the schema.

@@ -57,8 +57,8 @@ func (s *Store) CreateComment(ctx context.Context, c NewComment) (Comment, error
 }
 
 // DeleteComment deletes a comment for its author or for a moderator. Others get
-// ErrNotAuthor. It returns ErrNotFound if the comment does not exist, and nil if it is
-// deleted already.
+// ErrNotAuthor. It returns ErrNotFound if the comment does not exist, nil if it is
+// deleted already, and an *InvalidError if a trigger of the site refuses.
 func (s *Store) DeleteComment(ctx context.Context, id int64, by string, moderator bool) error {
 	return s.writeWaiting(ctx, func(tx pgx.Tx) error {
 		var author string
@@ -74,10 +74,20 @@ func (s *Store) DeleteComment(ctx context.Context, id int64, by string, moderato
 		if author != by && !moderator {
 			return ErrNotAuthor
 		}
-		_, err = tx.Exec(ctx, `
+		if _, err = tx.Exec(ctx, `
 			update tidings.comments
 			set status = 'deleted'
-			where id = $1 and status <> 'deleted'`, id)
+			where id = $1 and status <> 'deleted'`, id); err != nil {
+			return err
+		}
+		// A trigger of the site may have left the update out, or deleted the row.
+		var kept bool
+		err = tx.QueryRow(ctx, `
+			select exists (select from tidings.comments where id = $1 and status <> 'deleted')`, id,
+		).Scan(&kept)
+		if err == nil && kept {
+			err = errRefused
+		}
 		return err
 	})
 }

@@ -2,6 +2,7 @@ package store
 
 import (
 	"cmp"
+	"slices"
 	"time"
 	"unicode/utf8"
 
@@ -78,7 +79,14 @@ const (
 		select id, post_id, parent_id, author_id, body
 		from checked
 		where refusal = ''
-		returning id, created_at, body, status`
+		returning id, created_at, body, status, post_id, parent_id, author_id`
+
+	// insertedComments selects them, and asRequested the columns that comments which are
+	// not inserted do not have.
+	insertedComments = `
+		select 0, '', id, created_at, body, status, post_id, parent_id, author_id
+		from inserted`
+	asRequested = `null::text, null::bigint, null::text`
 )
 
 const insertPlainComments = `
@@ -92,11 +100,9 @@ const insertPlainComments = `
 	),
 	inserted as (` + insertComments + `
 	)
-	select n, refusal, id, null::timestamptz, null::text, null::text
+	select n, refusal, id, null::timestamptz, null::text, null::text, ` + asRequested + `
 	from checked
-	union all
-	select 0, '', id, created_at, body, status
-	from inserted`
+	union all` + insertedComments
 
 func queuePlainComments(batch *pgx.Batch, writes []*commentWrite, autoPosts bool) {
 	if len(writes) == 0 {
@@ -128,6 +134,9 @@ type storedComment struct {
 	createdAt *time.Time // nil in the rows of new comments, which may not have been inserted
 	body      *string    // nil: as the author sent it
 	status    *string    // nil: published
+	postID    *string    // nil: as the author sent it; so are the next two
+	parentID  *int64
+	author    *string
 }
 
 // takeComments returns the function that reads the result of the statement and sets the
@@ -136,13 +145,16 @@ type storedComment struct {
 // would compare each row with each other.
 func takeComments(writes []*commentWrite) func(pgx.Rows) error {
 	return func(rows pgx.Rows) error {
-		allowed, inserted := make(map[int64]*commentWrite), make(map[int64]storedComment)
+		var allowed []allowedComment
+		var inserted []storedComment
 		var n int64
 		var refusal string
 		var c storedComment
-		_, err := pgx.ForEachRow(rows, []any{&n, &refusal, &c.id, &c.createdAt, &c.body, &c.status}, func() error {
+		_, err := pgx.ForEachRow(rows, []any{
+			&n, &refusal, &c.id, &c.createdAt, &c.body, &c.status, &c.postID, &c.parentID, &c.author,
+		}, func() error {
 			if n == 0 {
-				inserted[c.id] = c
+				inserted = append(inserted, c)
 				return nil
 			}
 			w := writes[n-1]
@@ -152,23 +164,56 @@ func takeComments(writes []*commentWrite) func(pgx.Rows) error {
 				w.created = w.as(c)
 				w.created.Repeated = true
 			default:
-				allowed[c.id] = w
+				allowed = append(allowed, allowedComment{w, c.id})
 			}
 			return nil
 		})
-		for id, w := range allowed {
-			if c, ok := inserted[id]; ok {
-				w.created = w.as(c)
-			} else {
-				w.err = errNotInserted
-			}
-		}
+		assign(allowed, inserted)
 		return err
 	}
 }
 
-// errNotInserted is the error of a comment that a trigger of the site has dropped without an
-// exception.
+// An allowedComment is a write that was not refused, and the id that it was given.
+type allowedComment struct {
+	*commentWrite
+	id int64
+}
+
+// assign gives each write its row. A trigger of the site may have changed the id: rows
+// that are left over belong to the writes that are left over, in their order, and rather
+// to one with the same author and body. A write without a row was left out by the site.
+func assign(allowed []allowedComment, inserted []storedComment) {
+	byID := make(map[int64]storedComment, len(inserted))
+	for _, c := range inserted {
+		byID[c.id] = c
+	}
+	var waiting []allowedComment
+	for _, w := range allowed {
+		if c, ok := byID[w.id]; ok {
+			w.created = w.as(c)
+			delete(byID, w.id)
+		} else {
+			waiting = append(waiting, w)
+		}
+	}
+	if len(waiting) == 0 {
+		return
+	}
+	for _, c := range inserted {
+		if _, left := byID[c.id]; !left || len(waiting) == 0 {
+			continue
+		}
+		i := slices.IndexFunc(waiting, func(w allowedComment) bool { return w.Author.ID == *c.author && w.Body == *c.body })
+		i = max(i, 0)
+		waiting[i].created = waiting[i].as(c)
+		waiting = slices.Delete(waiting, i, i+1)
+	}
+	for _, w := range waiting {
+		w.err = errNotInserted
+	}
+}
+
+// errNotInserted is for a comment that a trigger of the site has left out silently.
 var errNotInserted = &InvalidError{Detail: "the site does not take this comment"}
 
 // commentErrors has the error for each refusal of commentRefusals. It is nil for "".
@@ -195,6 +240,12 @@ func (w *commentWrite) as(stored storedComment) Comment {
 	}
 	if stored.status != nil {
 		made.Status = *stored.status
+	}
+	if stored.postID != nil {
+		made.PostID, made.ParentID = *stored.postID, stored.parentID
+		if *stored.author != author.ID {
+			made.Author = User{ID: *stored.author, Name: *stored.author}
+		}
 	}
 	return made
 }

@@ -30,6 +30,8 @@ func (s *Store) submit(ctx context.Context, w group.Write) error {
 // A committer makes the transactions of package group.
 type committer struct {
 	pool      *pgxpool.Pool
+	pooled    bool // see Store
+	health    *writeHealth
 	autoPosts bool // see Config
 }
 
@@ -61,9 +63,15 @@ func newWriteBatch(writes []group.Write) (b writeBatch) {
 func (c committer) Commit(ctx context.Context, writes []group.Write, lockWait time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, commitTimeout)
 	defer cancel()
-	b := newWriteBatch(writes)
+	err := retry(ctx, c.pool, func() error { return c.commitOnce(ctx, newWriteBatch(writes), lockWait) })
+	c.health.note(err)
+	return err
+}
+
+func (c committer) commitOnce(ctx context.Context, b writeBatch, lockWait time.Duration) error {
 	batch := &pgx.Batch{}
 	batch.Queue("begin isolation level read committed")
+	queueLocal(batch, c.pooled)
 	queueSettings(batch, lockWait)
 	queueUsers(batch, b)
 	queueComments(batch, b.comments, c.autoPosts)
@@ -79,8 +87,10 @@ func (c committer) Commit(ctx context.Context, writes []group.Write, lockWait ti
 	}
 	defer conn.Release()
 	err = conn.SendBatch(ctx, batch).Close()
-	if committed { // later errors must not make the group repeat the transaction
-		setUncounted(b.likes, err)
+	if committed { // must not be repeated, whatever has failed after it
+		if err != nil {
+			setUncounted(b.likes, c.countLikes(ctx, b.likes))
+		}
 		return nil
 	}
 	if err != nil {
@@ -92,6 +102,16 @@ func (c committer) Commit(ctx context.Context, writes []group.Write, lockWait ti
 	return nil
 }
 
+// countLikes reads the counts of likes that are committed once more, after their first
+// read has failed.
+func (c committer) countLikes(ctx context.Context, likes []*likeWrite) error {
+	return retry(ctx, c.pool, func() error {
+		batch := &pgx.Batch{}
+		queueLikeCounts(batch, likes, c.autoPosts)
+		return c.pool.SendBatch(ctx, batch).Close()
+	})
+}
+
 // classify wraps an error of Postgres in the error of package group that says whether to
 // repeat the transaction. Errors of the connection stay as they are.
 func classify(err error) error {
@@ -99,6 +119,8 @@ func classify(err error) error {
 	switch {
 	case !errors.As(err, &pg), errors.Is(translate(err), ErrUnavailable):
 		return err
+	case siteRefusal(pg) != nil:
+		return fmt.Errorf("%w: %w", group.ErrRefused, err)
 	case pg.Code == pgerrcode.LockNotAvailable, pg.Code == pgerrcode.DeadlockDetected:
 		return lockedError(pg)
 	case pg.ConstraintName == idempotencyKeyConstraint:

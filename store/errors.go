@@ -34,6 +34,11 @@ var (
 	ErrBusy = errors.New("too busy to write")
 	// ErrTicket: the ticket was used, has expired, or never existed.
 	ErrTicket = errors.New("ticket is not valid")
+	// ErrReadOnly: the database takes no writes for now (default_transaction_read_only).
+	// Reading goes on. It also is ErrUnavailable.
+	ErrReadOnly = fmt.Errorf("the database is read-only for now: %w", ErrUnavailable)
+	// ErrDiskFull: the database has no space left. It also is ErrUnavailable.
+	ErrDiskFull = fmt.Errorf("the database has no space left on its disk: %w", ErrUnavailable)
 	// ErrUnavailable: the database cannot be reached, is starting or stopping, or did
 	// not answer in time. Whether a write was committed is then unknown.
 	ErrUnavailable = errors.New("database is unavailable")
@@ -43,10 +48,23 @@ var (
 type InvalidError struct {
 	Constraint string // name of the violated constraint; empty when a function refused
 	Detail     string // a sentence for people
+	cause      error  // of Postgres
 }
 
 // Error returns the detail.
 func (e *InvalidError) Error() string { return e.Detail }
+
+// Unwrap returns the error of Postgres, if there is one.
+func (e *InvalidError) Unwrap() error { return e.cause }
+
+// SQLState is the SQLSTATE of Postgres's error in err, or "" if there is none.
+func SQLState(err error) string {
+	var pg *pgconn.PgError
+	if !errors.As(err, &pg) {
+		return ""
+	}
+	return pg.Code
+}
 
 // translate turns errors of Postgres, its driver and package group into the errors of
 // this package. Other errors, and context.Canceled, stay as they are.
@@ -78,23 +96,33 @@ func unreachable(err error) bool {
 }
 
 func translateCode(pg *pgconn.PgError) error {
+	if refusal := siteRefusal(pg); refusal != nil {
+		return refusal
+	}
 	switch {
 	case pg.Code == pgerrcode.LockNotAvailable, pg.Code == pgerrcode.DeadlockDetected, pg.Code == pgerrcode.SerializationFailure:
 		return fmt.Errorf("%w: %w", ErrBusy, pg)
 	case pg.ConstraintName == parentConstraint: // the parent was deleted meanwhile
 		return ErrNoParent
-	case pg.Code == pgerrcode.ForeignKeyViolation: // the post was deleted meanwhile
+	case pg.Code == pgerrcode.ForeignKeyViolation && isPostKey(pg.ConstraintName): // the post was deleted meanwhile
 		return ErrNotFound
-	case pg.Code == pgerrcode.CheckViolation, pg.Code == pgerrcode.RaiseException: // also by a trigger of the site
-		return &InvalidError{Constraint: pg.ConstraintName, Detail: pg.Message}
+	case pg.Code == pgerrcode.UniqueViolation && isIDKey(pg.ConstraintName):
+		return fmt.Errorf("%w: %w", ErrBusy, pg) // the sequence has been moved forward since
+	case pgerrcode.IsIntegrityConstraintViolation(pg.Code), pg.Code == pgerrcode.RaiseException: // also those that the site has added
+		return &InvalidError{Constraint: pg.ConstraintName, Detail: pg.Message, cause: pg}
 	case isPublishRefusal(pg):
 		return &InvalidError{Detail: pg.Message + ". " + pg.Hint}
 	case pg.Code == pgerrcode.UntranslatableCharacter, pg.Code == pgerrcode.CharacterNotInRepertoire:
-		return &InvalidError{Detail: "text holds a character that cannot be stored"}
+		return &InvalidError{Detail: "text holds a character that cannot be stored", cause: pg}
 	case pgerrcode.IsDataException(pg.Code), pgerrcode.IsProgramLimitExceeded(pg.Code):
-		return &InvalidError{Detail: pg.Message} // our SQL is constant, so a value is wrong
+		return &InvalidError{Detail: pg.Message, cause: pg} // our SQL is constant, so a value is wrong
+	case pg.Code == pgerrcode.ReadOnlySQLTransaction:
+		return fmt.Errorf("%w: %w", ErrReadOnly, pg)
+	case pg.Code == pgerrcode.DiskFull:
+		return fmt.Errorf("%w: %w", ErrDiskFull, pg)
 	case pgerrcode.IsOperatorIntervention(pg.Code), pgerrcode.IsConnectionException(pg.Code),
-		pgerrcode.IsInsufficientResources(pg.Code), pg.Code == pgerrcode.ReadOnlySQLTransaction:
+		pgerrcode.IsInsufficientResources(pg.Code), pgerrcode.IsSystemError(pg.Code),
+		pg.Code == pgerrcode.InvalidSchemaName: // 58: I/O; the schema is not migrated yet
 		return fmt.Errorf("%w: %w", ErrUnavailable, pg)
 	}
 	return pg

@@ -52,16 +52,14 @@ const insertKeyedComments = `
 	),
 	remembered as (
 		insert into tidings.idempotency (user_id, key, fingerprint, comment_id, created_at, body, status)
-		select author_id, key, fingerprint, id, created_at,
+		select checked.author_id, key, fingerprint, id, created_at,
 			nullif(inserted.body, checked.body), nullif(status, 'published')
 		from checked
 		join inserted using (id)
 	)
-	select n, refusal, coalesce(comment_id, id), known_at, known_body, known_status
+	select n, refusal, coalesce(comment_id, id), known_at, known_body, known_status, ` + asRequested + `
 	from checked
-	union all
-	select 0, '', id, created_at, body, status
-	from inserted`
+	union all` + insertedComments
 
 func queueKeyedComments(batch *pgx.Batch, writes []*commentWrite, autoPosts bool) {
 	if len(writes) == 0 {

@@ -81,11 +81,14 @@ func queueLikes(batch *pgx.Batch, writes []*likeWrite, autoPosts bool) {
 			likes = append(likes, w)
 		}
 	}
-	queueInsertLikes(batch, likes, autoPosts)
+	inserted := make(map[string]bool)
+	queueInsertLikes(batch, likes, autoPosts, inserted)
 	queueDeleteLikes(batch, unlikes)
+	queueLikeRefusals(batch, writes, autoPosts, inserted)
 }
 
-func queueInsertLikes(batch *pgx.Batch, likes []*likeWrite, autoPosts bool) {
+// queueInsertLikes adds the users whose likes were new to inserted.
+func queueInsertLikes(batch *pgx.Batch, likes []*likeWrite, autoPosts bool, inserted map[string]bool) {
 	if len(likes) == 0 {
 		return
 	}
@@ -95,7 +98,58 @@ func queueInsertLikes(batch *pgx.Batch, likes []*likeWrite, autoPosts bool) {
 		select post_id, user_id
 		from unnest($1::text[], $2::text[]) as given (post_id, user_id)
 		where $3 or exists (select from tidings.posts where id = post_id)
-		on conflict do nothing`, posts, users, autoPosts)
+		on conflict do nothing
+		returning user_id`, posts, users, autoPosts,
+	).Query(func(rows pgx.Rows) error {
+		var user string
+		_, err := pgx.ForEachRow(rows, []any{&user}, func() error { inserted[user] = true; return nil })
+		return err
+	})
+}
+
+// queueLikeRefusals finds the likes that are not stored, and the removed ones that still
+// are: a trigger of the site has left them out. A like of a new row that is stored
+// elsewhere was moved there by the site. A post that does not exist has no likes.
+func queueLikeRefusals(batch *pgx.Batch, writes []*likeWrite, autoPosts bool, inserted map[string]bool) {
+	if len(writes) == 0 {
+		return
+	}
+	type key struct{ post, user string }
+	last := make(map[key]*likeWrite)
+	for _, w := range writes {
+		w.err = nil
+		last[key{w.post, w.user.ID}] = w
+	}
+	var posts, users []string
+	var unlikes []bool
+	for k, w := range last {
+		posts, users, unlikes = append(posts, k.post), append(users, k.user), append(unlikes, w.unlike)
+	}
+	batch.Queue(`
+		select post_id, user_id
+		from unnest($1::text[], $2::text[], $3::boolean[]) as given (post_id, user_id, unlike)
+		where ($4 or unlike or exists (select from tidings.posts where id = given.post_id))
+			and unlike = exists (
+				select from tidings.likes l
+				where l.post_id = given.post_id
+					and l.comment_id is null
+					and l.user_id = given.user_id
+			)`, posts, users, unlikes, autoPosts,
+	).Query(func(rows pgx.Rows) error {
+		var k key
+		_, err := pgx.ForEachRow(rows, []any{&k.post, &k.user}, func() error {
+			if w := last[k]; w.unlike || !inserted[k.user] {
+				w.err = errRefused
+			}
+			return nil
+		})
+		for _, w := range writes {
+			if by := last[key{w.post, w.user.ID}]; by.unlike == w.unlike {
+				w.err = by.err
+			}
+		}
+		return err
+	})
 }
 
 // queueDeleteLikes finds each row by index in a lateral subquery; offset 0 keeps the

@@ -127,7 +127,7 @@ func (l *Listener) listen(ctx context.Context) error {
 	if err := l.gate.load(subscribing, conn); err != nil {
 		return err
 	}
-	_, err = conn.Exec(subscribing, `set idle_session_timeout = 0; listen tidings_log; listen tidings_signal; listen tidings_probe`)
+	_, err = conn.Exec(subscribing, `listen tidings_log; listen tidings_signal; listen tidings_probe`)
 	if err != nil {
 		return fmt.Errorf("listen: %w", err)
 	}

@@ -60,10 +60,10 @@ func (s *Store) Notifications(ctx context.Context, q NotificationQuery) (Notific
 			from tidings.notifications n
 			left join tidings.users u on u.id = n.actor_id
 			where n.user_id = $1
-				and ($2 = 0 or n.id < $2)
+				and ($2::bigint = 0 or n.id < $2)
 				and not ($3 and n.read_at is not null)
 			order by n.id desc
-			limit $4`,
+			limit $4::bigint`,
 			[]any{q.User, q.Before, q.Unread, q.Limit + 1},
 			func(rows pgx.Rows) (err error) {
 				list.Notifications, err = pgx.CollectRows(rows, scanNotification)

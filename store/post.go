@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -27,7 +28,9 @@ type Counts struct {
 // Post returns one post, or ErrNotFound.
 func (s *Store) Post(ctx context.Context, id string) (Post, error) {
 	var p Post
-	err := s.pool.QueryRow(ctx, `
+	err := s.read(ctx, rowQuery([]any{
+		&p.ID, &p.Title, &p.URL, &p.AuthorID, &p.Locked, &p.CreatedAt, &p.Comments, &p.Likes,
+	}, `
 		select p.id, p.title, p.url, p.author_id, p.locked, p.created_at,
 			coalesce(c.comments, 0), coalesce(c.likes, 0)
 		from tidings.posts p
@@ -38,9 +41,8 @@ func (s *Store) Post(ctx context.Context, id string) (Post, error) {
 			order by position desc
 			limit 1
 		) as c on true
-		where p.id = $1`, id,
-	).Scan(&p.ID, &p.Title, &p.URL, &p.AuthorID, &p.Locked, &p.CreatedAt, &p.Comments, &p.Likes)
-	return p, translate(err)
+		where p.id = $1`, id))
+	return p, err
 }
 
 // A Change is a new value for a field. The zero Change keeps the old value.
@@ -66,7 +68,7 @@ type PostUpdate struct {
 func (s *Store) PutPost(ctx context.Context, p PostUpdate) (Post, bool, error) {
 	var created bool
 	err := s.writeWaiting(ctx, func(tx pgx.Tx) error {
-		return tx.QueryRow(ctx, `
+		err := tx.QueryRow(ctx, `
 			insert into tidings.posts as p (id, title, url, author_id, locked)
 			values ($1, $2, $3, $4, coalesce($5, false))
 			on conflict (id) do update
@@ -78,6 +80,10 @@ func (s *Store) PutPost(ctx context.Context, p PostUpdate) (Post, bool, error) {
 			p.ID, p.Title.Value, p.URL.Value, p.AuthorID.Value, p.Locked.Value,
 			p.Title.Set, p.URL.Set, p.AuthorID.Set, p.Locked.Set,
 		).Scan(&created)
+		if errors.Is(err, pgx.ErrNoRows) { // a trigger of the site has left it out
+			return errRefused
+		}
+		return err
 	})
 	if err != nil {
 		return Post{}, false, err
@@ -88,7 +94,8 @@ func (s *Store) PutPost(ctx context.Context, p PostUpdate) (Post, bool, error) {
 
 // Counts returns the counts of posts by id. An unknown post has zeros.
 func (s *Store) Counts(ctx context.Context, posts []string) (map[string]Counts, error) {
-	rows, err := s.pool.Query(ctx, `
+	counts := make(map[string]Counts, len(posts))
+	err := s.read(ctx, readQuery{`
 		select given.id, coalesce(c.comments, 0), coalesce(c.likes, 0)
 		from unnest($1::text[]) as given (id)
 		left join lateral (
@@ -97,16 +104,16 @@ func (s *Store) Counts(ctx context.Context, posts []string) (map[string]Counts, 
 			where target = 'post:' || given.id
 			order by position desc
 			limit 1
-		) as c on true`, posts)
-	if err != nil {
-		return nil, translate(err)
-	}
-	counts := make(map[string]Counts, len(posts))
-	var id string
-	var c Counts
-	_, err = pgx.ForEachRow(rows, []any{&id, &c.Comments, &c.Likes}, func() error {
-		counts[id] = c
-		return nil
-	})
-	return counts, translate(err)
+		) as c on true`,
+		[]any{posts},
+		func(rows pgx.Rows) error {
+			var id string
+			var c Counts
+			_, err := pgx.ForEachRow(rows, []any{&id, &c.Comments, &c.Likes}, func() error {
+				counts[id] = c
+				return nil
+			})
+			return err
+		}})
+	return counts, err
 }

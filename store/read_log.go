@@ -13,11 +13,21 @@ import (
 var _ stream.Log = (*Store)(nil)
 
 // Read returns events of the log and its state, from one snapshot: see [stream.Log]. A
-// row that is no valid event (inserted past the checks) is logged and skipped.
+// row that is no valid event, or that Postgres cannot read, is skipped: it is counted by
+// [Store.SkippedEvents] and logged once.
 func (s *Store) Read(ctx context.Context, q stream.Query) (stream.Batch, error) {
+	batch, err := s.readPage(ctx, q)
+	if err != nil && isOfRow(err) {
+		return s.readAround(ctx, q, err)
+	}
+	return batch, err
+}
+
+// readPage is Read, but fails if Postgres cannot read one of the rows.
+func (s *Store) readPage(ctx context.Context, q stream.Query) (stream.Batch, error) {
 	var batch stream.Batch
 	var page logPage
-	err := readFrom(ctx, s.log, stateQuery(&batch.State), eventsQuery(q, &page))
+	err := s.readFrom(ctx, s.log, stateQuery(&batch.State), eventsQuery(q, &page))
 	if err != nil {
 		return stream.Batch{}, err
 	}
@@ -28,7 +38,7 @@ func (s *Store) Read(ctx context.Context, q stream.Query) (stream.Batch, error) 
 	for _, r := range page.rows {
 		event, err := r.event(batch.State)
 		if err != nil {
-			s.logger.ErrorContext(ctx, "malformed event skipped", "position", r.position, "err", err)
+			s.skip(ctx, r.position, err)
 			continue
 		}
 		batch.Events = append(batch.Events, event)
@@ -49,6 +59,7 @@ func stateQuery(into *stream.State) readQuery {
 		where one`,
 		nil,
 		func(rows pgx.Rows) error {
+			into.Epochs = nil
 			var numbers, startedAfter []int64
 			_, err := pgx.ForEachRow(rows, []any{&into.Head, &into.Floor, &numbers, &startedAfter}, func() error {
 				for i, number := range numbers {
@@ -84,6 +95,7 @@ type eventRow struct {
 
 // take keeps rows up to pageBytes and skips the rest of the result.
 func (p *logPage) take(rows pgx.Rows) error {
+	*p = logPage{}
 	var r eventRow
 	for rows.Next() {
 		if p.full = p.bytes >= pageBytes; p.full {
@@ -112,13 +124,10 @@ func eventsQuery(q stream.Query, into *logPage) readQuery {
 			limit (select $2::bigint)`,
 			[]any{q.After, q.Limit}, into.take}
 	}
-	topics := make([]string, len(q.Topics))
-	for i, t := range q.Topics {
-		topics[i] = t.String()
-	}
-	// Postgres scans a short part of the index for each topic and merges the parts. With
-	// topic = any(…) it would sort all events of the topics. DISTINCT is there because a
-	// topic that is given twice would otherwise return its events twice.
+	topics := topicTexts(q.Topics)
+	// Each topic is one short walk of the index, then the walks are merged. With
+	// topic = any(…) Postgres would sort all events of the topics. Distinct, because the
+	// join would return the events of a topic once for each time that it is given.
 	return readQuery{`
 		select e.position, e.topic, e.name, e.data, e.created_at
 		from (select distinct unnest($1::text[])) as given (topic)
@@ -132,6 +141,14 @@ func eventsQuery(q stream.Query, into *logPage) readQuery {
 		order by e.position
 		limit (select $3::bigint)`,
 		[]any{topics, q.After, q.Limit}, into.take}
+}
+
+// topicTexts is nil for no topics.
+func topicTexts(topics []stream.Topic) (texts []string) {
+	for _, t := range topics {
+		texts = append(texts, t.String())
+	}
+	return texts
 }
 
 // event returns the event in the row, or an error if the row has no valid event.

@@ -13,7 +13,22 @@ const (
 	idempotencyKeyConstraint = "idempotency_pkey"
 	// parentConstraint is violated when the parent of a reply is deleted before the commit.
 	parentConstraint = "comments_parent_in_same_post"
+	// commentPostKey and likePostKey are violated when the post is deleted meanwhile.
+	commentPostKey = "comments_post_id_fkey"
+	likePostKey    = "likes_post_id_fkey"
+	// commentKey and notificationKey are violated when rows were imported with ids that
+	// the sequence of the table has not passed yet.
+	commentKey      = "comments_pkey"
+	notificationKey = "notifications_pkey"
 )
+
+func isPostKey(constraint string) bool {
+	return constraint == commentPostKey || constraint == likePostKey
+}
+
+func isIDKey(constraint string) bool {
+	return constraint == commentKey || constraint == notificationKey
+}
 
 // isPublishRefusal reports whether tidings.publish has refused a value. It raises
 // invalid_parameter_value with a hint for the caller. Functions of Postgres itself raise

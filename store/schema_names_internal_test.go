@@ -2,7 +2,6 @@ package store
 
 import (
 	"errors"
-	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -26,6 +25,10 @@ func TestSchemaNames(t *testing.T) {
 		for _, want := range []struct{ name, table, kind string }{
 			{idempotencyKeyConstraint, "tidings.idempotency", "p"},
 			{parentConstraint, "tidings.comments", "f"},
+			{commentPostKey, "tidings.comments", "f"},
+			{likePostKey, "tidings.likes", "f"},
+			{commentKey, "tidings.comments", "p"},
+			{notificationKey, "tidings.notifications", "p"},
 		} {
 			var found bool
 			streamtest.Must(t, conn.QueryRow(t.Context(), `
@@ -56,7 +59,7 @@ func TestSchemaNames(t *testing.T) {
 	})
 
 	t.Run("LockTimeouts", func(t *testing.T) {
-		_, err := conn.Exec(t.Context(), `set lock_timeout = '7s'; `+fmt.Sprintf(beginWrite, group.SoloLockWait.Milliseconds()))
+		_, err := conn.Exec(t.Context(), `set lock_timeout = '7s'; `+new(Store).beginWrite(group.SoloLockWait))
 		streamtest.Must(t, err)
 		var lock, turn string
 		streamtest.Must(t, conn.QueryRow(t.Context(), `
@@ -64,6 +67,6 @@ func TestSchemaNames(t *testing.T) {
 		timeout, err := time.ParseDuration(lock)
 		streamtest.Must(t, err)
 		streamtest.Want(t, "lock_timeout", timeout, group.SoloLockWait)
-		streamtest.Want(t, "tidings.turn_timeout", turn, "7s")
+		streamtest.Want(t, "tidings.turn_timeout", turn, "0")
 	})
 }

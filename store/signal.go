@@ -170,7 +170,7 @@ func misleading(r rune) bool {
 // disk, because it holds a lock that all commits with a NOTIFY need.
 func notify(ctx context.Context, pool *pgxpool.Pool, channel, payload string) error {
 	_, err := pool.Exec(ctx, `
-		select set_config('synchronous_commit', 'off', true), pg_notify($1, $2)`,
+		select pg_catalog.set_config('synchronous_commit', 'off', true), pg_catalog.pg_notify($1, $2)`,
 		channel, payload)
 	return translate(err)
 }

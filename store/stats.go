@@ -63,7 +63,7 @@ func (s *Store) PoolStats() PoolStats {
 // keeps a transaction open.
 func (s *Store) NotifyQueue(ctx context.Context) (float64, error) {
 	var full float64
-	err := s.pool.QueryRow(ctx, `select pg_notification_queue_usage()`).Scan(&full)
+	err := s.pool.QueryRow(ctx, `select pg_catalog.pg_notification_queue_usage()`).Scan(&full)
 	return full, translate(err)
 }
 

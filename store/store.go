@@ -8,19 +8,20 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/tidings-live/tidings/store/group"
+	"github.com/tidings-live/tidings/store/session"
 )
 
 // Config sets a [Store].
 type Config struct {
 	// URL is the database, as a libpq URL or keyword string. Required. Unless it sets
-	// target_session_attrs, only a server that accepts writes is used.
+	// target_session_attrs, only a primary is used.
 	URL string
-	// ListenURL is the database for the LISTEN connection. It is needed if URL is the
-	// address of a pooler that does not support LISTEN. Default: URL.
+	// ListenURL is the database for the LISTEN connection, for when URL leads to a
+	// pooler that cannot LISTEN. Default: URL. URL is also taken for that of a pooler if
+	// it sets default_query_exec_mode to anything but cache_statement.
 	ListenURL string
 	// AutoPosts creates an unknown post with its first comment or like. When off, such
 	// a comment or like is ErrNotFound. SQL clients always create unknown posts.
@@ -33,8 +34,6 @@ type Config struct {
 }
 
 const (
-	// connectTimeout bounds the time to connect, if the URL sets no connect_timeout.
-	connectTimeout = 10 * time.Second
 	// pingTimeout bounds the check of a connection that was idle before its next use,
 	// if the URL sets none.
 	pingTimeout = 5 * time.Second
@@ -47,8 +46,11 @@ const (
 type Store struct {
 	pool      *pgxpool.Pool
 	log       *pgxpool.Pool // reads the log, so that no request can delay readers
+	pooled    bool          // URL leads to a pooler: session settings are made in each transaction
 	listen    *pgx.ConnConfig
 	committer committer
+	health    writeHealth
+	unread    unreadable
 	group     *group.Group // nil when each write has a transaction of its own
 	slots     group.Slots  // of transactions that are not of groups
 	logger    *slog.Logger
@@ -61,14 +63,16 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("parse database URL: %w", err)
 	}
-	configure(pool.ConnConfig, "tidings")
+	pooled := cfg.ListenURL != "" || pool.ConnConfig.DefaultQueryExecMode != pgx.QueryExecModeCacheStatement
+	configure(pool, pooled, "tidings")
 	pool.PingTimeout = cmp.Or(pool.PingTimeout, pingTimeout)
 	listen, err := pgx.ParseConfig(cmp.Or(cfg.ListenURL, cfg.URL))
 	if err != nil {
 		return nil, fmt.Errorf("parse LISTEN URL: %w", err)
 	}
-	configure(listen, "tidings listen")
+	session.Pin(listen, "tidings listen")
 	s := &Store{
+		pooled: pooled,
 		listen: listen,
 		slots:  group.NewSlots(int(max(1, pool.MaxConns/2))),
 		logger: cfg.Logger,
@@ -82,26 +86,27 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	}
 	log := pool.Copy()
 	log.MinConns, log.MinIdleConns, log.MaxConns = 0, 0, logConns
-	configure(log.ConnConfig, "tidings log")
+	configure(log, pooled, "tidings log")
 	if s.log, err = pgxpool.NewWithConfig(ctx, log); err != nil {
 		s.pool.Close()
 		return nil, fmt.Errorf("open pool for the log: %w", err)
 	}
-	s.committer = committer{s.pool, cfg.AutoPosts}
+	s.committer = committer{s.pool, pooled, &s.health, cfg.AutoPosts}
 	if cfg.GroupCommit {
 		s.group = group.New(s.committer, s.slots)
 	}
 	return s, nil
 }
 
-func configure(cfg *pgx.ConnConfig, name string) {
-	cfg.RuntimeParams["application_name"] = name
-	if cfg.ConnectTimeout == 0 {
-		cfg.ConnectTimeout = connectTimeout
+// configure makes the sessions of a pool independent of the site's settings. A session
+// that a trigger of the site has changed is closed instead of used again.
+func configure(cfg *pgxpool.Config, pooled bool, name string) {
+	if pooled {
+		session.PinPooled(cfg.ConnConfig, name)
+	} else {
+		session.Pin(cfg.ConnConfig, name)
 	}
-	if cfg.ValidateConnect == nil { // a standby can neither write nor notify
-		cfg.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsReadWrite
-	}
+	cfg.AfterRelease = func(conn *pgx.Conn) bool { return session.Clean(conn.PgConn()) }
 }
 
 // Run commits the groups until ctx ends, then returns nil. Afterwards every write that

@@ -10,26 +10,38 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/tidings-live/tidings/store/group"
+	"github.com/tidings-live/tidings/store/session"
 )
 
 // readTimeout bounds a read. Not every caller has a deadline, and on a network that drops
 // packets a read would wait as long as TCP does, up to 15 minutes.
 const readTimeout = 10 * time.Second
 
-// keepTurnTimeout is a part of a select that runs before lock_timeout is set. Our
-// transactions set lock_timeout to bound their waits for rows, up to the end of COMMIT.
-// The trigger function tidings.flush, which runs at COMMIT, must wait for the turn
-// (a lock on the table tidings.turn) for as long as the session's own lock_timeout
-// allows, because others hold the turn only while they commit. So the session's value is
-// copied to the custom setting tidings.turn_timeout, and flush restores it before it takes
-// the turn. The setting has an effect on the transaction that makes it only.
-const keepTurnTimeout = `set_config('tidings.turn_timeout', current_setting('lock_timeout'), true)`
+// keepTurnTimeout is a part of a select. Our transactions set lock_timeout to bound their
+// waits for rows, up to the end of COMMIT. The trigger function tidings.flush, which runs
+// at COMMIT, must wait for the turn (a lock on the table tidings.turn) without a bound of
+// its own: others hold the turn only while they commit, and commitTimeout ends the wait.
+// flush sets lock_timeout to the custom setting tidings.turn_timeout before it takes the
+// turn. Only this transaction is concerned: a client that sets tidings.turn_timeout sets
+// how long its own commit waits.
+const keepTurnTimeout = `set_config('tidings.turn_timeout', '0', true)`
 
-// beginWrite begins a transaction that waits for rows as long as the duration of its
-// argument, in milliseconds.
-const beginWrite = `
-	begin isolation level read committed read write;
-	select ` + keepTurnTimeout + `, set_config('lock_timeout', '%dms', true)`
+// beginWrite begins a transaction that waits for rows as long as lockWait. It does not ask
+// for READ WRITE: that would overrule default_transaction_read_only.
+func (s *Store) beginWrite(lockWait time.Duration) string {
+	begin := "begin isolation level read committed; "
+	if s.pooled {
+		begin += session.Local + "; "
+	}
+	return begin + fmt.Sprintf(`select `+keepTurnTimeout+`, set_config('lock_timeout', '%dms', true)`, lockWait.Milliseconds())
+}
+
+// queueLocal queues our session settings, for a transaction in a session of a pooler.
+func queueLocal(batch *pgx.Batch, pooled bool) {
+	if pooled {
+		batch.Queue(session.Local)
+	}
+}
 
 // write runs fn in a READ COMMITTED transaction, independent of the default of the database:
 // at a stricter level, the events could not be numbered if other transactions had committed
@@ -43,8 +55,11 @@ func (s *Store) write(ctx context.Context, fn func(tx pgx.Tx) error) error {
 func (s *Store) tryWrite(ctx context.Context, lockWait time.Duration, fn func(tx pgx.Tx) error) error {
 	ctx, cancel := context.WithTimeout(ctx, commitTimeout)
 	defer cancel()
-	begin := fmt.Sprintf(beginWrite, lockWait.Milliseconds())
-	return classify(pgx.BeginTxFunc(ctx, s.pool, pgx.TxOptions{BeginQuery: begin}, fn))
+	err := retry(ctx, s.pool, func() error {
+		return pgx.BeginTxFunc(ctx, s.pool, pgx.TxOptions{BeginQuery: s.beginWrite(lockWait)}, fn)
+	})
+	s.health.note(err)
+	return classify(err)
 }
 
 // writeWaiting is like write, for rows that a client may lock for a long time. It takes a
@@ -58,7 +73,7 @@ func (s *Store) writeWaiting(ctx context.Context, fn func(tx pgx.Tx) error) erro
 type readQuery struct {
 	sql  string
 	args []any
-	take func(pgx.Rows) error // reads the result
+	take func(pgx.Rows) error // reads the result; it may be called again, for a new result
 }
 
 // rowQuery returns a query whose one row is scanned into dst. Without a row, the read
@@ -76,18 +91,21 @@ func rowQuery(dst []any, sql string, args ...any) readQuery {
 // which may have been made while a table was empty. So no plan may read a whole table, and
 // each query needs an index.
 func (s *Store) read(ctx context.Context, queries ...readQuery) error {
-	return readFrom(ctx, s.pool, queries...)
+	return s.readFrom(ctx, s.pool, queries...)
 }
 
-func readFrom(ctx context.Context, pool *pgxpool.Pool, queries ...readQuery) error {
-	batch := &pgx.Batch{}
-	batch.Queue("begin isolation level repeatable read read only")
-	batch.Queue("set local enable_seqscan = off")
-	for _, q := range queries {
-		batch.Queue(q.sql, q.args...).Query(q.take)
-	}
-	batch.Queue("commit")
+func (s *Store) readFrom(ctx context.Context, pool *pgxpool.Pool, queries ...readQuery) error {
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
-	return translate(pool.SendBatch(ctx, batch).Close())
+	return translate(retry(ctx, pool, func() error {
+		batch := &pgx.Batch{}
+		batch.Queue("begin isolation level repeatable read read only")
+		queueLocal(batch, s.pooled)
+		batch.Queue("set local enable_seqscan = off")
+		for _, q := range queries {
+			batch.Queue(q.sql, q.args...).Query(q.take)
+		}
+		batch.Queue("commit")
+		return pool.SendBatch(ctx, batch).Close()
+	}))
 }

@@ -29,6 +29,7 @@ type Sources struct {
 	Pool     func() store.PoolStats
 	Listener func() store.ListenerStats
 	Queue    func() (float64, error)
+	Skipped  func() int64 // events of the log
 }
 
 // Handler answers GET /metrics. It has a registry of its own, so that several servers in
@@ -83,7 +84,7 @@ func (s Sources) snapshot() *snapshot {
 	queue, err := s.Queue()
 	return &snapshot{
 		build: s.Build, slots: s.Slots(), hub: s.Hub(), group: s.Group(), pool: s.Pool(), listener: s.Listener(),
-		queue: queue, queueErr: err,
+		queue: queue, queueErr: err, skipped: s.Skipped(),
 	}
 }
 

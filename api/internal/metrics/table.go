@@ -18,6 +18,7 @@ type snapshot struct {
 	listener store.ListenerStats
 	queue    float64 // how full Postgres's NOTIFY queue is, from 0 to 1
 	queueErr error   // queue is unknown
+	skipped  int64
 }
 
 // A row declares one metric.
@@ -54,6 +55,7 @@ var table = []row{
 
 	{counter, "log_events_total", "Events read from the log.", nil, one(func(s *snapshot) int64 { return s.hub.Events })},
 	{counter, "log_breaks_total", "How often reading the log failed or a new epoch began.", nil, one(func(s *snapshot) int { return s.hub.Breaks })},
+	{counter, "log_events_skipped_total", "Events that could not be read or delivered, and were skipped. The log names each.", nil, one(func(s *snapshot) int64 { return s.skipped })},
 	{gauge, "log_readable", "1 if the last read of the log succeeded, else 0.", nil, one(func(s *snapshot) int { return boolean(s.hub.Readable) })},
 	{gauge, "log_lag_seconds", "Time from the commit of the newest event to its read by this instance.", nil, one(func(s *snapshot) float64 { return s.hub.Lag.Seconds() })},
 	{gauge, "log_head_position", "Position of the newest event read. An instance that stays behind the others is late.", nil, one(func(s *snapshot) int64 { return s.hub.Head.Position })},

@@ -1,0 +1,56 @@
+package store
+
+import (
+	"context"
+	"errors"
+
+	"github.com/jackc/pgerrcode"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// mostRetries bounds the attempts that follow a failed one.
+const mostRetries = 3
+
+// retry calls try, which makes one transaction. It calls it again when the transaction
+// has failed for a cause that retry removes, and so has written nothing:
+//
+//   - A table was altered, and a connection has a prepared statement from before.
+//   - Rows were imported with ids that the sequence of their table has not passed.
+func retry(ctx context.Context, pool *pgxpool.Pool, try func() error) error {
+	for retries := 0; ; retries++ {
+		err := try()
+		var pg *pgconn.PgError
+		switch {
+		case retries == mostRetries || !errors.As(err, &pg):
+			return err
+		case stalePlan(pg):
+			pool.Reset()
+		case pg.Code == pgerrcode.UniqueViolation && isIDKey(pg.ConstraintName):
+			if skipImportedIDs(ctx, pool) != nil {
+				return err
+			}
+		default:
+			return err
+		}
+	}
+}
+
+// stalePlan reports whether a prepared statement is older than the table that it reads.
+// Postgres translates the message, but not the name of its own function.
+func stalePlan(pg *pgconn.PgError) bool {
+	return pg.Code == pgerrcode.FeatureNotSupported && pg.Routine == "RevalidateCachedQuery"
+}
+
+// skipImportedIDs moves the sequences of ids past the ids in their tables. Two instances
+// that do so at once may move one back by the few ids that were drawn in between: the
+// next insert fails, and is repeated.
+func skipImportedIDs(ctx context.Context, pool *pgxpool.Pool) error {
+	_, err := pool.Exec(ctx, `
+		select
+			pg_catalog.setval('tidings.comments_id_seq', greatest(c.last_value, (select max(id) from tidings.comments))),
+			pg_catalog.setval('tidings.notifications_id_seq', greatest(n.last_value, (select max(id) from tidings.notifications)))
+		from tidings.comments_id_seq c
+		cross join tidings.notifications_id_seq n`)
+	return err
+}

@@ -1,0 +1,114 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"sync"
+
+	"github.com/jackc/pgerrcode"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/tidings-live/tidings/stream"
+)
+
+// unreadableMost bounds the positions that are remembered. Skipped rows beyond it are
+// counted again, and logged again, each time that they are read.
+const unreadableMost = 10_000
+
+// unreadable are the rows of the log that could not be delivered. Its zero value is ready.
+type unreadable struct {
+	mu        sync.Mutex // guards positions and skipped
+	positions map[int64]bool
+	skipped   int64
+}
+
+// add notes a row, and reports whether it is new.
+func (u *unreadable) add(position int64) bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.positions[position] {
+		return false
+	}
+	if u.positions == nil {
+		u.positions = make(map[int64]bool)
+	}
+	if len(u.positions) < unreadableMost {
+		u.positions[position] = true
+	}
+	u.skipped++
+	return true
+}
+
+// SkippedEvents is the number of rows of the log that this instance could not deliver.
+func (s *Store) SkippedEvents() int64 {
+	s.unread.mu.Lock()
+	defer s.unread.mu.Unlock()
+	return s.unread.skipped
+}
+
+// skip counts and logs, once, a row that cannot be delivered.
+func (s *Store) skip(ctx context.Context, position int64, err error) {
+	if s.unread.add(position) {
+		s.logger.ErrorContext(ctx, "event cannot be delivered and is skipped", "position", position, "err", err)
+	}
+}
+
+// isOfRow reports whether a read may have failed for the content of one row: its data is
+// damaged, or is of a kind that the query, the driver, or the session's encoding cannot
+// take. Other errors concern all rows alike, and skip none.
+func isOfRow(err error) bool {
+	var scan pgx.ScanArgError
+	var pg *pgconn.PgError
+	switch {
+	case errors.As(err, &scan):
+		return true
+	case errors.As(err, &pg):
+		return pgerrcode.IsDataException(pg.Code) || pgerrcode.IsProgramLimitExceeded(pg.Code) || pgerrcode.IsInternalError(pg.Code)
+	}
+	return false
+}
+
+// readAround reads the log where a read of several rows has failed for one of them: half
+// as many rows at a time, until the row that fails is the only one. That row is skipped.
+func (s *Store) readAround(ctx context.Context, q stream.Query, err error) (stream.Batch, error) {
+	for ; err != nil && isOfRow(err) && q.Limit > 1; q.Limit /= 2 {
+		var batch stream.Batch
+		half := q
+		half.Limit = q.Limit / 2
+		if batch, err = s.readPage(ctx, half); err == nil {
+			return batch, nil
+		}
+	}
+	if !isOfRow(err) {
+		return stream.Batch{}, err
+	}
+	return s.stepOver(ctx, q, err)
+}
+
+// stepOver returns a batch without events that covers the next row, which cannot be read.
+// It reads only the position of the row.
+func (s *Store) stepOver(ctx context.Context, q stream.Query, cause error) (stream.Batch, error) {
+	var batch stream.Batch
+	var next *int64
+	topics := topicTexts(q.Topics)
+	err := s.readFrom(ctx, s.log, stateQuery(&batch.State), rowQuery([]any{&next}, `
+		select min(position)
+		from (
+			select position
+			from tidings.events
+			where position > $1::bigint
+				and ($2::text[] is null or topic = any ($2))
+			order by position
+			limit 1
+		) as e`, q.After, topics))
+	if err != nil {
+		return stream.Batch{}, err
+	}
+	batch.Through = batch.State.Head
+	if next != nil {
+		batch.Through = *next
+		s.skip(ctx, *next, cause)
+	}
+	return batch, nil
+}
