@@ -92,6 +92,9 @@ func New(cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
+	if files, above := cfg.Limits.Above(); above && cfg.Logger != nil {
+		cfg.Logger.Warn("the limit on streams is above the number of files that the process may open", "streams", cfg.Limits.Streams, "files", files)
+	}
 	proxies, err := limit.NewProxies(cfg.Limits.TrustedProxies)
 	if err != nil {
 		return nil, err

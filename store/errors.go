@@ -95,6 +95,23 @@ func unreachable(err error) bool {
 		errors.Is(err, context.DeadlineExceeded) || pgconn.SafeToRetry(err)
 }
 
+// IsPassing reports whether err, which may come from another package that uses Postgres,
+// is of a database that is not up yet, starts, stops, has no free connection, or is
+// read-only. A wrong address of a server counts, too: it looks like one that is not up. A
+// refused login or an unknown database does not.
+func IsPassing(err error) bool {
+	var connect *pgconn.ConnectError
+	var pg *pgconn.PgError
+	switch {
+	case errors.As(err, &pg):
+		return passing(pg.Code) && pg.Code != pgerrcode.ProtocolViolation
+	case errors.As(err, &connect), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
+		return true
+	}
+	var network net.Error
+	return errors.As(err, &network)
+}
+
 func translateCode(pg *pgconn.PgError) error {
 	if refusal := siteRefusal(pg); refusal != nil {
 		return refusal

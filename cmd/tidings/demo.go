@@ -9,6 +9,7 @@ import (
 
 	"github.com/tidings-live/tidings/api"
 	"github.com/tidings-live/tidings/api/auth"
+	"github.com/tidings-live/tidings/store/session"
 )
 
 // demoPost is the id of the post on the demo page.
@@ -48,7 +49,12 @@ func quote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + 
 // seed creates the users, the post and the first comment of the demo page. It changes
 // nothing if the post exists.
 func seed(ctx context.Context, dsn string) error {
-	conn, err := pgx.Connect(ctx, dsn)
+	cfg, err := pgx.ParseConfig(dsn)
+	if err != nil {
+		return fmt.Errorf("seed: %w", err)
+	}
+	session.PinPooled(cfg, "tidings seed")
+	conn, err := pgx.ConnectConfig(ctx, cfg)
 	if err != nil {
 		return fmt.Errorf("seed: %w", err)
 	}

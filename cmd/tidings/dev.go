@@ -23,6 +23,7 @@ import (
 const (
 	secretName      = "jwt-secret"   // key that signs the tokens
 	databaseURLName = "database-url" // DSN of the private Postgres
+	urlName         = "url"          // address of the demo page, while dev runs
 )
 
 // stopLimit is how long Postgres may take to stop.
@@ -49,6 +50,11 @@ func (c *devCommand) Run(ctx context.Context, io streams) (err error) {
 		return err
 	}
 	postgres, err := localpg.Start(ctx, localpg.Config{Dir: filepath.Join(c.Dir, "postgres"), Logger: logger})
+	if errors.Is(err, localpg.ErrRunning) {
+		if url, unread := os.ReadFile(filepath.Join(c.Dir, urlName)); unread == nil {
+			return fmt.Errorf("tidings dev is running already: open %s in a browser, or stop it first (%w)", url, err)
+		}
+	}
 	if err != nil {
 		return err
 	}
@@ -64,6 +70,7 @@ func (c *devCommand) Run(ctx context.Context, io streams) (err error) {
 	if err := os.WriteFile(filepath.Join(c.Dir, databaseURLName), []byte(dsn), 0o600); err != nil {
 		return fmt.Errorf("write the database's address: %w", err)
 	}
+	defer os.Remove(filepath.Join(c.Dir, urlName))
 	psql := "psql " + quote(dsn)
 	ctx, stop := whilePostgresRuns(ctx, postgres)
 	defer stop()
@@ -71,6 +78,9 @@ func (c *devCommand) Run(ctx context.Context, io streams) (err error) {
 		databaseFlags: databaseFlags{DatabaseURL: dsn}, serverFlags: c.serverFlags,
 		addr: c.Addr, secret: secret, demo: newDemo(secret, psql, c.tokenCommand()), localOnly: true, logger: logger,
 		listening: func(addr net.Addr) {
+			if err := os.WriteFile(filepath.Join(c.Dir, urlName), []byte("http://"+addr.String()+"/"), 0o644); err != nil {
+				logger.WarnContext(ctx, "the address is not noted for a second run", "err", err)
+			}
 			welcome(io.out, "http://"+addr.String(), demoLines("http://"+addr.String(), psql, c.tokenCommand()))
 		},
 	})

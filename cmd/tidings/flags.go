@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
+	"strings"
 	"time"
 
 	"github.com/tidings-live/tidings/store"
@@ -13,7 +15,7 @@ import (
 // serverFlags are the settings of a server that serve and dev share. kong reads each
 // from a flag or, if there is none, from the environment.
 type serverFlags struct {
-	JWTPublicKey   string        `name:"jwt-public-key" env:"TIDINGS_JWT_PUBLIC_KEY" help:"Public key of your tokens, as PEM: RSA (RS256), P-256 (ES256) or Ed25519 (EdDSA). Default: none."`
+	JWTPublicKey   string        `name:"jwt-public-key" env:"TIDINGS_JWT_PUBLIC_KEY" help:"Public key of your tokens, as PEM or as the path of a file with it: RSA (RS256), P-256 (ES256) or Ed25519 (EdDSA). Default: none."`
 	JWTIssuer      string        `name:"jwt-issuer" env:"TIDINGS_JWT_ISSUER" help:"Required claim iss of tokens. Default: any."`
 	JWTAudience    string        `name:"jwt-audience" env:"TIDINGS_JWT_AUDIENCE" help:"Required claim aud of tokens. Default: any."`
 	Leeway         time.Duration `env:"TIDINGS_LEEWAY" default:"10s" help:"Difference between the clocks of your site and of this server that tokens may show: a token is good so long before its nbf and after its exp."`
@@ -57,6 +59,18 @@ func (f serverFlags) Validate() error {
 		}
 	}
 	return f.limitFlags.Validate()
+}
+
+// publicKey returns the PEM text of --jwt-public-key, which may be a path.
+func (f serverFlags) publicKey() (string, error) {
+	if f.JWTPublicKey == "" || strings.Contains(f.JWTPublicKey, "-----BEGIN") {
+		return f.JWTPublicKey, nil
+	}
+	text, err := os.ReadFile(f.JWTPublicKey)
+	if err != nil {
+		return "", fmt.Errorf("TIDINGS_JWT_PUBLIC_KEY is neither PEM nor the path of a file that can be read: %w", err)
+	}
+	return string(text), nil
 }
 
 // retention returns the bounds of the log that the flags set.

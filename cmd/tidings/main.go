@@ -82,9 +82,36 @@ func execute(ctx context.Context, args []string, io streams) int {
 		fmt.Fprintf(io.err, "tidings: %v (see tidings --help)\n", err)
 		return 2
 	}
+	for _, name := range unknownSettings(parser.Model.Node, os.Environ()) {
+		fmt.Fprintf(io.err, "tidings: warning: there is no setting %s; the environment variable is ignored\n", name)
+	}
 	if err := command.Run(); err != nil {
 		fmt.Fprintln(io.err, "tidings:", err)
 		return 1
 	}
 	return 0
+}
+
+// unknownSettings returns the names in the environment that look like settings, but are
+// those of no command.
+func unknownSettings(node *kong.Node, environ []string) (unknown []string) {
+	known := make(map[string]bool)
+	var visit func(*kong.Node)
+	visit = func(n *kong.Node) {
+		for _, flag := range n.Flags {
+			for _, name := range flag.Envs {
+				known[name] = true
+			}
+		}
+		for _, child := range n.Children {
+			visit(child)
+		}
+	}
+	visit(node)
+	for _, entry := range environ {
+		if name, _, _ := strings.Cut(entry, "="); strings.HasPrefix(name, "TIDINGS_") && !known[name] {
+			unknown = append(unknown, name)
+		}
+	}
+	return unknown
 }

@@ -19,6 +19,9 @@ func (c *migrateCommand) Run(ctx context.Context, io streams) error {
 	if err != nil {
 		return err
 	}
+	if err := c.check(ctx); err != nil {
+		return err
+	}
 	if err := migrations.Up(ctx, c.direct(), logger); err != nil {
 		return err
 	}

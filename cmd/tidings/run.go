@@ -28,6 +28,9 @@ type instance struct {
 	// localOnly refuses requests for other hosts than localhost, 127.0.0.1 and [::1].
 	localOnly bool
 	logger    *slog.Logger
+	// prepare is called until it succeeds, before anything reads the database. Meanwhile
+	// the server is alive and not ready. Optional.
+	prepare func(ctx context.Context) error
 	// listening is called with the address when requests are answered. Optional.
 	listening func(addr net.Addr)
 	// tick is the hub's time between two reads of the log without a notification. Zero
@@ -47,8 +50,12 @@ type parts struct {
 // build makes the parts and connects them to each other. It starts no goroutine and
 // does not connect to the database. The caller closes the store.
 func (i instance) build(ctx context.Context) (*parts, error) {
+	publicKey, err := i.publicKey()
+	if err != nil {
+		return nil, err
+	}
 	verifier, err := auth.NewVerifier(auth.Config{
-		Secret: i.secret, PublicKey: i.JWTPublicKey, Issuer: i.JWTIssuer, Audience: i.JWTAudience, Leeway: i.Leeway,
+		Secret: i.secret, PublicKey: publicKey, Issuer: i.JWTIssuer, Audience: i.JWTAudience, Leeway: i.Leeway,
 	})
 	if err != nil {
 		return nil, err
@@ -112,11 +119,17 @@ func run(ctx context.Context, i instance) error {
 	defer stop()
 	group, running := errgroup.WithContext(running)
 	group.Go(func() error { return p.store.Run(running) })
-	group.Go(func() error { return p.store.Retain(running, i.retention()) })
-	group.Go(func() error { return p.hub.Run(running) })
 	group.Go(func() error { return p.typing.Run(running) })
-	group.Go(func() error { return p.listener.Run(running) })
 	group.Go(func() error { return p.api.Serve(socket, secured) })
+	group.Go(func() error {
+		if err := i.prepareWaiting(running); err != nil || running.Err() != nil {
+			return err
+		}
+		group.Go(func() error { return p.store.Retain(running, i.retention()) })
+		group.Go(func() error { return p.hub.Run(running) })
+		group.Go(func() error { return p.listener.Run(running) })
+		return nil
+	})
 	i.logger.InfoContext(ctx, "listening", "addr", socket.Addr().String())
 	if i.listening != nil {
 		i.listening(socket.Addr())
@@ -134,6 +147,37 @@ func run(ctx context.Context, i instance) error {
 	err = p.api.Shutdown(drain)
 	stop()
 	return errors.Join(group.Wait(), err)
+}
+
+// prepareEvery is the time between two attempts to prepare the database.
+const prepareEvery = time.Second
+
+// prepareWaiting calls prepare until it succeeds or ctx ends; then it returns nil. It tries
+// again while the database cannot be reached or takes no writes, and logs the first failure
+// of each kind. Another error ends it.
+func (i instance) prepareWaiting(ctx context.Context) error {
+	if i.prepare == nil {
+		return nil
+	}
+	logged := ""
+	for {
+		err := i.prepare(ctx)
+		if err == nil || ctx.Err() != nil {
+			return nil
+		}
+		if !store.IsPassing(err) {
+			return err
+		}
+		if text := err.Error(); text != logged {
+			logged = text
+			i.logger.WarnContext(ctx, "waiting for the database", "err", err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(prepareEvery):
+		}
+	}
 }
 
 // tlsConfig returns the configuration of --tls-cert and --tls-key, nil if they are not set.

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"time"
 
 	"github.com/tidings-live/tidings/api"
@@ -25,8 +26,8 @@ type serveCommand struct {
 	serverFlags
 }
 
-// Run migrates the database, unless that is turned off, and serves until ctx ends. It
-// returns an error if a setting is unusable, the database cannot be migrated, or
+// Run binds its address, waits for a database that is not up yet, migrates it, unless that
+// is turned off, and serves until ctx ends. It returns an error if a setting is unusable, the database cannot be migrated, or
 // requests do not end within the drain time.
 func (c *serveCommand) Run(ctx context.Context, io streams) error {
 	logger, err := c.logger(io.err)
@@ -39,24 +40,34 @@ func (c *serveCommand) Run(ctx context.Context, io streams) error {
 	if c.JWTSecret == "" && c.JWTPublicKey == "" {
 		logger.WarnContext(ctx, "no key for tokens is set: users cannot sign in, and only public topics can be read")
 	}
-	if c.Migrate {
-		if err := migrations.Up(ctx, c.direct(), logger); err != nil {
-			return err
-		}
-	}
 	var demo *api.Demo
 	if c.Demo {
+		logger.WarnContext(ctx, "the demo page is on: it gives tokens to everyone who can reach this server", "addr", c.Addr)
 		token, err := auth.SignToken(c.JWTSecret, auth.Identity{Subject: "cat", Name: "Cat", Expires: time.Now().Add(demoTokenTTL)})
 		if err != nil {
 			return err
 		}
 		demo = newDemo(c.JWTSecret, `psql "$DATABASE_URL"`, token)
-		if err := seed(ctx, c.DatabaseURL); err != nil {
-			return err
-		}
 	}
 	return run(ctx, instance{
 		databaseFlags: c.databaseFlags, serverFlags: c.serverFlags,
 		addr: c.Addr, secret: c.JWTSecret, demo: demo, logger: logger,
+		prepare: func(ctx context.Context) error { return c.prepare(ctx, logger) },
 	})
+}
+
+// prepare checks and migrates the database, and writes the content of the demo.
+func (c *serveCommand) prepare(ctx context.Context, logger *slog.Logger) error {
+	if err := c.check(ctx); err != nil {
+		return err
+	}
+	if c.Migrate {
+		if err := migrations.Up(ctx, c.direct(), logger); err != nil {
+			return err
+		}
+	}
+	if c.Demo {
+		return seed(ctx, c.DatabaseURL)
+	}
+	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/tidings-live/tidings/api/auth"
@@ -31,6 +32,11 @@ func (c *tokenCommand) Run(io streams) error {
 	}
 	if c.TTL <= 0 {
 		return errors.New("--ttl: must be greater than 0")
+	}
+	for _, role := range c.Role {
+		if !slices.Contains([]string{auth.RoleService, auth.RoleAdmin, auth.RoleModerator}, role) {
+			return fmt.Errorf("--role: %q is not a role; the roles are service, admin and moderator", role)
+		}
 	}
 	if c.Secret == "" {
 		secret, err := os.ReadFile(secretFile(c.Dir))

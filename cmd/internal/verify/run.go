@@ -12,6 +12,7 @@ import (
 	"github.com/tidings-live/tidings/api/auth"
 	"github.com/tidings-live/tidings/api/client"
 	"github.com/tidings-live/tidings/cmd/internal/verify/cluster"
+	"github.com/tidings-live/tidings/store/session"
 )
 
 // Run verifies the servers of cfg and returns what it found. An error means that there
@@ -135,7 +136,12 @@ func (r *run) connect(ctx context.Context) (err error) {
 	if r.cfg.DatabaseURL == "" {
 		return nil
 	}
-	if r.pool, err = pgxpool.New(ctx, r.cfg.DatabaseURL); err != nil {
+	cfg, err := pgxpool.ParseConfig(r.cfg.DatabaseURL)
+	if err != nil {
+		return fmt.Errorf("parse database URL: %w", err)
+	}
+	session.PinPooled(cfg.ConnConfig, "tidings verify")
+	if r.pool, err = pgxpool.NewWithConfig(ctx, cfg); err != nil {
 		return fmt.Errorf("open database: %w", err)
 	}
 	r.checker.recorder, err = newRecorder(ctx, r.pool, r.participants.topics(), r.checker.log, r.writes, r.findings)
