@@ -106,7 +106,7 @@ func configure(cfg *pgxpool.Config, pooled bool, name string) {
 	} else {
 		session.Pin(cfg.ConnConfig, name)
 	}
-	cfg.AfterRelease = func(conn *pgx.Conn) bool { return session.Clean(conn.PgConn()) }
+	cfg.PrepareConn = func(_ context.Context, conn *pgx.Conn) (bool, error) { return session.Clean(conn.PgConn()), nil }
 }
 
 // Run commits the groups until ctx ends, then returns nil. Afterwards every write that
