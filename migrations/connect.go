@@ -27,9 +27,9 @@ func connect(ctx context.Context, dsn string) (*pgx.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := conn.Exec(ctx, "set lock_timeout = '"+lockTimeout.String()+"'"); err != nil {
+	if _, err := conn.Exec(ctx, "set search_path = pg_catalog; set lock_timeout = '"+lockTimeout.String()+"'"); err != nil {
 		conn.Close(context.WithoutCancel(ctx))
-		return nil, fmt.Errorf("set lock_timeout: %w", err)
+		return nil, fmt.Errorf("set up the session: %w", err)
 	}
 	return conn, nil
 }

@@ -88,9 +88,11 @@ func (c committer) commitOnce(ctx context.Context, b writeBatch, lockWait time.D
 	defer conn.Release()
 	err = conn.SendBatch(ctx, batch).Close()
 	if committed { // must not be repeated, whatever has failed after it
-		if err != nil {
-			setUncounted(b.likes, c.countLikes(ctx, b.likes))
+		var pg *pgconn.PgError
+		if errors.As(err, &pg) && stalePlan(pg) {
+			err = c.countLikes(ctx, b.likes)
 		}
+		setUncounted(b.likes, err)
 		return nil
 	}
 	if err != nil {

@@ -128,12 +128,13 @@ func queueLikeRefusals(batch *pgx.Batch, writes []*likeWrite, autoPosts bool, in
 	batch.Queue(`
 		select post_id, user_id
 		from unnest($1::text[], $2::text[], $3::boolean[]) as given (post_id, user_id, unlike)
-		where ($4 or unlike or exists (select from tidings.posts where id = given.post_id))
+		where ($4 or unlike or exists (select from tidings.posts where id = given.post_id offset 0))
 			and unlike = exists (
 				select from tidings.likes l
 				where l.post_id = given.post_id
 					and l.comment_id is null
 					and l.user_id = given.user_id
+				offset 0 -- else Postgres may read the whole table into a hash
 			)`, posts, users, unlikes, autoPosts,
 	).Query(func(rows pgx.Rows) error {
 		var k key

@@ -25,15 +25,18 @@ var startup = []setting{
 	{"TimeZone", "UTC"},
 }
 
+// searchPath looks into pg_catalog first, whatever the site's search_path is. The rest of
+// that stays: triggers of the site, which run in our sessions, may need it.
+const searchPath = `pg_catalog.set_config('search_path', pg_catalog.concat('pg_catalog, ', pg_catalog.current_setting('search_path')), %t)`
+
 // pinned are the other settings. The first one ends the time limit for the rest.
 var pinned = []setting{
 	{"statement_timeout", "0"},
-	{"search_path", "pg_catalog"},
 
 	// These end or refuse statements, transactions and sessions. Our transactions and
 	// statements have their own time limits. Only a transaction that stays open because its
 	// program hangs is ended by Postgres.
-	{"lock_timeout", "0"},
+	{"lock_timeout", "3s"}, // of reads; a transaction that writes sets another
 	{"transaction_timeout", "0"},
 	{"idle_in_transaction_session_timeout", "60s"},
 	{"idle_session_timeout", "0"},
@@ -85,8 +88,8 @@ func Pin(cfg *pgx.ConnConfig, name string) {
 	PinPooled(cfg, name)
 	pin := statement(false)
 	cfg.AfterConnect = func(ctx context.Context, conn *pgconn.PgConn) error {
-		// SET first: it depends on no search_path, and ends the statement_timeout.
-		if err := conn.Exec(ctx, "set statement_timeout = 0; set search_path = pg_catalog; "+pin).Close(); err != nil {
+		// SET first: it ends the statement_timeout.
+		if err := conn.Exec(ctx, "set statement_timeout = 0; "+pin).Close(); err != nil {
 			return fmt.Errorf("set up the session: %w", err)
 		}
 		return nil
@@ -118,12 +121,9 @@ var Local = statement(true)
 // statement returns a select that makes the settings that this version of Postgres has.
 func statement(local bool) string {
 	var sql strings.Builder
-	sql.WriteString("select ")
-	for i, s := range pinned {
-		if i > 0 {
-			sql.WriteString(", ")
-		}
-		fmt.Fprintf(&sql, "case when pg_catalog.current_setting('%s', true) is not null then pg_catalog.set_config('%[1]s', '%s', %t) end",
+	fmt.Fprintf(&sql, "select "+searchPath, local)
+	for _, s := range pinned {
+		fmt.Fprintf(&sql, ", case when pg_catalog.current_setting('%s', true) is not null then pg_catalog.set_config('%[1]s', '%s', %t) end",
 			s.name, s.value, local)
 	}
 	return sql.String()
