@@ -10,18 +10,18 @@ import (
 	"github.com/tidings-live/tidings/store"
 )
 
-// likeStore is the part of *store.Store that the handlers of likes need. Both methods
-// return the number of likes that the post has afterwards.
+// likeStore is the part of *store.Store that the handlers of likes need.
 type likeStore interface {
-	Like(ctx context.Context, post string, by store.User) (int64, error)
-	Unlike(ctx context.Context, post, user string) (int64, error)
+	Like(ctx context.Context, post string, by store.User) (store.Likes, error)
+	Unlike(ctx context.Context, post, user string) (store.Likes, error)
 }
 
 // likeHandlers answer PUT and DELETE /v1/posts/{post}/like with 200, the number of likes
-// and whether the user likes the post. Both are idempotent.
+// and whether the user likes the post now: a trigger of the site may have left the change
+// out. Both are idempotent.
 //
 // Problems: unauthenticated, invalid_id, not_found (the post does not exist and is not
-// created automatically), rate_limited.
+// created automatically), invalid (a trigger of the site refuses), rate_limited.
 type likeHandlers struct {
 	store   likeStore
 	charges charges
@@ -46,12 +46,12 @@ func (h *likeHandlers) put(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	count, err := h.store.Like(c.Request().Context(), post.ID(), userOf(who))
+	likes, err := h.store.Like(c.Request().Context(), post.ID(), userOf(who))
 	settle(charge, err)
 	if err != nil {
 		return err
 	}
-	return c.JSON(http.StatusOK, likeJSON{Count: count, Liked: true})
+	return c.JSON(http.StatusOK, likeJSON{Count: likes.Count, Liked: likes.Liked})
 }
 
 func (h *likeHandlers) delete(c echo.Context) error {
@@ -67,10 +67,10 @@ func (h *likeHandlers) delete(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	count, err := h.store.Unlike(c.Request().Context(), post.ID(), who.Subject)
+	likes, err := h.store.Unlike(c.Request().Context(), post.ID(), who.Subject)
 	settle(charge, err)
 	if err != nil {
 		return err
 	}
-	return c.JSON(http.StatusOK, likeJSON{Count: count, Liked: false})
+	return c.JSON(http.StatusOK, likeJSON{Count: likes.Count, Liked: likes.Liked})
 }

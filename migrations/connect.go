@@ -21,13 +21,15 @@ func connect(ctx context.Context, dsn string) (*pgx.Conn, error) {
 		return nil, fmt.Errorf("parse DSN: %w", err)
 	}
 	session.Pin(cfg, "tidings migrate")
-	// A pooler refuses this parameter: a migration needs a session of its own.
+	// A pooler refuses this parameter. It must: a migration needs its session until it ends.
 	cfg.RuntimeParams["lock_timeout"] = lockTimeout.String()
 	conn, err := pgx.ConnectConfig(ctx, cfg)
 	if err != nil {
 		return nil, err
 	}
-	if _, err := conn.Exec(ctx, "set search_path = pg_catalog; set lock_timeout = '"+lockTimeout.String()+"'"); err != nil {
+	// Pin has set both. The site's search_path may contain any schema, with any functions.
+	_, err = conn.Exec(ctx, "set search_path = pg_catalog; set lock_timeout = '"+lockTimeout.String()+"'")
+	if err != nil {
 		conn.Close(context.WithoutCancel(ctx))
 		return nil, fmt.Errorf("set up the session: %w", err)
 	}

@@ -213,7 +213,8 @@ func assign(allowed []allowedComment, inserted []storedComment) {
 	}
 }
 
-// errNotInserted is for a comment that a trigger of the site has left out silently.
+// errNotInserted is the error of a comment that a trigger of the site has dropped without an
+// exception.
 var errNotInserted = &InvalidError{Detail: "the site does not take this comment"}
 
 // commentErrors has the error for each refusal of commentRefusals. It is nil for "".

@@ -79,7 +79,7 @@ func (c committer) commitOnce(ctx context.Context, b writeBatch, lockWait time.D
 	queueEvents(batch, b.events)
 	committed := false
 	batch.Queue("commit").Exec(func(pgconn.CommandTag) error { committed = true; return nil })
-	queueLikeCounts(batch, b.likes, c.autoPosts)
+	c.queueLikesAfter(batch, b.likes)
 
 	conn, err := c.pool.Acquire(ctx)
 	if err != nil {
@@ -87,29 +87,30 @@ func (c committer) commitOnce(ctx context.Context, b writeBatch, lockWait time.D
 	}
 	defer conn.Release()
 	err = conn.SendBatch(ctx, batch).Close()
-	if committed { // must not be repeated, whatever has failed after it
+	if err != nil {
+		if _, rollback := conn.Exec(ctx, "rollback"); rollback != nil {
+			err = fmt.Errorf("%w (%w)", err, rollback)
+		}
+	}
+	if committed { // later errors must not make the group repeat the transaction
 		var pg *pgconn.PgError
 		if errors.As(err, &pg) && stalePlan(pg) {
-			err = c.countLikes(ctx, b.likes)
+			err = c.readLikesAfter(ctx, b.likes)
 		}
 		setUncounted(b.likes, err)
 		return nil
 	}
 	if err != nil {
-		if _, rollback := conn.Exec(ctx, "rollback"); rollback != nil {
-			err = fmt.Errorf("%w (%w)", err, rollback)
-		}
 		return classify(err)
 	}
 	return nil
 }
 
-// countLikes reads the counts of likes that are committed once more, after their first
-// read has failed.
-func (c committer) countLikes(ctx context.Context, likes []*likeWrite) error {
+// readLikesAfter repeats the read of queueLikesAfter after it has failed.
+func (c committer) readLikesAfter(ctx context.Context, likes []*likeWrite) error {
 	return retry(ctx, c.pool, func() error {
 		batch := &pgx.Batch{}
-		queueLikeCounts(batch, likes, c.autoPosts)
+		c.queueLikesAfter(batch, likes)
 		return c.pool.SendBatch(ctx, batch).Close()
 	})
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"strings"
 
 	"github.com/jackc/pgerrcode"
 	"github.com/jackc/pgx/v5"
@@ -103,8 +104,10 @@ func IsPassing(err error) bool {
 	var connect *pgconn.ConnectError
 	var pg *pgconn.PgError
 	switch {
+	case errors.As(err, &pg) && pg.Code == pgerrcode.ProtocolViolation: // PgBouncer's code for all its errors
+		return !strings.HasPrefix(pg.Message, "unsupported startup parameter") && !strings.HasPrefix(pg.Message, "no such")
 	case errors.As(err, &pg):
-		return passing(pg.Code) && pg.Code != pgerrcode.ProtocolViolation
+		return passing(pg.Code)
 	case errors.As(err, &connect), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
 		return true
 	}

@@ -11,27 +11,38 @@ import (
 	"github.com/tidings-live/tidings/store/group"
 )
 
-// Like stores that a user likes a post, and returns the post's number of likes. A second
-// like by the same user changes nothing. It returns ErrNotFound for an unknown post if the
-// configuration has AutoPosts off, and ErrBusy.
-func (s *Store) Like(ctx context.Context, post string, by User) (count int64, err error) {
+// Likes are the likes of a post after a write of a user, read from one snapshot.
+type Likes struct {
+	Count int64
+	Liked bool // by the user
+}
+
+// Like stores that a user likes a post, and returns the likes of the post afterwards. A
+// second like by the same user changes nothing. Liked is false if a trigger of the site
+// has left the like out, or if another request has removed it since.
+//
+// Like returns ErrNotFound for an unknown post if the configuration has AutoPosts off,
+// ErrBusy, and an *InvalidError with the message of a trigger that refuses.
+func (s *Store) Like(ctx context.Context, post string, by User) (Likes, error) {
 	return s.submitLike(ctx, &likeWrite{post: post, user: by})
 }
 
-// Unlike removes a like, and returns the post's number of likes. If there is no like, it
-// changes nothing. It returns ErrBusy.
-func (s *Store) Unlike(ctx context.Context, post, user string) (count int64, err error) {
+// Unlike removes a like, and returns the likes of the post afterwards. If there is no like,
+// it changes nothing. Liked is true if a trigger of the site has kept the like, or if
+// another request has stored one since. Unlike returns ErrBusy, and an *InvalidError with
+// the message of a trigger that refuses.
+func (s *Store) Unlike(ctx context.Context, post, user string) (Likes, error) {
 	return s.submitLike(ctx, &likeWrite{post: post, user: User{ID: user}, unlike: true})
 }
 
-func (s *Store) submitLike(ctx context.Context, w *likeWrite) (count int64, err error) {
+func (s *Store) submitLike(ctx context.Context, w *likeWrite) (Likes, error) {
 	if err := s.submit(ctx, w); err != nil {
-		return 0, err // the transaction may still run and set the fields of w
+		return Likes{}, err // the transaction may still run and set the fields of w
 	}
 	if w.err != nil {
-		return 0, w.err
+		return Likes{}, w.err
 	}
-	return w.count, nil
+	return w.after, nil
 }
 
 // A likeWrite is the [group.Write] of a like or of its removal.
@@ -40,9 +51,14 @@ type likeWrite struct {
 	user   User
 	unlike bool
 
-	count int64 // the post's likes after the commit
+	after Likes // read after the commit
 	err   error // error of this write only
 }
+
+// A likeTarget identifies a like.
+type likeTarget struct{ post, user string }
+
+func (w *likeWrite) target() likeTarget { return likeTarget{w.post, w.user.ID} }
 
 // Keys implements [group.Write].
 func (w *likeWrite) Keys() []group.Key {
@@ -69,9 +85,9 @@ func setUncounted(likes []*likeWrite, err error) {
 // queueLikes inserts and deletes likes. If a user has several writes for one post, only the
 // last one is made, because only the last one decides the result.
 func queueLikes(batch *pgx.Batch, writes []*likeWrite, autoPosts bool) {
-	last := make(map[[2]string]*likeWrite)
+	last := make(map[likeTarget]*likeWrite)
 	for _, w := range writes {
-		last[[2]string{w.post, w.user.ID}] = w
+		last[w.target()] = w
 	}
 	var likes, unlikes []*likeWrite
 	for _, w := range last {
@@ -81,14 +97,11 @@ func queueLikes(batch *pgx.Batch, writes []*likeWrite, autoPosts bool) {
 			likes = append(likes, w)
 		}
 	}
-	inserted := make(map[string]bool)
-	queueInsertLikes(batch, likes, autoPosts, inserted)
+	queueInsertLikes(batch, likes, autoPosts)
 	queueDeleteLikes(batch, unlikes)
-	queueLikeRefusals(batch, writes, autoPosts, inserted)
 }
 
-// queueInsertLikes adds the users whose likes were new to inserted.
-func queueInsertLikes(batch *pgx.Batch, likes []*likeWrite, autoPosts bool, inserted map[string]bool) {
+func queueInsertLikes(batch *pgx.Batch, likes []*likeWrite, autoPosts bool) {
 	if len(likes) == 0 {
 		return
 	}
@@ -98,59 +111,7 @@ func queueInsertLikes(batch *pgx.Batch, likes []*likeWrite, autoPosts bool, inse
 		select post_id, user_id
 		from unnest($1::text[], $2::text[]) as given (post_id, user_id)
 		where $3 or exists (select from tidings.posts where id = post_id)
-		on conflict do nothing
-		returning user_id`, posts, users, autoPosts,
-	).Query(func(rows pgx.Rows) error {
-		var user string
-		_, err := pgx.ForEachRow(rows, []any{&user}, func() error { inserted[user] = true; return nil })
-		return err
-	})
-}
-
-// queueLikeRefusals finds the likes that are not stored, and the removed ones that still
-// are: a trigger of the site has left them out. A like of a new row that is stored
-// elsewhere was moved there by the site. A post that does not exist has no likes.
-func queueLikeRefusals(batch *pgx.Batch, writes []*likeWrite, autoPosts bool, inserted map[string]bool) {
-	if len(writes) == 0 {
-		return
-	}
-	type key struct{ post, user string }
-	last := make(map[key]*likeWrite)
-	for _, w := range writes {
-		w.err = nil
-		last[key{w.post, w.user.ID}] = w
-	}
-	var posts, users []string
-	var unlikes []bool
-	for k, w := range last {
-		posts, users, unlikes = append(posts, k.post), append(users, k.user), append(unlikes, w.unlike)
-	}
-	batch.Queue(`
-		select post_id, user_id
-		from unnest($1::text[], $2::text[], $3::boolean[]) as given (post_id, user_id, unlike)
-		where ($4 or unlike or exists (select from tidings.posts where id = given.post_id offset 0))
-			and unlike = exists (
-				select from tidings.likes l
-				where l.post_id = given.post_id
-					and l.comment_id is null
-					and l.user_id = given.user_id
-				offset 0 -- else Postgres may read the whole table into a hash
-			)`, posts, users, unlikes, autoPosts,
-	).Query(func(rows pgx.Rows) error {
-		var k key
-		_, err := pgx.ForEachRow(rows, []any{&k.post, &k.user}, func() error {
-			if w := last[k]; w.unlike || !inserted[k.user] {
-				w.err = errRefused
-			}
-			return nil
-		})
-		for _, w := range writes {
-			if by := last[key{w.post, w.user.ID}]; by.unlike == w.unlike {
-				w.err = by.err
-			}
-		}
-		return err
-	})
+		on conflict do nothing`, posts, users, autoPosts)
 }
 
 // queueDeleteLikes finds each row by index in a lateral subquery; offset 0 keeps the
@@ -188,38 +149,52 @@ func sortedPostsAndUsers(writes []*likeWrite) (posts, users []string) {
 	return posts, users
 }
 
-// queueLikeCounts reads the counts after COMMIT, because the triggers count at COMMIT. It
+// queueLikesAfter reads the likes after COMMIT, because the triggers count at COMMIT. It
 // sets ErrNotFound for a like of a post that does not exist.
-func queueLikeCounts(batch *pgx.Batch, writes []*likeWrite, autoPosts bool) {
-	byPost := make(map[string][]*likeWrite)
-	for _, w := range writes {
-		byPost[w.post] = append(byPost[w.post], w)
-	}
-	if len(byPost) == 0 {
+func (c committer) queueLikesAfter(batch *pgx.Batch, writes []*likeWrite) {
+	if len(writes) == 0 {
 		return
 	}
-	posts := make([]string, 0, len(byPost))
-	for post := range byPost {
-		posts = append(posts, post)
+	if c.pooled {
+		batch.Queue("begin isolation level read committed read only")
+		queueLocal(batch, true)
+		defer batch.Queue("commit")
+	}
+	same := make(map[likeTarget][]*likeWrite)
+	var posts, users []string
+	for _, w := range writes {
+		if same[w.target()] == nil {
+			posts, users = append(posts, w.post), append(users, w.user.ID)
+		}
+		same[w.target()] = append(same[w.target()], w)
 	}
 	batch.Queue(`
-		select given.id, exists (select from tidings.posts where id = given.id), coalesce(newest.likes, 0)
-		from unnest($1::text[]) as given (id)
+		select given.post_id, given.user_id,
+			exists (select from tidings.posts where id = given.post_id offset 0), -- else Postgres may hash the whole table
+			coalesce(newest.likes, 0),
+			exists (
+				select from tidings.likes l
+				where l.post_id = given.post_id
+					and l.comment_id is null
+					and l.user_id = given.user_id
+				offset 0
+			)
+		from unnest($1::text[], $2::text[]) as given (post_id, user_id)
 		left join lateral (
 			select likes
 			from tidings.counts
-			where target = 'post:' || given.id
+			where target = 'post:' || given.post_id
 			order by position desc
 			limit 1
-		) as newest on true`, posts,
+		) as newest on true`, posts, users,
 	).Query(func(rows pgx.Rows) error {
-		var post string
+		var k likeTarget
 		var exists bool
-		var count int64
-		_, err := pgx.ForEachRow(rows, []any{&post, &exists, &count}, func() error {
-			for _, w := range byPost[post] {
-				w.count = count
-				if !exists && !w.unlike && !autoPosts {
+		var after Likes
+		_, err := pgx.ForEachRow(rows, []any{&k.post, &k.user, &exists, &after.Count, &after.Liked}, func() error {
+			for _, w := range same[k] {
+				w.after = after
+				if !exists && !w.unlike && !c.autoPosts {
 					w.err = ErrNotFound
 				}
 			}

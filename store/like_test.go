@@ -29,15 +29,15 @@ func TestLike(t *testing.T) {
 			by   store.User
 			want int64
 		}{{true, ann, 1}, {true, ann, 1}, {true, bob, 2}, {false, ann, 1}, {false, ann, 1}, {false, user("cid"), 1}, {false, bob, 0}} {
-			var count int64
+			var got store.Likes
 			var err error
 			if step.like {
-				count, err = d.Like(t.Context(), "42", step.by)
+				got, err = d.Like(t.Context(), "42", step.by)
 			} else {
-				count, err = d.Unlike(t.Context(), "42", step.by.ID)
+				got, err = d.Unlike(t.Context(), "42", step.by.ID)
 			}
 			streamtest.Must(t, err)
-			streamtest.Want(t, fmt.Sprintf("the count after %+v", step), count, step.want)
+			streamtest.Want(t, fmt.Sprintf("the likes after %+v", step), got, store.Likes{Count: step.want, Liked: step.like})
 		}
 	})
 
@@ -61,9 +61,9 @@ func TestLike(t *testing.T) {
 		var calls sync.WaitGroup
 		for i := range 32 {
 			calls.Go(func() {
-				count, err := d.Like(t.Context(), "42", store.User{ID: "ann", Name: fmt.Sprint("Ann ", i%3)})
-				if err != nil || count != 1 {
-					t.Errorf("got %d, %v; want 1", count, err)
+				got, err := d.Like(t.Context(), "42", store.User{ID: "ann", Name: fmt.Sprint("Ann ", i%3)})
+				if want := (store.Likes{Count: 1, Liked: true}); err != nil || got != want {
+					t.Errorf("got %+v, %v; want %+v", got, err, want)
 				}
 			})
 		}
@@ -137,9 +137,9 @@ func TestLike(t *testing.T) {
 	t.Run("OfAnUnknownPostIsNoneToTakeBack", func(t *testing.T) {
 		t.Parallel()
 		d := newDatabase(t)
-		count, err := d.Unlike(t.Context(), "nobody", "ann")
+		got, err := d.Unlike(t.Context(), "nobody", "ann")
 		streamtest.Must(t, err)
-		streamtest.Want(t, "the count", count, 0)
+		streamtest.Want(t, "the likes", got, store.Likes{})
 		streamtest.Want(t, "the posts", value[int](t, d, `select count(*) from tidings.posts`), 0)
 	})
 }

@@ -133,7 +133,14 @@ func TestCommittedIsNotRepeated(t *testing.T) {
 	streamtest.Eventually(t, "both wait", func() bool { return impatient.GroupStats().Waiting == 2 })
 	turn()
 	streamtest.Must(t, <-first)
-	d.waits(t, 1) // the batch of two waits for the next turn
+	streamtest.Eventually(t, "the batch of two waits for the next turn", func() bool {
+		return value[bool](t, d, `
+			select count(*) filter (where application_name = 'tidings' and not granted) = 1
+				and count(*) filter (where application_name <> 'tidings' and granted) = 1
+			from pg_locks
+			join pg_stat_activity using (pid)
+			where relation = 'tidings.turn'::regclass`)
+	})
 	alter := d.holdLater(t, `lock table tidings.posts in access exclusive mode`)
 	d.waits(t, 2)
 	nextTurn() // they commit, and the table is locked before the counts are read

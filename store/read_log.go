@@ -125,9 +125,9 @@ func eventsQuery(q stream.Query, into *logPage) readQuery {
 			[]any{q.After, q.Limit}, into.take}
 	}
 	topics := topicTexts(q.Topics)
-	// Each topic is one short walk of the index, then the walks are merged. With
-	// topic = any(…) Postgres would sort all events of the topics. Distinct, because the
-	// join would return the events of a topic once for each time that it is given.
+	// Postgres scans a short part of the index for each topic and merges the parts. With
+	// topic = any(…) it would sort all events of the topics. DISTINCT is there because a
+	// topic that is given twice would otherwise return its events twice.
 	return readQuery{`
 		select e.position, e.topic, e.name, e.data, e.created_at
 		from (select distinct unnest($1::text[])) as given (topic)
@@ -143,7 +143,7 @@ func eventsQuery(q stream.Query, into *logPage) readQuery {
 		[]any{topics, q.After, q.Limit}, into.take}
 }
 
-// topicTexts is nil for no topics.
+// topicTexts returns topics as an array for SQL, and nil for no topics.
 func topicTexts(topics []stream.Topic) (texts []string) {
 	for _, t := range topics {
 		texts = append(texts, t.String())

@@ -137,9 +137,9 @@ func checkTexts(t *testing.T, d database) {
 	}
 	streamtest.Want(t, "the events", bodies, want)
 	streamtest.Want(t, "published events", len(named(d.events(t, 0), "news")), len(hardTexts))
-	count, err := d.Like(t.Context(), "42", ann)
+	likes, err := d.Like(t.Context(), "42", ann)
 	streamtest.Must(t, err)
-	streamtest.Want(t, "likes", count, int64(1))
+	streamtest.Want(t, "likes", likes, store.Likes{Count: 1, Liked: true})
 	eachMethod(t, d.Store, func(name string, err error) {
 		if err != nil {
 			t.Errorf("%s: %v", name, err)

@@ -19,9 +19,10 @@ type Config struct {
 	// URL is the database, as a libpq URL or keyword string. Required. Unless it sets
 	// target_session_attrs, only a primary is used.
 	URL string
-	// ListenURL is the database for the LISTEN connection, for when URL leads to a
-	// pooler that cannot LISTEN. Default: URL. URL is also taken for that of a pooler if
-	// it sets default_query_exec_mode to anything but cache_statement.
+	// ListenURL is the database for the LISTEN connection. It is needed if URL is the
+	// address of a pooler that does not support LISTEN. Default: URL. URL also counts as
+	// the address of a pooler if it sets default_query_exec_mode to another value than
+	// cache_statement.
 	ListenURL string
 	// AutoPosts creates an unknown post with its first comment or like. When off, such
 	// a comment or like is ErrNotFound. SQL clients always create unknown posts.

@@ -179,12 +179,12 @@ func TestWrites(t *testing.T) {
 				_, err = d.Unlike(t.Context(), "42", "ann")
 			}
 			if err != nil {
-				t.Error(err)
+				t.Errorf("request %d: %v", i, err)
 			}
 		})
-		count, err := d.Like(t.Context(), "42", ann)
+		got, err := d.Like(t.Context(), "42", ann)
 		streamtest.Must(t, err)
-		streamtest.Want(t, "likes", count, 1)
+		streamtest.Want(t, "likes", got, store.Likes{Count: 1, Liked: true})
 	})
 
 	eachWay(t, "ClientThatLeftIsNotWritten", func(t *testing.T, d database) {

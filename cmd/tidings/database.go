@@ -2,12 +2,16 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
 
 	"github.com/tidings-live/tidings/store/session"
 )
+
+// errUncompared is the error of check if it cannot connect to --database-url.
+var errUncompared = errors.New("DATABASE_URL")
 
 // check returns an error if --listen-url leads to another database than --database-url.
 func (f databaseFlags) check(ctx context.Context) error {
@@ -16,7 +20,7 @@ func (f databaseFlags) check(ctx context.Context) error {
 	}
 	pooled, err := identify(ctx, f.DatabaseURL)
 	if err != nil {
-		return fmt.Errorf("DATABASE_URL: %w", err)
+		return fmt.Errorf("%w: %w", errUncompared, err)
 	}
 	direct, err := identify(ctx, f.ListenURL)
 	if err != nil {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 
 	"github.com/tidings-live/tidings/migrations"
 )
@@ -19,7 +20,10 @@ func (c *migrateCommand) Run(ctx context.Context, io streams) error {
 	if err != nil {
 		return err
 	}
-	if err := c.check(ctx); err != nil {
+	switch err := c.check(ctx); {
+	case errors.Is(err, errUncompared): // a migration does not use DATABASE_URL
+		logger.WarnContext(ctx, "the database of TIDINGS_LISTEN_URL is migrated; whether DATABASE_URL leads to it is unknown", "err", err)
+	case err != nil:
 		return err
 	}
 	if err := migrations.Up(ctx, c.direct(), logger); err != nil {

@@ -25,9 +25,9 @@ var startup = []setting{
 	{"TimeZone", "UTC"},
 }
 
-// searchPath looks into pg_catalog first, whatever the site's search_path is. The rest of
-// that stays: triggers of the site, which run in our sessions, may need it.
-const searchPath = `pg_catalog.set_config('search_path', pg_catalog.concat('pg_catalog, ', pg_catalog.current_setting('search_path')), %t)`
+// searchPath puts pg_catalog in front of the site's search_path. The rest of the path
+// stays, because triggers of the site, which run in our sessions, may need it.
+const searchPath = `pg_catalog.set_config('search_path', pg_catalog.concat_ws(', ', 'pg_catalog', nullif(pg_catalog.current_setting('search_path'), '')), %t)`
 
 // pinned are the other settings. The first one ends the time limit for the rest.
 var pinned = []setting{
