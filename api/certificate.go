@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -9,6 +10,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/tidings-live/tidings/stream/faults"
 )
 
 // certificateEvery is the time between two looks at the files of a certificate.
@@ -16,10 +19,10 @@ const certificateEvery = time.Second
 
 // A Certificate is a key pair in two PEM files. If the files change, the new pair is
 // used for handshakes about two seconds later. If the new pair cannot be read, the old one
-// stays in use, and one warning is logged until a pair can be read again.
+// stays in use, a warning is logged at most once a minute, and the failures are counted.
 type Certificate struct {
 	certFile, keyFile string
-	logger            *slog.Logger
+	faults            *faults.Work
 	pair              atomic.Pointer[tls.Certificate]
 
 	mu     sync.Mutex // guards looked; not held while the files are read
@@ -29,12 +32,12 @@ type Certificate struct {
 	// below.
 	reloading sync.Mutex
 	version   [2]time.Time // modification times of the files that pair was read from
-	broken    bool         // the last look failed, and that was logged
 }
 
 // LoadCertificate reads the pair. It returns an error if that fails.
 func LoadCertificate(certFile, keyFile string, logger *slog.Logger) (*Certificate, error) {
-	c := &Certificate{certFile: certFile, keyFile: keyFile, logger: logger, looked: time.Now()}
+	c := &Certificate{certFile: certFile, keyFile: keyFile, looked: time.Now(),
+		faults: faults.New(logger, "certificate not reloaded, the old one stays in use", "certificate reloaded")}
 	return c, c.reloadLocked()
 }
 
@@ -46,6 +49,14 @@ func (c *Certificate) TLSConfig() *tls.Config {
 		NextProtos:     []string{"h2", "http/1.1"},
 		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return c.current(time.Now()), nil },
 	}
+}
+
+// Failures returns how often the files could not be read again; 0 without a certificate.
+func (c *Certificate) Failures() int64 {
+	if c == nil {
+		return 0
+	}
+	return c.faults.Failures()
 }
 
 // current returns the pair. If the last look at the files was a second ago, a goroutine
@@ -69,18 +80,13 @@ func (c *Certificate) due(now time.Time) bool {
 	return true
 }
 
-// look reads the files again if they changed, unless another goroutine still does. It
-// logs the first of several failures.
+// look reads the files again if they changed, unless another goroutine still does.
 func (c *Certificate) look() {
 	if !c.reloading.TryLock() {
 		return
 	}
 	defer c.reloading.Unlock()
-	err := c.reloadLocked()
-	if err != nil && !c.broken {
-		c.logger.Warn("certificate not reloaded, the old one stays in use", "err", err)
-	}
-	c.broken = err != nil
+	c.faults.Note(context.Background(), c.reloadLocked())
 }
 
 // reloadLocked reads the files if they changed since pair was read. It fails while only

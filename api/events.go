@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -104,7 +103,7 @@ func (s *Server) stream(c echo.Context, feed *stream.Feed) error {
 	})
 	if err != nil {
 		feed.Close()
-		return errors.Join(fmt.Errorf("take stream over: %w", err), conn.Close())
+		return s.notTakenOver(c, conn, fmt.Errorf("take stream over: %w", err))
 	}
 	return nil
 }

@@ -3,8 +3,11 @@ package api
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"sync"
 	"time"
+
+	"github.com/tidings-live/tidings/stream/faults"
 )
 
 const (
@@ -16,13 +19,19 @@ const (
 
 // A notifyQueue remembers how full Postgres's NOTIFY queue is, for /metrics and /readyz.
 type notifyQueue struct {
-	read func(ctx context.Context) (float64, error)
+	read   func(ctx context.Context) (float64, error)
+	faults *faults.Work
 
 	mu      sync.Mutex // guards the fields below; not held during a question to Postgres
 	asked   time.Time  // when the last question began
 	answers bool       // a question was answered, or has failed
 	full    float64
 	err     error
+}
+
+// newNotifyQueue returns a queue that read asks.
+func newNotifyQueue(read func(ctx context.Context) (float64, error), logger *slog.Logger) *notifyQueue {
+	return &notifyQueue{read: read, faults: faults.New(logger, "size of the NOTIFY queue cannot be read", "size of the NOTIFY queue is read again")}
 }
 
 // errNotAsked is the answer while the first question to Postgres is running.
@@ -36,6 +45,7 @@ func (q *notifyQueue) usage() (float64, error) {
 		ctx, cancel := context.WithTimeout(context.Background(), queueTimeout)
 		defer cancel()
 		full, err := q.read(ctx)
+		q.faults.Note(ctx, err)
 		q.mu.Lock()
 		q.full, q.err, q.answers = full, err, true
 		q.mu.Unlock()

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"testing"
 
 	"github.com/tidings-live/tidings/stream/streamtest"
@@ -12,11 +13,11 @@ import (
 func TestNotifyQueue_AnswersWhileItAsks(t *testing.T) {
 	t.Parallel()
 	asked, release := make(chan struct{}), make(chan struct{})
-	q := &notifyQueue{read: func(context.Context) (float64, error) {
+	q := newNotifyQueue(func(context.Context) (float64, error) {
 		close(asked)
 		<-release
 		return 0.5, nil
-	}}
+	}, slog.New(slog.DiscardHandler))
 	first := make(chan float64)
 	go func() {
 		full, _ := q.usage()

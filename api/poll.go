@@ -127,7 +127,7 @@ func (s *Server) answerPoll(c echo.Context, poll *stream.LongPoll, held *limit.R
 	}
 	if err := poll.TakeOver(conn, encode, reusable); err != nil {
 		poll.Close()
-		return errors.Join(fmt.Errorf("take poll over: %w", err), conn.Close())
+		return s.notTakenOver(c, conn, fmt.Errorf("take poll over: %w", err))
 	}
 	return nil
 }

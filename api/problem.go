@@ -148,6 +148,8 @@ func problemOf(err error) *Problem {
 		return p
 	case errors.As(err, &refused):
 		return problemOfCredential(refused)
+	case errors.Is(err, stream.ErrUnreadable): // before its cause, which is no fault of the request
+		return problemUnavailable.with("past events cannot be read at the moment")
 	case errors.As(err, &large):
 		return problemTooLarge.with("at most " + strconv.FormatInt(large.Limit, 10) + " bytes")
 	case errors.As(err, &invalid) && invalid.Constraint != "":

@@ -8,6 +8,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/tidings-live/tidings/api/internal/metrics"
+	"github.com/tidings-live/tidings/stream/faults"
 )
 
 const (
@@ -25,10 +26,11 @@ type route struct {
 
 // routes is the only list of what the server answers.
 func (s *Server) routes(cfg Config) []route {
-	queue := &notifyQueue{read: cfg.Store.NotifyQueue}
+	queue := newNotifyQueue(cfg.Store.NotifyQueue, s.logger)
 	health := &healthHandlers{cfg.Store, cfg.Listener, s.hub.Err, queue, &s.stopping, s.logger}
 	posts := &postHandlers{cfg.Store}
-	typing := &typingHandlers{cfg.Store, cfg.Typing, s.limits, s.refuse, s.logger}
+	typing := &typingHandlers{cfg.Store, cfg.Typing, s.limits, s.refuse,
+		faults.New(s.logger, "the end of typing is not sent", "the end of typing is sent again")}
 	charges := charges{s.limits, s.refuse}
 	comments := &commentHandlers{cfg.Store, typing, charges}
 	likes := &likeHandlers{cfg.Store, charges}
@@ -40,7 +42,7 @@ func (s *Server) routes(cfg Config) []route {
 	routes := []route{
 		{"GET", "/healthz", health.live},
 		{"GET", "/readyz", health.ready},
-		{"GET", "/metrics", echo.WrapHandler(metrics.Handler(s.sources(cfg, queue), s.requests))},
+		{"GET", "/metrics", echo.WrapHandler(metrics.Handler(s.sources(cfg, queue, typing), s.requests))},
 
 		{"GET", "/v1/posts/:post", posts.get},
 		{"PUT", "/v1/posts/:post", posts.put},
@@ -71,11 +73,19 @@ func (s *Server) routes(cfg Config) []route {
 }
 
 // sources connects the metrics to the packages that count.
-func (s *Server) sources(cfg Config, queue *notifyQueue) metrics.Sources {
+func (s *Server) sources(cfg Config, queue *notifyQueue, typing *typingHandlers) metrics.Sources {
 	return metrics.Sources{
 		Build: cfg.Build, Slots: s.limits.Taken, Hub: cfg.Hub.Stats, Group: cfg.Store.GroupStats,
 		Pool: cfg.Store.PoolStats, Listener: cfg.Listener.Stats, Queue: queue.usage,
 		Skipped: cfg.Store.SkippedEvents,
+		Faults: func() map[string]int64 {
+			hub := cfg.Hub.Stats()
+			return map[string]int64{
+				"log": hub.LogFaults, "replay": hub.ReplayFaults, "listener": cfg.Listener.Stats().Failures,
+				"retention": cfg.Store.RetentionFailures(), "notify_queue": queue.faults.Failures(),
+				"typing": typing.faults.Failures(), "certificate": cfg.Certificate.Failures(),
+			}
+		},
 	}
 }
 

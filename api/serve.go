@@ -154,6 +154,14 @@ func takeOver(c echo.Context) (conn net.Conn, reusable bool, err error) {
 	return conn, reusable, err
 }
 
+// notTakenOver closes a connection that was taken from net/http and that the hub has not
+// accepted. Its client gets no answer, so the error is logged, unless the hub stops.
+func (s *Server) notTakenOver(c echo.Context, conn net.Conn, err error) error {
+	s.logFailure(err, lineOf(c))
+	_ = conn.Close() // no more can be done for the client
+	return nil
+}
+
 // tune sets the options of an accepted connection, which does not inherit those of the
 // listener. It ignores connections that are not TCP.
 func tune(conn net.Conn) error {

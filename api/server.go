@@ -44,6 +44,7 @@ type Config struct {
 	Heartbeat      time.Duration // time without an event after which a stream sends a heartbeat; default 15 s
 	MaxAge         time.Duration // of a stream, which ends at 80 to 100 % of it, at random; default 10 min
 	Demo           *Demo         // nil: no demo page
+	Certificate    *Certificate  // of the connections, for its metric; optional
 	Limits         Limits
 	Build          Build
 	Logger         *slog.Logger // default: discard

@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"log/slog"
 	"net/http"
 
 	"github.com/labstack/echo/v4"
@@ -12,6 +11,7 @@ import (
 	"github.com/tidings-live/tidings/store"
 	"github.com/tidings-live/tidings/stream"
 	"github.com/tidings-live/tidings/stream/awareness"
+	"github.com/tidings-live/tidings/stream/faults"
 )
 
 // signalStore is the part of *store.Store that the handlers of typing need. Signal sends
@@ -26,7 +26,7 @@ type typingHandlers struct {
 	state  *awareness.Typing
 	limits *limit.Limiter
 	refuse func(limit.Refusal) *Problem
-	logger *slog.Logger
+	faults *faults.Work
 }
 
 // create answers POST /v1/posts/{post}/typing with 204. The user then counts as typing for
@@ -50,12 +50,13 @@ func (h *typingHandlers) create(c echo.Context) error {
 }
 
 // stop tells all instances that the user has stopped typing, if this instance knows that
-// the user types. A failure is only logged: the typing state expires by itself.
+// the user types. The caller learns of no failure: the typing state expires by itself.
 func (h *typingHandlers) stop(ctx context.Context, post stream.Topic, who auth.Identity) {
 	if !h.state.Types(post, who.Subject) {
 		return
 	}
-	if err := h.store.Signal(ctx, store.Signal{Topic: post, User: typistOf(who), Stop: true}); err != nil {
-		h.logger.LogAttrs(ctx, slog.LevelDebug, "typing not stopped", slog.Any("err", err))
+	err := h.store.Signal(ctx, store.Signal{Topic: post, User: typistOf(who), Stop: true})
+	if ctx.Err() == nil { // else the client has left
+		h.faults.Note(ctx, err)
 	}
 }

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/tidings-live/tidings/stream/faults"
 )
 
 // The channels of NOTIFY. They are per database, like the schema.
@@ -55,6 +57,7 @@ type Listener struct {
 	signal func(Signal)
 	logger *slog.Logger
 	gate   signalGate // used by Run only
+	faults *faults.Work
 
 	mu     sync.Mutex       // guards probes, err and stats
 	probes map[string]probe // probes that have not arrived yet, by payload
@@ -69,6 +72,7 @@ func (s *Store) NewListener(cfg ListenerConfig) *Listener {
 		wake:   cfg.Wake,
 		signal: cfg.Signal,
 		logger: s.logger,
+		faults: faults.New(s.logger, "listener lost", "listener is connected again"),
 		probes: make(map[string]probe),
 		err:    errors.New("listen: not connected yet"),
 	}
@@ -95,7 +99,7 @@ func (l *Listener) Run(ctx context.Context) error {
 			failures = 0
 		}
 		pause := backoff(failures)
-		l.logger.WarnContext(ctx, "listener lost", "err", err, "retry_in", pause)
+		l.faults.Note(ctx, err)
 		select {
 		case <-ctx.Done():
 			return nil
@@ -132,6 +136,7 @@ func (l *Listener) listen(ctx context.Context) error {
 		return fmt.Errorf("listen: %w", err)
 	}
 	l.setErr(nil)
+	l.faults.Note(ctx, nil)
 	l.wake()
 	for {
 		if err := l.receiveOrProbe(ctx, conn); err != nil {

@@ -32,7 +32,7 @@ const (
 
 // Retain deletes old events and expired idempotency keys once a minute until ctx ends,
 // then returns nil. All instances may run it: only one of them deletes events at a time.
-// It logs errors and continues.
+// It logs and counts errors, and continues.
 func (s *Store) Retain(ctx context.Context, keep Retention) error {
 	tick := time.NewTicker(trimEvery)
 	defer tick.Stop()
@@ -41,12 +41,11 @@ func (s *Store) Retain(ctx context.Context, keep Retention) error {
 		if err == nil {
 			err = s.deleteExpiredKeys(ctx)
 		}
-		switch {
-		case ctx.Err() != nil:
+		if ctx.Err() != nil {
 			return nil
-		case err != nil:
-			s.logger.WarnContext(ctx, "not all old rows were deleted", "err", err)
-		case removed > 0:
+		}
+		s.retention.Note(ctx, err)
+		if err == nil && removed > 0 {
 			s.logger.LogAttrs(ctx, slog.LevelInfo, "log trimmed", slog.Int64("events", removed))
 		}
 		select {

@@ -15,6 +15,7 @@ type ListenerStats struct {
 	RoundTrip time.Duration // time from sending that probe to its arrival
 	Connects  int64         // connections that have listened
 	Deaf      int64         // connections that were open but received nothing
+	Failures  int64         // attempts to connect that failed, and connections that were lost
 }
 
 // note counts a connection that listens (err is nil) or has ended.
@@ -33,8 +34,13 @@ func (s *ListenerStats) note(err error) {
 func (l *Listener) Stats() ListenerStats {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.stats
+	s := l.stats
+	s.Failures = l.faults.Failures()
+	return s
 }
+
+// RetentionFailures returns how often old rows could not be deleted.
+func (s *Store) RetentionFailures() int64 { return s.retention.Failures() }
 
 // PoolStats describe the pool of connections that requests use. The few connections
 // that read the log are not in it.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/tidings-live/tidings/store/group"
 	"github.com/tidings-live/tidings/store/session"
+	"github.com/tidings-live/tidings/stream/faults"
 )
 
 // Config sets a [Store].
@@ -54,6 +55,7 @@ type Store struct {
 	unread    unreadable
 	group     *group.Group // nil when each write has a transaction of its own
 	slots     group.Slots  // of transactions that are not of groups
+	retention *faults.Work // deleting old rows
 	logger    *slog.Logger
 }
 
@@ -81,6 +83,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	if s.logger == nil {
 		s.logger = slog.New(slog.DiscardHandler)
 	}
+	s.retention = faults.New(s.logger, "not all old rows were deleted", "old rows are deleted again")
 	s.pool, err = pgxpool.NewWithConfig(ctx, pool)
 	if err != nil {
 		return nil, fmt.Errorf("open pool: %w", err)

@@ -14,6 +14,9 @@ const (
 	partBytes = 32 << 10
 	// unreadablePause is how long a reader waits after a failed read of the log.
 	unreadablePause = time.Second
+	// unreadableMost is how long after the first failed read of the log a stream ends. Its
+	// reader returns, perhaps to another instance.
+	unreadableMost = 10 * time.Second
 	// expiryWarning is how long before the end of the token stream.expiring is sent.
 	expiryWarning = 30 * time.Second
 	// checkpointFirst is the time from the start of a quiet stream to its first
@@ -61,6 +64,7 @@ type Feed struct {
 	expires    time.Duration // end of the token
 	age        time.Duration // end of the stream by its age
 	readable   time.Duration // next read of the log after a failure
+	unreadable time.Duration // end of the stream if the log cannot be read until then
 
 	heartbeat time.Duration
 	maxAge    time.Duration
@@ -158,6 +162,8 @@ func (f *Feed) over(now time.Duration) End {
 		return EndSlow
 	case past(f.age, now):
 		return EndAge
+	case past(f.unreadable, now):
+		return EndUnavailable
 	}
 	return ""
 }
@@ -203,6 +209,9 @@ func (f *Feed) events(o *output) step {
 	if err != nil {
 		return f.trouble(o, err)
 	}
+	if len(frames) > 0 || from != supplyFetch && from != supplyLog {
+		f.unreadable = 0
+	}
 	for _, e := range frames {
 		if f.style.Enveloped {
 			o.bytes = e.appendEnveloped(o.bytes)
@@ -224,7 +233,8 @@ func (f *Feed) events(o *output) step {
 }
 
 // trouble handles an error of the subscription: it appends stream.gap or stream.bye. If the
-// log cannot be read, it appends nothing, and the log is read again after unreadablePause.
+// log cannot be read, it appends nothing. The log is then read again after unreadablePause,
+// and the stream ends after unreadableMost.
 func (f *Feed) trouble(o *output, err error) step {
 	var gap *GapError
 	switch {
@@ -236,6 +246,9 @@ func (f *Feed) trouble(o *output, err error) step {
 		return step{more: true}
 	}
 	f.readable = o.now + unreadablePause
+	if f.unreadable == 0 {
+		f.unreadable = o.now + unreadableMost
+	}
 	return step{}
 }
 
@@ -262,7 +275,7 @@ func (f *Feed) quiet(o *output, wrote bool) {
 // next returns the earliest time at which compose has to be called.
 func (f *Feed) next() time.Duration {
 	next := f.beat
-	for _, due := range [...]time.Duration{f.checkpoint, f.warning, f.expires, f.age, f.readable} {
+	for _, due := range [...]time.Duration{f.checkpoint, f.warning, f.expires, f.age, f.readable, f.unreadable} {
 		if due > 0 && due < next {
 			next = due
 		}

@@ -17,7 +17,7 @@ func (h *Hub) follow(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
-		h.note(ctx, err)
+		h.follows.Note(ctx, err)
 		pause := h.cfg.Tick
 		if err != nil {
 			pause = min(pause, time.Second)
@@ -47,21 +47,6 @@ func (h *Hub) gather(ctx context.Context, began time.Time) {
 	select {
 	case <-time.After(left):
 	case <-ctx.Done():
-	}
-}
-
-// note stores the outcome of a read for Err and Stats. It logs the first failure after a
-// success and the first success after a failure.
-func (h *Hub) note(ctx context.Context, err error) {
-	h.mu.Lock()
-	before := h.err
-	h.err = err
-	h.mu.Unlock()
-	switch {
-	case err != nil && before == nil:
-		h.cfg.Logger.WarnContext(ctx, "log cannot be read", "err", err)
-	case err == nil && before != nil:
-		h.cfg.Logger.InfoContext(ctx, "log is read again")
 	}
 }
 

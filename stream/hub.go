@@ -3,10 +3,12 @@ package stream
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/tidings-live/tidings/stream/faults"
 	"github.com/tidings-live/tidings/stream/internal/conn"
 )
 
@@ -16,6 +18,9 @@ var (
 	ErrClosed = errors.New("hub is closed")
 	// ErrNotReady: the hub has not read the log yet. Try again shortly.
 	ErrNotReady = errors.New("hub is not ready")
+	// ErrUnreadable: the past events of a reader that is behind cannot be read from the
+	// log. The error of the log is in the same tree. Try again shortly.
+	ErrUnreadable = errors.New("past events cannot be read")
 )
 
 // A Hub follows the log and delivers its events to subscriptions. All methods may be called
@@ -29,6 +34,7 @@ type Hub struct {
 	joined  atomic.Uint64 // subscriptions so far; each gets the next shard
 	replays *replays
 	reads   atomic.Int64 // reads of the log for readers that are behind
+	follows *faults.Work // reads of new events
 	poller  *conn.Poller
 
 	// mu guards the fields below. Nothing is read, written or encoded under it. It is never
@@ -44,7 +50,6 @@ type Hub struct {
 	loaded   bool
 	closed   bool
 	draining time.Duration // the window of Drain; 0: the hub does not drain
-	err      error         // error of the last read
 }
 
 // NewHub returns a hub that follows the log while Run runs.
@@ -58,6 +63,7 @@ func NewHub(log Log, cfg HubConfig) *Hub {
 		ring:   newRing(cfg.RingEvents, cfg.RingBytes),
 		poller: conn.NewPoller(),
 	}
+	h.follows = faults.New(cfg.Logger, "log cannot be read", "log is read again")
 	h.replays = newReplays(h)
 	for range cfg.Shards {
 		h.shards = append(h.shards, newShard(h))
@@ -92,6 +98,7 @@ func (h *Hub) Run(ctx context.Context) error {
 	for range h.cfg.Replays {
 		serving.Go(func() { h.replays.run(ctx) })
 	}
+	serving.Go(func() { h.replays.retry(ctx) })
 	for _, sh := range h.shards {
 		serving.Go(func() { sh.run(ctx) })
 	}
@@ -164,17 +171,23 @@ func (h *Hub) Head() Cursor {
 }
 
 // Err returns the reason why the hub does not deliver now: ErrNotReady, ErrClosed, or the
-// error of the last read of the log. It returns nil if the hub delivers.
+// error of the last read of the log, either of new events or of past ones (then with
+// ErrUnreadable). It returns nil if the hub delivers.
 func (h *Hub) Err() error {
 	h.mu.RLock()
-	defer h.mu.RUnlock()
+	loaded, closed := h.loaded, h.closed
+	h.mu.RUnlock()
+	following := h.follows.Err()
 	switch {
-	case h.closed:
+	case closed:
 		return ErrClosed
-	case h.err != nil:
-		return h.err
-	case !h.loaded:
+	case following != nil:
+		return following
+	case !loaded:
 		return ErrNotReady
+	}
+	if err := h.replays.faults.Err(); err != nil {
+		return fmt.Errorf("%w: %w", ErrUnreadable, err)
 	}
 	return nil
 }

@@ -102,6 +102,9 @@ const (
 	GapRestored GapReason = "restored" // the database was restored, or never had the cursor
 )
 
+// GapReasons are the reasons of stream.gap, in the order of the documentation.
+var GapReasons = []GapReason{GapExpired, GapRestored}
+
 // ErrGone is the target that each [GapError] matches with errors.Is.
 var ErrGone = errors.New("cursor is gone")
 

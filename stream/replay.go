@@ -3,10 +3,14 @@ package stream
 import (
 	"container/list"
 	"context"
+	"fmt"
 	"iter"
 	"slices"
 	"sort"
 	"sync"
+	"time"
+
+	"github.com/tidings-live/tidings/stream/faults"
 )
 
 const (
@@ -14,6 +18,10 @@ const (
 	replayFrames = 1000
 	// foldTopics is the largest number of topics of such a read.
 	foldTopics = 256
+	// retryEvery is how long after a failed read the hub repeats the read itself, unless
+	// another one has succeeded. So the hub finds that the log can be read again, although
+	// the readers have left.
+	retryEvery = time.Second
 )
 
 // replays reads the log for readers that are behind the ring. At most HubConfig.Replays
@@ -21,8 +29,10 @@ const (
 // readers of the same topics that return together cost one read. The replay of a
 // subscription that closes is removed, so no more replays wait than there are subscriptions.
 type replays struct {
-	hub  *Hub
-	wake chan struct{} // holds a token for each goroutine that has to look for replays
+	hub    *Hub
+	wake   chan struct{} // holds a token for each goroutine that has to look for replays
+	faults *faults.Work
+	failed chan Query // holds the last read that failed, until retry takes it
 
 	// mu guards waiting and places. It may be locked under the lock of a shard, but not
 	// the other way round.
@@ -41,7 +51,9 @@ type replay struct {
 
 func newReplays(h *Hub) *replays {
 	return &replays{
-		hub: h, wake: make(chan struct{}, h.cfg.Replays), places: make(map[*Subscription]*list.Element),
+		hub: h, wake: make(chan struct{}, h.cfg.Replays), failed: make(chan Query, 1),
+		places: make(map[*Subscription]*list.Element),
+		faults: faults.New(h.cfg.Logger, "past events cannot be read", "past events are read again"),
 	}
 }
 
@@ -155,7 +167,7 @@ func (r *replays) read(ctx context.Context, group []*replay, after int64) {
 		}
 	}
 	r.hub.reads.Add(1)
-	batch, err := r.hub.log.Read(ctx, query)
+	batch, err := r.readNoting(ctx, query)
 	if err != nil {
 		for _, p := range group {
 			p.sub.answer(p, func() { p.sub.fault = err })
@@ -170,6 +182,43 @@ func (r *replays) read(ctx context.Context, group []*replay, after int64) {
 	}
 	for _, p := range group {
 		p.take(batch, frames, topics)
+	}
+}
+
+// readNoting reads the log and reports the outcome to the operator. Its error matches
+// ErrUnreadable.
+func (r *replays) readNoting(ctx context.Context, query Query) (Batch, error) {
+	batch, err := r.hub.log.Read(ctx, query)
+	if ctx.Err() == nil { // else the hub stops
+		r.faults.Note(ctx, err)
+	}
+	if err == nil {
+		return batch, nil
+	}
+	select {
+	case r.failed <- query:
+	default: // an earlier one waits
+	}
+	return Batch{}, fmt.Errorf("%w: %w", ErrUnreadable, err)
+}
+
+// retry repeats a read that has failed, every retryEvery, until a read has succeeded.
+func (r *replays) retry(ctx context.Context) {
+	for {
+		var query Query
+		select {
+		case query = <-r.failed:
+		case <-ctx.Done():
+			return
+		}
+		select {
+		case <-time.After(retryEvery):
+		case <-ctx.Done():
+			return
+		}
+		if r.faults.Err() != nil {
+			_, _ = r.readNoting(ctx, query) // reports its error, and puts the query back
+		}
 	}
 }
 

@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"cmp"
 	"maps"
 	"time"
 )
@@ -10,7 +11,7 @@ type Stats struct {
 	Head      Cursor              // the last event that was offered to all shards
 	Floor     int64               // floor of the log at its last read: retention has removed the events up to it
 	Lag       time.Duration       // time from the commit of the newest event until this hub read it
-	Readable  bool                // the last read of the log succeeded
+	Readable  bool                // the last read of new events and that of past ones succeeded
 	Readers   map[Transport]int64 // gauge: open readers
 	Behind    int64               // gauge: readers that read on from the ring or the log
 	Unsent    int64               // gauge: bytes that the sockets of readers have not taken yet
@@ -25,6 +26,8 @@ type Stats struct {
 	Ended     map[Ended]int64     // readers that have ended
 	Latency   Latency             // time from the commit to the write of delivered events
 	Breaks    int                 // number of restarts at the head of the log and of new epochs
+	// LogFaults and ReplayFaults count the failed reads of new events and of past ones.
+	LogFaults, ReplayFaults int64
 }
 
 func newStats() Stats {
@@ -116,11 +119,13 @@ func (h *Hub) Stats() Stats {
 		sh.mu.Unlock()
 		sum.add(of)
 	}
+	err := cmp.Or(h.follows.Err(), h.replays.faults.Err())
+	sum.LogFaults, sum.ReplayFaults = h.follows.Failures(), h.replays.faults.Failures()
 	h.mu.RLock()
 	defer h.mu.RUnlock()
 	sum.Head, sum.Events, sum.Breaks = h.head, h.events, max(0, h.breaks-1) // the first is the beginning
 	sum.Floor = h.state.Floor
-	sum.Lag, sum.Readable = h.lag, h.loaded && h.err == nil
+	sum.Lag, sum.Readable = h.lag, h.loaded && err == nil
 	sum.Reads = h.reads.Load()
 	return sum
 }

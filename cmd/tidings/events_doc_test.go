@@ -43,6 +43,26 @@ func TestEventsAreDocumented(t *testing.T) {
 	streamtest.Want(t, "the rows of the table", found(document, "(?m)^\\| \\[`([a-z.-]+)`\\]\\(#[a-z-]+\\) \\| ([a-z, -]+?) \\|"), rows)
 }
 
+// docs/events.md has every reason of stream.gap and stream.bye, in the order of the code.
+func TestReasonsAreDocumented(t *testing.T) {
+	t.Parallel()
+	document := readText(t, eventsFile)
+	section := func(name string) string {
+		_, text, _ := strings.Cut(document, "\n## "+name+"\n")
+		text, _, _ = strings.Cut(text, "\n## ")
+		return text
+	}
+	var gaps, byes []string
+	for _, reason := range stream.GapReasons {
+		gaps = append(gaps, string(reason))
+	}
+	for _, reason := range stream.ByeReasons {
+		byes = append(byes, string(reason))
+	}
+	streamtest.Want(t, "the reasons of stream.gap", found(section("stream.gap"), "`([a-z]+)` \\("), gaps)
+	streamtest.Want(t, "the reasons of stream.bye", found(section("stream.bye"), "(?m)^\\| `([a-z]+)` \\| [a-z]"), byes)
+}
+
 // The README names every event.
 func TestREADMENamesEveryEvent(t *testing.T) {
 	t.Parallel()

@@ -45,6 +45,7 @@ type parts struct {
 	typing   *awareness.Typing
 	listener *store.Listener
 	api      *api.Server
+	secured  *tls.Config // nil: connections are not encrypted
 }
 
 // build makes the parts and connects them to each other. It starts no goroutine and
@@ -60,6 +61,10 @@ func (i instance) build(ctx context.Context) (*parts, error) {
 	if err != nil {
 		return nil, err
 	}
+	certificate, secured, err := i.certificate()
+	if err != nil {
+		return nil, err
+	}
 	db, err := store.Open(ctx, store.Config{
 		URL: i.DatabaseURL, ListenURL: i.ListenURL, AutoPosts: i.AutoPosts, GroupCommit: i.GroupCommit != "off", Logger: i.logger,
 	})
@@ -72,13 +77,13 @@ func (i instance) build(ctx context.Context) (*parts, error) {
 	server, err := api.New(api.Config{
 		Store: db, Hub: hub, Typing: typing, Listener: listener, Verifier: verifier,
 		AllowedOrigins: i.AllowedOrigins, PublicURL: i.PublicURL, LocalOnly: i.localOnly, PublicKinds: i.PublicKinds,
-		Heartbeat: i.Heartbeat, MaxAge: i.MaxAge, Demo: i.demo, Limits: i.limits(), Build: buildVersion(), Logger: i.logger,
+		Heartbeat: i.Heartbeat, MaxAge: i.MaxAge, Demo: i.demo, Certificate: certificate, Limits: i.limits(), Build: buildVersion(), Logger: i.logger,
 	})
 	if err != nil {
 		db.Close()
 		return nil, err
 	}
-	return &parts{db, hub, typing, listener, server}, nil
+	return &parts{db, hub, typing, listener, server, secured}, nil
 }
 
 // receive applies a signal of any instance to the typing state of this one.
@@ -105,10 +110,6 @@ func run(ctx context.Context, i instance) error {
 		return err
 	}
 	defer p.store.Close()
-	secured, err := i.tlsConfig()
-	if err != nil {
-		return err
-	}
 	socket, err := (&net.ListenConfig{}).Listen(ctx, "tcp", i.addr)
 	if err != nil {
 		return fmt.Errorf("listen: %w", err)
@@ -120,7 +121,7 @@ func run(ctx context.Context, i instance) error {
 	group, running := errgroup.WithContext(running)
 	group.Go(func() error { return p.store.Run(running) })
 	group.Go(func() error { return p.typing.Run(running) })
-	group.Go(func() error { return p.api.Serve(socket, secured) })
+	group.Go(func() error { return p.api.Serve(socket, p.secured) })
 	group.Go(func() error {
 		if err := i.prepareWaiting(running); err != nil || running.Err() != nil {
 			return err
@@ -180,14 +181,15 @@ func (i instance) prepareWaiting(ctx context.Context) error {
 	}
 }
 
-// tlsConfig returns the configuration of --tls-cert and --tls-key, nil if they are not set.
-func (i instance) tlsConfig() (*tls.Config, error) {
+// certificate returns the key pair of --tls-cert and --tls-key and its configuration; nil if
+// they are not set.
+func (i instance) certificate() (*api.Certificate, *tls.Config, error) {
 	if i.TLSCert == "" {
-		return nil, nil
+		return nil, nil, nil
 	}
 	certificate, err := api.LoadCertificate(i.TLSCert, i.TLSKey, i.logger)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return certificate.TLSConfig(), nil
+	return certificate, certificate.TLSConfig(), nil
 }

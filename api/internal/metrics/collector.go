@@ -29,7 +29,8 @@ type Sources struct {
 	Pool     func() store.PoolStats
 	Listener func() store.ListenerStats
 	Queue    func() (float64, error)
-	Skipped  func() int64 // events of the log
+	Skipped  func() int64            // events of the log
+	Faults   func() map[string]int64 // failures of background work, by its name
 }
 
 // Handler answers GET /metrics. It has a registry of its own, so that several servers in
@@ -84,7 +85,7 @@ func (s Sources) snapshot() *snapshot {
 	queue, err := s.Queue()
 	return &snapshot{
 		build: s.Build, slots: s.Slots(), hub: s.Hub(), group: s.Group(), pool: s.Pool(), listener: s.Listener(),
-		queue: queue, queueErr: err, skipped: s.Skipped(),
+		queue: queue, queueErr: err, skipped: s.Skipped(), faults: s.Faults(),
 	}
 }
 

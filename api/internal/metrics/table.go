@@ -19,6 +19,7 @@ type snapshot struct {
 	queue    float64 // how full Postgres's NOTIFY queue is, from 0 to 1
 	queueErr error   // queue is unknown
 	skipped  int64
+	faults   map[string]int64
 }
 
 // A row declares one metric.
@@ -56,7 +57,7 @@ var table = []row{
 	{counter, "log_events_total", "Events read from the log.", nil, one(func(s *snapshot) int64 { return s.hub.Events })},
 	{counter, "log_breaks_total", "How often reading the log failed or a new epoch began.", nil, one(func(s *snapshot) int { return s.hub.Breaks })},
 	{counter, "log_events_skipped_total", "Events that could not be read or delivered, and were skipped. The log names each.", nil, one(func(s *snapshot) int64 { return s.skipped })},
-	{gauge, "log_readable", "1 if the last read of the log succeeded, else 0.", nil, one(func(s *snapshot) int { return boolean(s.hub.Readable) })},
+	{gauge, "log_readable", "1 if the last reads of the log succeeded, of new events and of past ones, else 0.", nil, one(func(s *snapshot) int { return boolean(s.hub.Readable) })},
 	{gauge, "log_lag_seconds", "Time from the commit of the newest event to its read by this instance.", nil, one(func(s *snapshot) float64 { return s.hub.Lag.Seconds() })},
 	{gauge, "log_head_position", "Position of the newest event read. An instance that stays behind the others is late.", nil, one(func(s *snapshot) int64 { return s.hub.Head.Position })},
 	{gauge, "log_floor_position", "Last position that retention removed. A reader with an older cursor gets a gap.", nil, one(func(s *snapshot) int64 { return s.hub.Floor })},
@@ -66,7 +67,7 @@ var table = []row{
 	{counter, "stream_written_bytes_total", "Bytes of the writes to streams.", nil, one(func(s *snapshot) int64 { return s.hub.Bytes })},
 	{gauge, "stream_unsent_bytes", "Bytes in output buffers, which the sockets of slow readers have not accepted yet.", nil, one(func(s *snapshot) int64 { return s.hub.Unsent })},
 	{counter, "stream_conflated_total", "Counts that were left out for a reader in favor of a later one.", nil, one(func(s *snapshot) int64 { return s.hub.Conflated })},
-	{counter, "streams_ended_total", "Ended streams, by reason: left, age, expired, shutdown, slow, stalled.", []string{"reason"}, readEnded},
+	{counter, "streams_ended_total", "Ended streams, by reason: left, age, expired, shutdown, slow, stalled, unavailable.", []string{"reason"}, readEnded},
 
 	{gauge, "readers", "Readers: open streams and waiting polls.", []string{"transport"}, readReaders},
 	{gauge, "readers_behind", "Readers that are not at the end of the log and read on from memory or the log.", nil, one(func(s *snapshot) int64 { return s.hub.Behind })},
@@ -87,12 +88,20 @@ var table = []row{
 	{counter, "pool_waits_total", "How often a request waited for a database connection.", nil, one(func(s *snapshot) int64 { return s.pool.Waits })},
 	{counter, "pool_wait_seconds_total", "Time that requests spent on getting a database connection.", nil, one(func(s *snapshot) float64 { return s.pool.WaitTime.Seconds() })},
 
+	{counter, "background_failures_total", "Failures of background work.", []string{"work"}, readFaults},
+
 	{gauge, "listener_connected", "1 while the LISTEN connection is up, else 0.", nil, one(func(s *snapshot) int { return boolean(s.listener.Connected) })},
 	{counter, "listener_connects_total", "LISTEN connections made. Each after the first is a reconnect.", nil, one(func(s *snapshot) int64 { return s.listener.Connects })},
 	{counter, "listener_deaf_total", "LISTEN connections that were up and received nothing.", nil, one(func(s *snapshot) int64 { return s.listener.Deaf })},
 	{gauge, "listener_last_proof_timestamp_seconds", "When the listener last received a notification that it had sent to itself.", nil, readProof},
 	{gauge, "listener_round_trip_seconds", "How long that notification of the listener to itself took.", nil, readRoundTrip},
 	{gauge, "notify_queue_usage_ratio", "How full the NOTIFY queue of Postgres is, from 0 to 1. Absent while Postgres does not answer.", nil, readQueue},
+}
+
+func readFaults(s *snapshot, emit emit) {
+	for work, n := range s.faults {
+		emit(float64(n), work)
+	}
 }
 
 func boolean(b bool) int {
@@ -110,7 +119,7 @@ func readReaders(s *snapshot, emit emit) {
 
 func readEnded(s *snapshot, emit emit) {
 	for _, end := range []stream.End{
-		stream.EndLeft, stream.EndAge, stream.EndExpired, stream.EndShutdown, stream.EndSlow, stream.EndStalled,
+		stream.EndLeft, stream.EndAge, stream.EndExpired, stream.EndShutdown, stream.EndSlow, stream.EndStalled, stream.EndUnavailable,
 	} {
 		emit(float64(s.hub.Ended[stream.Ended{Transport: stream.SSE, End: end}]), string(end))
 	}
