@@ -44,6 +44,7 @@ type commentListJSON struct {
 		LikeCount    int64 `json:"likeCount"`
 		Liked        bool  `json:"liked"`
 	} `json:"post"`
+	User   *string       `json:"user"` // id of the caller
 	Cursor stream.Cursor `json:"cursor"`
 }
 
@@ -63,7 +64,7 @@ func (h *commentHandlers) list(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	answer := commentListJSON{Data: make([]commentJSON, len(list.Comments)), Cursor: list.Cursor}
+	answer := commentListJSON{Data: make([]commentJSON, len(list.Comments)), User: identity(c).ID(), Cursor: list.Cursor}
 	size := 0
 	for i, comment := range list.Comments {
 		answer.Data[i] = viewComment(comment)

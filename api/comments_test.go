@@ -61,16 +61,16 @@ func TestComments(t *testing.T) {
 	r.do(t, "PUT", "/v1/posts/42/like", as(t, "ann"))
 
 	first := strings.Replace(commentText("1", "null", "ann", "Hello <b> \u2028", ""), `"replyCount":0`, `"replyCount":1`, 1)
-	page := func(liked string) string {
+	page := func(liked, user string) string {
 		return `{"data":[` + commentText("2", `"1"`, "bob", "Hi", "") + `,` + first + `],"page":{"next":null,"more":false},` +
-			`"post":{"commentCount":2,"likeCount":1,"liked":` + liked + `},"cursor":"` + r.head(t) + `"}`
+			`"post":{"commentCount":2,"likeCount":1,"liked":` + liked + `},"user":` + user + `,"cursor":"` + r.head(t) + `"}`
 	}
 	list := r.do(t, "GET", "/v1/posts/42/comments", as(t, "ann"))
-	list.wants(t, 200, page("true"))
+	list.wants(t, 200, page("true", `"ann"`))
 	streamtest.Want(t, "Cache-Control", list.header.Get("Cache-Control"), "private, no-cache")
-	r.do(t, "GET", "/v1/posts/42/comments").wants(t, 200, page("false"))
+	r.do(t, "GET", "/v1/posts/42/comments").wants(t, 200, page("false", "null"))
 	r.do(t, "GET", "/v1/posts/nobody/comments").wants(t, 200,
-		`{"data":[],"page":{"next":null,"more":false},"post":{"commentCount":0,"likeCount":0,"liked":false},"cursor":"*"}`)
+		`{"data":[],"page":{"next":null,"more":false},"post":{"commentCount":0,"likeCount":0,"liked":false},"user":null,"cursor":"*"}`)
 }
 
 func TestDeleteComment(t *testing.T) {
@@ -88,7 +88,7 @@ func TestDeleteComment(t *testing.T) {
 	list := r.do(t, "GET", "/v1/posts/42/comments?sort=oldest")
 	list.wants(t, 200, `{"data":[{"id":"1","postId":"42","parentId":null,"author":null,"body":"","status":"deleted","likeCount":0,"replyCount":1,`+
 		`"createdAt":"*","editedAt":null,"version":2},`+commentText(reply, `"1"`, "bob", "reply", "")+
-		`],"page":{"next":null,"more":false},"post":{"commentCount":1,"likeCount":0,"liked":false},"cursor":"*"}`)
+		`],"page":{"next":null,"more":false},"post":{"commentCount":1,"likeCount":0,"liked":false},"user":null,"cursor":"*"}`)
 	get(root).wants(t, 200, `{"id":"1","postId":"42","parentId":null,"author":null,"body":"","status":"deleted","likeCount":0,"replyCount":1,`+
 		`"createdAt":"*","editedAt":null,"version":2}`)
 	get(reply).wants(t, 200, commentText(reply, `"1"`, "bob", "reply", ""))

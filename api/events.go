@@ -64,7 +64,7 @@ func setStreamHeader(header http.Header) {
 // ticket has no maximum age: the ticket is used up, so the client cannot open the stream
 // again. Such a stream ends with the token that the ticket was made for.
 func (s *Server) feedConfig(c echo.Context, r reading, style stream.Style, slot *limit.Slot) stream.FeedConfig {
-	cfg := stream.FeedConfig{Topics: r.topics, Start: r.start, Style: style, Heartbeat: s.heartbeat, MaxAge: s.maxAge, Expires: s.clock.End(r.who)}
+	cfg := stream.FeedConfig{Topics: r.topics, Start: r.start, Style: style, Heartbeat: s.heartbeat, MaxAge: s.maxAge, Expires: s.clock.End(r.who), User: r.who.Subject}
 	if r.ticket != "" {
 		cfg.MaxAge = 0
 	}

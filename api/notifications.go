@@ -25,6 +25,7 @@ type notificationListJSON struct {
 	Data   []notificationJSON `json:"data"`
 	Page   pageJSON           `json:"page"`
 	Unread int64              `json:"unread"`
+	User   *string            `json:"user"` // id of the caller
 	Cursor stream.Cursor      `json:"cursor"`
 }
 
@@ -45,7 +46,7 @@ func (h *notificationHandlers) list(c echo.Context) error {
 		return err
 	}
 	answer := notificationListJSON{
-		Data: make([]notificationJSON, len(list.Notifications)), Unread: list.Unread, Cursor: list.Cursor,
+		Data: make([]notificationJSON, len(list.Notifications)), Unread: list.Unread, User: who.ID(), Cursor: list.Cursor,
 	}
 	for i, n := range list.Notifications {
 		answer.Data[i] = viewNotification(n)

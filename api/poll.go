@@ -73,7 +73,7 @@ func (s *Server) poll(c echo.Context) error {
 		poll.Close()
 		return err
 	}
-	return s.answerPoll(c, poll, held)
+	return s.answerPoll(c, poll, r.who, held)
 }
 
 // pollHead answers HEAD like a poll whose wait is over without an event.
@@ -102,9 +102,9 @@ func (s *Server) useTicketOfPoll(c echo.Context, r reading, poll *stream.LongPol
 // reserved for it. A poll that has to wait returns that memory. It
 // is given to the hub if the connection can be taken over; the handler then returns, and a
 // worker of the hub calls encode when the wait is over.
-func (s *Server) answerPoll(c echo.Context, poll *stream.LongPoll, held *limit.Reservation) error {
+func (s *Server) answerPoll(c echo.Context, poll *stream.LongPoll, who auth.Identity, held *limit.Reservation) error {
 	if poll.Ready(c.Request().Context()) {
-		return s.runPoll(c, poll, held)
+		return s.runPoll(c, poll, who, held)
 	}
 	held.Shrink(0)
 	conn, reusable, err := takeOver(c)
@@ -113,12 +113,12 @@ func (s *Server) answerPoll(c echo.Context, poll *stream.LongPoll, held *limit.R
 		poll.Close()
 		return err
 	case conn == nil:
-		return s.runPoll(c, poll, nil)
+		return s.runPoll(c, poll, who, nil)
 	}
 	countLater(c)
 	line, header := lineOf(c), c.Response().Header()
 	encode := func(result stream.PollResult) []byte {
-		answer := s.pollReply(result, line)
+		answer := s.pollReply(result, who, line)
 		s.requests.Answered(pollPath, line.method, answer.status, errors.Is(result.Err, context.Canceled))
 		if !result.Keep {
 			answer.header.Set("Connection", "close")
@@ -136,13 +136,13 @@ func (s *Server) answerPoll(c echo.Context, poll *stream.LongPoll, held *limit.R
 // reserved memory (held is nil), it reserves what the answer needs: if there is no room, the
 // answer is the problem unavailable. It returns context.Canceled if the client left before,
 // so that the request is counted as such.
-func (s *Server) runPoll(c echo.Context, poll *stream.LongPoll, held *limit.Reservation) error {
+func (s *Server) runPoll(c echo.Context, poll *stream.LongPoll, who auth.Identity, held *limit.Reservation) error {
 	var left error
 	encode := func(result stream.PollResult) []byte {
 		if errors.Is(result.Err, context.Canceled) {
 			left = result.Err
 		}
-		answer := s.pollReply(result, lineOf(c))
+		answer := s.pollReply(result, who, lineOf(c))
 		if held != nil {
 			held.Shrink(len(answer.body))
 		} else if waited, err := s.reserve(c, len(answer.body)); err != nil {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"github.com/tidings-live/tidings/api/auth"
 	"github.com/tidings-live/tidings/stream"
 )
 
@@ -21,6 +22,7 @@ type pollJSON struct {
 	Events []pollEventJSON `json:"events"`
 	Cursor stream.Cursor   `json:"cursor"`
 	More   bool            `json:"more"` // poll again at once
+	User   *string         `json:"user"` // id of the caller
 }
 
 // A pollEventJSON is one event of a pollJSON.
@@ -31,10 +33,10 @@ type pollEventJSON struct {
 	Data  stream.Data  `json:"data"`
 }
 
-// pollReply returns the answer for a result, and logs the failure if the server is to
+// pollReply returns the answer of a poll of who for a result, and logs the failure if the server is to
 // blame. It may be called by a worker of the hub, long after the request has ended.
-func (s *Server) pollReply(result stream.PollResult, line requestLine) reply {
-	answer, err := eventsReply(result)
+func (s *Server) pollReply(result stream.PollResult, who auth.Identity, line requestLine) reply {
+	answer, err := eventsReply(result, who)
 	if err == nil {
 		return answer
 	}
@@ -45,7 +47,7 @@ func (s *Server) pollReply(result stream.PollResult, line requestLine) reply {
 // eventsReply encodes the events of a result, in JSON and whole, so that the answer has a
 // Content-Length. It returns the error of the result, but for ErrClosed: a server that
 // stops answers with no events, and the client goes on at another server.
-func eventsReply(result stream.PollResult) (reply, error) {
+func eventsReply(result stream.PollResult, who auth.Identity) (reply, error) {
 	header := http.Header{}
 	switch {
 	case errors.Is(result.Err, stream.ErrClosed):
@@ -54,6 +56,7 @@ func eventsReply(result stream.PollResult) (reply, error) {
 		return reply{}, result.Err
 	}
 	answer := pollEvents(result)
+	answer.User = who.ID()
 	var body bytes.Buffer
 	encoder := json.NewEncoder(&body)
 	encoder.SetEscapeHTML(false)

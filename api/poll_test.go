@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tidings-live/tidings/api/auth"
 	"github.com/tidings-live/tidings/stream"
 	"github.com/tidings-live/tidings/stream/streamtest"
 )
@@ -84,7 +85,7 @@ func poll(t *testing.T, way func(*setup)) {
 	t.Run("NowAnswersAtOnce", func(t *testing.T) {
 		t.Parallel()
 		for _, query := range []string{"topic=room:1", "topic=room:1&cursor=now&wait=55", "topic=room:1&cursor="} {
-			r.do(t, "GET", "/v1/poll?"+query).wants(t, 200, `{"events":[],"cursor":"`+end+`","more":false}`)
+			r.do(t, "GET", "/v1/poll?"+query).wants(t, 200, `{"events":[],"cursor":"`+end+`","more":false,"user":null}`)
 		}
 	})
 	t.Run("HEADWaitsForNothing", func(t *testing.T) {
@@ -102,7 +103,7 @@ func poll(t *testing.T, way func(*setup)) {
 		got := r.poll(t, "topic=room:1&topic=room:2&cursor="+start)
 		streamtest.Want(t, "body", got.body, `{"events":[{"id":"`+one+`","event":"tick","topic":"room:1","data":{"n":1}},`+
 			`{"id":"`+two+`","event":"tick","topic":"room:2","data":2},`+
-			`{"id":"`+end+`","event":"tick","topic":"room:1","data":3}],"cursor":"`+end+`","more":false}`+"\n")
+			`{"id":"`+end+`","event":"tick","topic":"room:1","data":3}],"cursor":"`+end+`","more":false,"user":null}`+"\n")
 		again := r.poll(t, "topic=room:1&topic=room:2&cursor=earliest")
 		streamtest.Want(t, "body from earliest", again.body, got.body)
 	})
@@ -241,7 +242,7 @@ func TestPollAnswerIsCutOnlyAtACursor(t *testing.T) {
 		"the first alone is too large":    {[]*stream.Frame{frame(1, large), frame(2, small)}, 1, 1, true},
 		"an ephemeral event is too large": {[]*stream.Frame{frame(0, large), frame(1, small), frame(2, small)}, 2, 1, true},
 	} {
-		answer, err := eventsReply(stream.PollResult{Frames: c.frames, Cursor: end})
+		answer, err := eventsReply(stream.PollResult{Frames: c.frames, Cursor: end}, auth.Identity{})
 		streamtest.Must(t, err)
 		var got polled
 		streamtest.Must(t, json.Unmarshal(answer.body, &got))

@@ -76,7 +76,7 @@ func TestTopicsAreStrict(t *testing.T) {
 		"topic=post:auth0%7C5f&topic=post:a%2Fb&topic=post:https://example.org/a%2Bb,c=@~&topic=room:x",
 		"topic=post:" + strings.Repeat("a", 200),
 	} {
-		r.do(t, "GET", "/v1/poll?"+query).wants(t, 200, `{"events":[],"cursor":"*","more":false}`)
+		r.do(t, "GET", "/v1/poll?"+query).wants(t, 200, `{"events":[],"cursor":"*","more":false,"user":null}`)
 		r.follow(t, query).event("stream.ready")
 	}
 }

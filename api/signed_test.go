@@ -101,17 +101,17 @@ func TestNotifications(t *testing.T) {
 	list := func(who, query string) answer { return r.do(t, "GET", "/v1/notifications?"+query, as(t, who)) }
 	all := one(3, "eve", "null") + "," + one(2, "bob", "null") + "," + one(1, "bob", "null")
 	got := list("ann", "")
-	got.wants(t, 200, `{"data":[`+all+`],"page":{"next":null,"more":false},"unread":3,"cursor":"`+r.head(t)+`"}`)
+	got.wants(t, 200, `{"data":[`+all+`],"page":{"next":null,"more":false},"unread":3,"user":"ann","cursor":"`+r.head(t)+`"}`)
 	streamtest.Want(t, "Cache-Control", got.header.Get("Cache-Control"), "no-store")
-	list("ann", "limit=1").wants(t, 200, `{"data":[`+one(3, "eve", "null")+`],"page":{"next":"3","more":true},"unread":3,"cursor":"*"}`)
-	list("ann", "limit=1&after=2").wants(t, 200, `{"data":[`+one(1, "bob", "null")+`],"page":{"next":null,"more":false},"unread":3,"cursor":"*"}`)
-	const none = `{"data":[],"page":{"next":null,"more":false},"unread":0,"cursor":"*"}`
+	list("ann", "limit=1").wants(t, 200, `{"data":[`+one(3, "eve", "null")+`],"page":{"next":"3","more":true},"unread":3,"user":"ann","cursor":"*"}`)
+	list("ann", "limit=1&after=2").wants(t, 200, `{"data":[`+one(1, "bob", "null")+`],"page":{"next":null,"more":false},"unread":3,"user":"ann","cursor":"*"}`)
+	const none = `{"data":[],"page":{"next":null,"more":false},"unread":0,"user":"*","cursor":"*"}`
 	list("bob", "").wants(t, 200, none)
 	list("root", "user=ann&sub=ann").wants(t, 200, none)
 
 	r.exec(t, `update tidings.notifications set read_at = clock_timestamp() where id = 2`)
-	list("ann", "unread=true").wants(t, 200, `{"data":[`+one(3, "eve", "null")+`,`+one(1, "bob", "null")+`],"page":{"next":null,"more":false},"unread":2,"cursor":"*"}`)
-	list("ann", "unread=0&limit=2").wants(t, 200, `{"data":[`+one(3, "eve", "null")+`,`+one(2, "bob", `"*"`)+`],"page":{"next":"2","more":true},"unread":2,"cursor":"*"}`)
+	list("ann", "unread=true").wants(t, 200, `{"data":[`+one(3, "eve", "null")+`,`+one(1, "bob", "null")+`],"page":{"next":null,"more":false},"unread":2,"user":"ann","cursor":"*"}`)
+	list("ann", "unread=0&limit=2").wants(t, 200, `{"data":[`+one(3, "eve", "null")+`,`+one(2, "bob", `"*"`)+`],"page":{"next":"2","more":true},"unread":2,"user":"ann","cursor":"*"}`)
 	for _, query := range []string{"unread=yes", "limit=0", "limit=101", "after=x", "after=0", "after=1&after=2", "after=-1"} {
 		list("ann", query).isProblem(t, 400, "malformed")
 	}
@@ -143,7 +143,7 @@ func TestTickets(t *testing.T) {
 	ticket := r.ticket(t, ann, `["me","post:42"]`)
 	streamtest.Want(t, "status of HEAD", r.do(t, "HEAD", "/v1/events?topic=user:ann&ticket="+ticket).status, 200) // and it is not used up
 	s := r.follow(t, "topic=user:ann&ticket="+ticket)
-	if data := s.event("stream.ready").field("data"); !strings.Contains(data, `"maxAge":0}`) {
+	if data := s.event("stream.ready").field("data"); !strings.Contains(data, `"maxAge":0,"user":"ann"}`) {
 		t.Errorf("stream.ready is %s", data) // it lasts as long as the token
 	}
 	r.publish(t, "user:ann", "tick", `1`)

@@ -33,7 +33,7 @@ func streamBytes(t *testing.T, way func(*setup)) {
 		retry, rest, _ := strings.Cut(strings.TrimPrefix(ready, "retry: "), "\n")
 		wantRetry(t, retry)
 		streamtest.Want(t, "stream.ready", rest, "event: stream.ready\n"+
-			`data: {"cursor":"`+start+`","heartbeat":15,"maxAge":600}`+"\nid: "+start+"\n\n")
+			`data: {"cursor":"`+start+`","heartbeat":15,"maxAge":600,"user":null}`+"\nid: "+start+"\n\n")
 		streamtest.Want(t, "event", w.chunk(), "event: tick\ntopic: room:1\ndata: {\"n\":1}\nid: "+end+"\n\n")
 	})
 	t.Run("ReadyWaitsForNothing", func(t *testing.T) {

@@ -75,7 +75,7 @@ func TestConnectionsComeBack(t *testing.T) {
 		_, err = io.ReadFull(w.r, body)
 		streamtest.Must(t, err)
 		cursor = head.Get("Next-Cursor")
-		streamtest.Want(t, "body", string(body), fmt.Sprintf(`{"events":[{"id":"%s","event":"tick","topic":"room:1","data":%d}],"cursor":"%s","more":false}`+"\n", cursor, i, cursor))
+		streamtest.Want(t, "body", string(body), fmt.Sprintf(`{"events":[{"id":"%s","event":"tick","topic":"room:1","data":%d}],"cursor":"%s","more":false,"user":null}`+"\n", cursor, i, cursor))
 	}
 	w.ask("GET /v1/events?topic=room:1 HTTP/1.1")
 	w.head()

@@ -14,15 +14,21 @@ func Ping() []byte {
 	return control(PingName, Cursor{}, 0, struct{}{})
 }
 
-// Ready is the first block of a stream: the cursor at which the stream begins, and its
-// heartbeat and maximum age in seconds. retry is the time after which an EventSource
+// Ready is the first block of a stream: the cursor at which the stream begins, its
+// heartbeat and maximum age in seconds, and the id of the user that reads; "" is written as
+// null. retry is the time after which an EventSource
 // reconnects. It is random, so that readers do not all return at the same time.
-func Ready(at Cursor, heartbeat, maxAge, retry time.Duration) []byte {
+func Ready(at Cursor, heartbeat, maxAge, retry time.Duration, user string) []byte {
+	var reader *string
+	if user != "" {
+		reader = &user
+	}
 	return control(ReadyName, at, retry, struct {
-		Cursor    Cursor `json:"cursor"`
-		Heartbeat int    `json:"heartbeat"`
-		MaxAge    int    `json:"maxAge"`
-	}{at, seconds(heartbeat), seconds(maxAge)})
+		Cursor    Cursor  `json:"cursor"`
+		Heartbeat int     `json:"heartbeat"`
+		MaxAge    int     `json:"maxAge"`
+		User      *string `json:"user"`
+	}{at, seconds(heartbeat), seconds(maxAge), reader})
 }
 
 // Gap tells a reader that exact resume was impossible, and at which cursor the stream

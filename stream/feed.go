@@ -43,6 +43,7 @@ type FeedConfig struct {
 	Style     Style
 	Heartbeat time.Duration // a quiet stream sends one at 90 to 100 % of this time
 	MaxAge    time.Duration // the stream ends at 80 to 100 % of this age; 0: no maximum
+	User      string        // id of the user that reads, for stream.ready; "" without a user
 	Expires   time.Time     // the end of the token; zero: no end
 	// Ended is called once, when the feed has ended or is closed. conn is the connection
 	// that was taken over, or nil if it is closed. A worker may call Ended, so it must not
@@ -68,13 +69,14 @@ type Feed struct {
 
 	heartbeat time.Duration
 	maxAge    time.Duration
+	user      string
 	style     Style
 	begun     bool // stream.ready was written
 }
 
 // Open begins a feed. It returns ErrClosed or ErrNotReady.
 func (h *Hub) Open(cfg FeedConfig) (*Feed, error) {
-	f := &Feed{style: cfg.Style, heartbeat: cfg.Heartbeat, maxAge: cfg.MaxAge}
+	f := &Feed{style: cfg.Style, heartbeat: cfg.Heartbeat, maxAge: cfg.MaxAge, user: cfg.User}
 	f.composer, f.ended = f, cfg.Ended
 	f.sub.transport = SSE
 	if err := h.join(&f.sub, cfg.Topics, cfg.Start); err != nil {
@@ -175,7 +177,7 @@ func (f *Feed) ready(o *output) {
 	if f.style.Padded {
 		o.bytes = append(o.bytes, padding...)
 	}
-	o.bytes = append(o.bytes, Ready(f.sent, f.heartbeat, f.maxAge, randomRetry(retryMost))...)
+	o.bytes = append(o.bytes, Ready(f.sent, f.heartbeat, f.maxAge, randomRetry(retryMost), f.user)...)
 }
 
 // padding is a comment of 2 KiB.

@@ -29,6 +29,14 @@ type Identity struct {
 // Anonymous reports whether the request had no credential.
 func (i Identity) Anonymous() bool { return i.Subject == "" }
 
+// ID returns the user id, or nil without a user, as answers show it.
+func (i Identity) ID() *string {
+	if i.Anonymous() {
+		return nil
+	}
+	return &i.Subject
+}
+
 // DisplayName returns the name, or if the token has none, what of the user id fits a name.
 func (i Identity) DisplayName() string {
 	return cmp.Or(i.Name, i.Subject[:min(len(i.Subject), maxNameRunes)])

@@ -80,7 +80,7 @@ var restTests = []struct {
 		Post{ID: "42", URL: "/a", AuthorID: "ann", Locked: true, CommentCount: 1, LikeCount: 2}},
 	{"PutPost",
 		func(ctx context.Context, c *Client) (any, error) {
-			return c.PutPost(ctx, "42", PostInput{Title: "T", AuthorID: "ann"})
+			return c.PutPost(ctx, "42", PostInput{Title: Value("T"), AuthorID: Value("ann")})
 		},
 		`PUT /v1/posts/42 {"title":"T","authorId":"ann"}`, `{"id":"42","title":"T"}`,
 		Post{ID: "42", Title: "T"}},

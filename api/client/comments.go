@@ -71,6 +71,7 @@ type CommentList struct {
 	Data   []Comment  `json:"data"`
 	Page   PageInfo   `json:"page"`
 	Post   PostCounts `json:"post"`
+	User   string     `json:"user"` // id of the caller; "" if not signed in
 	Cursor string     `json:"cursor"`
 }
 

@@ -30,6 +30,14 @@ type Event struct {
 	Retry time.Duration `json:"-"`
 }
 
+// Ready is the data of stream.ready, the first event of a stream.
+type Ready struct {
+	Cursor    string  `json:"cursor"`    // where the stream starts
+	Heartbeat float64 `json:"heartbeat"` // longest silence of the stream, in seconds
+	MaxAge    float64 `json:"maxAge"`    // longest life of the stream, in seconds; 0: no maximum
+	User      string  `json:"user"`      // id of the caller; "" if not signed in
+}
+
 const (
 	maxKnown      = 64  // names and topics that an eventReader remembers
 	maxKnownBytes = 256 // length of the longest of them

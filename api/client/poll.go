@@ -13,6 +13,7 @@ type Page struct {
 	Events []Event `json:"events"` // empty if none came in time
 	Cursor string  `json:"cursor"` // where the next poll starts; it can move without events
 	More   bool    `json:"more"`   // true if the next poll is answered without a wait
+	User   string  `json:"user"`   // id of the caller; "" if not signed in
 }
 
 // Poll returns the events of the topics after cursor, at most limit of them. If there

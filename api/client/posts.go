@@ -19,13 +19,13 @@ type Post struct {
 	CreatedAt    time.Time `json:"createdAt"`
 }
 
-// PostInput is the input of [Client.PutPost]. What is empty or nil is not sent, and keeps
-// its value.
+// PostInput is the input of [Client.PutPost]. An absent member keeps its value, [Null]
+// clears it; Null of Locked unlocks the post.
 type PostInput struct {
-	Title    string `json:"title,omitempty"`
-	URL      string `json:"url,omitempty"`
-	AuthorID string `json:"authorId,omitempty"` // gets a notification for each comment
-	Locked   *bool  `json:"locked,omitempty"`
+	Title    Optional[string] `json:"title,omitzero"`
+	URL      Optional[string] `json:"url,omitzero"`
+	AuthorID Optional[string] `json:"authorId,omitzero"` // gets a notification for each comment
+	Locked   Optional[bool]   `json:"locked,omitzero"`
 }
 
 // Post returns the post with its counts. A post that the server does not know is a

@@ -33,6 +33,7 @@ type NotificationList struct {
 	Data   []Notification `json:"data"`
 	Page   PageInfo       `json:"page"`
 	Unread int64          `json:"unread"` // of all pages
+	User   string         `json:"user"`   // id of the caller
 	Cursor string         `json:"cursor"`
 }
 

@@ -171,9 +171,7 @@ func (s *Stream) Close() error {
 // stream.ready announces: two heartbeats plus heartbeatSlack. It is 0 if ready
 // announces none.
 func silenceLimit(ready json.RawMessage) time.Duration {
-	var data struct {
-		Heartbeat float64 `json:"heartbeat"`
-	}
+	var data Ready
 	if json.Unmarshal(ready, &data) != nil || data.Heartbeat <= 0 || data.Heartbeat > maxHeartbeat {
 		return 0
 	}

@@ -227,7 +227,7 @@ func TestLocationOfACommentIsItsAddress(t *testing.T) {
 func putPost(t *testing.T, ctx context.Context, s clientSite, title string) client.Post {
 	t.Helper()
 	id := "/" + strings.ReplaceAll(title, " ", "-") + "/" // with slashes, to test the encoding of the path
-	put, err := s.service.PutPost(ctx, id, client.PostInput{Title: title, AuthorID: "ann"})
+	put, err := s.service.PutPost(ctx, id, client.PostInput{Title: client.Value(title), AuthorID: client.Value("ann")})
 	streamtest.Must(t, err)
 	streamtest.Want(t, "the id of the post", put.ID, id)
 	return put

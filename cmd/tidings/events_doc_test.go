@@ -140,7 +140,7 @@ func everyEvent(t *testing.T) []client.Event {
 	reader := open(t, ann, "now", "post:demo", "me")
 	quiet := open(t, srv.Client, "now", "post:quiet")
 
-	post := client.PostInput{AuthorID: "ann"}
+	post := client.PostInput{AuthorID: client.Value("ann")}
 	_, err := srv.as(t, "backend", "service").PutPost(ctx, "demo", post)
 	streamtest.Must(t, err)
 	own := comment(t, ann, "demo", "Ann's")

@@ -76,7 +76,7 @@ func servesEverything(t *testing.T, s *site, one, two *server, post string) {
 	taps := tapsOn(t, "now", []string{topic}, one, two)
 	ann, ben, shop := one.as(t, "ann"), two.as(t, "ben"), one.as(t, "shop", "service")
 
-	_, err := shop.PutPost(ctx, post, client.PostInput{Title: "A post", AuthorID: "ann"})
+	_, err := shop.PutPost(ctx, post, client.PostInput{Title: client.Value("A post"), AuthorID: client.Value("ann")})
 	streamtest.Must(t, err)
 	root := comment(t, ben, post, "a root")
 	once := client.NewComment{Body: "a reply", ParentID: &root.ID, IdempotencyKey: "once-" + post}

@@ -121,7 +121,7 @@ func TestPrivateEvents_ReachTheirUserAlone(t *testing.T) {
 	}
 	live := open("now")
 
-	_, err := one.as(t, "shop", "service").PutPost(t.Context(), "p", client.PostInput{AuthorID: "ann"})
+	_, err := one.as(t, "shop", "service").PutPost(t.Context(), "p", client.PostInput{AuthorID: client.Value("ann")})
 	streamtest.Must(t, err)
 	asked := comment(t, two.as(t, "ben"), "p", "a question to ann")
 	_, err = one.as(t, "ann").CreateComment(t.Context(), "p", client.NewComment{Body: "an answer to ben", ParentID: &asked.ID})

@@ -161,7 +161,7 @@ func (r *run) prepare(ctx context.Context) error {
 	}
 	r.service = asUser(r.servers, token)
 	for i, post := range p.posts {
-		if _, err := r.service[0].PutPost(ctx, post, client.PostInput{AuthorID: p.author(i)}); err != nil {
+		if _, err := r.service[0].PutPost(ctx, post, client.PostInput{AuthorID: client.Value(p.author(i))}); err != nil {
 			return err
 		}
 	}
