@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -17,6 +18,8 @@ import (
 type pinger interface {
 	Ping(ctx context.Context) error
 	CheckSchema(ctx context.Context) error
+	CheckOwner(ctx context.Context) error
+	CheckTriggers(ctx context.Context) error
 	// WriteError is why the last writes failed; nil if they did not.
 	WriteError() error
 }
@@ -76,7 +79,8 @@ func (h *healthHandlers) ready(c echo.Context) error {
 	return c.JSON(http.StatusOK, answer)
 }
 
-// check runs the checks in order until one fails, and returns its description.
+// check runs the checks in order until one fails. It returns the cause in the words of the
+// problem unavailable, or else the description of the check.
 func (h *healthHandlers) check(ctx context.Context) (failed string, err error) {
 	for _, check := range []struct {
 		failed string
@@ -85,12 +89,14 @@ func (h *healthHandlers) check(ctx context.Context) (failed string, err error) {
 		{"server is stopping", h.drained},
 		{"database does not answer", func() error { return h.store.Ping(ctx) }},
 		{"row security hides rows of the schema", func() error { return h.store.CheckSchema(ctx) }},
+		{"the server's role does not own the schema", func() error { return h.store.CheckOwner(ctx) }},
+		{"session_replication_role switches triggers off", func() error { return h.store.CheckTriggers(ctx) }},
 		{"notifications are not received", func() error { return h.listener.Probe(ctx) }},
 		{"log cannot be read", h.hub},
 		{diskFullDetail, h.disk},
 	} {
 		if err := check.run(); err != nil {
-			return check.failed, err
+			return cmp.Or(operatorDetail(err), check.failed), err
 		}
 	}
 	return "", nil

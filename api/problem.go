@@ -95,10 +95,12 @@ var (
 	problemUnavailable   = Problem{Status: 503, Code: "unavailable", Title: "Try again shortly", retryAfter: 2 * time.Second}
 )
 
-// Details of the problem unavailable when the database takes no writes.
+// Details of the problem unavailable that name what the operator of the database can change.
 const (
-	readOnlyDetail = "the database is read-only for now"
-	diskFullDetail = "the database has no space left"
+	readOnlyDetail     = "the database is read-only for now"
+	diskFullDetail     = "the database has no space left"
+	noConnectionDetail = "the database has no free connection"
+	noRightsDetail     = "the server's role lacks rights in the database"
 )
 
 // known maps the errors of packages stream and store to problems.
@@ -125,6 +127,8 @@ var known = []struct {
 	{store.ErrTicket, &problemTicket, false, ""},
 	{store.ErrReadOnly, &problemUnavailable, false, readOnlyDetail},
 	{store.ErrDiskFull, &problemUnavailable, false, diskFullDetail},
+	{store.ErrNoConnection, &problemUnavailable, false, noConnectionDetail},
+	{store.ErrNoRights, &problemUnavailable, false, noRightsDetail},
 	{store.ErrUnavailable, &problemUnavailable, false, ""},
 	// The client left, or closed its half of the connection and may still read.
 	{context.Canceled, &problemUnavailable, false, ""},
@@ -171,6 +175,16 @@ func problemOf(err error) *Problem {
 		}
 	}
 	return problemInternal.with("")
+}
+
+// operatorDetail is the detail of an error that the operator of the database can end, or "".
+func operatorDetail(err error) string {
+	for _, k := range known {
+		if k.detail != "" && errors.Is(err, k.err) {
+			return k.detail
+		}
+	}
+	return ""
 }
 
 // problemOfCredential returns the problem for a credential that was refused.

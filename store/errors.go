@@ -40,6 +40,12 @@ var (
 	ErrReadOnly = fmt.Errorf("the database is read-only for now: %w", ErrUnavailable)
 	// ErrDiskFull: the database has no space left. It also is ErrUnavailable.
 	ErrDiskFull = fmt.Errorf("the database has no space left on its disk: %w", ErrUnavailable)
+	// ErrNoConnection: the server, the database or the role has no connection left. It also
+	// is ErrUnavailable.
+	ErrNoConnection = fmt.Errorf("the database has no free connection: %w", ErrUnavailable)
+	// ErrNoRights: the role of the database URL lacks a right, because the schema has another
+	// owner or because CONNECT was revoked. It also is ErrUnavailable.
+	ErrNoRights = fmt.Errorf("the role lacks rights in the database: %w", ErrUnavailable)
 	// ErrUnavailable: the database cannot be reached, is starting or stopping, or did
 	// not answer in time. Whether a write was committed is then unknown.
 	ErrUnavailable = errors.New("database is unavailable")
@@ -78,6 +84,10 @@ func translate(err error) error {
 		return ErrNotFound
 	case errors.Is(err, group.ErrBusy):
 		return ErrBusy
+	case errors.As(err, &pg) && noConnection(pg):
+		return fmt.Errorf("%w: %w", ErrNoConnection, err)
+	case errors.As(err, &pg) && pg.Code == pgerrcode.InsufficientPrivilege && siteRefusal(pg) == nil:
+		return fmt.Errorf("%w: %w", ErrNoRights, err)
 	case errors.Is(err, group.ErrClosed), unreachable(err):
 		return fmt.Errorf("%w: %w", ErrUnavailable, err)
 	case errors.As(err, &pg):
@@ -94,6 +104,13 @@ func unreachable(err error) bool {
 	var network net.Error
 	return errors.As(err, &connect) || errors.As(err, &network) || errors.Is(err, io.ErrUnexpectedEOF) ||
 		errors.Is(err, context.DeadlineExceeded) || pgconn.SafeToRetry(err)
+}
+
+// noConnection reports whether Postgres or PgBouncer has refused a connection because all
+// are in use.
+func noConnection(pg *pgconn.PgError) bool {
+	return pg.Code == pgerrcode.TooManyConnections ||
+		pg.Code == pgerrcode.ProtocolViolation && strings.HasPrefix(pg.Message, "no more connections allowed")
 }
 
 // IsPassing reports whether err, which may come from another package that uses Postgres,

@@ -90,7 +90,7 @@ func (s *Store) NewListener(cfg ListenerConfig) *Listener {
 func (l *Listener) Run(ctx context.Context) error {
 	for failures := 0; ; failures++ {
 		start := time.Now()
-		err := l.listen(ctx)
+		err := translate(l.listen(ctx))
 		l.setErr(err)
 		if ctx.Err() != nil {
 			return nil

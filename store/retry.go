@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/jackc/pgerrcode"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -17,12 +18,21 @@ const mostRetries = 3
 //
 //   - A table was altered, and a connection has a prepared statement from before.
 //   - Rows were imported with ids that the sequence of their table has not passed.
+//   - The pool could not open another connection, because the role or the server has no more
+//     of them. If the pool has others, retry waits for one until ctx ends.
 func retry(ctx context.Context, pool *pgxpool.Pool, try func() error) error {
-	for retries := 0; ; retries++ {
+	for retries := 0; ; {
 		err := try()
 		var pg *pgconn.PgError
 		switch {
-		case retries == mostRetries || !errors.As(err, &pg):
+		case !errors.As(err, &pg):
+			return err
+		case noConnection(pg):
+			if !hasConnections(pool) || pause(ctx, connectionPause) != nil {
+				return err
+			}
+			continue
+		case retries == mostRetries:
 			return err
 		case stalePlan(pg):
 			pool.Reset()
@@ -33,6 +43,26 @@ func retry(ctx context.Context, pool *pgxpool.Pool, try func() error) error {
 		default:
 			return err
 		}
+		retries++
+	}
+}
+
+// hasConnections reports whether a pool has a connection, free or in use.
+func hasConnections(pool *pgxpool.Pool) bool {
+	stat := pool.Stat()
+	return stat.AcquiredConns()+stat.IdleConns() > 0
+}
+
+// connectionPause is the time between two attempts to get a connection of the pool.
+const connectionPause = 20 * time.Millisecond
+
+// pause waits for the time, or returns ctx.Err() if ctx ends first.
+func pause(ctx context.Context, d time.Duration) error {
+	select {
+	case <-time.After(d):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 }
 

@@ -132,5 +132,5 @@ func (s *Store) Close() {
 // Ping runs an empty statement. It returns ErrUnavailable when the database does not
 // answer.
 func (s *Store) Ping(ctx context.Context) error {
-	return translate(s.pool.Ping(ctx))
+	return translate(retry(ctx, s.pool, func() error { return s.pool.Ping(ctx) }))
 }
