@@ -209,8 +209,8 @@ func leavesNothing(t *testing.T, s *site, pooled string) {
 func inMode(dsn, mode string) string { return dsn + "&default_query_exec_mode=" + mode }
 
 // startPooler runs PgBouncer in transaction mode until the test ends, and returns a DSN
-// that leads through it to the same database.
-func startPooler(t *testing.T, dsn string) (pooled string) {
+// that leads through it to the same database. Settings replace those of the same name.
+func startPooler(t *testing.T, dsn string, settings ...string) (pooled string) {
 	t.Helper()
 	program := findPooler(t)
 	direct, err := pgx.ParseConfig(dsn)
@@ -228,7 +228,8 @@ listen_addr =
 unix_socket_dir = %s
 log_connections = 0
 log_disconnections = 0
-`, direct.Host, direct.Port, direct.User, poolSize, dir), 0o644))
+%s
+`, direct.Host, direct.Port, direct.User, poolSize, dir, strings.Join(settings, "\n")), 0o644))
 
 	// The shell ends the pooler when its input ends, even if this process is killed.
 	args := append([]string{"-c", `"$0" "$@" & read -r _; kill $!; wait`, program, ini}, dropRoot(t, direct.Host, dir)...)

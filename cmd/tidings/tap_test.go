@@ -95,8 +95,9 @@ func poll(t *testing.T, c *client.Client, cursor string, topics ...string) *tap 
 	x := &tap{name: "poll from " + cursor, exact: true}
 	var page client.Page
 	ask := func() (err error) {
-		page, err = c.Poll(ctx, topics, cursor, 20*time.Second, 3)
-		cursor = page.Cursor
+		if page, err = c.Poll(ctx, topics, cursor, 20*time.Second, 3); err == nil {
+			cursor = page.Cursor
+		}
 		return err
 	}
 	if cursor == "" || cursor == "now" {
