@@ -80,7 +80,7 @@ func pollEvents(result stream.PollResult) pollJSON {
 			answer.Cursor, answer.More = through, true
 			break
 		}
-		e := pollEventJSON{Event: f.Name, Topic: f.Topic, Data: f.Data}
+		e := pollEventJSON{Event: f.Name, Topic: f.Topic, Data: f.Data()}
 		if !f.Ephemeral() {
 			through, e.ID = f.Cursor, f.Cursor.String()
 		}

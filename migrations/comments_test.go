@@ -13,7 +13,7 @@ func data(t *testing.T, conn *pgx.Conn, name string, position int64) map[string]
 	t.Helper()
 	text := value[string](t, conn, `
 		select string_agg(data::text, ' and ')
-		from tidings.events
+		from tidings.log
 		where name = $1 and position > $2`, name, position)
 	var object map[string]any
 	if err := json.Unmarshal([]byte(text), &object); err != nil {

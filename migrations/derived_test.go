@@ -65,7 +65,7 @@ func TestDerived_OneCountPerTargetAndCommit(t *testing.T) {
 			exec(t, conn, `commit`)
 			got := list[string](t, conn, `
 				select topic || ' ' || name || ' ' || data
-				from tidings.events
+				from tidings.log
 				where position > $1 and name in ('comment-count', 'like-update')
 				order by name, topic, data`, before)
 			slices.Sort(c.want)

@@ -110,7 +110,7 @@ func since(tb testing.TB, conn *pgx.Conn, position int64) []string {
 	tb.Helper()
 	return list[string](tb, conn, `
 		select topic || ' ' || name
-		from tidings.events
+		from tidings.log
 		where position > $1
 		order by position`, position)
 }
@@ -120,7 +120,7 @@ func full(tb testing.TB, conn *pgx.Conn, position int64) []string {
 	tb.Helper()
 	return list[string](tb, conn, `
 		select topic || ' ' || name || ' ' || data
-		from tidings.events
+		from tidings.log
 		where position > $1
 		order by position`, position)
 }

@@ -72,7 +72,7 @@ func TestNotifications_HaveTheRightRecipients(t *testing.T) {
 				select concat_ws(' ', substr(topic, 6), data->>'kind', data->'actor'->>'id', coalesce(data->>'commentId', '-'))
 				from (
 					select distinct on (data->>'id') * -- a restored one is told again
-					from tidings.events
+					from tidings.log
 					where name = 'notification' and data ? 'id'
 					order by data->>'id', position
 				) as e

@@ -217,7 +217,7 @@ func TestRoles_SettingsChangeNothing(t *testing.T) {
 		exec(t, conn, `commit`)
 		return list[string](t, conn, `
 			select topic || ' ' || name || ' ' || case name when 'notification' then data - 'createdAt' else data end
-			from tidings.events
+			from tidings.log
 			order by position`)
 	}
 	want := run(t, `application_name = 'plain'`)

@@ -25,6 +25,7 @@ create table tidings.users (
     constraint users_pkey PRIMARY KEY (id)
 );
 comment on table tidings.users is 'Authors: a copy of the site''s own users, refreshed from their tokens.';
+CREATE TRIGGER deleted AFTER DELETE ON tidings.users REFERENCING OLD TABLE AS removed FOR EACH STATEMENT EXECUTE FUNCTION tidings.users_deleted();
 CREATE TRIGGER no_truncate BEFORE TRUNCATE ON tidings.users FOR EACH STATEMENT EXECUTE FUNCTION tidings.refuse_truncate();
 
 create table tidings.posts (
@@ -42,6 +43,7 @@ create table tidings.posts (
     constraint posts_url_length CHECK ((octet_length(url) <= 2000))
 );
 comment on table tidings.posts is 'Things to comment on. The first comment or like creates an unknown post.';
+CREATE TRIGGER deleted AFTER DELETE ON tidings.posts REFERENCING OLD TABLE AS removed FOR EACH STATEMENT EXECUTE FUNCTION tidings.posts_deleted();
 CREATE TRIGGER no_truncate BEFORE TRUNCATE ON tidings.posts FOR EACH STATEMENT EXECUTE FUNCTION tidings.refuse_truncate();
 CREATE TRIGGER notifications AFTER DELETE ON tidings.posts REFERENCING OLD TABLE AS removed FOR EACH STATEMENT EXECUTE FUNCTION tidings.notifications_of_posts();
 
@@ -102,6 +104,7 @@ create table tidings.events (
     topic text not null,
     name text not null,
     data jsonb not null,
+    comment_id bigint,
     created_at timestamp with time zone not null default clock_timestamp(),
     constraint events_pkey PRIMARY KEY ("position")
 );
@@ -236,8 +239,6 @@ create table tidings.idempotency (
     fingerprint bytea not null,
     comment_id bigint not null,
     created_at timestamp with time zone not null,
-    body text,
-    status text,
     constraint idempotency_pkey PRIMARY KEY (user_id, key)
 );
 CREATE INDEX idempotency_by_age ON tidings.idempotency USING btree (created_at);
@@ -252,7 +253,7 @@ CREATE TRIGGER no_truncate BEFORE TRUNCATE ON tidings.signal_key FOR EACH STATEM
 
 -- tidings.announce_comments(ids bigint[], post_ids text[], parent_ids bigint[]) returns void
 -- tidings.announce_notifications(told bigint[], told_users text[], told_came bigint[], told_unread bigint[]) returns void
--- tidings.comment_data(c tidings.comments, u tidings.users, likes bigint, replies bigint) returns jsonb
+-- tidings.comment_data(c tidings.comments, likes bigint, replies bigint) returns jsonb
 -- tidings.comment_touched() returns trigger, security definer
 -- tidings.comments_deleted() returns trigger, security definer
 -- tidings.comments_inserted() returns trigger, security definer
@@ -271,12 +272,13 @@ CREATE TRIGGER no_truncate BEFORE TRUNCATE ON tidings.signal_key FOR EACH STATEM
 -- tidings.notifications_changed() returns trigger, security definer
 -- tidings.notifications_of_posts() returns trigger, security definer
 -- tidings.number(mine xid8) returns void
+-- tidings.posts_deleted() returns trigger, security definer
 -- tidings.publish(topic text, name text, data jsonb) returns void, security definer
 -- tidings.raise_floor() returns trigger, security definer
 -- tidings.recount() returns bigint, security definer
 -- tidings.refuse_truncate() returns trigger
 -- tidings.restore_notifications(ids bigint[]) returns void
 -- tidings.rfc3339(t timestamp with time zone) returns text
--- tidings.user_data(id text, name text, avatar_url text) returns jsonb
+-- tidings.users_deleted() returns trigger, security definer
 -- tidings.withdraw_comments(ids bigint[], post_ids text[], parent_ids bigint[]) returns void
 -- tidings.withdraw_notifications(ids bigint[]) returns void

@@ -23,7 +23,7 @@ func TestTriggersOfTheSite(t *testing.T) {
 		exec(t, conn, `insert into tidings.comments (post_id, author_id, body) values ('p', 'ann', 'bad word'), ('p', 'ann', 'good word')`)
 		got := list[string](t, conn, `
 			select distinct on (data ->> 'id') (data ->> 'body') || ' ' || (data ->> 'version')
-			from tidings.events
+			from tidings.log
 			where name in ('new-comment', 'comment-updated')
 			order by data ->> 'id', position desc`)
 		if want := []string{"*** 2", "good word 1"}; !slices.Equal(got, want) {
@@ -47,7 +47,7 @@ func TestTriggersOfTheSite(t *testing.T) {
 			exec(t, conn, `insert into tidings.posts (id, author_id) values ('p', 'pia')`)
 			exec(t, conn, `insert into tidings.comments (post_id, author_id, body) values ('p', 'ann', 'good word')`)
 			exec(t, conn, `insert into tidings.comments (post_id, parent_id, author_id, body) values ('p', 1, 'bob', 'bad word'), ('p', 1, 'bob', 'fine word')`)
-			told := list[string](t, conn, `select data ->> 'body' from tidings.events where name = 'new-comment' order by position`)
+			told := list[string](t, conn, `select data ->> 'body' from tidings.log where name = 'new-comment' order by position`)
 			if want := []string{"good word", "fine word"}; !slices.Equal(told, want) {
 				t.Errorf("events show %q, want %q", told, want)
 			}
@@ -83,7 +83,7 @@ func TestTriggersOfTheSite(t *testing.T) {
 			exec(t, conn, `update tidings.comments set body = 'bad word' where id = 4`)
 			exec(t, conn, `update tidings.comments set status = 'published' where id in (2, 3)`)
 			told := list[string](t, conn, `
-				select data ->> 'body' from tidings.events where name in ('new-comment', 'comment-updated') order by position`)
+				select data ->> 'body' from tidings.log where name in ('new-comment', 'comment-updated') order by position`)
 			if want := []string{"good word", "a word", "a reply"}; !slices.Equal(told, want) {
 				t.Errorf("events show %q, want %q", told, want)
 			}

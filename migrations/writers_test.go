@@ -75,7 +75,7 @@ func TestWriters_EveryWayToInsertHasTheSameEvents(t *testing.T) {
 			insert(t, conn)
 			got := list[string](t, conn, `
 				select topic || ' ' || name || ' ' || coalesce(data->>'body', data->>'count')
-				from tidings.events
+				from tidings.log
 				order by position`)
 			want := []string{
 				"post:p new-comment 1", "post:q new-comment 2", "post:p new-comment 3",
@@ -131,7 +131,7 @@ func TestWriters_OnConflict(t *testing.T) {
 			exec(t, conn, c.sql)
 			got := list[string](t, conn, `
 				select topic || ' ' || name || ' ' || coalesce(data->>'body', case when name = 'like-update' then data::text else data->>'count' end)
-				from tidings.events where position > $1 order by position`, before)
+				from tidings.log where position > $1 order by position`, before)
 			slices.Sort(got)
 			slices.Sort(c.want)
 			if !slices.Equal(got, c.want) {
@@ -229,6 +229,6 @@ func calls(t *testing.T, conn *pgx.Conn) []string {
 	return list[string](t, conn, `
 		select funcname || ' ' || calls
 		from pg_stat_user_functions
-		where schemaname = 'tidings' and funcname not in ('rfc3339', 'user_data', 'comment_data') -- Postgres may inline these
+		where schemaname = 'tidings' and funcname not in ('rfc3339', 'comment_data') -- Postgres may inline these
 		order by 1`)
 }

@@ -79,12 +79,12 @@ const (
 		select id, post_id, parent_id, author_id, body
 		from checked
 		where refusal = ''
-		returning id, created_at, body, status, post_id, parent_id, author_id`
+		returning id, created_at, body, status, post_id, parent_id, author_id, edited_at, version`
 
 	// insertedComments selects them, and asRequested the columns that comments which are
 	// not inserted do not have.
 	insertedComments = `
-		select 0, '', id, created_at, body, status, post_id, parent_id, author_id
+		select 0, '', id, created_at, body, status, post_id, parent_id, author_id, edited_at, version
 		from inserted`
 	asRequested = `null::text, null::bigint, null::text`
 )
@@ -100,7 +100,7 @@ const insertPlainComments = `
 	),
 	inserted as (` + insertComments + `
 	)
-	select n, refusal, id, null::timestamptz, null::text, null::text, ` + asRequested + `
+	select n, refusal, id, null::timestamptz, null::text, null::text, ` + asRequested + `, null::timestamptz, 1
 	from checked
 	union all` + insertedComments
 
@@ -137,6 +137,8 @@ type storedComment struct {
 	postID    *string    // nil: as the author sent it; so are the next two
 	parentID  *int64
 	author    *string
+	editedAt  *time.Time // nil: never edited
+	version   int
 }
 
 // takeComments returns the function that reads the result of the statement and sets the
@@ -152,6 +154,7 @@ func takeComments(writes []*commentWrite) func(pgx.Rows) error {
 		var c storedComment
 		_, err := pgx.ForEachRow(rows, []any{
 			&n, &refusal, &c.id, &c.createdAt, &c.body, &c.status, &c.postID, &c.parentID, &c.author,
+			&c.editedAt, &c.version,
 		}, func() error {
 			if n == 0 {
 				inserted = append(inserted, c)
@@ -234,7 +237,7 @@ func (w *commentWrite) as(stored storedComment) Comment {
 	}
 	made := Comment{
 		ID: stored.id, PostID: w.PostID, ParentID: w.ParentID, Author: author, Body: w.Body,
-		Status: StatusPublished, CreatedAt: *stored.createdAt, Version: 1,
+		Status: StatusPublished, CreatedAt: *stored.createdAt, EditedAt: stored.editedAt, Version: stored.version,
 	}
 	if stored.body != nil {
 		made.Body = *stored.body
@@ -247,6 +250,9 @@ func (w *commentWrite) as(stored storedComment) Comment {
 		if *stored.author != author.ID {
 			made.Author = User{ID: *stored.author, Name: *stored.author}
 		}
+	}
+	if made.Status == StatusDeleted {
+		made.Author = User{}
 	}
 	return made
 }

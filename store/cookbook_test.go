@@ -205,7 +205,7 @@ func (b *cookbook) news(t *testing.T) string {
 	t.Helper()
 	found, err := b.session(t, "reader").Query(t.Context(), `
 		select position, topic || '  ' || name || '  ' || data
-		from tidings.events
+		from tidings.log
 		where position > $1
 		order by position`, b.position)
 	streamtest.Must(t, err)

@@ -42,7 +42,7 @@ func numbered(t *testing.T, sub *stream.Subscription, n int) (numbers []int) {
 			if f.Name.String() == "new-comment" {
 				numbers = append(numbers, decode[struct {
 					Body int `json:"body,string"`
-				}](t, f.Event).Body)
+				}](t, stream.Event{Data: f.Data()}).Body)
 			}
 		}
 	}

@@ -26,7 +26,9 @@ func (c NewComment) fingerprint() []byte {
 	return sum[:]
 }
 
-// insertKeyedComments inserts comments with idempotency keys, or answers from the keys.
+// insertKeyedComments inserts comments with idempotency keys, or answers from the keys. The
+// answer to a known key is the comment as it is now. A comment that was rejected, deleted or
+// removed since is answered with status 'deleted', without author and body.
 //
 // A transaction holds an advisory lock for each of its keys. A second request that does
 // not get the lock, on any instance, is in flight. A second request that gets the lock
@@ -35,7 +37,12 @@ func (c NewComment) fingerprint() []byte {
 const insertKeyedComments = `
 	with checked as materialized (
 		select g.*, nextval('tidings.comments_id_seq') as id,
-			known.comment_id, known.created_at as known_at, known.body as known_body, known.status as known_status,
+			known.comment_id, known.created_at as known_at,
+			case when answer.visible then answer.body else '' end as known_body,
+			case when answer.visible then answer.status else 'deleted' end as known_status,
+			answer.post_id as known_post_id, answer.parent_id as known_parent_id, answer.author_id as known_author_id,
+			case when answer.visible then answer.edited_at end as known_edited_at,
+			coalesce(answer.version, 1) as known_version,
 			case
 				when not pg_try_advisory_xact_lock(hashtextextended(g.author_id || ' ' || g.key, 79)) then 'in flight'
 				when known.fingerprint <> g.fingerprint then 'key reused'
@@ -47,17 +54,23 @@ const insertKeyedComments = `
 		` + commentLookups + `
 		left join tidings.idempotency known
 			on known.user_id = g.author_id and known.key = g.key
+		left join lateral (
+			select post_id, parent_id, author_id, body, status, edited_at, version, status in ('published', 'pending') as visible
+			from tidings.comments
+			where comments.id = known.comment_id
+			offset 0
+		) as answer on true
 	),
 	inserted as (` + insertComments + `
 	),
 	remembered as (
-		insert into tidings.idempotency (user_id, key, fingerprint, comment_id, created_at, body, status)
-		select checked.author_id, key, fingerprint, id, created_at,
-			nullif(inserted.body, checked.body), nullif(status, 'published')
+		insert into tidings.idempotency (user_id, key, fingerprint, comment_id, created_at)
+		select checked.author_id, key, fingerprint, id, inserted.created_at
 		from checked
 		join inserted using (id)
 	)
-	select n, refusal, coalesce(comment_id, id), known_at, known_body, known_status, ` + asRequested + `
+	select n, refusal, coalesce(comment_id, id), known_at, known_body, known_status,
+		known_post_id, known_parent_id, known_author_id, known_edited_at, known_version
 	from checked
 	union all` + insertedComments
 

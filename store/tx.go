@@ -94,6 +94,13 @@ func (s *Store) read(ctx context.Context, queries ...readQuery) error {
 	return s.readFrom(ctx, s.pool, queries...)
 }
 
+// giveUpLocks bounds how long a read of the log waits for a lock on a table. Others in the
+// small pool of connections wait behind it, and the hub tries again.
+var giveUpLocks = readQuery{`set local lock_timeout = '1s'`, nil, func(rows pgx.Rows) error {
+	rows.Close()
+	return rows.Err()
+}}
+
 func (s *Store) readFrom(ctx context.Context, pool *pgxpool.Pool, queries ...readQuery) error {
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()

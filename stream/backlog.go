@@ -29,13 +29,13 @@ func (b *backlog) empty() bool { return len(b.frames) == 0 }
 // full reports whether the backlog has no room for f: it has most frames, or would have more
 // than chunkBytes. An empty backlog has room for any frame.
 func (b *backlog) full(f *Frame, most int) bool {
-	return len(b.frames) >= most || b.bytes+len(f.sse) > chunkBytes && len(b.frames) > 0
+	return len(b.frames) >= most || b.bytes+f.size > chunkBytes && len(b.frames) > 0
 }
 
 // push appends a frame. The frame is held until release is called.
 func (b *backlog) push(f *Frame) {
 	b.frames = append(b.frames, f)
-	b.bytes += len(f.sse)
+	b.bytes += f.size
 }
 
 // replaceHeld replaces the last frame by f if the last frame is held and f is a later state
@@ -62,7 +62,7 @@ func (b *backlog) replaceState(f *Frame) bool {
 }
 
 func (b *backlog) set(i int, f *Frame) {
-	b.bytes += len(f.sse) - len(b.frames[i].sse)
+	b.bytes += f.size - b.frames[i].size
 	b.frames[i] = f
 }
 
@@ -78,7 +78,7 @@ func (b *backlog) release() bool {
 func (b *backlog) fill(frames []*Frame, replay bool) {
 	b.frames, b.released, b.replay, b.shared = frames, len(frames), replay, true
 	for _, f := range frames {
-		b.bytes += len(f.sse)
+		b.bytes += f.size
 	}
 }
 
@@ -101,7 +101,7 @@ func (b *backlog) take(into []*Frame, limit, bytes int) (taken []*Frame, through
 		if !f.Ephemeral() {
 			through = f.Cursor
 		}
-		b.bytes -= len(f.sse)
+		b.bytes -= f.size
 	}
 	if n == len(b.frames) {
 		b.clear()
@@ -130,7 +130,7 @@ func (b *backlog) clear() {
 // The first frame always fits.
 func fit(frames []*Frame, bytes int) int {
 	for i, f := range frames {
-		if bytes -= len(f.sse); bytes < 0 && i > 0 {
+		if bytes -= f.size; bytes < 0 && i > 0 {
 			return i
 		}
 	}

@@ -127,7 +127,7 @@ func (c backlogTest) run(t *testing.T) {
 	streamtest.Want(t, "through", through, c.through)
 	size := 0
 	for _, f := range b.frames {
-		size += len(f.sse)
+		size += f.size
 	}
 	streamtest.Want(t, "bytes", b.bytes, size)
 }

@@ -1,5 +1,7 @@
 package stream
 
+import "time"
+
 // A subscription that is behind reads the frames after its reach until it is live: from the
 // ring if the ring still has all of them, otherwise from the log.
 
@@ -47,11 +49,18 @@ type ringResult struct {
 	covered bool   // false: the ring does not have all frames after the cursor
 }
 
+// staleAfter is how long after the last read of the log the ring may be used. An instance
+// that cannot read the log does not learn which texts were removed.
+const staleAfter = 10 * time.Second
+
+// staleLocked reports whether the log could not be read for longer than staleAfter.
+func (h *Hub) staleLocked() bool { return h.now()-h.read > max(staleAfter, 2*h.cfg.Tick) }
+
 // recent searches the ring for events of the topics after a cursor.
 func (h *Hub) recent(from Cursor, topics []Topic) ringResult {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
-	if from.Position < h.ring.after || from.Position > min(h.tip.Position, h.state.endOf(from.Epoch)) {
+	if h.staleLocked() || from.Position < h.ring.after || from.Position > min(h.tip.Position, h.state.endOf(from.Epoch)) {
 		return ringResult{reach: from, breaks: h.breaks}
 	}
 	frames, through, done := h.ring.scan(from.Position, topics)

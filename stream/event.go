@@ -14,9 +14,10 @@ var ErrData = errors.New("invalid event data")
 // An Event is one event of a topic.
 type Event struct {
 	Cursor    Cursor // position in the log; the zero Cursor marks an ephemeral event
-	Topic     Topic
+	Topic     Topic  // zero in events of the log that are for hubs alone
 	Name      Name
 	Data      Data
+	Comment   int64     // id of the comment that a durable event is about; 0: none
 	Committed time.Time // time of the commit by the database's clock; zero if unknown
 }
 

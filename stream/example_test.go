@@ -55,7 +55,7 @@ func Example() {
 		log.Fatal(err)
 	}
 	for _, f := range frames {
-		fmt.Println(f.Cursor, f.Name, f.Data)
+		fmt.Println(f.Cursor, f.Name, f.Data())
 	}
 	fmt.Println("next:", sub.Cursor())
 

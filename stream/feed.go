@@ -218,7 +218,7 @@ func (f *Feed) events(o *output) step {
 		if f.style.Enveloped {
 			o.bytes = e.appendEnveloped(o.bytes)
 		} else {
-			o.bytes = append(o.bytes, e.sse...)
+			o.bytes = append(o.bytes, e.SSE()...)
 		}
 		if !e.Ephemeral() {
 			f.sent = e.Cursor

@@ -58,7 +58,7 @@ func (h *Hub) catchUp(ctx context.Context) error {
 		}
 	}
 	for {
-		from := h.Head() // only this goroutine moves it
+		from, at := h.Head(), h.now() // only this goroutine moves the head
 		batch, err := h.log.Read(ctx, Query{After: from.Position, Limit: h.cfg.Batch})
 		if err != nil {
 			return err
@@ -68,7 +68,7 @@ func (h *Hub) catchUp(ctx context.Context) error {
 			h.restart(batch.State)
 			continue
 		}
-		h.apply(batch, encode(batch.Events))
+		h.apply(batch, encode(batch), at)
 		if batch.Through == batch.State.Head {
 			return nil
 		}
@@ -91,17 +91,18 @@ func (h *Hub) load(ctx context.Context) error {
 	return nil
 }
 
-// encode makes the frames of events.
-func encode(events []Event) []*Frame {
-	frames := make([]*Frame, len(events))
-	for i, e := range events {
-		frames[i] = NewFrame(e)
+// encode makes the frames of a batch.
+func encode(batch Batch) []*Frame {
+	frames := make([]*Frame, len(batch.Events))
+	for i, e := range batch.Events {
+		frames[i] = newFrame(e, batch.State.Head)
 	}
 	return frames
 }
 
-// apply appends a batch to the ring, offers it to each shard and moves the head past it.
-func (h *Hub) apply(batch Batch, frames []*Frame) {
+// apply appends a batch, whose read began at a time, to the ring, offers it to each shard and
+// moves the head past it.
+func (h *Hub) apply(batch Batch, frames []*Frame, at time.Duration) {
 	head := batch.State.Cursor(batch.Through)
 	h.mu.Lock()
 	renewed := batch.State.newest() != h.state.newest()
@@ -111,12 +112,13 @@ func (h *Hub) apply(batch Batch, frames []*Frame) {
 	for _, f := range frames {
 		h.ring.push(f)
 	}
-	h.tip, h.state, h.events = head, batch.State, h.events+int64(len(frames))
+	h.read, h.tip, h.state, h.events = at, head, batch.State, h.events+int64(len(frames))
 	if h.loaded && len(frames) > 0 && !frames[0].Committed.IsZero() { // the events that the start loads are old
 		h.lag = max(0, time.Since(frames[0].Committed))
 	}
 	breaks := h.breaks
 	h.mu.Unlock()
+	h.texts.follow(frames)
 	for _, sh := range h.shards {
 		if renewed {
 			sh.renew(batch.State, breaks)
@@ -142,6 +144,7 @@ func (h *Hub) restart(state State) {
 	h.breaks++
 	head, breaks := h.head, h.breaks
 	h.mu.Unlock()
+	h.texts.reset()
 	for _, sh := range h.shards {
 		sh.restart(head, breaks)
 	}

@@ -3,23 +3,48 @@ package stream
 import "sync/atomic"
 
 // A Frame is an event and its bytes on the wire. It is encoded once and shared by all
-// readers, which must not change it.
+// readers, which must not change it. Only a [textIndex] changes the content of a frame, when the
+// comment that the event is about is edited or removed. The field Data of the Event is
+// empty; the method Data returns the data.
 type Frame struct {
 	Event
-	sse        []byte
+	content    atomic.Pointer[content]
+	size       int          // of the first content on the wire; bounds of memory count it
 	conflation conflation   // target of the event; zero: the frame is never left out
 	superseded atomic.Int64 // position of the next frame with this target; 0: none yet
 }
 
-// NewFrame encodes an event.
-func NewFrame(e Event) *Frame {
-	return &Frame{Event: e, sse: appendBlock(nil, e, e.Data.json), conflation: conflationOf(e)}
+// A content is what a frame says.
+type content struct {
+	data Data
+	sse  []byte // the block with the data
+	asOf int64  // the head of the log when the data was read
 }
+
+// NewFrame encodes an event.
+func NewFrame(e Event) *Frame { return newFrame(e, 0) }
+
+// newFrame encodes an event whose data was read when the log had the head asOf.
+func newFrame(e Event, asOf int64) *Frame {
+	f := &Frame{Event: e, conflation: conflationOf(e)}
+	f.Event.Data = Data{}
+	f.setContent(e.Data, asOf)
+	f.size = len(f.SSE())
+	return f
+}
+
+func (f *Frame) setContent(d Data, asOf int64) {
+	f.content.Store(&content{d, appendBlock(nil, f.Event, d.json), asOf})
+}
+
+// Data is the data of the event. Of an event about a comment it has the text that the
+// comment has now, or no text if the comment was removed.
+func (f *Frame) Data() Data { return f.content.Load().data }
 
 // SSE is one block of an event stream (HTML standard, section 9.2.6): the fields event,
 // topic, data and id in this order, each once, with "\n" after each and after the block.
 // EventSource ignores the field topic. An ephemeral event has no id.
-func (f *Frame) SSE() []byte { return f.sse }
+func (f *Frame) SSE() []byte { return f.content.Load().sse }
 
 // appendEnveloped appends the block with the topic inside the data,
 // {"topic":…,"data":…}, for an EventSource that reads several topics.
@@ -28,7 +53,7 @@ func (f *Frame) appendEnveloped(b []byte) []byte {
 	b = append(b, `{"topic":"`...)
 	b = append(b, f.Topic.text...) // a topic has no character that JSON escapes
 	b = append(b, `","data":`...)
-	b = append(b, f.Data.json...)
+	b = append(b, f.Data().json...)
 	b = append(b, '}')
 	return appendEnd(b, f.Event)
 }

@@ -36,6 +36,7 @@ type Hub struct {
 	reads   atomic.Int64 // reads of the log for readers that are behind
 	follows *faults.Work // reads of new events
 	poller  *conn.Poller
+	texts   *textIndex // the frames in memory that have the text of a comment
 
 	// mu guards the fields below. Nothing is read, written or encoded under it. It is never
 	// held together with the lock of a shard.
@@ -50,6 +51,7 @@ type Hub struct {
 	loaded   bool
 	closed   bool
 	draining time.Duration // the window of Drain; 0: the hub does not drain
+	read     time.Duration // when the last read that succeeded began
 }
 
 // NewHub returns a hub that follows the log while Run runs.
@@ -62,6 +64,7 @@ func NewHub(log Log, cfg HubConfig) *Hub {
 		wake:   make(chan struct{}, 1),
 		ring:   newRing(cfg.RingEvents, cfg.RingBytes),
 		poller: conn.NewPoller(),
+		texts:  newTextIndex(),
 	}
 	h.follows = faults.New(cfg.Logger, "log cannot be read", "log is read again")
 	h.replays = newReplays(h)

@@ -282,7 +282,7 @@ func TestHub(t *testing.T) {
 		}
 		h.Broadcast(Event{Topic: post43, Name: TypingName, Data: data(t, "9")})
 		frames, err := s.Take(t.Context(), Unlimited)
-		if err != nil || len(frames) != 1 || frames[0].Data.String() != "3" || s.Cursor() != before {
+		if err != nil || len(frames) != 1 || frames[0].Data().String() != "3" || s.Cursor() != before {
 			t.Errorf("got %v, %v at %v", frames, err, s.Cursor())
 		}
 	})

@@ -7,6 +7,7 @@ var (
 	CommentDeletedName = Name{"comment-deleted"}
 	CommentCountName   = Name{"comment-count"}
 	LikeUpdateName     = Name{"like-update"}
+	PostDeletedName    = Name{"post-deleted"}
 	NotificationName   = Name{"notification"}
 	TypingName         = Name{"typing"}
 
@@ -17,6 +18,10 @@ var (
 	ByeName        = Name{"stream.bye"}
 	PingName       = Name{"stream.ping"}
 )
+
+// userRemovedName is the name of an event that no reader gets: the name of the user with the
+// id in the data must go from memory. It has the zero Topic.
+var userRemovedName = Name{"user-removed"}
 
 // An EventKind describes one event name that Tidings itself gives. Other names are
 // free for tidings.publish.
@@ -41,6 +46,7 @@ var EventKinds = []EventKind{
 	{Name: CommentDeletedName, Durable: true},
 	{Name: CommentCountName, Durable: true, LatestOnly: true},
 	{Name: LikeUpdateName, Durable: true, LatestOnly: true},
+	{Name: PostDeletedName, Durable: true},
 	{Name: NotificationName, Durable: true},
 	{Name: TypingName, LatestOnly: true},
 	{Name: ReadyName, Control: true},

@@ -25,7 +25,7 @@ func waitAt(t *testing.T, h *Hub, start Start, until time.Duration, near, far ne
 	return waitFor(t, h, start, until, near, far, func(r PollResult) []byte {
 		var text strings.Builder
 		for _, f := range r.Frames {
-			text.WriteString(f.Data.String())
+			text.WriteString(f.Data().String())
 		}
 		return fmt.Appendf(nil, "%d %v %v %v %d\n", len(r.Frames), r.Cursor, r.Err, r.Keep, text.Len())
 	})

@@ -174,7 +174,11 @@ func (r *replays) read(ctx context.Context, group []*replay, after int64) {
 		}
 		return
 	}
-	frames := encode(batch.Events)
+	frames := encode(batch)
+	if !r.hub.texts.join(frames, batch.State.Head) {
+		r.again(group)
+		return
+	}
 	newest := make(latest)
 	for _, f := range frames {
 		newest.add(f)
@@ -219,6 +223,13 @@ func (r *replays) retry(ctx context.Context) {
 		if r.faults.Err() != nil {
 			_, _ = r.readNoting(ctx, query) // reports its error, and puts the query back
 		}
+	}
+}
+
+// again has the log read again for each replay of a group.
+func (r *replays) again(group []*replay) {
+	for _, p := range group {
+		p.sub.answer(p, func() {}) // the subscription fetches again
 	}
 }
 

@@ -24,13 +24,13 @@ func newRing(maxFrames, maxBytes int) ring {
 // push appends the next frame of the log and drops the oldest frames that exceed the bounds.
 func (r *ring) push(f *Frame) {
 	r.frames = append(r.frames, f)
-	r.bytes += len(f.sse)
+	r.bytes += f.size
 	r.latest.add(f)
 	for len(r.frames) > r.maxFrames || r.bytes > r.maxBytes {
 		oldest := r.frames[0]
 		r.frames[0] = nil
 		r.frames = r.frames[1:]
-		r.bytes -= len(oldest.sse)
+		r.bytes -= oldest.size
 		r.after = oldest.Cursor.Position
 		r.latest.forget(oldest)
 	}
@@ -58,7 +58,7 @@ func (r *ring) scan(after int64, topics []Topic) (found []*Frame, through int64,
 			return found, through, false
 		}
 		if slices.Contains(topics, f.Topic) {
-			bytes += len(f.sse)
+			bytes += f.size
 			if len(found) == chunkFrames || bytes > chunkBytes && len(found) > 0 {
 				return found, through, false
 			}

@@ -114,14 +114,22 @@ export class Pane {
   #apply(name, data) {
     switch (name) {
       case 'new-comment':
+        if (data.status === 'deleted') break; // removed since: its comment-deleted follows
         this.#typing.forget(data.author?.id);
         if (this.#comments.put(data) && data.author?.id !== this.#user.id) this.#announce();
         break;
       case 'comment-updated':
+        if (data.status === 'deleted') break;
         this.#comments.put(data);
         break;
       case 'comment-deleted':
         this.#comments.remove(data.id);
+        break;
+      case 'post-deleted':
+        this.#comments.reset([], false);
+        this.#showCommentCount(0);
+        this.#showLiked(false);
+        this.#showLikes(0);
         break;
       case 'comment-count':
         this.#showCommentCount(data.count);

@@ -150,13 +150,16 @@ func everyEvent(t *testing.T) []client.Event {
 	_, err = ben.LikePost(ctx, "demo")
 	streamtest.Must(t, err)
 	s.exec(t, `insert into tidings.likes (post_id, comment_id, user_id) values ('demo', $1, 'ben')`, own.ID)
-	streamtest.Must(t, ben.DeleteComment(ctx, reply.ID)) // withdraws its notification
+	all := readUntil(t, reader, "stream.ready", "new-comment", "new-comment", "comment-updated", "comment-count",
+		"like-update", "like-update", "notification", "notification", "notification", "stream.ping")
+	streamtest.Must(t, ben.DeleteComment(ctx, reply.ID)) // withdraws its notification; its events have no text any more
 	s.exec(t, `update tidings.notifications set read_at = now()`)
-
-	all := readUntil(t, reader, "stream.ready", "new-comment", "comment-updated", "comment-deleted", "comment-count",
-		"like-update", "like-update", "notification", "notification", "notification", "notification", "notification", "stream.ping")
+	all = append(all, readUntil(t, reader, "comment-deleted", "notification", "notification")...)
+	all = append(all, readUntil(t, open(t, srv.Client, "earliest", "post:demo"), "comment-deleted")...)
 	streamtest.Must(t, ben.Typing(ctx, "demo"))
 	all = append(all, readUntil(t, reader, "typing")...)
+	s.exec(t, `delete from tidings.posts where id = 'demo'`)
+	all = append(all, readUntil(t, reader, "post-deleted")...)
 	all = append(all, readUntil(t, quiet, "stream.checkpoint")...)
 	all = append(all, readUntil(t, openWithShortToken(t, srv), "stream.expiring")...)
 	all = append(all, readUntil(t, open(t, srv.Client, "1-1000000", "post:demo"), "stream.gap")...)

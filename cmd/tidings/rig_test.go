@@ -89,7 +89,7 @@ func (s *site) logged(t *testing.T, topics ...string) []client.Event {
 		select
 			(select max(epoch) from tidings.epochs where started_after < position) || '-' || position,
 			topic, name, data
-		from tidings.events
+		from tidings.log
 		where topic = any($1) and name <> 'the-end'
 		order by position`, topics)
 	events, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (e client.Event, err error) {

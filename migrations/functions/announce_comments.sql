@@ -22,7 +22,7 @@ begin
     select
         'post:' || c.post_id, case when c.id is not null then 'new-comment' end,
         case when c.id is not null then
-            tidings.comment_data(c::tidings.comments, u::tidings.users, own.likes, own.comments)
+            tidings.comment_data(c::tidings.comments, own.likes, own.comments)
         end,
         'post:' || shown.post_id, 1,
         nullif(case when c.parent_id is null then p.author_id else parent.author_id end, c.author_id),
@@ -35,7 +35,6 @@ begin
         where comments.id = shown.id and comments.status = 'published'
         offset 0
     ) as c on true
-    left join lateral (select * from tidings.users where users.id = c.author_id offset 0) as u on true
     left join lateral (select author_id from tidings.posts where posts.id = c.post_id offset 0) as p on true
     left join lateral (select author_id from tidings.comments where comments.id = c.parent_id offset 0) as parent on true
     left join lateral (

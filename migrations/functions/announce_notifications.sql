@@ -44,19 +44,13 @@ begin
                 'id', notice.id::text,
                 'kind', notice.kind,
                 'postId', notice.post_id,
-                'actor', tidings.user_data(notice.actor_id, actor.name, actor.avatar_url),
+                'actor', jsonb_build_object('id', notice.actor_id), -- tidings.log adds the name
                 'createdAt', tidings.rfc3339(notice.created_at),
                 'unread', change.total - change.later)
             || case when notice.comment_id is null then '{}'
                     else jsonb_build_object('commentId', notice.comment_id::text) end
         from change
         cross join lateral (select * from tidings.notifications where notifications.id = change.id offset 0) as notice
-        left join lateral (
-            select name, avatar_url
-            from tidings.users
-            where users.id = notice.actor_id
-            offset 0
-        ) as actor on true
         where change.came = 1
     )
     insert into tidings.events (position, topic, name, data)

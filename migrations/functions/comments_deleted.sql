@@ -1,5 +1,7 @@
 -- Writes to `pending` what a DELETE of comments leads to, for those that were published:
--- see withdraw_comments. A cascade from `posts` fires it too.
+-- see withdraw_comments. A cascade from `posts` fires it too. Comments whose post is gone are
+-- only counted: posts_deleted writes one event for all of them, and nothing reads the counts
+-- of a comment that has gone with its post. A counter without post_id has no event.
 --
 -- A statement trigger: a DELETE of 100,000 rows is one call.
 --
@@ -16,9 +18,18 @@ set enable_seqscan = off
 set jit = off
 as $$
 begin
-    perform tidings.withdraw_comments(array_agg(id), array_agg(post_id), array_agg(parent_id))
-    from removed
-    where status = 'published';
+    perform tidings.withdraw_comments(array_agg(c.id), array_agg(c.post_id), array_agg(c.parent_id))
+    from removed as c
+    cross join lateral (select id from tidings.posts where posts.id = c.post_id offset 0) as p
+    where c.status = 'published';
+
+    insert into tidings.pending (target, comments)
+    select counter.target, -count(*)
+    from removed as c
+    left join lateral (select id from tidings.posts where posts.id = c.post_id offset 0) as p on true
+    cross join lateral (values ('post:' || c.post_id), ('comment:' || c.parent_id)) as counter (target)
+    where c.status = 'published' and p.id is null and counter.target is not null
+    group by counter.target;
 
     -- Deleted comments never come back. Those that were hidden have rows here, too.
     delete from tidings.withdrawn

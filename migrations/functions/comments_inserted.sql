@@ -44,7 +44,7 @@ begin
         (topic, name, data, target, comments, recipient, kind, actor_id, post_id, comment_id)
     select
         'post:' || c.post_id, case when c.id is not null then 'new-comment' end,
-        case when c.id is not null then tidings.comment_data(c::tidings.comments, u::tidings.users, 0, 0) end,
+        case when c.id is not null then tidings.comment_data(c::tidings.comments, 0, 0) end,
         'post:' || added.post_id, 1,
         nullif(case when c.parent_id is null then p.author_id else parent.author_id end, c.author_id),
         case when c.parent_id is null then 'comment' else 'reply' end,
@@ -56,7 +56,6 @@ begin
         where comments.id = added.id and comments.status = 'published'
         offset 0
     ) as c on true
-    left join lateral (select * from tidings.users where users.id = c.author_id offset 0) as u on true
     left join lateral (select author_id from tidings.posts where posts.id = c.post_id offset 0) as p on true
     left join lateral (select author_id from tidings.comments where comments.id = c.parent_id offset 0) as parent on true
     where added.status = 'published'

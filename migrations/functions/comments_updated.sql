@@ -62,10 +62,10 @@ begin
     perform tidings.announce_comments(shown, shown_posts, shown_parents);
     perform tidings.withdraw_comments(withdrawn, withdrawn_posts, withdrawn_parents);
 
-    insert into tidings.pending (topic, name, data, post_id)
+    insert into tidings.pending (topic, name, data, post_id, comment_id)
     select
         'post:' || c.post_id, 'comment-updated',
-        tidings.comment_data(c::tidings.comments, u::tidings.users, own.likes, own.comments), c.post_id
+        tidings.comment_data(c::tidings.comments, own.likes, own.comments), c.post_id, c.id
     from unnest(edited) as i (id)
     cross join lateral (
         select *
@@ -73,7 +73,6 @@ begin
         where comments.id = i.id and comments.status = 'published'
         offset 0
     ) as c
-    left join lateral (select * from tidings.users where users.id = c.author_id offset 0) as u on true
     left join lateral (
         select comments, likes
         from tidings.counts

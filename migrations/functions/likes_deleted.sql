@@ -18,9 +18,10 @@ set jit = off
 as $$
 begin
     insert into tidings.pending (target, likes, post_id)
-    select coalesce('comment:' || comment_id, 'post:' || post_id), -count(*), post_id
-    from removed
-    group by post_id, comment_id;
+    select coalesce('comment:' || l.comment_id, 'post:' || l.post_id), -count(*), p.id
+    from removed as l
+    left join lateral (select id from tidings.posts where posts.id = l.post_id offset 0) as p on true
+    group by l.post_id, l.comment_id, p.id;
 
     perform tidings.withdraw_notifications(array_agg(n.id))
     from removed as l

@@ -74,20 +74,21 @@ begin
         ) as newest on true
     ),
     outgoing as (
-        select 1 as part, n, topic, name, data
+        select 1 as part, n, topic, name, data, comment_id
         from gathered
         where topic is not null
         union all
         select 2, 0, target, 'comment-count',
-            jsonb_build_object('postId', post_id, 'count', comments)
+            jsonb_build_object('postId', post_id, 'count', comments), null
         from counted
-        where comments_changed and target like 'post:%'
+        where comments_changed and post_id is not null and target like 'post:%'
         union all
         select 3, 0, 'post:' || post_id, 'like-update',
             jsonb_build_object('postId', post_id, 'count', likes)
             || case when target like 'comment:%'
                     then jsonb_build_object('commentId', substr(target, length('comment:') + 1))
-                    else '{}' end
+                    else '{}' end,
+            null
         from counted
         where likes_changed and post_id is not null
         union all
@@ -97,8 +98,8 @@ begin
         where told is null and target like 'user:%' -- a recount
     ),
     written as (
-        insert into tidings.events (position, topic, name, data)
-        select nextval('tidings.positions'), topic, name, data
+        insert into tidings.events (position, topic, name, data, comment_id)
+        select nextval('tidings.positions'), topic, name, data, comment_id
         from (select * from outgoing order by part, n, topic) as o
         returning position
     )

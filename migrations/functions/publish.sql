@@ -46,7 +46,7 @@ begin
     end if;
     if publish.name like 'stream.%' or publish.name in (
         'new-comment', 'comment-updated', 'comment-deleted', 'comment-count', 'like-update',
-        'notification', 'typing', 'presence', 'open', 'error'
+        'post-deleted', 'notification', 'typing', 'presence', 'open', 'error'
     ) then
         raise exception 'event name % is reserved', quote_literal(publish.name)
             using errcode = 'invalid_parameter_value',

@@ -9,11 +9,11 @@ create or replace function tidings.withdraw_comments(ids bigint[], post_ids text
 language plpgsql
 as $$
 begin
-    insert into tidings.pending (topic, name, data, target, comments, post_id)
+    insert into tidings.pending (topic, name, data, target, comments, post_id, comment_id)
     select
         'post:' || c.post_id, 'comment-deleted',
         jsonb_build_object('id', c.id::text, 'postId', c.post_id, 'parentId', c.parent_id::text),
-        'post:' || c.post_id, -1, c.post_id
+        'post:' || c.post_id, -1, c.post_id, c.id
     from unnest(ids, post_ids, parent_ids) as c (id, post_id, parent_id)
     order by c.id;
 

@@ -10,14 +10,72 @@
 -- Positions of events. A position is never used twice.
 create sequence tidings.positions;
 
+-- An event about a comment has the comment's id in comment_id. `data` has no text and no
+-- name of a user, unless tidings.publish was called with them: what a user removes is gone
+-- from the log, too, without a change of any row. The view `log` adds text and names.
 create table tidings.events (
     position    bigint primary key,
     topic       text not null,
     name        text not null,
     data        jsonb not null,
+    comment_id  bigint,
     created_at  timestamptz not null default clock_timestamp()
 );
 create index events_by_topic on tidings.events (topic, position);
+
+-- The events as readers get them: with the text, author and version that a comment has
+-- now, and the name that the actor of a notification has now. A comment that is hidden,
+-- deleted or gone has status 'deleted', no author and no body. The server reads the same by
+-- a statement of its own (selectEvents in store/read_log.go), and a test compares both.
+--
+-- Texts are read from the JSON of a row and not by column, because Postgres refuses to
+-- change the type of a column that a view uses, and a site may change the types of its
+-- texts. No function of ours is called, because a role that may read a view must be
+-- allowed to execute the functions in it.
+create view tidings.log as
+select
+    e.position, e.topic, e.name,
+    case
+        when e.name in ('new-comment', 'comment-updated') and e.comment_id is not null then
+            e.data || coalesce((
+                select jsonb_build_object(
+                    'author', jsonb_build_object(
+                        'id', c.author_id,
+                        'name', coalesce(u.shown -> 'name', to_jsonb(c.author_id)),
+                        'avatarUrl', u.shown -> 'avatar_url'),
+                    'body', c.shown -> 'body',
+                    'status', c.shown -> 'status',
+                    'editedAt', to_char((c.shown ->> 'edited_at')::timestamptz at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
+                    'version', c.shown -> 'version')
+                from (
+                    select author_id, to_jsonb(comments) as shown
+                    from tidings.comments
+                    where id = e.comment_id and status = 'published'
+                    offset 0
+                ) as c
+                left join lateral (
+                    select to_jsonb(users) as shown
+                    from tidings.users
+                    where users.id = c.author_id
+                    offset 0
+                ) as u on true
+            ), '{"author": null, "body": "", "status": "deleted", "editedAt": null, "version": 1}')
+        when e.name = 'notification' and e.data ? 'actor' then
+            e.data || jsonb_build_object('actor', coalesce((
+                select jsonb_build_object(
+                    'id', users.id,
+                    'name', to_jsonb(users) -> 'name',
+                    'avatarUrl', to_jsonb(users) -> 'avatar_url')
+                from tidings.users
+                where users.id = e.data #>> '{actor,id}'
+            ), jsonb_build_object(
+                'id', e.data #> '{actor,id}',
+                'name', e.data #> '{actor,id}',
+                'avatarUrl', null)))
+        else e.data
+    end as data,
+    e.comment_id, e.created_at
+from tidings.events as e;
 
 -- Retention has removed the events at or before this position. One row.
 create table tidings.floor (

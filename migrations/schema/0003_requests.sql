@@ -11,19 +11,16 @@ create unlogged table tidings.tickets (
 );
 create index tickets_by_expiry on tidings.tickets (expires_at);
 
--- The answer to a comment's Idempotency-Key, kept for a day. The comment is what the
--- request contains, so its id and time are enough to answer again.
+-- The answer to a comment's Idempotency-Key, kept for a day. It is read from the comment
+-- again, so it has no text that was removed since.
 --   fingerprint: a hash of the request, so that the same key with another request is refused;
---   body, status: set only where a trigger of the site has changed them. Null stands for the
---   body as sent, and for 'published'.
+--   created_at: of the comment, which may be gone.
 create table tidings.idempotency (
     user_id      text not null,
     key          text not null,
     fingerprint  bytea not null,
     comment_id   bigint not null,
     created_at   timestamptz not null,
-    body         text,
-    status       text,
     primary key (user_id, key)
 );
 create index idempotency_by_age on tidings.idempotency (created_at);

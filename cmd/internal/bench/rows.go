@@ -110,7 +110,7 @@ func (m *rowsMeter) catchUp(ctx context.Context) error {
 	var data []byte
 	rows, err := m.listener.Query(ctx, `
 		select position, topic, name, data
-		from tidings.events
+		from tidings.log
 		where position > $1
 		order by position`, m.position)
 	if err != nil {

@@ -100,7 +100,7 @@ func (r *readerCheck) event(s step) {
 		return
 	}
 	known, ok := r.log.find(e.topic, p)
-	if !ok || known.digest != e.digest {
+	if !ok || known.digest != e.digest || !sameText(known.text, e.text) {
 		r.fault(invented, s, "differs from the log at that position")
 		return
 	}

@@ -140,8 +140,10 @@ func (c *checker) mergeTraces() {
 			case s.kind != received || s.cursor == (stream.Cursor{}) || s.event.misrouted:
 			case !ok:
 				all[p] = s.event
-			case known.digest != s.event.digest:
+			case known.digest != s.event.digest || !sameText(known.text, s.event.text):
 				c.findings.add(invented, 1, "readers got different events at %d: %s of %s and %s of %s", p, known.name, known.topic, s.event.name, s.event.topic)
+			case known.text == 0:
+				all[p] = s.event
 			}
 		}
 	}
@@ -154,8 +156,8 @@ func (c *checker) mergeTraces() {
 		e := all[p]
 		c.log.add(p, e)
 		c.log.through = p
-		if c.writes.found(e.n) {
-			c.findings.add(duplicated, 1, "log: write %d is in the log twice, again at %d", e.n, p)
+		if c.writes.found(c.writes.number(e)) {
+			c.findings.add(duplicated, 1, "log: write %d is in the log twice, again at %d", c.writes.number(e), p)
 		}
 	}
 }

@@ -35,6 +35,7 @@ var rules = map[string]eventRule{
 	"comment-deleted":   everyEvent,
 	"comment-count":     latestOnly,
 	"like-update":       latestOnly,
+	"post-deleted":      everyEvent,
 	"notification":      everyEvent,
 	"typing":            liveOnly,
 	"stream.ready":      controlEvent,
@@ -52,7 +53,9 @@ type summary struct {
 	name      string
 	latest    bool   // may be left out: see latestOnly
 	key       uint64 // of latest-only events: hash of topic, name and target
-	digest    uint64 // hash of everything that is compared
+	digest    uint64 // hash of everything that is compared, without text
+	text      uint64 // hash of what an event about a comment says of it; 0: the comment was removed, or there is none
+	comment   string // id of the comment of a new-comment
 	n         int64  // number of the write that caused it; 0: not a numbered write
 	count     int64  // of latest-only events
 	misrouted bool   // the writer addressed it to another topic
@@ -143,10 +146,21 @@ func summarize(topic, name string, data []byte) summary {
 	if p.ParentID != nil {
 		parent = *p.ParentID
 	}
+	if name == "new-comment" {
+		s.comment = p.ID
+		if p.Status != "deleted" {
+			s.text = hash(p.Body, p.Status, p.Author.ID, numbers(s.n, p.Version))
+		}
+		p.Body, p.Status, p.Author.ID, p.Version = "", "", "", 0
+	}
 	s.digest = hash(topic, name, p.ID, p.PostID, comment, parent, p.Body, p.Kind, p.To, p.Status, p.CreatedAt, p.Author.ID, p.Actor.ID,
-		numbers(s.n, p.Count, p.Unread, p.Version))
+		numbers(p.N, p.Count, p.Unread, p.Version))
 	return s
 }
+
+// sameText reports whether two summaries of one event have the same text. A comment that
+// was removed between two reads has text in the first and none in the second.
+func sameText(a, b uint64) bool { return a == b || a == 0 || b == 0 }
 
 // numbers writes integers as text for hash.
 func numbers(all ...int64) string {

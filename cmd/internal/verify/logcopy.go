@@ -10,6 +10,7 @@ type logEvent struct {
 	position int64
 	key      uint64
 	digest   uint64
+	text     uint64
 	n        int64
 	latest   bool
 }
@@ -30,7 +31,7 @@ func newLogCopy() *logCopy {
 
 // add appends an event. Its position must be above all earlier ones of the topic.
 func (c *logCopy) add(position int64, s summary) {
-	c.topics[s.topic] = append(c.topics[s.topic], logEvent{position, s.key, s.digest, s.n, s.latest})
+	c.topics[s.topic] = append(c.topics[s.topic], logEvent{position, s.key, s.digest, s.text, s.n, s.latest})
 	c.rows++
 	if s.latest {
 		c.newest[s.key] = s

@@ -98,8 +98,8 @@ func (r *recorder) copyRow(row logRow) {
 	e := summarize(row.topic, row.name, row.data)
 	r.log.add(row.position, e)
 	r.positions = append(r.positions, row.position)
-	if r.writes.found(e.n) {
-		r.findings.add(duplicated, 1, "log: write %d is in the log twice, again at %d", e.n, row.position)
+	if n := r.writes.number(e); r.writes.found(n) {
+		r.findings.add(duplicated, 1, "log: write %d is in the log twice, again at %d", n, row.position)
 	}
 }
 
@@ -118,7 +118,7 @@ func (r *recorder) read(ctx context.Context, after int64) (page logPage, err err
 		}
 		rows, _ := tx.Query(ctx, `
 			select position, topic, name, data
-			from tidings.events
+			from tidings.log
 			where position > $1
 			order by position
 			limit $2`, after, recordBatch)

@@ -21,8 +21,9 @@ const (
 type writeLog struct {
 	began time.Time
 
-	mu     sync.Mutex // guards writes
-	writes []loggedWrite
+	mu      sync.Mutex // guards the fields below
+	writes  []loggedWrite
+	removed map[string]int64 // numbers of comments that writers delete, by id
 }
 
 type loggedWrite struct {
@@ -31,7 +32,7 @@ type loggedWrite struct {
 	at      int64 // when the outcome was recorded, as now gives it
 }
 
-func newWriteLog() *writeLog { return &writeLog{began: time.Now()} }
+func newWriteLog() *writeLog { return &writeLog{began: time.Now(), removed: make(map[string]int64)} }
 
 // now is the time since the write log was made, in nanoseconds. All latencies use this
 // clock: readers and writers share the process.
@@ -82,6 +83,24 @@ func (l *writeLog) found(n int64) (twice bool) {
 	w := &l.writes[n-1]
 	w.found = min(w.found+1, 2)
 	return w.found > 1
+}
+
+// removes notes that the comment of a write is about to be deleted. The log then has its
+// event without the text that has the number.
+func (l *writeLog) removes(comment string, n int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.removed[comment] = n
+}
+
+// number is the number of the write that caused an event; 0 for none.
+func (l *writeLog) number(e summary) int64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if n, ok := l.removed[e.comment]; ok && e.text == 0 {
+		return n
+	}
+	return e.n
 }
 
 // acknowledgedAt is when the write was acknowledged. It returns false if the write was

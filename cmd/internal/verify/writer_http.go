@@ -29,7 +29,13 @@ type httpWriter struct {
 	progress     *progress
 	acknowledged *acknowledgedState
 
-	own []string // ids of comments that it wrote and has not deleted
+	own []ownComment // comments that it wrote and has not deleted
+}
+
+// An ownComment is a comment of a writer.
+type ownComment struct {
+	id string
+	n  int64 // number of the write
 }
 
 // run writes until ctx ends, and waits for the answer to the last write.
@@ -70,7 +76,7 @@ func (w *httpWriter) comment(ctx context.Context, server *client.Client) {
 	created, err := server.CreateComment(ctx, w.post(), client.NewComment{Body: body(n)})
 	w.writes.record(w.outcome(err), n)
 	if err == nil && len(w.own) < mostOwn {
-		w.own = append(w.own, created.ID)
+		w.own = append(w.own, ownComment{created.ID, n})
 	}
 }
 
@@ -106,10 +112,11 @@ func (w *httpWriter) remove(ctx context.Context, server *client.Client) {
 	if len(w.own) == 0 {
 		return
 	}
-	last := len(w.own) - 1
-	err := server.DeleteComment(ctx, w.own[last])
-	w.acknowledged.remove(w.own[last], w.outcome(err))
-	w.own = w.own[:last]
+	last := w.own[len(w.own)-1]
+	w.own = w.own[:len(w.own)-1]
+	w.writes.removes(last.id, last.n)
+	err := server.DeleteComment(ctx, last.id)
+	w.acknowledged.remove(last.id, w.outcome(err))
 }
 
 // outcome returns what an answer says about the write, and counts an error as a

@@ -1,0 +1,129 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/tidings-live/tidings/api/client"
+	"github.com/tidings-live/tidings/stream/streamtest"
+)
+
+// secret is a text that is removed.
+const secret = "nobody-may-read-this"
+
+// removals remove the text of the comment $1 by SQL.
+var removals = map[string]string{
+	"DeletedByStatus": `update tidings.comments set status = 'deleted' where id = $1`,
+	"Rejected":        `update tidings.comments set status = 'rejected' where id = $1`,
+	"HeldAgain":       `update tidings.comments set status = 'pending' where id = $1`,
+	"Edited":          `update tidings.comments set body = 'harmless' where id = $1`,
+	"RowDeleted":      `delete from tidings.comments where id = $1`,
+	"PostDeleted":     `delete from tidings.posts where id = (select post_id from tidings.comments where id = $1)`,
+}
+
+// A text that was removed is read by nobody any more: not from the memory of an instance
+// that had delivered it, not from the log by an instance that starts later, over neither
+// transport, and not with SQL from any table of the log.
+func TestRemovedTextIsGone(t *testing.T) {
+	t.Parallel()
+	for name, remove := range removals {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newSite(t)
+			servers := []*server{s.start(t), s.start(t)}
+			topics := []string{"post:42"}
+			live := tapsOn(t, "now", topics, servers...)
+			ann := servers[0].as(t, "ann")
+			write := client.NewComment{Body: secret, IdempotencyKey: "k1"}
+			made, err := ann.CreateComment(t.Context(), "42", write)
+			streamtest.Must(t, err)
+			for _, x := range live {
+				x.await(t, "the text", saying(secret))
+			}
+			s.exec(t, remove, made.ID)
+			s.end(t, topics...)
+			for _, x := range live {
+				x.await(t, "the end", named(theEnd))
+			}
+
+			servers = append(servers, s.start(t))
+			for _, x := range tapsOn(t, "earliest", topics, servers...) {
+				var seen []string
+				x.await(t, "the end", func(e client.Event) bool {
+					seen = append(seen, fmt.Sprintf("%s %s", e.Name, e.Data))
+					return e.Name == theEnd
+				})
+				all := strings.Join(seen, "\n")
+				if strings.Contains(all, secret) {
+					t.Errorf("%s shows the text:\n%s", x.name, all)
+				}
+				if !strings.Contains(all, "new-comment") {
+					t.Errorf("%s has lost the place of the comment:\n%s", x.name, all)
+				}
+				if named := strings.Contains(all, "The ann"); named != (name == "Edited") {
+					t.Errorf("%s shows the author: %t\n%s", x.name, named, all)
+				}
+			}
+			for _, table := range []string{"events", "log", "pending", "idempotency", "counts"} {
+				streamtest.Want(t, "rows with the text in tidings."+table,
+					value[int](t, s, fmt.Sprintf(`select count(*)::int from tidings.%[1]s where %[1]s::text like '%%%[2]s%%'`, table, secret)), 0)
+			}
+			streamtest.Want(t, "rows with the author's name in tidings.events",
+				value[int](t, s, `select count(*)::int from tidings.events where events::text like '%The ann%'`), 0)
+
+			again, err := ann.CreateComment(t.Context(), "42", write)
+			streamtest.Must(t, err)
+			streamtest.Want(t, "the id in the repeated answer", again.ID, made.ID)
+			if name != "HeldAgain" && again.Body == secret { // the author may read what is held
+				t.Errorf("the repeated answer is %+v", again)
+			}
+		})
+	}
+}
+
+// Readers get a comment from memory as they get it from the log, byte for byte, whatever has
+// happened to it.
+func TestMemoryAndLogShowTheSame(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	first := s.start(t)
+	topics := []string{"post:42", "post:43"}
+	live := tapsOn(t, "now", topics, first)
+	ann := first.as(t, "ann")
+	for n := range 5 {
+		own := comment(t, ann, "42", fmt.Sprint("comment ", n))
+		comment(t, ann, "43", fmt.Sprint("comment ", n))
+		for _, x := range live {
+			x.await(t, "the comment", saying(fmt.Sprint("comment ", n)))
+		}
+		s.exec(t, `update tidings.comments set body = body || ' ä' where id = $1`, own.ID)
+		s.exec(t, []string{
+			`update tidings.comments set status = 'spam' where id = $1`,
+			`update tidings.comments set body = 'once more' where id = $1`,
+			`delete from tidings.comments where id = $1`,
+			`delete from tidings.posts where id = '43' and $1::bigint > 0`,
+			`update tidings.comments set status = 'pending' where id = $1`,
+		}[n], own.ID)
+	}
+	s.exec(t, `update tidings.comments set status = 'published' where status = 'spam'`)
+	s.end(t, topics...)
+	for _, x := range live {
+		x.awaitEnds(t, topics)
+	}
+	log := s.logged(t, topics...)
+	for _, x := range tapsOn(t, "earliest", topics, first, s.start(t)) {
+		x.awaitEnds(t, topics)
+		if err := compare(x.seen, log, x.exact); err != nil {
+			t.Errorf("%s: %v", x.name, err)
+		}
+	}
+}
+
+// awaitEnds reads up to the last of the topics' ends.
+func (x *tap) awaitEnds(t *testing.T, topics []string) {
+	t.Helper()
+	for range topics {
+		x.await(t, "the end", named(theEnd))
+	}
+}

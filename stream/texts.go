@@ -1,0 +1,261 @@
+package stream
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"sync"
+	"weak"
+)
+
+// A textIndex finds the frames in memory that have the text of a comment or the name of a
+// user: those of the ring, and those that wait for a reader. When a comment is edited, hidden
+// or deleted, all of them get the content that a read of the log has now. So an instance
+// hands out no removed text once it has read the event that says so.
+//
+// A frame is found until nothing else refers to it.
+type textIndex struct {
+	mu     sync.Mutex                      // guards the fields below and serializes changes of content
+	frames map[int64][]weak.Pointer[Frame] // by comment; 0: notifications about posts
+	size   int                             // frames that were added and not removed by sweepLocked
+	next   int                             // the size at which frames that are gone are removed
+	// changes are the last frames that take a text away, in order.
+	changes []*Frame
+	after   int64 // changes has every such frame after this position
+}
+
+const (
+	// leastSweep is the least number of frames at which those that are gone are removed.
+	leastSweep = 1024
+	// keptChanges is how many changes are kept for a read of the log that is under way.
+	keptChanges = 1024
+)
+
+func newTextIndex() *textIndex {
+	return &textIndex{frames: make(map[int64][]weak.Pointer[Frame]), next: leastSweep}
+}
+
+// hasText reports whether the data of a frame is that of a comment.
+func hasText(f *Frame) bool {
+	return f.Comment != 0 && (f.Name == NewCommentName || f.Name == CommentUpdatedName)
+}
+
+// hasName reports whether the data of a frame has the name of a user.
+func hasName(f *Frame) bool { return hasText(f) || !f.Ephemeral() && f.Name == NotificationName }
+
+// changes reports whether a frame says that others must change.
+func changes(f *Frame) bool {
+	return f.Comment != 0 || f.Name == PostDeletedName || isUserRemoved(f)
+}
+
+func isUserRemoved(f *Frame) bool { return f.Name == userRemovedName && f.Topic == Topic{} }
+
+func (t *textIndex) addLocked(f *Frame) {
+	if !hasName(f) {
+		return
+	}
+	if t.size >= t.next {
+		t.sweepLocked()
+	}
+	t.frames[f.Comment] = append(t.frames[f.Comment], weak.Make(f))
+	t.size++
+}
+
+// sweepLocked removes frames that are gone.
+func (t *textIndex) sweepLocked() {
+	t.size = 0
+	for id, frames := range t.frames {
+		frames = slices.DeleteFunc(frames, func(p weak.Pointer[Frame]) bool { return p.Value() == nil })
+		if t.size += len(frames); len(frames) == 0 {
+			delete(t.frames, id)
+		} else {
+			t.frames[id] = frames
+		}
+	}
+	t.next = max(leastSweep, 2*t.size)
+}
+
+// follow makes the next frames of the log known, and changes the content of known frames to
+// what they say.
+func (t *textIndex) follow(frames []*Frame) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, f := range frames {
+		if changes(f) {
+			t.applyLocked(f)
+			if f.Name != NewCommentName {
+				t.keepLocked(f)
+			}
+		}
+		t.addLocked(f)
+	}
+}
+
+// keepLocked keeps a change, and drops the oldest one over the bound.
+func (t *textIndex) keepLocked(f *Frame) {
+	if len(t.changes) == keptChanges {
+		t.after = t.changes[0].Cursor.Position
+		t.changes[0] = nil
+		t.changes = t.changes[1:]
+	}
+	t.changes = append(t.changes, f)
+}
+
+// join makes frames known that were read apart from the others, when the log had a head,
+// and changes their content to what later events say. It returns false if it does not know
+// all of these events any more: the frames must then be read again.
+func (t *textIndex) join(frames []*Frame, head int64) bool {
+	if !slices.ContainsFunc(frames, hasName) {
+		return true
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, f := range frames {
+		t.addLocked(f)
+	}
+	first := len(t.changes)
+	for first > 0 && t.changes[first-1].Cursor.Position > head {
+		first--
+	}
+	for _, f := range t.changes[first:] {
+		t.applyLocked(f)
+	}
+	return head >= t.after
+}
+
+// reset forgets all frames: the log broke off.
+func (t *textIndex) reset() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.frames, t.size, t.next = make(map[int64][]weak.Pointer[Frame]), 0, leastSweep
+	t.changes, t.after = nil, 0
+}
+
+func (t *textIndex) applyLocked(later *Frame) {
+	switch {
+	case isUserRemoved(later):
+		var user struct {
+			ID string `json:"id"`
+		}
+		if json.Unmarshal(later.Data().json, &user) != nil {
+			return
+		}
+		for _, frames := range t.frames {
+			each(frames, func(f *Frame) { f.removeName(user.ID, later) })
+		}
+	case later.Name == PostDeletedName:
+		for _, frames := range t.frames {
+			each(frames, func(f *Frame) {
+				if f.Topic == later.Topic {
+					f.change(later)
+				}
+			})
+		}
+	case later.Comment != 0:
+		each(t.frames[later.Comment], func(f *Frame) {
+			if f != later {
+				f.change(later)
+			}
+		})
+	}
+}
+
+// each calls do with each frame that is left.
+func each(frames []weak.Pointer[Frame], do func(*Frame)) {
+	for _, p := range frames {
+		if f := p.Value(); f != nil {
+			do(f)
+		}
+	}
+}
+
+// removeName gives a frame the id of a user in the place of the user's name, as the log has
+// it when the user has no row.
+func (f *Frame) removeName(id string, later *Frame) {
+	asOf := later.content.Load().asOf
+	if f.content.Load().asOf > asOf || !bytes.Contains(f.Data().json, []byte(id)) {
+		return
+	}
+	all := members(f.Data())
+	for _, role := range []string{"author", "actor"} {
+		var user struct {
+			ID string `json:"id"`
+		}
+		if json.Unmarshal(all[role], &user) != nil || user.ID != id {
+			continue
+		}
+		name, err := json.Marshal(id)
+		if err != nil {
+			continue // a string always encodes
+		}
+		all[role] = fmt.Appendf(nil, `{"id":%s,"name":%s,"avatarUrl":null}`, name, name)
+		f.setContent(object(all), asOf)
+	}
+}
+
+// change gives a frame about a comment the content that follows from a later event, unless
+// its content was read after that event.
+func (f *Frame) change(later *Frame) {
+	asOf := later.content.Load().asOf
+	if f.content.Load().asOf > asOf {
+		return
+	}
+	data := removedText
+	if hasText(later) {
+		data = members(later.Data())
+	}
+	f.setContent(withText(f.Data(), data), asOf)
+}
+
+// textMembers are the members of a comment that a read of the log takes from the comment as
+// it is now. The others are as of the event.
+var textMembers = []string{"author", "body", "html", "status", "editedAt", "version"}
+
+// removedText are these members of a comment that is hidden, deleted or gone.
+var removedText = map[string]json.RawMessage{
+	"author": json.RawMessage(`null`), "body": json.RawMessage(`""`), "html": json.RawMessage(`""`),
+	"status": json.RawMessage(`"deleted"`), "editedAt": json.RawMessage(`null`), "version": json.RawMessage(`1`),
+}
+
+// members returns the members of a JSON object, nil for other values.
+func members(d Data) (m map[string]json.RawMessage) {
+	_ = json.Unmarshal(d.json, &m) // the data of our own events is an object
+	return m
+}
+
+// withText returns the data of a comment with other textMembers.
+func withText(d Data, text map[string]json.RawMessage) Data {
+	all := members(d)
+	if all == nil {
+		return d
+	}
+	for _, name := range textMembers {
+		if value, ok := text[name]; ok && all[name] != nil {
+			all[name] = value
+		}
+	}
+	return object(all)
+}
+
+// object encodes members in the order of jsonb, in which the log has them: by length, then by
+// bytes.
+func object(all map[string]json.RawMessage) Data {
+	names := make([]string, 0, len(all))
+	for name := range all {
+		names = append(names, name)
+	}
+	slices.SortFunc(names, func(a, b string) int {
+		return cmp.Or(cmp.Compare(len(a), len(b)), cmp.Compare(a, b))
+	})
+	b := []byte{'{'}
+	for i, name := range names {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(append(append(b, '"'), name...), '"', ':')
+		b = append(b, all[name]...)
+	}
+	return Data{append(b, '}')}
+}

@@ -1,0 +1,200 @@
+package stream
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/tidings-live/tidings/stream/streamtest"
+)
+
+// commented appends an event about a comment to the log. As the real log does, it gives all
+// events about the comment the content that the comment has now; none if text is empty.
+func (l *memoryLog) commented(name Name, comment int64, text string) {
+	l.append(post42)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	e := &l.events[len(l.events)-1]
+	e.Name, e.Comment = name, comment
+	for i := range l.events {
+		if e := &l.events[i]; e.Comment == comment || name == PostDeletedName {
+			e.Data = commentData(e.Name, e.Cursor.Position, text)
+		}
+	}
+}
+
+func commentData(name Name, count int64, text string) Data {
+	switch {
+	case name != NewCommentName && name != CommentUpdatedName:
+		return Data{[]byte(`{}`)}
+	case text == "":
+		return Data{fmt.Appendf(nil, `{"id":"1","body":"","author":null,"status":"deleted","version":1,"editedAt":null,"likeCount":%d}`, count)}
+	}
+	return Data{fmt.Appendf(nil, `{"id":"1","body":"%s","author":{"id":"ann"},"status":"published","version":2,"editedAt":"now","likeCount":%d}`, text, count)}
+}
+
+// read returns the data of all events from the earliest on.
+func read(t *testing.T, h *Hub) string {
+	t.Helper()
+	s := subscribe(t, h, Earliest, post42)
+	var all []string
+	for {
+		frames, err := s.Take(t.Context(), Unlimited)
+		streamtest.Must(t, err)
+		if len(frames) == 0 {
+			return strings.Join(all, " ")
+		}
+		for _, f := range frames {
+			all = append(all, f.Data().String())
+			if !strings.Contains(string(f.SSE()), "data: "+f.Data().String()+"\n") {
+				t.Errorf("the block %q does not have the data %s", f.SSE(), f.Data())
+			}
+		}
+	}
+}
+
+// What an event says about a comment changes in memory with later events, as it does in
+// the log.
+func TestMemoryFollowsTheLog(t *testing.T) {
+	t.Parallel()
+	change := func(name Name, text string) func(h *Hub, log *memoryLog) {
+		return func(_ *Hub, log *memoryLog) { log.commented(name, 1, text) }
+	}
+	for name, changes := range map[string][]func(h *Hub, log *memoryLog){
+		"Edited":      {change(CommentUpdatedName, "other")},
+		"Deleted":     {change(CommentDeletedName, "")},
+		"ShownAgain":  {change(CommentDeletedName, ""), change(NewCommentName, "other")},
+		"PostDeleted": {change(PostDeletedName, "")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				log := newMemoryLog()
+				h := run(t, log, HubConfig{})
+				waiting := subscribe(t, h, Earliest, post42) // takes nothing until the end
+				log.commented(NewCommentName, 1, "secret")
+				log.commented(NewCommentName, 2, "kept")
+				h.Wake()
+				pass(time.Second)
+				for _, change := range changes {
+					change(h, log)
+					h.Wake()
+					pass(time.Second)
+				}
+				got := read(t, h)
+				if strings.Contains(got, "secret") {
+					t.Errorf("memory has the text: %s", got)
+				}
+				if kept := name != "PostDeleted"; strings.Contains(got, "kept") != kept {
+					t.Errorf("memory has the text of another comment: %t\n%s", !kept, got)
+				}
+				var want []string
+				for _, e := range log.events {
+					want = append(want, e.Data.String())
+				}
+				streamtest.Want(t, "what memory has", got, strings.Join(want, " "))
+				streamtest.Want(t, "reads of the log", log.replays(), 0)
+				frames, err := waiting.Take(t.Context(), Unlimited)
+				streamtest.Must(t, err)
+				for _, f := range frames {
+					if strings.Contains(f.Data().String(), "secret") {
+						t.Errorf("a frame that waited has the text: %s", f.Data())
+					}
+				}
+			})
+		})
+	}
+}
+
+// An overtakenLog has a comment deleted, and the hub read the deletion, after a replay has
+// read the comment and before the replay gets the answer.
+type overtakenLog struct {
+	*memoryLog
+	hub *Hub
+}
+
+func (l *overtakenLog) Read(ctx context.Context, q Query) (Batch, error) {
+	batch, err := l.memoryLog.Read(ctx, q)
+	if q.Topics != nil && len(batch.Events) > 0 && l.replays() == 1 {
+		l.commented(CommentDeletedName, 1, "")
+		l.hub.Wake()
+		time.Sleep(time.Second)
+	}
+	return batch, err
+}
+
+// A read of the log that began before a deletion does not bring the text back.
+func TestMemoryIgnoresOldReads(t *testing.T) {
+	t.Parallel()
+	for name, ring := range map[string]int{"DeletionInTheRing": 100, "RingOfOne": 1} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				log := &overtakenLog{memoryLog: newMemoryLog()}
+				log.commented(NewCommentName, 1, "secret")
+				log.append(repeat(post42, 200)...)
+				log.hub = run(t, log, HubConfig{RingEvents: ring})
+				if got := read(t, log.hub); strings.Contains(got, "secret") {
+					t.Errorf("a reader got the text: %.200s", got)
+				}
+				if log.replays() == 0 {
+					t.Error("the log was not read, so the test has checked nothing")
+				}
+			})
+		})
+	}
+}
+
+func repeat(topic Topic, n int) (topics []Topic) {
+	for range n {
+		topics = append(topics, topic)
+	}
+	return topics
+}
+
+// A hub that cannot read the log for ten seconds does not know what was removed.
+func TestMemoryIsNotUsedWhenTheLogCannotBeRead(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		log := newMemoryLog()
+		h := run(t, log, HubConfig{})
+		log.commented(NewCommentName, 1, "secret")
+		h.Wake()
+		pass(time.Second)
+		try := func() error {
+			_, err := subscribe(t, h, Earliest, post42).Next(t.Context(), 1)
+			return err
+		}
+		pass(time.Minute) // a quiet log is read at each tick
+		streamtest.Must(t, try())
+		streamtest.Want(t, "reads of the log", log.replays(), 0)
+		log.setBroken(true)
+		streamtest.Must(t, try())
+		pass(staleAfter + h.cfg.Tick)
+		streamtest.WantErr(t, try(), errBroken)
+		log.setBroken(false)
+		pass(2 * time.Second)
+		streamtest.Must(t, try())
+	})
+}
+
+// Frames that nobody refers to are forgotten.
+func TestTextIndexForgetsFrames(t *testing.T) {
+	t.Parallel()
+	x := newTextIndex()
+	for n := range int64(100 * leastSweep) {
+		e := Event{Cursor: Cursor{1, n + 1}, Topic: post42, Name: NewCommentName, Comment: n + 1, Data: commentData(NewCommentName, 0, "x")}
+		x.addLocked(NewFrame(e))
+		if n%leastSweep == 0 {
+			runtime.GC()
+		}
+	}
+	runtime.GC()
+	x.sweepLocked()
+	streamtest.Want(t, "the frames that are known", x.size, 0)
+	streamtest.Want(t, "the comments that are known", len(x.frames), 0)
+}
