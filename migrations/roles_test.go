@@ -65,6 +65,9 @@ func TestRoles_HaveOnlyTheGrantedRights(t *testing.T) {
 			`select from tidings.` + table, `delete from tidings.` + table, `insert into tidings.` + table + ` default values`,
 			`do $$ begin lock table tidings.` + table + ` in row exclusive mode; end $$`, `truncate tidings.` + table,
 		} {
+			if table == "log" && strings.HasPrefix(sql, "truncate") {
+				continue // a view cannot be truncated by any role
+			}
 			refused(t, app, denied, sql)
 		}
 	}

@@ -1,7 +1,7 @@
 -- Writes to `pending` what a DELETE of comments leads to, for those that were published:
 -- see withdraw_comments. A cascade from `posts` fires it too. Comments whose post is gone are
--- only counted: posts_deleted writes one event for all of them, and nothing reads the counts
--- of a comment that has gone with its post. A counter without post_id has no event.
+-- only counted: posts_deleted writes one event for all of them. A counter without post_id has
+-- no event.
 --
 -- A statement trigger: a DELETE of 100,000 rows is one call.
 --
