@@ -117,6 +117,11 @@ func TestMemoryAndLogShowTheSame(t *testing.T) {
 		if err := compare(x.seen, log, x.exact); err != nil {
 			t.Errorf("%s: %v", x.name, err)
 		}
+		for i, e := range x.seen {
+			if x.exact && string(e.Data) != string(compact(log[i].Data)) {
+				t.Errorf("%s: got %s, the log has %s", x.name, text(e), text(log[i]))
+			}
+		}
 	}
 }
 
