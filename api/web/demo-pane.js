@@ -114,22 +114,16 @@ export class Pane {
   #apply(name, data) {
     switch (name) {
       case 'new-comment':
-        if (data.status === 'deleted') break; // removed since: its comment-deleted follows
+        if (!data.author) break; // removed since: its comment-deleted follows
         this.#typing.forget(data.author?.id);
         if (this.#comments.put(data) && data.author?.id !== this.#user.id) this.#announce();
         break;
       case 'comment-updated':
-        if (data.status === 'deleted') break;
+        if (!data.author) break;
         this.#comments.put(data);
         break;
       case 'comment-deleted':
         this.#comments.remove(data.id);
-        break;
-      case 'post-deleted':
-        this.#comments.reset([], false);
-        this.#showCommentCount(0);
-        this.#showLiked(false);
-        this.#showLikes(0);
         break;
       case 'comment-count':
         this.#showCommentCount(data.count);
@@ -139,6 +133,12 @@ export class Pane {
           this.#likeEvents += 1;
           this.#showLikes(data.count);
         }
+        break;
+      case 'post-deleted':
+        this.#comments.reset([], false);
+        this.#showCommentCount(0);
+        this.#showLiked(false);
+        this.#showLikes(0);
         break;
       case 'notification':
         this.#bell.ring(data);
