@@ -50,7 +50,7 @@ func commentWriteOf(name, body, key, refused string) testWrite {
 			_, err := d.CreateComment(ctx, store.NewComment{PostID: "42", Author: user(name), Body: body, IdempotencyKey: key})
 			return err
 		},
-		written: fmt.Sprintf(`select count(*) from tidings.log where name = 'new-comment' and data -> 'author' ->> 'id' = '%s'`, name),
+		written: fmt.Sprintf(`select count(*) from tidings.events join tidings.comments on comments.id = comment_id where name = 'new-comment' and author_id = '%s'`, name),
 		refused: refused,
 	}
 }
