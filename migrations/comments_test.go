@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/tidings-live/tidings/stream/streamtest"
 )
 
 // data returns the data of the only event with a name after a position.
@@ -153,4 +155,21 @@ func TestComments_KeepTheirIdPostAndParent(t *testing.T) {
 			t.Error("no hint")
 		}
 	}
+}
+
+// Postgres copies values of a column into its statistics, where they stay until the next
+// ANALYZE.
+func TestComments_RemovedTextIsNotInStatistics(t *testing.T) {
+	t.Parallel()
+	conn, _ := database(t)
+	exec(t, conn, `
+		insert into tidings.users (id, name, avatar_url)
+		select 'u' || n, 'secret name ' || n % 5, 'https://example.org/secret-' || n % 5 from generate_series(1, 50) as n;
+		insert into tidings.posts (id, title, url)
+		select 'p' || n, 'secret title ' || n % 5, 'https://example.org/secret-' || n % 5 from generate_series(1, 50) as n;
+		insert into tidings.comments (post_id, author_id, body)
+		select 'p' || n, 'u' || n, 'secret body ' || n % 5 from generate_series(1, 50) as n`)
+	exec(t, conn, `analyze`)
+	streamtest.Want(t, "statistics", list[string](t, conn, `
+		select tablename || '.' || attname from pg_stats as s where schemaname = 'tidings' and s::text like '%secret%' order by 1`), []string{})
 }

@@ -23,6 +23,8 @@ var bulk = []string{
 	`update tidings.comments set body = 'z' where id in (select id from tidings.comments order by id desc limit #)`,
 	`update tidings.comments set status = 'spam' where id in (select id from tidings.comments order by id desc limit #)`,
 	`update tidings.comments set status = 'published' where id in (select id from tidings.comments order by id desc limit #)`,
+	`update tidings.users set name = name || '.' where id in (select id from tidings.users order by id desc limit #)`,
+	`delete from tidings.users where id in (select id from tidings.users order by id desc limit #)`,
 	`delete from tidings.likes where comment_id in (select id from tidings.comments order by id desc limit #)`,
 	`delete from tidings.comments where id in (select id from tidings.comments order by id desc limit #)`,
 	`delete from tidings.posts where id in (select id from tidings.posts order by id desc limit #)`,

@@ -25,8 +25,9 @@ create table tidings.users (
     constraint users_pkey PRIMARY KEY (id)
 );
 comment on table tidings.users is 'Authors: a copy of the site''s own users, refreshed from their tokens.';
-CREATE TRIGGER deleted AFTER DELETE ON tidings.users REFERENCING OLD TABLE AS removed FOR EACH STATEMENT EXECUTE FUNCTION tidings.users_deleted();
+CREATE TRIGGER deleted AFTER DELETE ON tidings.users REFERENCING OLD TABLE AS before FOR EACH STATEMENT EXECUTE FUNCTION tidings.users_changed();
 CREATE TRIGGER no_truncate BEFORE TRUNCATE ON tidings.users FOR EACH STATEMENT EXECUTE FUNCTION tidings.refuse_truncate();
+CREATE TRIGGER updated AFTER UPDATE ON tidings.users REFERENCING OLD TABLE AS before NEW TABLE AS after FOR EACH STATEMENT EXECUTE FUNCTION tidings.users_changed();
 
 create table tidings.posts (
     id text not null,
@@ -279,6 +280,6 @@ CREATE TRIGGER no_truncate BEFORE TRUNCATE ON tidings.signal_key FOR EACH STATEM
 -- tidings.refuse_truncate() returns trigger
 -- tidings.restore_notifications(ids bigint[]) returns void
 -- tidings.rfc3339(t timestamp with time zone) returns text
--- tidings.users_deleted() returns trigger, security definer
+-- tidings.users_changed() returns trigger, security definer
 -- tidings.withdraw_comments(ids bigint[], post_ids text[], parent_ids bigint[]) returns void
 -- tidings.withdraw_notifications(ids bigint[]) returns void

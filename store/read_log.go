@@ -191,7 +191,7 @@ const selectEvents = `
 					) as u on true
 					where c.id = e.comment_id and c.status = 'published'
 				), '{"author": null, "body": "", "status": "deleted", "editedAt": null, "version": 1}')
-			when e.name = 'notification' and e.data ? 'actor' then
+			when e.data ? 'actor' and (e.name = 'notification' or e.topic = 'tidings') then
 				e.data || jsonb_build_object('actor', coalesce((
 					select jsonb_build_object('id', id, 'name', name, 'avatarUrl', avatar_url)
 					from tidings.users

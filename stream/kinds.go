@@ -19,9 +19,10 @@ var (
 	PingName       = Name{"stream.ping"}
 )
 
-// userRemovedName is the name of an event that no reader gets: the name of the user with the
-// id in the data must go from memory. It has the zero Topic.
-var userRemovedName = Name{"user-removed"}
+// userChangedName is the name of an event that no reader gets: a user has another name or
+// avatar, or no row any more. The member actor of the data is the user now. The event has the
+// zero Topic.
+var userChangedName = Name{"user-changed"}
 
 // An EventKind describes one event name that Tidings itself gives. Other names are
 // free for tidings.publish.

@@ -1,10 +1,8 @@
 package stream
 
 import (
-	"bytes"
 	"cmp"
 	"encoding/json"
-	"fmt"
 	"slices"
 	"sync"
 	"weak"
@@ -21,7 +19,7 @@ type textIndex struct {
 	frames map[int64][]weak.Pointer[Frame] // by comment; 0: notifications about posts
 	size   int                             // frames that were added and not removed by sweepLocked
 	next   int                             // the size at which frames that are gone are removed
-	// changes are the last frames that take a text away, in order.
+	// changes are the last frames that take a text or a name away, in order.
 	changes []*Frame
 	after   int64 // changes has every such frame after this position
 }
@@ -47,10 +45,10 @@ func hasName(f *Frame) bool { return hasText(f) || !f.Ephemeral() && f.Name == N
 
 // changes reports whether a frame says that others must change.
 func changes(f *Frame) bool {
-	return f.Comment != 0 || f.Name == PostDeletedName || isUserRemoved(f)
+	return f.Comment != 0 || f.Name == PostDeletedName || isUserChanged(f)
 }
 
-func isUserRemoved(f *Frame) bool { return f.Name == userRemovedName && f.Topic == Topic{} }
+func isUserChanged(f *Frame) bool { return f.Name == userChangedName && f.Topic == Topic{} }
 
 func (t *textIndex) addLocked(f *Frame) {
 	if !hasName(f) {
@@ -77,17 +75,15 @@ func (t *textIndex) sweepLocked() {
 	t.next = max(leastSweep, 2*t.size)
 }
 
-// follow makes the next frames of the log known, and changes the content of known frames to
-// what they say.
+// follow changes the content of known frames to what the next frames of the log say, and makes
+// these known. They need no change: one read has given all of them the latest content.
 func (t *textIndex) follow(frames []*Frame) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.applyLocked(frames)
 	for _, f := range frames {
-		if changes(f) {
-			t.applyLocked(f)
-			if f.Name != NewCommentName {
-				t.keepLocked(f)
-			}
+		if changes(f) && f.Name != NewCommentName {
+			t.keepLocked(f)
 		}
 		t.addLocked(f)
 	}
@@ -119,9 +115,7 @@ func (t *textIndex) join(frames []*Frame, head int64) bool {
 	for first > 0 && t.changes[first-1].Cursor.Position > head {
 		first--
 	}
-	for _, f := range t.changes[first:] {
-		t.applyLocked(f)
-	}
+	t.applyLocked(t.changes[first:])
 	return head >= t.after
 }
 
@@ -133,33 +127,46 @@ func (t *textIndex) reset() {
 	t.changes, t.after = nil, 0
 }
 
-func (t *textIndex) applyLocked(later *Frame) {
-	switch {
-	case isUserRemoved(later):
-		var user struct {
-			ID string `json:"id"`
-		}
-		if json.Unmarshal(later.Data().json, &user) != nil {
-			return
-		}
-		for _, frames := range t.frames {
-			each(frames, func(f *Frame) { f.removeName(user.ID, later) })
-		}
-	case later.Name == PostDeletedName:
-		for _, frames := range t.frames {
-			each(frames, func(f *Frame) {
-				if f.Topic == later.Topic {
-					f.change(later)
+// applyLocked changes the content of known frames to what later frames say. It looks at
+// all known frames once at most, however many posts or users have changed.
+func (t *textIndex) applyLocked(later []*Frame) {
+	var posts map[Topic]*Frame
+	var users map[string]*Frame
+	for _, f := range later {
+		switch {
+		case isUserChanged(f):
+			set(&users, userOf(f.Data(), "actor"), f)
+		case f.Name == PostDeletedName:
+			set(&posts, f.Topic, f)
+		case f.Comment != 0:
+			each(t.frames[f.Comment], func(known *Frame) {
+				if known != f {
+					known.change(f)
 				}
 			})
 		}
-	case later.Comment != 0:
-		each(t.frames[later.Comment], func(f *Frame) {
-			if f != later {
-				f.change(later)
+	}
+	if posts == nil && users == nil {
+		return
+	}
+	for _, frames := range t.frames {
+		each(frames, func(known *Frame) {
+			if f := posts[known.Topic]; f != nil && hasText(known) {
+				known.change(f)
+			}
+			if users != nil {
+				known.rename(users)
 			}
 		})
 	}
+}
+
+// set sets the value of a key in a map, which is made first if it is nil.
+func set[K comparable, V any](m *map[K]V, key K, value V) {
+	if *m == nil {
+		*m = make(map[K]V)
+	}
+	(*m)[key] = value
 }
 
 // each calls do with each frame that is left.
@@ -171,28 +178,29 @@ func each(frames []weak.Pointer[Frame], do func(*Frame)) {
 	}
 }
 
-// removeName gives a frame the id of a user in the place of the user's name, as the log has
-// it when the user has no row.
-func (f *Frame) removeName(id string, later *Frame) {
-	asOf := later.content.Load().asOf
-	if f.content.Load().asOf > asOf || !bytes.Contains(f.Data().json, []byte(id)) {
+// userOf returns the id of the user in a member of the data; empty for none.
+func userOf(d Data, role string) string {
+	var user struct {
+		ID string `json:"id"`
+	}
+	_ = json.Unmarshal(members(d)[role], &user) // a comment that was removed has no author
+	return user.ID
+}
+
+// rename gives a frame the present name and avatar of its user, if the frame of a change of
+// this user is among the later ones.
+func (f *Frame) rename(users map[string]*Frame) {
+	role := "actor"
+	if hasText(f) {
+		role = "author"
+	}
+	later := users[userOf(f.Data(), role)]
+	if later == nil || f.content.Load().asOf > later.content.Load().asOf {
 		return
 	}
 	all := members(f.Data())
-	for _, role := range []string{"author", "actor"} {
-		var user struct {
-			ID string `json:"id"`
-		}
-		if json.Unmarshal(all[role], &user) != nil || user.ID != id {
-			continue
-		}
-		name, err := json.Marshal(id)
-		if err != nil {
-			continue // a string always encodes
-		}
-		all[role] = fmt.Appendf(nil, `{"id":%s,"name":%s,"avatarUrl":null}`, name, name)
-		f.setContent(object(all), asOf)
-	}
+	all[role] = members(later.Data())["actor"]
+	f.setContent(object(all), later.content.Load().asOf)
 }
 
 // change gives a frame about a comment the content that follows from a later event, unless

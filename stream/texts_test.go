@@ -110,6 +110,33 @@ func TestMemoryFollowsTheLog(t *testing.T) {
 	}
 }
 
+// Names change in memory with the users, those of authors and of actors.
+func TestMemoryFollowsTheUsers(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		log := newMemoryLog()
+		h := run(t, log, HubConfig{})
+		add := func(topic Topic, name Name, comment int64, data string) {
+			log.append(topic)
+			log.mu.Lock()
+			defer log.mu.Unlock()
+			e := &log.events[len(log.events)-1]
+			e.Name, e.Comment, e.Data = name, comment, Data{[]byte(data)}
+		}
+		add(post42, NewCommentName, 1, `{"author":{"id":"ann","name":"Old"}}`)
+		add(post42, NotificationName, 0, `{"actor":{"id":"ann","name":"Old"}}`)
+		add(post42, NotificationName, 0, `{"read":null,"unread":1}`)
+		add(post42, NewCommentName, 2, `{"author":{"id":"ben","name":"Old"}}`)
+		h.Wake()
+		pass(time.Second)
+		add(Topic{}, userChangedName, 0, `{"actor":{"id":"ann","name":"New"}}`)
+		h.Wake()
+		pass(time.Second)
+		streamtest.Want(t, "what memory has", read(t, h), `{"author":{"id":"ann","name":"New"}} `+
+			`{"actor":{"id":"ann","name":"New"}} {"read":null,"unread":1} {"author":{"id":"ben","name":"Old"}}`)
+	})
+}
+
 // An overtakenLog has a comment deleted, and the hub read the deletion, after a replay has
 // read the comment and before the replay gets the answer.
 type overtakenLog struct {

@@ -93,7 +93,7 @@ begin
         where likes_changed and post_id is not null
         union all
         select 4, 0, target, 'notification',
-            jsonb_build_object('unread', unread, 'read', null)
+            jsonb_build_object('unread', unread, 'read', null), null
         from counted
         where told is null and target like 'user:%' -- a recount
     ),

@@ -60,7 +60,7 @@ select
                     offset 0
                 ) as u on true
             ), '{"author": null, "body": "", "status": "deleted", "editedAt": null, "version": 1}')
-        when e.name = 'notification' and e.data ? 'actor' then
+        when e.data ? 'actor' and (e.name = 'notification' or e.topic = 'tidings') then
             e.data || jsonb_build_object('actor', coalesce((
                 select jsonb_build_object(
                     'id', users.id,
