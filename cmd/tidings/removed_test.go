@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -18,16 +19,17 @@ const secret = "nobody-may-read-this"
 type removal struct {
 	sql                    string
 	textStays, authorStays bool
+	tables                 string // tables and views that still have the text: moderators may read what is hidden
 }
 
 var removals = map[string]removal{
 	"DeletedByStatus": {sql: `update tidings.comments set status = 'deleted' where id = $1`},
-	"Rejected":        {sql: `update tidings.comments set status = 'rejected' where id = $1`},
-	"HeldAgain":       {sql: `update tidings.comments set status = 'pending' where id = $1`},
+	"Rejected":        {sql: `update tidings.comments set status = 'rejected' where id = $1`, tables: "comments"},
+	"HeldAgain":       {sql: `update tidings.comments set status = 'pending' where id = $1`, tables: "comments"},
 	"Edited":          {sql: `update tidings.comments set body = 'harmless' where id = $1`, authorStays: true},
-	"AuthorReplaced":  {sql: `update tidings.comments set author_id = 'erased' where id = $1`, textStays: true},
-	"AuthorRenamed":   {sql: `update tidings.users set name = 'Erased' where $1::bigint > 0`, textStays: true},
-	"AuthorDeleted":   {sql: `delete from tidings.users where $1::bigint > 0`, textStays: true},
+	"AuthorReplaced":  {sql: `update tidings.comments set author_id = 'erased' where id = $1`, textStays: true, tables: "comments log"},
+	"AuthorRenamed":   {sql: `update tidings.users set name = 'Erased' where $1::bigint > 0`, textStays: true, tables: "comments log"},
+	"AuthorDeleted":   {sql: `delete from tidings.users where $1::bigint > 0`, textStays: true, tables: "comments log"},
 	"RowDeleted":      {sql: `delete from tidings.comments where id = $1`},
 	"PostDeleted":     {sql: `delete from tidings.posts where id = (select post_id from tidings.comments where id = $1)`},
 }
@@ -75,12 +77,10 @@ func TestRemovedTextIsGone(t *testing.T) {
 					t.Errorf("%s shows the author: %t\n%s", x.name, named, all)
 				}
 			}
-			streamtest.Want(t, "tables with the text", strings.Join(s.tablesWith(t, secret), " "), map[bool]string{
-				true: "comments log", false: map[string]string{"HeldAgain": "comments"}[name],
-			}[remove.textStays])
-			streamtest.Want(t, "tables with the author's name", strings.Join(s.tablesWith(t, "The ann"), " "), map[bool]string{
-				true: "log users", false: map[bool]string{false: "users"}[name == "AuthorRenamed" || name == "AuthorDeleted"],
-			}[remove.authorStays])
+			streamtest.Want(t, "tables with the text", strings.Join(s.tablesWith(t, secret), " "), remove.tables)
+			if got := s.tablesWith(t, "The ann"); slices.Contains(got, "log") != remove.authorStays || slices.Contains(got, "events") {
+				t.Errorf("tables with the author's name: %v", got)
+			}
 
 			again, err := ann.CreateComment(t.Context(), "42", write)
 			streamtest.Must(t, err)
