@@ -22,12 +22,12 @@ type commentWrite struct {
 
 // Keys implements [group.Write].
 func (w *commentWrite) Keys() []group.Key {
-	keys := []group.Key{postKey(w.PostID), authorKey(w.Author)}
+	keys := append(tableKeys("users", "posts", "comments", "notifications"), postKey(w.PostID), authorKey(w.Author))
 	if w.ParentID != nil {
 		keys = append(keys, parentKey(*w.ParentID))
 	}
 	if w.IdempotencyKey != "" {
-		keys = append(keys, idempotencyKey(w.Author.ID, w.IdempotencyKey))
+		keys = append(keys, group.Key{Table: "idempotency"}, idempotencyKey(w.Author.ID, w.IdempotencyKey))
 	}
 	return keys
 }

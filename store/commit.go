@@ -57,22 +57,24 @@ func newWriteBatch(writes []group.Write) (b writeBatch) {
 	return b
 }
 
-// Commit implements [group.Committer]. It makes the transaction in one round trip. All
-// waits for rows end after lockWait, also those of the foreign keys at COMMIT. The wait
-// for the turn ends only with commitTimeout.
+// Commit implements [group.Committer]. It makes the transaction in one round trip, or in two
+// if the connection has not prepared the statements yet. All waits for rows end after
+// lockWait, also those of the foreign keys at COMMIT. The wait for the turn ends only with
+// commitTimeout.
 func (c committer) Commit(ctx context.Context, writes []group.Write, lockWait time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, commitTimeout)
 	defer cancel()
-	err := retry(ctx, c.pool, func() error { return c.commitOnce(ctx, newWriteBatch(writes), lockWait) })
+	err := retry(ctx, c.pool, func() error { return c.commitOnce(ctx, writes, lockWait) })
 	c.health.note(err)
 	return err
 }
 
-func (c committer) commitOnce(ctx context.Context, b writeBatch, lockWait time.Duration) error {
-	batch := &pgx.Batch{}
-	batch.Queue("begin isolation level read committed")
-	queueLocal(batch, c.pooled)
-	queueSettings(batch, lockWait)
+func (c committer) commitOnce(ctx context.Context, writes []group.Write, lockWait time.Duration) error {
+	b := newWriteBatch(writes)
+	begin, batch := &pgx.Batch{}, &pgx.Batch{}
+	begin.Queue("begin isolation level read committed")
+	queueLocal(begin, c.pooled)
+	queueSettings(begin, lockWait)
 	queueUsers(batch, b)
 	queueComments(batch, b.comments, c.autoPosts)
 	queueLikes(batch, b.likes, c.autoPosts)
@@ -86,7 +88,7 @@ func (c committer) commitOnce(ctx context.Context, b writeBatch, lockWait time.D
 		return err
 	}
 	defer conn.Release()
-	err = conn.SendBatch(ctx, batch).Close()
+	err = sendTransaction(ctx, conn, begin, batch)
 	if err != nil {
 		if _, rollback := conn.Exec(ctx, "rollback"); rollback != nil {
 			err = fmt.Errorf("%w (%w)", err, rollback)
@@ -101,7 +103,35 @@ func (c committer) commitOnce(ctx context.Context, b writeBatch, lockWait time.D
 		return nil
 	}
 	if err != nil {
-		return classify(err)
+		if err = classify(err); errors.Is(err, group.ErrLocked) && len(writes) == 1 {
+			err = findLocked(ctx, conn, writes[0], err)
+		}
+		return err
+	}
+	return nil
+}
+
+// sendTransaction sends the statements that begin a transaction, and those that end it. If
+// the connection has to prepare one of the latter, it sends them when the transaction has
+// begun: the driver prepares the statements of a batch first, and then Postgres would wait
+// for the lock of a table without a limit, while all other writes wait.
+func sendTransaction(ctx context.Context, conn *pgxpool.Conn, begin, rest *pgx.Batch) error {
+	prepared := conn.Conn().PgConn().CustomData()
+	for _, q := range rest.QueuedQueries {
+		if prepared[q.SQL] == nil {
+			if err := conn.SendBatch(ctx, begin).Close(); err != nil {
+				return err
+			}
+			begin = &pgx.Batch{}
+			break
+		}
+	}
+	begin.QueuedQueries = append(begin.QueuedQueries, rest.QueuedQueries...)
+	if err := conn.SendBatch(ctx, begin).Close(); err != nil {
+		return err
+	}
+	for _, q := range rest.QueuedQueries {
+		prepared[q.SQL] = true
 	}
 	return nil
 }
@@ -125,7 +155,7 @@ func classify(err error) error {
 	case siteRefusal(pg) != nil:
 		return fmt.Errorf("%w: %w", group.ErrRefused, err)
 	case pg.Code == pgerrcode.LockNotAvailable, pg.Code == pgerrcode.DeadlockDetected:
-		return lockedError(pg)
+		return fmt.Errorf("%w: %w", group.ErrLocked, err)
 	case pg.ConstraintName == idempotencyKeyConstraint:
 		return fmt.Errorf("%w: %w", group.ErrConflict, err)
 	}

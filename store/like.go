@@ -62,7 +62,8 @@ func (w *likeWrite) target() likeTarget { return likeTarget{w.post, w.user.ID} }
 
 // Keys implements [group.Write].
 func (w *likeWrite) Keys() []group.Key {
-	return []group.Key{postKey(w.post), authorKey(w.user), likeKey(w.post, w.user.ID)}
+	return append(tableKeys("users", "posts", "comments", "likes", "notifications"),
+		postKey(w.post), authorKey(w.user), likeKey(w.post, w.user.ID))
 }
 
 // Source implements [group.Write].

@@ -10,8 +10,9 @@ import (
 // A Write is one write of one caller. Its methods must return the same values each time
 // and are called from any goroutine.
 type Write interface {
-	// Keys names the rows whose locks the write may have to wait for, in a new slice. Two
-	// writes with a key in common may have to wait for the same lock. It may be empty.
+	// Keys names the rows and tables whose locks the write may have to wait for, in a new
+	// slice. Two writes with a key in common may have to wait for the same lock. It may be
+	// empty.
 	Keys() []Key
 	// Source names the origin of the write: its user, or the topic of a published event.
 	// When the database refuses a write, its source goes into quarantine.
@@ -20,10 +21,10 @@ type Write interface {
 	Risky() bool
 }
 
-// A Key names a row that may be locked.
+// A Key names a row, or a whole table, that may be locked.
 type Key struct {
 	Table string
-	Row   string // what identifies the row to writes; need not be the primary key
+	Row   string // what identifies the row to writes, not always the primary key; "" for the table
 }
 
 // A Committer makes transactions.
@@ -34,8 +35,8 @@ type Committer interface {
 	// error of Commit: Commit stores it in the Write.
 	//
 	// An error that wraps ErrLocked, ErrConflict or ErrRefused says that nothing was
-	// written, and that a part of the writes may succeed. A [LockedError] also says in
-	// which table the locked row is. After any other error the
+	// written, and that a part of the writes may succeed. A [LockedError] also says what is
+	// locked. After any other error the
 	// transaction may have committed or not, and the group does not repeat it.
 	Commit(ctx context.Context, writes []Write, lockWait time.Duration) error
 }
@@ -43,7 +44,7 @@ type Committer interface {
 // Errors that a [Committer] wraps, to say why it wrote nothing.
 var (
 	// ErrLocked: a row stayed locked for longer than lockWait, or there was a deadlock. The
-	// error is a *LockedError if the table of the row is known.
+	// error is a *LockedError if the table is known.
 	ErrLocked = errors.New("a row is locked")
 	// ErrConflict: another transaction has just written the same row. The next attempt
 	// sees that row and can succeed.
@@ -52,9 +53,10 @@ var (
 	ErrRefused = errors.New("the database refuses the write")
 )
 
-// A LockedError is an ErrLocked that names the table of the locked row.
+// A LockedError is an ErrLocked that names the table that is locked, or has the locked row.
 type LockedError struct {
 	Table string
+	Whole bool  // the table is locked, not a row
 	Err   error // the error of the database
 }
 
@@ -64,19 +66,23 @@ func (e *LockedError) Error() string { return e.Err.Error() }
 // Unwrap returns ErrLocked and the error of the database.
 func (e *LockedError) Unwrap() []error { return []error{ErrLocked, e.Err} }
 
-// lockedKeys returns the keys of a write that has met a lock: those of the table that err
-// names. If err names no table, or a table in which the write has no key, any of the write's
-// rows may be locked, and lockedKeys returns all keys.
+// lockedKeys returns the keys of a write that has met a lock: that of the table that err
+// names, or those of the rows in it. If err names no table, or a table in which the write has
+// no row, any of the write's rows may be locked, and lockedKeys returns the keys of all rows.
 func lockedKeys(w Write, err error) []Key {
+	rows := slices.DeleteFunc(w.Keys(), func(k Key) bool { return k.Row == "" })
 	var locked *LockedError
 	if !errors.As(err, &locked) {
-		return w.Keys()
+		return rows
 	}
-	keys := slices.DeleteFunc(w.Keys(), func(k Key) bool { return k.Table != locked.Table })
-	if len(keys) == 0 {
-		return w.Keys()
+	if locked.Whole {
+		return []Key{{Table: locked.Table}}
 	}
-	return keys
+	inTable := slices.DeleteFunc(slices.Clone(rows), func(k Key) bool { return k.Table != locked.Table })
+	if len(inTable) == 0 {
+		return rows
+	}
+	return inTable
 }
 
 // Errors that [Group.Submit] and [CommitSolo] return, besides those of the [Committer].
