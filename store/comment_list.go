@@ -71,13 +71,12 @@ const (
 
 // Comment returns a comment as lists show it. It returns ErrNotFound if no list shows it.
 func (s *Store) Comment(ctx context.Context, id int64) (c Comment, err error) {
-	rows, err := s.pool.Query(ctx, selectComments+`
-		and c.id = $1`, id)
-	if err != nil {
-		return Comment{}, translate(err)
-	}
-	c, err = pgx.CollectExactlyOneRow(rows, scanComment)
-	return c, translate(err)
+	err = s.read(ctx, readQuery{selectComments + `
+		and c.id = $1`, []any{id}, func(rows pgx.Rows) (err error) {
+		c, err = pgx.CollectExactlyOneRow(rows, scanComment)
+		return err
+	}})
+	return c, err
 }
 
 // Comments returns one page. The page of an unknown post is empty.

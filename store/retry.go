@@ -78,8 +78,8 @@ func stalePlan(pg *pgconn.PgError) bool {
 func skipImportedIDs(ctx context.Context, pool *pgxpool.Pool) error {
 	_, err := pool.Exec(ctx, `
 		select
-			pg_catalog.setval('tidings.comments_id_seq', greatest(c.last_value, (select max(id) from tidings.comments))),
-			pg_catalog.setval('tidings.notifications_id_seq', greatest(n.last_value, (select max(id) from tidings.notifications)))
+			pg_catalog.setval('tidings.comments_id_seq', greatest(c.last_value, (select id from tidings.comments order by id desc limit 1))),
+			pg_catalog.setval('tidings.notifications_id_seq', greatest(n.last_value, (select id from tidings.notifications order by id desc limit 1)))
 		from tidings.comments_id_seq c
 		cross join tidings.notifications_id_seq n`)
 	return err

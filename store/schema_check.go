@@ -10,15 +10,15 @@ import (
 // schema fail then, and lists would lack rows without a sign of it.
 func (s *Store) CheckSchema(ctx context.Context) error {
 	var tables string
-	err := s.pool.QueryRow(ctx, `
+	err := s.read(ctx, rowQuery([]any{&tables}, `
 		select coalesce(string_agg('tidings.' || relname, ', ' order by relname), '')
 		from pg_class
 		where relnamespace = to_regnamespace('tidings')
 			and relkind in ('r', 'p')
 			and (relrowsecurity or relforcerowsecurity)
-			and row_security_active(pg_class.oid)`).Scan(&tables)
+			and row_security_active(pg_class.oid)`))
 	if err != nil {
-		return translate(err)
+		return err
 	}
 	if tables != "" {
 		return fmt.Errorf("row security hides rows from this role: run ALTER TABLE … NO FORCE ROW LEVEL SECURITY for %s, "+

@@ -56,7 +56,7 @@ func (s *Store) Signal(ctx context.Context, signal Signal) error {
 	if err != nil {
 		return fmt.Errorf("encode signal: %w", err)
 	}
-	_, err = s.pool.Exec(ctx, `
+	return s.exec(ctx, s.pool, `
 		select
 			set_config('synchronous_commit', 'off', true), -- see notify
 			pg_notify('tidings_signal',
@@ -65,7 +65,6 @@ func (s *Store) Signal(ctx context.Context, signal Signal) error {
 		cross join concat_ws(' ',
 			(extract(epoch from clock_timestamp()) * 1000000)::bigint, gen_random_uuid(), $1::text) as message`,
 		string(body))
-	return translate(err)
 }
 
 // A signalGate decides which signals are genuine. It is for one goroutine.

@@ -69,6 +69,20 @@ func (s *Store) writeWaiting(ctx context.Context, fn func(tx pgx.Tx) error) erro
 	return translate(s.slots.Do(ctx, func(lockWait time.Duration) error { return s.tryWrite(ctx, lockWait, fn) }))
 }
 
+// exec runs one statement that needs no other. Through a pooler, it has our settings.
+func (s *Store) exec(ctx context.Context, pool *pgxpool.Pool, sql string, args ...any) error {
+	if !s.pooled {
+		_, err := pool.Exec(ctx, sql, args...)
+		return translate(err)
+	}
+	batch := &pgx.Batch{}
+	batch.Queue("begin isolation level read committed")
+	queueLocal(batch, true)
+	batch.Queue(sql, args...)
+	batch.Queue("commit")
+	return translate(pool.SendBatch(ctx, batch).Close())
+}
+
 // A readQuery is one query of a read.
 type readQuery struct {
 	sql  string

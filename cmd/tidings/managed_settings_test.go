@@ -36,7 +36,7 @@ func TestHosted_Settings(t *testing.T) {
 			use := func(*instance) {}
 			if c.pooler != nil {
 				h.set(t, true, patientSettings...)
-				pooled := startPooler(t, h.dsn, c.pooler...)
+				pooled := storetest.NewPooler(t, h.dsn, poolSize, c.pooler...)
 				use = func(i *instance) { i.DatabaseURL = pooled }
 				if c.direct {
 					use = func(i *instance) { i.DatabaseURL, i.ListenURL = inMode(pooled, "cache_describe"), h.dsn }

@@ -4,15 +4,8 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"net/url"
-	"os"
-	"os/exec"
-	"os/user"
-	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -32,7 +25,7 @@ const poolSize = 2
 func TestPooler(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	pooled := startPooler(t, s.dsn)
+	pooled := storetest.NewPooler(t, s.dsn, poolSize)
 	for _, mode := range []string{"cache_describe", "exec"} {
 		t.Run(mode, func(t *testing.T) {
 			through := func(i *instance) { i.DatabaseURL, i.ListenURL = inMode(pooled, mode), s.dsn }
@@ -53,7 +46,7 @@ func TestPooler(t *testing.T) {
 func TestPooler_WithoutListenURL(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	pooled := inMode(startPooler(t, s.dsn), "cache_describe")
+	pooled := inMode(storetest.NewPooler(t, s.dsn, poolSize), "cache_describe")
 	command(t, "serve", "--database-url", pooled).wants(t, 1, "unsupported startup parameter")
 
 	said := serveAt(t, pooled, "--no-migrate")
@@ -207,80 +200,3 @@ func leavesNothing(t *testing.T, s *site, pooled string) {
 
 // inMode adds pgx's way to run queries to a DSN.
 func inMode(dsn, mode string) string { return dsn + "&default_query_exec_mode=" + mode }
-
-// startPooler runs PgBouncer in transaction mode until the test ends, and returns a DSN
-// that leads through it to the same database. Settings replace those of the same name.
-func startPooler(t *testing.T, dsn string, settings ...string) (pooled string) {
-	t.Helper()
-	program := findPooler(t)
-	direct, err := pgx.ParseConfig(dsn)
-	streamtest.Must(t, err)
-	dir := storetest.Dir(t)
-	ini := filepath.Join(dir, "pgbouncer.ini")
-	streamtest.Must(t, os.WriteFile(ini, fmt.Appendf(nil, `
-[databases]
-* = host=%s port=%d user=%s
-[pgbouncer]
-pool_mode = transaction
-default_pool_size = %d
-auth_type = any
-listen_addr =
-unix_socket_dir = %s
-log_connections = 0
-log_disconnections = 0
-%s
-`, direct.Host, direct.Port, direct.User, poolSize, dir, strings.Join(settings, "\n")), 0o644))
-
-	// The shell ends the pooler when its input ends, even if this process is killed.
-	args := append([]string{"-c", `"$0" "$@" & read -r _; kill $!; wait`, program, ini}, dropRoot(t, direct.Host, dir)...)
-	sh := exec.Command("/bin/sh", args...)
-	sh.Stdout, sh.Stderr = t.Output(), t.Output()
-	input, err := sh.StdinPipe()
-	streamtest.Must(t, err)
-	streamtest.Must(t, sh.Start())
-	t.Cleanup(func() {
-		input.Close()
-		if err := sh.Wait(); err != nil {
-			t.Error(err)
-		}
-	})
-
-	pooled = fmt.Sprintf("postgres://%s@/%s?host=%s&port=6432", direct.User, direct.Database, url.QueryEscape(dir))
-	streamtest.Eventually(t, "the pooler connects", func() bool {
-		conn, err := pgx.Connect(t.Context(), pooled)
-		if err == nil {
-			conn.Close(t.Context())
-		}
-		return err == nil
-	})
-	return pooled
-}
-
-// dropRoot returns the arguments that make the pooler run as the user of Postgres. The
-// pooler refuses to run as root.
-func dropRoot(t *testing.T, socketDir, dir string) (args []string) {
-	t.Helper()
-	if os.Geteuid() != 0 {
-		return nil
-	}
-	info, err := os.Stat(socketDir)
-	streamtest.Must(t, err)
-	owner := info.Sys().(*syscall.Stat_t)
-	u, err := user.LookupId(strconv.Itoa(int(owner.Uid)))
-	streamtest.Must(t, err)
-	streamtest.Must(t, os.Chown(dir, int(owner.Uid), int(owner.Gid)))
-	return []string{"--user=" + u.Username}
-}
-
-// findPooler returns the path of pgbouncer. It also looks in /usr/sbin, which may not be
-// in PATH. make test installs it.
-func findPooler(t *testing.T) string {
-	t.Helper()
-	for _, name := range []string{"pgbouncer", "/usr/sbin/pgbouncer"} {
-		if path, err := exec.LookPath(name); err == nil {
-			return path
-		}
-	}
-	t.Skip("pgbouncer is not installed: .ci/install pgbouncer")
-	return ""
-}

@@ -10,7 +10,7 @@ var SiteSettings = []string{
 	"lc_numeric = 'C'", "lc_time = 'C'", "quote_all_identifiers = on", "transform_null_equals = on",
 	"search_path = ''", "search_path = trap, pg_catalog", "search_path = trap, tidings, public, pg_catalog",
 	"default_transaction_isolation = 'repeatable read'", "default_transaction_isolation = serializable", "default_transaction_deferrable = on",
-	"statement_timeout = '50ms'", "lock_timeout = '1ms'", "idle_in_transaction_session_timeout = '1ms'", "idle_session_timeout = '300ms'",
+	"statement_timeout = '3s'", "lock_timeout = '1ms'", "idle_in_transaction_session_timeout = '1ms'", "idle_session_timeout = '300ms'",
 	"row_security = off", "check_function_bodies = off", "client_min_messages = debug5", "exit_on_error = on", "synchronous_commit = off",
 	"plan_cache_mode = force_custom_plan", "enable_indexscan = off", "enable_nestloop = off", "enable_bitmapscan = off", "jit = on",
 	"enable_sort = off", "work_mem = '64kB'", "constraint_exclusion = on", "default_statistics_target = 1", "temp_buffers = 100",
