@@ -18,7 +18,7 @@ import (
 // commentStore is the part of *store.Store that the handlers of comments need.
 type commentStore interface {
 	CreateComment(ctx context.Context, c store.NewComment) (store.Comment, error)
-	KnowsKey(ctx context.Context, user, key string) (bool, error)
+	CheckKey(ctx context.Context, user, key string) (known bool, err error)
 	Comments(ctx context.Context, q store.ListQuery) (store.CommentList, error)
 	Comment(ctx context.Context, id int64) (store.Comment, error)
 	DeleteComment(ctx context.Context, id int64, by string, moderator bool) error
@@ -182,13 +182,14 @@ func (h *commentHandlers) create(c echo.Context) error {
 }
 
 // charge charges a new comment. A user over the limit may repeat a request whose key is
-// known, because it is only answered.
+// known, because it is only answered. While the first request with the key has no outcome,
+// the answer is the problem in_flight, as without a limit.
 func (h *commentHandlers) charge(ctx context.Context, who auth.Identity, key string) (limit.Charge, error) {
 	charge, refused := h.charges.begin(who, limit.Comments)
 	if refused == nil || key == "" {
 		return charge, refused
 	}
-	known, err := h.store.KnowsKey(ctx, who.Subject, key)
+	known, err := h.store.CheckKey(ctx, who.Subject, key)
 	if err != nil || !known {
 		return limit.Charge{}, cmp.Or(err, refused)
 	}

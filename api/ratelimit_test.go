@@ -86,3 +86,35 @@ func TestRateLimits_AnswerARepeatedKeyAgain(t *testing.T) {
 	post("a", "Something else").isProblem(t, 422, "idempotency_key_reused")
 	post("c", "Hello").isProblem(t, 429, "rate_limited")
 }
+
+// A request that repeats the key of one that waits is in flight, also over the limit.
+func TestRateLimits_KeyInFlight(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, writeRates(1))
+	post := func(key string) answer {
+		return r.do(t, "POST", "/v1/posts/1/comments", as(t, "ann"), sends(`{"body":"Hello"}`), header("Idempotency-Key", key))
+	}
+	r.exec(t, `insert into tidings.posts (id) values ('1')`)
+	tx, err := r.sql.Begin(t.Context())
+	streamtest.Must(t, err)
+	_, err = tx.Exec(t.Context(), `select from tidings.posts where id = '1' for update`)
+	streamtest.Must(t, err)
+	first := make(chan answer, 1)
+	go func() { first <- post("a") }()
+	streamtest.Eventually(t, "the first request waits for the post", func() bool {
+		var waits bool
+		streamtest.Must(t, r.sql.QueryRow(t.Context(), `
+			select exists (
+				select from pg_stat_activity
+				where datname = current_database() and application_name = 'tidings' and wait_event_type = 'Lock'
+			)`).Scan(&waits))
+		return waits
+	})
+	for range 3 {
+		post("a").isProblem(t, 409, "idempotency_key_in_flight")
+	}
+	post("b").isProblem(t, 429, "rate_limited")
+	streamtest.Must(t, tx.Rollback(t.Context()))
+	streamtest.Want(t, "status of the first request", (<-first).status, 201)
+	streamtest.Want(t, "status of the repeated key", post("a").status, 201)
+}

@@ -50,6 +50,11 @@ type NewComment struct {
 // AutoPosts off; for a key that was used before ErrInFlight or ErrKeyReused; and ErrBusy.
 func (s *Store) CreateComment(ctx context.Context, c NewComment) (Comment, error) {
 	w := &commentWrite{NewComment: c}
+	end, err := s.claims.begin(ctx, w)
+	if err != nil {
+		return Comment{}, err
+	}
+	defer end()
 	if err := s.submit(ctx, w); err != nil {
 		return Comment{}, err
 	}

@@ -27,9 +27,13 @@ func (w *commentWrite) Keys() []group.Key {
 		keys = append(keys, parentKey(*w.ParentID))
 	}
 	if w.IdempotencyKey != "" {
-		keys = append(keys, group.Key{Table: "idempotency"}, idempotencyKey(w.Author.ID, w.IdempotencyKey))
+		keys = append(keys, group.Key{Table: idempotencyTable}, w.idempotencyKey())
 	}
 	return keys
+}
+
+func (w *commentWrite) idempotencyKey() group.Key {
+	return idempotencyKey(w.Author.ID, w.IdempotencyKey)
 }
 
 // Source implements [group.Write].
@@ -73,18 +77,21 @@ const (
 		left join tidings.comments parent
 			on parent.post_id = g.post_id and parent.id = g.parent_id and parent.status = 'published'`
 
+	// insertedColumns are the columns of the comments that were inserted.
+	insertedColumns = `id, created_at, body, status, post_id, parent_id, author_id, edited_at, version`
+
 	// insertComments inserts the comments that are not refused.
 	insertComments = `
 		insert into tidings.comments (id, post_id, parent_id, author_id, body)
 		select id, post_id, parent_id, author_id, body
 		from checked
 		where refusal = ''
-		returning id, created_at, body, status, post_id, parent_id, author_id, edited_at, version`
+		returning ` + insertedColumns
 
 	// insertedComments selects them, and asRequested the columns that comments which are
 	// not inserted do not have.
 	insertedComments = `
-		select 0, '', id, created_at, body, status, post_id, parent_id, author_id, edited_at, version
+		select 0, '', ` + insertedColumns + `
 		from inserted`
 	asRequested = `null::text, null::bigint, null::text`
 )

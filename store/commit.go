@@ -32,6 +32,7 @@ type committer struct {
 	pool      *pgxpool.Pool
 	pooled    bool // see Store
 	health    *writeHealth
+	claims    *claims
 	autoPosts bool // see Config
 }
 
@@ -65,6 +66,10 @@ func (c committer) Commit(ctx context.Context, writes []group.Write, lockWait ti
 	ctx, cancel := context.WithTimeout(ctx, commitTimeout)
 	defer cancel()
 	err := retry(ctx, c.pool, func() error { return c.commitOnce(ctx, writes, lockWait) })
+	if setInFlight(writes, err) {
+		return nil
+	}
+	c.claims.noteLocked(writes, err)
 	c.health.note(err)
 	return err
 }
@@ -75,6 +80,7 @@ func (c committer) commitOnce(ctx context.Context, writes []group.Write, lockWai
 	begin.Queue("begin isolation level read committed")
 	queueLocal(begin, c.pooled)
 	queueSettings(begin, lockWait)
+	queueClaims(batch, b.comments, lockWait)
 	queueUsers(batch, b)
 	queueComments(batch, b.comments, c.autoPosts)
 	queueLikes(batch, b.likes, c.autoPosts)
@@ -156,8 +162,6 @@ func classify(err error) error {
 		return fmt.Errorf("%w: %w", group.ErrRefused, err)
 	case pg.Code == pgerrcode.LockNotAvailable, pg.Code == pgerrcode.DeadlockDetected:
 		return fmt.Errorf("%w: %w", group.ErrLocked, err)
-	case pg.ConstraintName == idempotencyKeyConstraint:
-		return fmt.Errorf("%w: %w", group.ErrConflict, err)
 	}
 	return fmt.Errorf("%w: %w", group.ErrRefused, err)
 }
@@ -180,5 +184,8 @@ func queueSettings(batch *pgx.Batch, lockWait time.Duration) {
 			set_config('enable_mergejoin', 'off', true),
 			set_config('enable_material', 'off', true),
 			set_config('jit', 'off', true)`,
-		strconv.FormatInt(lockWait.Milliseconds(), 10))
+		milliseconds(lockWait))
 }
+
+// milliseconds is a duration as the value of a setting.
+func milliseconds(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }

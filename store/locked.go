@@ -27,8 +27,11 @@ func parentKey(id int64) group.Key {
 func likeKey(post, user string) group.Key { return group.Key{Table: "likes", Row: user + " " + post} }
 
 func idempotencyKey(user, key string) group.Key {
-	return group.Key{Table: "idempotency", Row: user + " " + key}
+	return group.Key{Table: idempotencyTable, Row: user + " " + key}
 }
+
+// idempotencyTable is the name of the table of idempotency keys.
+const idempotencyTable = "idempotency"
 
 // tableKeys returns keys of whole tables.
 func tableKeys(tables ...string) (keys []group.Key) {

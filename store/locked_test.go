@@ -244,10 +244,6 @@ func TestLockedRowDelaysOnlyWritesThatNeedIt(t *testing.T) {
 			`delete from tidings.likes where user_id = 'liker'`,
 			func(ctx context.Context, d database) error { _, err := d.Unlike(ctx, "mixed", "liker"); return err },
 		},
-		"IdempotencyKey": {
-			`insert into tidings.idempotency (user_id, key, fingerprint, comment_id, created_at) values ('hu', 'k', '', 1, now())`,
-			comment(store.NewComment{PostID: "mixed", Author: user("hu"), IdempotencyKey: "k"}),
-		},
 		"Notification": {
 			`insert into tidings.notifications (user_id, kind, post_id, actor_id) values ('author', 'like', 'liked', 'hu')`,
 			like("liked", user("hu")),

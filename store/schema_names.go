@@ -8,9 +8,6 @@ import (
 // Names of the schema that this package looks for in errors. A test checks that the
 // schema has them.
 const (
-	// idempotencyKeyConstraint is violated when another transaction has just committed a
-	// comment with the same idempotency key.
-	idempotencyKeyConstraint = "idempotency_pkey"
 	// parentConstraint is violated when the parent of a reply is deleted before the commit.
 	parentConstraint = "comments_parent_in_same_post"
 	// commentPostKey and likePostKey are violated when the post is deleted meanwhile.

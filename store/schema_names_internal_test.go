@@ -23,7 +23,6 @@ func TestSchemaNames(t *testing.T) {
 
 	t.Run("Constraints", func(t *testing.T) {
 		for _, want := range []struct{ name, table, kind string }{
-			{idempotencyKeyConstraint, "tidings.idempotency", "p"},
 			{parentConstraint, "tidings.comments", "f"},
 			{commentPostKey, "tidings.comments", "f"},
 			{likePostKey, "tidings.likes", "f"},

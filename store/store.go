@@ -52,6 +52,7 @@ type Store struct {
 	listen    *pgx.ConnConfig
 	committer committer
 	health    writeHealth
+	claims    *claims
 	unread    unreadable
 	group     *group.Group // nil when each write has a transaction of its own
 	slots     group.Slots  // of transactions that are not of groups
@@ -76,6 +77,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	session.Pin(listen, "tidings listen")
 	s := &Store{
 		pooled: pooled,
+		claims: &claims{claims: make(map[group.Key]*claim)},
 		listen: listen,
 		slots:  group.NewSlots(int(max(1, pool.MaxConns/2))),
 		logger: cfg.Logger,
@@ -95,7 +97,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 		s.pool.Close()
 		return nil, fmt.Errorf("open pool for the log: %w", err)
 	}
-	s.committer = committer{s.pool, pooled, &s.health, cfg.AutoPosts}
+	s.committer = committer{s.pool, pooled, &s.health, s.claims, cfg.AutoPosts}
 	if cfg.GroupCommit {
 		s.group = group.New(s.committer, s.slots)
 	}

@@ -263,11 +263,8 @@ func TestIdempotencyKey(t *testing.T) {
 		}
 	})
 
-	t.Run("IsInFlightUntilTheFirstCommits", func(t *testing.T) {
-		t.Parallel()
-		d := newDatabase(t, noGroups)
-		// The row of a new user would make the second request wait for the first.
-		d.comment(t, store.NewComment{PostID: "42", Author: ann, Body: "Stores the user"})
+	eachWay(t, "IsInFlightUntilTheFirstCommits", func(t *testing.T, d database) {
+		d.exec(t, `insert into tidings.posts (id) values ('42')`)
 		release := d.hold(t, `select from tidings.posts where id = '42' for update`)
 		first := make(chan error, 1)
 		go func() {
@@ -281,6 +278,46 @@ func TestIdempotencyKey(t *testing.T) {
 		}
 		release()
 		streamtest.Must(t, <-first)
+	})
+
+	// Another role can take any advisory lock, and has no right to the table of keys.
+	eachWay(t, "IsNotHeldByAdvisoryLocks", func(t *testing.T, d database) {
+		d.hold(t, `select pg_advisory_xact_lock(hashtextextended('ann k1', seed)) from generate_series(0, 100) as seed`)
+		streamtest.Want(t, "the body", d.comment(t, hello).Body, "Hello")
+	})
+
+	eachWay(t, "IsFreeAgainAfterARefusal", func(t *testing.T, d database) {
+		d.exec(t, `insert into tidings.posts (id, locked) values ('42', true)`)
+		_, err := d.CreateComment(t.Context(), hello)
+		streamtest.WantErr(t, err, store.ErrPostLocked)
+		d.exec(t, `update tidings.posts set locked = false`)
+		other := hello
+		other.Body = "Another body"
+		streamtest.Want(t, "the body", d.comment(t, other).Body, "Another body")
+	})
+
+	t.Run("IsCheckedBeforeItIsKnown", func(t *testing.T) {
+		t.Parallel()
+		d := newDatabase(t)
+		check := func(want bool, wantErr error) {
+			t.Helper()
+			known, err := d.CheckKey(t.Context(), "ann", "k1")
+			streamtest.WantErr(t, err, wantErr)
+			streamtest.Want(t, "the key is known", known, want)
+		}
+		d.exec(t, `insert into tidings.posts (id) values ('42')`)
+		release := d.hold(t, `select from tidings.posts where id = '42' for update`)
+		check(false, nil)
+		first := make(chan error, 1)
+		go func() {
+			_, err := d.CreateComment(t.Context(), hello)
+			first <- err
+		}()
+		d.waits(t, 1)
+		check(false, store.ErrInFlight)
+		release()
+		streamtest.Must(t, <-first)
+		check(true, nil)
 	})
 
 	eachWay(t, "MakesOneCommentForManyRequests", func(t *testing.T, d database) {

@@ -28,14 +28,12 @@ func (g *Group) commit(ctx context.Context, batch []*pending, lockWait time.Dura
 		finishAll(batch, nil)
 	case errors.Is(err, ErrLocked) && !alone:
 		g.commitOneByOne(ctx, batch)
-	case (errors.Is(err, ErrRefused) || errors.Is(err, ErrConflict)) && !alone:
+	case errors.Is(err, ErrRefused) && !alone:
 		half := len(batch) / 2
 		g.commit(ctx, batch[:half], lockWait)
 		g.commit(ctx, batch[half:], lockWait)
 	case errors.Is(err, ErrLocked):
 		g.startSolo(ctx, batch[0], lockedKeys(batch[0], err))
-	case errors.Is(err, ErrConflict): // another transaction has ended, so no later write waits
-		g.startSolo(ctx, batch[0], nil)
 	default:
 		if errors.Is(err, ErrRefused) {
 			g.quarantine.add(batch[0].Source(), time.Now())

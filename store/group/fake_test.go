@@ -38,11 +38,10 @@ func needs(name, key string) *fakeWrite {
 
 // A fakeDatabase is a Committer whose transactions take 1 ms, and longer for locks.
 type fakeDatabase struct {
-	mu        sync.Mutex // guards the fields below
-	locked    map[string]chan struct{}
-	unnamed   bool  // errors of locks do not name the row
-	conflicts int   // number of next transactions that end with ErrConflict
-	down      error // returned by each transaction
+	mu      sync.Mutex // guards the fields below
+	locked  map[string]chan struct{}
+	unnamed bool  // errors of locks do not name the row
+	down    error // returned by each transaction
 	databaseState
 }
 
@@ -115,10 +114,6 @@ func (db *fakeDatabase) begin(writes []Write) (names []string, locks map[string]
 		}
 	}
 	db.tried = append(db.tried, names)
-	if db.conflicts > 0 {
-		db.conflicts--
-		return nil, nil, ErrConflict
-	}
 	return names, locks, db.down
 }
 
@@ -136,12 +131,11 @@ func (db *fakeDatabase) wait(ctx context.Context, lock chan struct{}, lockWait t
 	}
 }
 
-// fail makes the next conflicts transactions end with ErrConflict, and all others with
-// down, if it is not nil.
-func (db *fakeDatabase) fail(conflicts int, down error) {
+// fail makes all transactions end with down, if it is not nil.
+func (db *fakeDatabase) fail(down error) {
 	db.mu.Lock()
 	defer db.mu.Unlock()
-	db.conflicts, db.down = conflicts, down
+	db.down = down
 }
 
 func (db *fakeDatabase) count(lockWait time.Duration, change int) {

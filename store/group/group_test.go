@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -82,7 +81,7 @@ func TestGroup(t *testing.T) {
 	t.Run("GivesAllTheErrorOfADatabaseThatIsDown", func(t *testing.T) {
 		inBubble(t, func(t *testing.T, r rig) {
 			outcomes := r.start(t, good("a"), good("b"))
-			r.db.fail(0, errDown) // the first transaction has begun
+			r.db.fail(errDown) // the first transaction has begun
 			for _, outcome := range outcomes {
 				streamtest.WantErr(t, <-outcome, errDown)
 			}
@@ -316,35 +315,10 @@ func TestGroup_LockedRows(t *testing.T) {
 	})
 }
 
-func TestGroup_Conflicts(t *testing.T) {
-	t.Parallel()
-
-	t.Run("AreRepeated", func(t *testing.T) {
-		inBubble(t, func(t *testing.T, r rig) {
-			r.db.fail(2, nil) // in the group, and in the first solo transaction
-			streamtest.Must(t, r.Submit(t.Context(), good("a")))
-			streamtest.Want(t, "the attempts", r.db.tries("a"), 3)
-		})
-	})
-
-	t.Run("FailNoOtherWrite", func(t *testing.T) {
-		inBubble(t, func(t *testing.T, r rig) {
-			outcomes := r.start(t, good("a"), good("b"), good("c"))
-			r.db.fail(1, nil)
-			for _, outcome := range outcomes {
-				streamtest.Must(t, <-outcome)
-			}
-			committed := slices.Sorted(slices.Values(r.db.seen().committed))
-			streamtest.Want(t, "the committed writes", committed, []string{"a", "b", "c", "first"})
-		})
-	})
-}
-
 func TestCommitSolo(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		db := new(fakeDatabase)
-		db.conflicts = 1
 		streamtest.Must(t, CommitSolo(t.Context(), db, NewSlots(1), good("a")))
 		streamtest.WantErr(t, CommitSolo(t.Context(), db, NewSlots(1), &fakeWrite{refused: true}), ErrRefused)
 		unlock := db.lock("k")

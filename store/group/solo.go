@@ -43,7 +43,7 @@ func (g *Group) commitInSlot(ctx context.Context, p *pending) error {
 	waiting, cancel := context.WithCancelCause(p.caller)
 	defer cancel(nil)
 	defer context.AfterFunc(ctx, func() { cancel(ErrClosed) })()
-	try := func(lockWait time.Duration) error { return commitTwice(ctx, g.committer, p.Write, lockWait) }
+	try := func(lockWait time.Duration) error { return g.committer.Commit(ctx, []Write{p.Write}, lockWait) }
 	if len(p.held) > 0 {
 		return g.slots.waitForLock(waiting, try)
 	}
@@ -79,14 +79,5 @@ func (g *Group) heldKeys(w Write) (held []Key) {
 // CommitSolo commits one write in a transaction of its own, without a [Group]. It returns
 // ErrBusy when a row stays locked for SoloLockWait.
 func CommitSolo(ctx context.Context, c Committer, slots Slots, w Write) error {
-	return slots.Do(ctx, func(lockWait time.Duration) error { return commitTwice(ctx, c, w, lockWait) })
-}
-
-// commitTwice commits one write, and tries once more after ErrConflict.
-func commitTwice(ctx context.Context, c Committer, w Write, lockWait time.Duration) error {
-	err := c.Commit(ctx, []Write{w}, lockWait)
-	if errors.Is(err, ErrConflict) {
-		err = c.Commit(ctx, []Write{w}, lockWait)
-	}
-	return err
+	return slots.Do(ctx, func(lockWait time.Duration) error { return c.Commit(ctx, []Write{w}, lockWait) })
 }

@@ -34,10 +34,10 @@ type Committer interface {
 	// of one write that fails no other write (a comment on a locked post) is not an
 	// error of Commit: Commit stores it in the Write.
 	//
-	// An error that wraps ErrLocked, ErrConflict or ErrRefused says that nothing was
-	// written, and that a part of the writes may succeed. A [LockedError] also says what is
-	// locked. After any other error the
-	// transaction may have committed or not, and the group does not repeat it.
+	// An error that wraps ErrLocked or ErrRefused says that nothing was written, and that
+	// a part of the writes may succeed. A [LockedError] also says what is locked. After any
+	// other error the transaction may have committed or not, and the group does not repeat
+	// it.
 	Commit(ctx context.Context, writes []Write, lockWait time.Duration) error
 }
 
@@ -46,9 +46,6 @@ var (
 	// ErrLocked: a row stayed locked for longer than lockWait, or there was a deadlock. The
 	// error is a *LockedError if the table is known.
 	ErrLocked = errors.New("a row is locked")
-	// ErrConflict: another transaction has just written the same row. The next attempt
-	// sees that row and can succeed.
-	ErrConflict = errors.New("another transaction has written the same")
 	// ErrRefused: the database refuses at least one of the writes.
 	ErrRefused = errors.New("the database refuses the write")
 )
