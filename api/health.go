@@ -4,7 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"log/slog"
+	"fmt"
 	"net/http"
 	"sync/atomic"
 	"time"
@@ -40,7 +40,6 @@ type healthHandlers struct {
 	hub      func() error // why the log cannot be read; nil if it can
 	queue    *notifyQueue
 	stopping *atomic.Bool
-	logger   *slog.Logger
 }
 
 // live answers GET /healthz with 200: the process runs. Restart it if it does not answer.
@@ -67,10 +66,9 @@ func (h *healthHandlers) ready(c echo.Context) error {
 	defer cancel()
 	c.Response().Header().Set(echo.HeaderCacheControl, "no-store")
 	if failed, err := h.check(ctx); err != nil {
-		h.logger.LogAttrs(ctx, slog.LevelWarn, "not ready", slog.String("why", failed), slog.Any("err", err))
 		p := problemUnavailable.with(failed)
 		p.Listener = h.describeListener()
-		return p
+		return fmt.Errorf("%w: %w", p, err)
 	}
 	answer := readyJSON{Status: "ready", Listener: h.describeListener()}
 	if errors.Is(h.store.WriteError(), store.ErrReadOnly) {

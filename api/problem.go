@@ -236,15 +236,18 @@ func problemReply(err error, line requestLine) reply {
 	return reply{status: p.Status, header: header, body: append(body, '\n')}
 }
 
-// logFailure logs an error that is answered with a 5xx status: as a warning if the client
-// can try again, and at debug if the client has left.
+// logFailure logs an error that is answered with a problem, so that the problem's requestId
+// finds its cause: a 5xx status as an error, or as a warning if the client can try again,
+// and a 4xx status at debug, as when the client has left.
 func (s *Server) logFailure(err error, line requestLine) {
-	status := problemOf(err).Status
-	if status < 500 || errors.Is(err, errPanicked) {
+	if errors.Is(err, errPanicked) { // logged with its stack
 		return
 	}
-	level := slog.LevelError
+	status := problemOf(err).Status
+	level, message := slog.LevelError, "request failed"
 	switch {
+	case status < 500:
+		level, message = slog.LevelDebug, "request refused"
 	case errors.Is(err, context.Canceled):
 		level = slog.LevelDebug
 	case status == http.StatusServiceUnavailable:
@@ -257,7 +260,7 @@ func (s *Server) logFailure(err error, line requestLine) {
 	if code := store.SQLState(err); code != "" {
 		attrs = append(attrs, slog.String("sqlstate", code))
 	}
-	s.logger.LogAttrs(context.Background(), level, "request failed", attrs...)
+	s.logger.LogAttrs(context.Background(), level, message, attrs...)
 }
 
 // handleError turns the error of a handler into a response. A response that has begun

@@ -27,7 +27,7 @@ type route struct {
 // routes is the only list of what the server answers.
 func (s *Server) routes(cfg Config) []route {
 	queue := newNotifyQueue(cfg.Store.NotifyQueue, s.logger)
-	health := &healthHandlers{cfg.Store, cfg.Listener, s.hub.Err, queue, &s.stopping, s.logger}
+	health := &healthHandlers{cfg.Store, cfg.Listener, s.hub.Err, queue, &s.stopping}
 	posts := &postHandlers{cfg.Store}
 	typing := &typingHandlers{cfg.Store, cfg.Typing, s.limits, s.refuse,
 		faults.New(s.logger, "the end of typing is not sent", "the end of typing is sent again")}
