@@ -32,16 +32,25 @@ const (
 
 // read returns what is installed.
 func read(ctx context.Context, conn *pgx.Conn) (installed, error) {
-	in := installed{files: map[int]record{}}
+	in, settledAt, err := readRecords(ctx, conn)
+	if err != nil {
+		return in, err
+	}
+	in.grants, err = readGrants(ctx, conn, settledAt)
+	return in, err
+}
+
+// readRecords returns what is installed, without grants, and where those were settled.
+func readRecords(ctx context.Context, conn *pgx.Conn) (in installed, settledAt string, err error) {
+	in.files = make(map[int]record)
 	rows, _ := conn.Query(ctx, `
 		select kind, number, name, sha256, oldest_program
 		from tidings.migrations
 		order by number`)
 	records, err := pgx.CollectRows(rows, pgx.RowToStructByName[record])
 	if err != nil {
-		return in, err
+		return in, "", err
 	}
-	var settledAt string
 	for _, r := range records {
 		switch r.Kind {
 		case kindFunctions:
@@ -53,8 +62,7 @@ func read(ctx context.Context, conn *pgx.Conn) (installed, error) {
 			in.oldestProgram = max(in.oldestProgram, r.OldestProgram)
 		}
 	}
-	in.grants, err = readGrants(ctx, conn, settledAt)
-	return in, err
+	return in, settledAt, nil
 }
 
 // A step is one change to a database. It runs in a transaction.

@@ -69,6 +69,14 @@ func TestServe_ListenURLOfAnotherDatabase(t *testing.T) {
 	command(t, "migrate", "--database-url", one, "--listen-url", one+"&application_name=other").wants(t, 0, "")
 }
 
+// A variable that no command has is named, also if it only lacks a letter. The test is not
+// parallel, because the environment is that of all tests.
+func TestSettings_MisspeltVariableIsReported(t *testing.T) {
+	t.Setenv("TIDINGS_ALOWED_ORIGINS", "https://example.org")
+	command(t, "version").wants(t, 0, "there is no setting TIDINGS_ALOWED_ORIGINS")
+	command(t, "serve", "--database-url", "postgres:///x", "--alowed-origins", "x").wants(t, 2, "--alowed-origins")
+}
+
 func TestSettings_MistakesAreReported(t *testing.T) {
 	t.Parallel()
 

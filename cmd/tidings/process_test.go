@@ -42,6 +42,7 @@ func TestDev(t *testing.T) {
 		}
 		streams[1].await(t, "the comment", saying("stays"))
 		polled := pollInBackground(t, srv)
+		command(t, "dev", "--dir", dir, "--addr", "127.0.0.1:0").wants(t, 1, "running already: open "+p.url+"/ in a browser")
 
 		streamtest.Must(t, p.cmd.Process.Signal(syscall.SIGTERM))
 		for _, x := range streams {

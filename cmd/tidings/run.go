@@ -13,6 +13,7 @@ import (
 
 	"github.com/tidings-live/tidings/api"
 	"github.com/tidings-live/tidings/api/auth"
+	"github.com/tidings-live/tidings/migrations"
 	"github.com/tidings-live/tidings/store"
 	"github.com/tidings-live/tidings/stream"
 	"github.com/tidings-live/tidings/stream/awareness"
@@ -154,8 +155,8 @@ func run(ctx context.Context, i instance) error {
 const prepareEvery = time.Second
 
 // prepareWaiting calls prepare until it succeeds or ctx ends; then it returns nil. It tries
-// again while the database cannot be reached or takes no writes, and logs the first failure
-// of each kind. Another error ends it.
+// again while the database cannot be reached, takes no writes or is not migrated, and logs
+// the first failure of each kind. Another error ends it.
 func (i instance) prepareWaiting(ctx context.Context) error {
 	if i.prepare == nil {
 		return nil
@@ -166,7 +167,7 @@ func (i instance) prepareWaiting(ctx context.Context) error {
 		if err == nil || ctx.Err() != nil {
 			return nil
 		}
-		if !store.IsPassing(err) {
+		if !store.IsPassing(err) && !errors.Is(err, migrations.ErrNotMigrated) {
 			return err
 		}
 		if text := err.Error(); text != logged {

@@ -26,9 +26,10 @@ type serveCommand struct {
 	serverFlags
 }
 
-// Run binds its address, waits for a database that is not up yet, migrates it, unless that
-// is turned off, and serves until ctx ends. It returns an error if a setting is unusable, the database cannot be migrated, or
-// requests do not end within the drain time.
+// Run binds its address, waits for a database that is not up yet, migrates it, and serves
+// until ctx ends. If migrations are turned off, it waits until the schema is up to date. It
+// returns an error if a setting is unusable, if the database cannot be migrated, if its
+// schema needs a newer program, or if requests do not end within the drain time.
 func (c *serveCommand) Run(ctx context.Context, io streams) error {
 	logger, err := c.logger(io.err)
 	if err != nil {
@@ -61,10 +62,14 @@ func (c *serveCommand) prepare(ctx context.Context, logger *slog.Logger) error {
 	if err := c.check(ctx); err != nil {
 		return err
 	}
+	var err error
 	if c.Migrate {
-		if err := migrations.Up(ctx, c.direct(), logger); err != nil {
-			return err
-		}
+		err = migrations.Up(ctx, c.direct(), logger)
+	} else {
+		err = migrations.Check(ctx, c.direct())
+	}
+	if err != nil {
+		return err
 	}
 	if c.Demo {
 		return seed(ctx, c.DatabaseURL)

@@ -80,8 +80,45 @@ func TestServe_Flags(t *testing.T) {
 		srv.awaitStatus(t, "/readyz", 503)
 		_, err := srv.Stream(t.Context(), []string{"post:a"}, "now")
 		wantProblem(t, err, 503, "unavailable")
+		streamtest.Want(t, "the schema is there", value[bool](t, siteAt(t, dsn), `select to_regnamespace('tidings') is not null`), false)
 		streamtest.Want(t, "migrate's exit status", execute(t.Context(), []string{"migrate", "--database-url", dsn}, streams{newLines(), newLines()}), 0)
 		srv.awaitReady(t)
+	})
+
+	t.Run("NoMigrateWaitsForTheNewestSchema", func(t *testing.T) {
+		t.Parallel()
+		s := newSite(t)
+		s.exec(t, `update tidings.migrations set number = number - 1 where kind = 'functions'`)
+		said := serveAt(t, s.dsn, "--no-migrate")
+		said.await(t, regexp.MustCompile(`waiting for the database.*run tidings (migrate)`))
+		srv := newServer(t, "http://"+said.await(t, loggedAddress))
+		srv.awaitStatus(t, "/readyz", 503)
+		command(t, "migrate", "--database-url", s.dsn).wants(t, 0, "")
+		srv.awaitReady(t)
+	})
+
+	t.Run("NoMigrateRefusesANewerSchema", func(t *testing.T) {
+		t.Parallel()
+		s := newSite(t)
+		s.exec(t, `insert into tidings.migrations (kind, number, name, sha256, oldest_program) values ('file', 99, '0099_x.sql', 'x', 99)`)
+		command(t, "serve", "--database-url", s.dsn, "--addr", "127.0.0.1:0", "--no-migrate").wants(t, 1, "run a newer tidings")
+	})
+
+	t.Run("StreamsAboveTheFileLimit", func(t *testing.T) {
+		t.Parallel()
+		said := serveAt(t, storetest.Database(t), "--max-streams", "100000000")
+		said.await(t, regexp.MustCompile(`above the number of (files)`))
+		newServer(t, "http://"+said.await(t, loggedAddress)).awaitReady(t)
+	})
+
+	t.Run("DemoNeedsASecretAndWarns", func(t *testing.T) {
+		t.Parallel()
+		command(t, "serve", "--database-url", "postgres:///x", "--demo").wants(t, 1, "--demo needs --jwt-secret")
+		said := serveAt(t, storetest.Empty(t), "--demo")
+		said.await(t, regexp.MustCompile(`level=WARN msg="the demo page is on: it gives (tokens) to everyone`))
+		srv := newServer(t, "http://"+said.await(t, loggedAddress))
+		srv.awaitReady(t)
+		srv.awaitStatus(t, "/v1/posts/demo", 200)
 	})
 
 	t.Run("PublicKindsAreReadable", func(t *testing.T) {
