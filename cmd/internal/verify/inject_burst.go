@@ -10,6 +10,7 @@ import (
 
 	"github.com/tidings-live/tidings/api/client"
 	"github.com/tidings-live/tidings/cmd/internal/verify/cluster"
+	"github.com/tidings-live/tidings/stream"
 )
 
 // burstLimit bounds the time of a burst, until each stream that keeps reading has got
@@ -45,32 +46,54 @@ func (i *injector) burst(context.Context) (bool, error) {
 		if err == nil {
 			i.checkBurst(r, written)
 		}
-		i.run.progress.events.Add(int64(r.got))
+		i.run.progress.events.Add(r.events)
 	}
 	return err == nil, nil
 }
 
-// publishBurst returns the number of events it published, without the last one, which
-// ends the burst.
-func (i *injector) publishBurst(ctx context.Context, topic string, parts int) (written int, err error) {
+// publishBurst returns the numbers of the writes that it published, ascending, without
+// that of the last event, which ends the burst.
+func (i *injector) publishBurst(ctx context.Context, topic string, parts int) (written []int64, err error) {
 	size := max(i.chaos.Burst/parts, 1)
 	for range parts {
-		if err := i.publishMany(ctx, []string{topic}, nameBurst, size); err != nil {
+		first, err := i.publishMany(ctx, []string{topic}, nameBurst, size)
+		if err != nil {
 			return written, err
 		}
-		written += size
+		for n := range int64(size) {
+			written = append(written, first+n)
+		}
 	}
-	return written, i.publishMany(ctx, []string{topic}, nameBurstEnd, 1)
+	_, err = i.publishMany(ctx, []string{topic}, nameBurstEnd, 1)
+	return written, err
 }
 
-// checkBurst reports a stream that did not get each event of a burst once.
-func (i *injector) checkBurst(r *burstReader, written int) {
-	if r.err != nil || r.got < written {
-		i.run.findings.add(cut, 1, "%s: a stream that kept reading got %d events of a burst of %d: %v", r.instance, r.got, written, r.err)
+// checkBurst compares the events that a stream got with the writes of the burst, one by
+// one: a lost event and a repeated one leave the total as it was.
+func (i *injector) checkBurst(r *burstReader, written []int64) {
+	var missing, again, unknown int64
+	for _, n := range written {
+		switch times := r.got[n]; times {
+		case 0:
+			missing++
+		default:
+			again += int64(times - 1)
+		}
 	}
-	if r.got > written {
-		i.run.findings.add(duplicated, int64(r.got-written), "%s: a stream got %d events of a burst of %d", r.instance, r.got, written)
+	for n := range r.got {
+		if !i.run.writes.has(n) {
+			unknown++
+		}
 	}
+	found := i.run.findings
+	if r.err != nil {
+		found.add(cut, 1, "%s: a stream that kept reading ended without %d events of a burst of %d: %v", r.instance, missing, len(written), r.err)
+	} else {
+		found.add(lost, missing, "%s: a stream did not get %d events of a burst of %d", r.instance, missing, len(written))
+	}
+	found.add(duplicated, again, "%s: a stream got %d events of a burst of %d again", r.instance, again, len(written))
+	found.add(invented, unknown, "%s: a stream got %d events of a burst that are no writes of this run", r.instance, unknown)
+	found.add(reordered, r.backwards, "%s: a stream got %d events of a burst after later ones", r.instance, r.backwards)
 }
 
 // A burstReader reads one topic from one instance during a burst, as fast as it can.
@@ -80,9 +103,16 @@ type burstReader struct {
 	topic    string
 	cursor   string
 
-	done chan struct{} // closed when the fields below are final
-	got  int           // events of the burst
-	err  error
+	done      chan struct{} // closed when the fields below are final
+	got       map[int64]int // how often each event of a burst arrived, by number of its write
+	events    int64         // sum of got
+	backwards int64         // events that arrived for the first time after a later one
+	at        int64         // the highest position of an event of a burst
+	err       error
+}
+
+func newBurstReader(instance string, server *client.Client, topic string) *burstReader {
+	return &burstReader{instance: instance, server: server, topic: topic, done: make(chan struct{}), got: make(map[int64]int)}
 }
 
 // openBurstReaders starts two readers at each instance and returns when all of them
@@ -99,7 +129,7 @@ func (i *injector) openBurstReaders(ctx context.Context, topic string) ([]*burst
 			if err != nil {
 				return all, err
 			}
-			r := &burstReader{instance: instance.Name, server: server, topic: topic, done: make(chan struct{})}
+			r := newBurstReader(instance.Name, server, topic)
 			all = append(all, r)
 			started.Add(1)
 			go r.run(ctx, sync.OnceFunc(started.Done), errs)
@@ -156,7 +186,7 @@ func (r *burstReader) stream(ctx context.Context, started func()) (last bool, er
 		started()
 		switch e.Name {
 		case nameBurst:
-			r.got++
+			r.take(e)
 		case nameBurstEnd:
 			return true, nil
 		case "stream.bye":
@@ -167,4 +197,16 @@ func (r *burstReader) stream(ctx context.Context, started func()) (last bool, er
 			aged = true
 		}
 	}
+}
+
+// take counts an event of a burst.
+func (r *burstReader) take(e client.Event) {
+	n := summarize(e.Topic, e.Name, e.Data).n
+	at, _ := stream.ParseCursor(e.ID) // a malformed id is the lowest position
+	if r.got[n] == 0 && at.Position <= r.at {
+		r.backwards++
+	}
+	r.got[n]++
+	r.events++
+	r.at = max(r.at, at.Position)
 }

@@ -88,14 +88,14 @@ func gone(ctx context.Context, server *client.Client, r *reader) bool {
 // all but the last of them from the log.
 func (i *injector) removePrefix(ctx context.Context) error {
 	topics := i.run.participants.topics()
-	if err := i.publishMany(ctx, topics, nameNote, removedEvents); err != nil {
+	if _, err := i.publishMany(ctx, topics, nameNote, removedEvents); err != nil {
 		return err
 	}
 	var through int64
 	if err := i.run.pool.QueryRow(ctx, `select tidings.head()`).Scan(&through); err != nil {
 		return fmt.Errorf("find head of log: %w", err)
 	}
-	if err := i.publishMany(ctx, topics, nameNote, laterEvents); err != nil {
+	if _, err := i.publishMany(ctx, topics, nameNote, laterEvents); err != nil {
 		return err
 	}
 	for i.run.checker.recorder.recorded() < through {

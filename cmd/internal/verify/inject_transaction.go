@@ -40,16 +40,16 @@ func (i *injector) holdTransaction(ctx context.Context) (bool, error) {
 }
 
 // publishMany publishes events to the topics in turn, in one transaction, and records
-// their outcome.
-func (i *injector) publishMany(ctx context.Context, topics []string, name string, count int) error {
-	first := i.run.writes.addMany(count)
-	err := i.publishFrom(ctx, topics, name, first, count)
+// their outcome. first is the number of the first write; the others follow.
+func (i *injector) publishMany(ctx context.Context, topics []string, name string, count int) (first int64, err error) {
+	first = i.run.writes.addMany(count)
+	err = i.publishFrom(ctx, topics, name, first, count)
 	result := commitOutcome(err)
 	if errors.Is(err, errNotCommitted) {
 		result = rolledBack
 	}
 	i.run.writes.recordMany(result, first, count)
-	return err
+	return first, err
 }
 
 // errNotCommitted means that a transaction failed before COMMIT was sent.

@@ -103,6 +103,13 @@ func (l *writeLog) number(e summary) int64 {
 	return e.n
 }
 
+// has reports whether there is a write with the number.
+func (l *writeLog) has(n int64) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return n >= 1 && n <= int64(len(l.writes))
+}
+
 // acknowledgedAt is when the write was acknowledged. It returns false if the write was
 // not acknowledged, or not yet.
 func (l *writeLog) acknowledgedAt(n int64) (int64, bool) {
