@@ -12,6 +12,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -52,8 +53,13 @@ func main() {
 	os.Exit(execute(ctx, os.Args[1:], streams{os.Stdout, os.Stderr}))
 }
 
+// An incompleteError means that a command was stopped, or lost its server or database,
+// before it had done all of its work.
+type incompleteError struct{ error }
+
 // execute runs the command that args name and returns the exit status: 0 if the command
-// succeeded or was asked to stop, 1 if it failed, 2 if args are wrong.
+// succeeded, 1 if it failed, 2 if args are wrong, 3 if it could not do all of its work. A
+// signal that ends serve, dev or tail is a success.
 func execute(ctx context.Context, args []string, io streams) int {
 	exited := -1 // the status that kong asks for after --help
 	parser, err := kong.New(&cli{},
@@ -87,6 +93,9 @@ func execute(ctx context.Context, args []string, io streams) int {
 	}
 	if err := command.Run(); err != nil {
 		fmt.Fprintln(io.err, "tidings:", err)
+		if incomplete := (incompleteError{}); errors.As(err, &incomplete) {
+			return 3
+		}
 		return 1
 	}
 	return 0

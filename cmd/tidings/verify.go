@@ -13,8 +13,9 @@ import (
 )
 
 // verifyCommand checks running servers or, with --chaos, a cluster that it starts and
-// injects faults into. The exit status is 0 only if there were no faults. Package verify
-// describes what is checked. The posts and users that it creates stay in the database.
+// injects faults into. The exit status is 0 only if everything was checked and there were
+// no faults: see execute. Package verify describes what is checked. The posts and users
+// that it creates stay in the database.
 type verifyCommand struct {
 	URLs        []string      `name:"url" sep:"none" placeholder:"URL" help:"Address of a server to verify. Repeat it for each instance. Default: none."`
 	DatabaseURL string        `name:"database-url" env:"DATABASE_URL" placeholder:"URL" help:"Address of the servers' database. With it, some writers write SQL, and deliveries are compared with the log. Default: none."`
@@ -35,6 +36,10 @@ type verifyCommand struct {
 // errVerifyFaults makes the exit status 1 when the report has faults.
 var errVerifyFaults = errors.New("the servers do not keep the promises of delivery: see the report")
 
+// errVerifyIncomplete makes the exit status 3 when the report has no faults and does not
+// say everything.
+var errVerifyIncomplete = incompleteError{errors.New("not everything was checked: the report says why")}
+
 // Validate is called by kong. An error makes the command line a wrong one.
 func (c *verifyCommand) Validate() error {
 	switch {
@@ -50,8 +55,9 @@ func (c *verifyCommand) Validate() error {
 	return nil
 }
 
-// Run verifies and prints the report. It returns errVerifyFaults if there are faults,
-// and another error if there is no result.
+// Run verifies and prints the report, also if ctx ends or servers stay down. It returns
+// errVerifyFaults if there are faults, errVerifyIncomplete if there are none and not
+// everything was checked, and another error if there is no report.
 func (c *verifyCommand) Run(ctx context.Context, io streams) error {
 	cfg := verify.Config{
 		URLs: c.URLs, DatabaseURL: c.DatabaseURL, Secret: c.Secret,
@@ -68,17 +74,20 @@ func (c *verifyCommand) Run(ctx context.Context, io streams) error {
 		cfg.Chaos = &verify.Chaos{Program: program, Burst: c.Burst, Kinds: c.Fault, Dir: c.Dir}
 	}
 	report, err := verify.Run(ctx, cfg)
-	if ctx.Err() != nil {
-		return errors.New("stopped before the end: there is no result")
-	}
-	if err != nil {
+	switch {
+	case report == nil && ctx.Err() != nil:
+		return incompleteError{errors.New("stopped before the first write: there is nothing to report")}
+	case report == nil:
 		return err
 	}
-	if err := c.print(report, io); err != nil {
+	if err := errors.Join(err, c.print(report, io)); err != nil {
 		return fmt.Errorf("print report: %w", err)
 	}
-	if report.Any() {
+	switch {
+	case report.Any():
 		return errVerifyFaults
+	case len(report.Incomplete) > 0:
+		return errVerifyIncomplete
 	}
 	return nil
 }

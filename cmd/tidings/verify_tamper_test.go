@@ -157,7 +157,10 @@ var tampers = map[string]struct {
 }
 
 // inTables are the tampers whose fault only the comparison with the tables finds.
-var inTables = []string{"AcknowledgesALikeThatItDoesNotWrite", "AcknowledgesADeleteThatItDoesNotWrite"}
+var inTables = []string{"AcknowledgesADeleteThatItDoesNotWrite"}
+
+// alone are the tampers that all writes must go through.
+var alone = []string{"AcknowledgesALikeThatItDoesNotWrite", "AcknowledgesADeleteThatItDoesNotWrite"}
 
 // verify finds each broken server, with and without the log.
 func TestVerify_FindsBrokenServers(t *testing.T) {
@@ -177,8 +180,8 @@ func TestVerify_FindsBrokenServers(t *testing.T) {
 				if withLog {
 					cfg.DatabaseURL = s.dsn
 				}
-				if slices.Contains(inTables, name) {
-					cfg.URLs = cfg.URLs[1:] // all writes go through the tamper
+				if slices.Contains(alone, name) {
+					cfg.URLs = cfg.URLs[1:]
 				}
 				report, err := verify.Run(t.Context(), cfg)
 				streamtest.Must(t, err)

@@ -47,8 +47,11 @@ func (x *tamper) due(n int64) bool {
 	return due
 }
 
-// brokeOften reports whether the promise was broken often enough.
-func (x *tamper) brokeOften(verify.Activity) bool { return x.broke.Load() >= x.enough }
+// brokeOften reports whether the promise was broken often enough, and a like can be
+// decided.
+func (x *tamper) brokeOften(a verify.Activity) bool {
+	return x.broke.Load() >= x.enough && a.Likes > 0
+}
 
 // RoundTrip implements http.RoundTripper.
 func (x *tamper) RoundTrip(r *http.Request) (*http.Response, error) {

@@ -2,6 +2,7 @@ package verify
 
 import (
 	"context"
+	"fmt"
 	"time"
 )
 
@@ -11,6 +12,9 @@ const (
 	// endRetry is the time until a verify.end that was not acknowledged is published
 	// again.
 	endRetry = 200 * time.Millisecond
+	// quietLimit is how long a reader that servers answer gets neither an event nor a
+	// cursor at most: a hop takes up to 8 s and begins with a cursor.
+	quietLimit = 20 * time.Second
 )
 
 // publishEnds publishes verify.end to each topic, again and again until each reader
@@ -56,11 +60,32 @@ func (r *run) tryPublishEnd(ctx context.Context, topic string, n int64) error {
 }
 
 // checkFinished reports the readers that did not get verify.end of all their topics. It
-// is called when all readers have stopped. The checker reports the events they miss.
-func (r *run) checkFinished() {
-	for _, reader := range r.readers.readers {
-		if !reader.finished() {
-			r.findings.add(unfinished, 1, "%s reached the end of %d of its %d topics within %v", reader.name, len(reader.ended), len(reader.topics), r.cfg.Settle)
+// is called when all readers have stopped. The checker reports the events they miss. A
+// reader that was stopped with the run, or that no server answers any more, is cut off:
+// whether it would have got the rest is not known.
+func (r *run) checkFinished(ctx context.Context, stopped bool) {
+	var unanswered []*reader
+	for i, reader := range r.readers.readers {
+		if reader.finished() {
+			continue
 		}
+		quiet := time.Duration(r.writes.now() - reader.heard)
+		if stopped || quiet > min(quietLimit, r.cfg.Settle/2) {
+			r.checker.readers[i].cutOff = true
+			unanswered = append(unanswered, reader)
+			continue
+		}
+		r.findings.add(unfinished, 1, "%s reached the end of %d of its %d topics within %v", reader.name, len(reader.ended), len(reader.topics), r.cfg.Settle)
+	}
+	if stopped || len(unanswered) == 0 {
+		return
+	}
+	reason := fmt.Sprintf("%d of %d readers got no answer at the end", len(unanswered), len(r.readers.readers))
+	if err := unanswered[0].failed; err != nil {
+		reason += ": " + err.Error()
+	}
+	r.leaveOut(reason)
+	for _, err := range r.reach(ctx) {
+		r.leaveOut(err.Error())
 	}
 }

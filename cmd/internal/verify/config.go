@@ -54,6 +54,7 @@ type Config struct {
 type Activity struct {
 	Writes   int64            // sent, with any outcome
 	Events   int64            // read by all readers together
+	Likes    int64            // likes and unlikes that were acknowledged
 	Injected map[string]int64 // number of faults by kind; nil without Chaos
 }
 

@@ -90,7 +90,10 @@ type note struct {
 	To string `json:"to"` // the topic it is published to
 }
 
-const bodyPrefix = "verify "
+const (
+	bodyPrefix = "verify "
+	userPrefix = "verify-" // of the ids of all users of a run
+)
 
 // body is the text of the comment of write n.
 func body(n int64) string { return bodyPrefix + strconv.FormatInt(n, 10) + " and so on" }
@@ -138,8 +141,8 @@ func summarize(topic, name string, data []byte) summary {
 	if rules[name] == latestOnly {
 		s.latest, s.key = true, hash(topic, name, comment)
 	}
-	if name == "new-comment" {
-		s.n = bodyNumber(p.Body)
+	if name == "new-comment" && strings.HasPrefix(p.Author.ID, userPrefix) {
+		s.n = bodyNumber(p.Body) // another user may repeat the text of a comment
 	}
 	s.misrouted = p.To != "" && p.To != topic
 	parent := ""

@@ -17,6 +17,8 @@ const (
 	findLimit = 5 * time.Second
 	// lookEvery is the time between two looks at a condition.
 	lookEvery = 20 * time.Millisecond
+	// repairLimit is how long repairs may take when the run was stopped.
+	repairLimit = 30 * time.Second
 )
 
 // FaultKinds returns the names of all kinds of faults that Chaos can inject.
@@ -54,7 +56,8 @@ type injector struct {
 	run     *run
 	chaos   Chaos
 	random  *rand.Rand
-	whole   context.Context // ends with the run: repairs go on when the writing is over
+	whole   context.Context // ends with the run: faults may outlast the writing
+	repair  context.Context // of repairs, which outlast the run by up to repairLimit
 	open    sync.WaitGroup  // transactions of holdTransaction
 
 	mu      sync.Mutex // guards the fields below
@@ -71,9 +74,14 @@ func newInjector(c *cluster.Cluster, r *run) *injector {
 
 // inject injects faults until ctx ends: all kinds in a random order, then all kinds in
 // another order, and so on. It returns when everything is repaired. An error means
-// that something cannot be repaired, or that whole ended.
+// that something cannot be repaired. If whole ends, the repairs of the current fault go
+// on, so that the end of the run finds the servers up.
 func (i *injector) inject(ctx, whole context.Context) error {
+	var cancel context.CancelFunc
 	i.whole = whole
+	i.repair, cancel = context.WithCancel(context.WithoutCancel(whole))
+	defer cancel()
+	defer context.AfterFunc(whole, func() { time.AfterFunc(repairLimit, cancel) })()
 	defer i.open.Wait()
 	for ctx.Err() == nil {
 		for _, k := range i.random.Perm(len(injections)) {
@@ -83,7 +91,7 @@ func (i *injector) inject(ctx, whole context.Context) error {
 		}
 	}
 	i.begin("repairing")
-	return i.cluster.AwaitReady(i.whole)
+	return i.cluster.AwaitReady(i.repair)
 }
 
 // injectOne injects one fault and then leaves the cluster alone for a while.

@@ -9,7 +9,7 @@ func (i *injector) killInstance(ctx context.Context) (bool, error) {
 		return false, err
 	}
 	pause(ctx, i.length())
-	return true, instance.Start(i.whole)
+	return true, instance.Start(i.repair)
 }
 
 // rollingRestart stops each instance with SIGTERM and starts it again, one after the
@@ -19,7 +19,7 @@ func (i *injector) rollingRestart(context.Context) (bool, error) {
 		if err := instance.Stop(); err != nil {
 			return false, err
 		}
-		if err := instance.Start(i.whole); err != nil {
+		if err := instance.Start(i.repair); err != nil {
 			return false, err
 		}
 	}
@@ -29,12 +29,12 @@ func (i *injector) rollingRestart(context.Context) (bool, error) {
 // crashPostgres ends Postgres as a power failure would and starts it again. What was
 // acknowledged must survive.
 func (i *injector) crashPostgres(ctx context.Context) (bool, error) {
-	if err := i.cluster.CrashPostgres(i.whole); err != nil {
+	if err := i.cluster.CrashPostgres(i.repair); err != nil {
 		return false, err
 	}
 	pause(ctx, i.length())
-	if err := i.cluster.RestartPostgres(i.whole); err != nil {
+	if err := i.cluster.RestartPostgres(i.repair); err != nil {
 		return false, err
 	}
-	return true, i.cluster.AwaitReady(i.whole)
+	return true, i.cluster.AwaitReady(i.repair)
 }

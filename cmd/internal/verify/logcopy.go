@@ -15,18 +15,21 @@ type logEvent struct {
 	latest   bool
 }
 
+// A countAt is the count in a latest-only event.
+type countAt struct{ position, count int64 }
+
 // A logCopy has the events of the topics of a run in the order of the log. It is the
 // reference that readers are compared with. It belongs to the goroutine of the checker.
 type logCopy struct {
 	topics  map[string][]logEvent
-	newest  map[uint64]summary // latest event for each key of latest-only events
-	ends    map[string]int64   // position of the first verify.end of each topic
-	through int64              // the copy is complete up to this position
-	rows    int64              // number of events ever added
+	counts  map[uint64][]countAt // of all latest-only events, by key, in the order of the log
+	ends    map[string]int64     // position of the first verify.end of each topic
+	through int64                // the copy is complete up to this position
+	rows    int64                // number of events ever added
 }
 
 func newLogCopy() *logCopy {
-	return &logCopy{topics: make(map[string][]logEvent), newest: make(map[uint64]summary), ends: make(map[string]int64)}
+	return &logCopy{topics: make(map[string][]logEvent), counts: make(map[uint64][]countAt), ends: make(map[string]int64)}
 }
 
 // add appends an event. Its position must be above all earlier ones of the topic.
@@ -34,11 +37,22 @@ func (c *logCopy) add(position int64, s summary) {
 	c.topics[s.topic] = append(c.topics[s.topic], logEvent{position, s.key, s.digest, s.text, s.n, s.latest})
 	c.rows++
 	if s.latest {
-		c.newest[s.key] = s
+		c.counts[s.key] = append(c.counts[s.key], countAt{position, s.count})
 	}
 	if _, ended := c.ends[s.topic]; !ended && s.name == nameEnd {
 		c.ends[s.topic] = position
 	}
+}
+
+// countAt is the count in the last event with the key up to the position. It is 0 if there
+// is no such event.
+func (c *logCopy) countAt(key uint64, position int64) int64 {
+	counts := c.counts[key]
+	i, _ := slices.BinarySearchFunc(counts, position+1, func(e countAt, p int64) int { return cmp.Compare(e.position, p) })
+	if i == 0 {
+		return 0
+	}
+	return counts[i-1].count
 }
 
 // end is the position that each reader of the topic must have reached at the end of
@@ -48,6 +62,22 @@ func (c *logCopy) end(topic string) int64 {
 		return position
 	}
 	return c.through
+}
+
+// hasCountAfter reports whether the copy has an event with the key above the position.
+func (c *logCopy) hasCountAfter(key uint64, position int64) bool {
+	counts := c.counts[key]
+	return len(counts) > 0 && counts[len(counts)-1].position > position
+}
+
+// lastOf is the position of the last event of the topic, or 0. Events that were discarded
+// do not count.
+func (c *logCopy) lastOf(topic string) int64 {
+	events := c.topics[topic]
+	if len(events) == 0 {
+		return 0
+	}
+	return events[len(events)-1].position
 }
 
 // find returns the event of the topic at the position.

@@ -24,6 +24,7 @@ const (
 // used from any goroutine.
 type progress struct {
 	events, hops, gaps, streams, polls, writes atomic.Int64
+	likes                                      atomic.Int64 // likes and unlikes that were acknowledged
 
 	mu       sync.Mutex     // guards problems
 	problems map[string]int // by text

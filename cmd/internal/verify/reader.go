@@ -29,8 +29,10 @@ type reader struct {
 	silence time.Duration // see Config.Silence; 0: no limit
 
 	// The fields below belong to the goroutine of run. While the reader is paused, the
-	// goroutine that paused it may read cursor.
+	// goroutine that paused it may read cursor. When run has returned, any may read them.
 	cursor string
+	heard  int64           // when it last got an event or a cursor
+	failed error           // of the last hop that failed
 	since  int64           // since when it has been reading without a pause
 	ended  map[string]bool // topics whose verify.end it has got
 
@@ -51,6 +53,7 @@ func (r *reader) run(ctx context.Context) {
 		err := r.hop(hop)
 		stop()
 		if err != nil {
+			r.failed = err
 			r.progress.problem(err)
 			pause(ctx, r.backoff(err))
 		}

@@ -65,6 +65,7 @@ func (r *reader) record(s step, cursor string) {
 		s = step{kind: received, event: summary{topic: r.topics[0], name: "malformed cursor " + cursor}}
 	}
 	s.at, s.since = r.now(), r.since
+	r.heard = s.at
 	r.trace.add(s)
 	if s.kind == started {
 		r.started()

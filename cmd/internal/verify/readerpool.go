@@ -2,12 +2,13 @@ package verify
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/tidings-live/tidings/api/client"
+	"github.com/tidings-live/tidings/stream"
 )
 
 // startLimit is how long readers may take to get their first cursor.
@@ -56,10 +57,23 @@ func (p *readerPool) start(ctx context.Context) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-timeout.C:
-			return errors.New("no answer to the readers: check the servers' URLs and the secret")
+			return fmt.Errorf("not all of %d readers got a cursor within %v: look at the servers' limits of streams", len(p.readers), startLimit)
 		}
 	}
 	return nil
+}
+
+// cursorOf is the last cursor of a reader of the topic, the one that came farthest. It is
+// called when all readers have returned.
+func (p *readerPool) cursorOf(topic string) string {
+	var farthest stream.Cursor
+	for _, r := range p.readers {
+		at, err := stream.ParseCursor(r.cursor)
+		if err == nil && at.Position >= farthest.Position && slices.Contains(r.topics, topic) {
+			farthest = at
+		}
+	}
+	return farthest.String()
 }
 
 // wait returns when all readers have returned.

@@ -29,6 +29,11 @@ type Report struct {
 	Streams      int64     `json:"streams"`
 	Polls        int64     `json:"polls"`
 	RefusedReads int64     `json:"intrudersTurnedAway"` // refused reads of other users' topics
+	// LikesDecided counts the pairs of a post and a user whose last like or unlike was
+	// acknowledged and compared. LikesUndecided counts those with a like or unlike
+	// without an answer.
+	LikesDecided   int64 `json:"likesDecided"`
+	LikesUndecided int64 `json:"likesUndecided"`
 
 	Faults
 	AnnouncedGaps int64   `json:"announcedGaps"`
@@ -38,6 +43,9 @@ type Report struct {
 	Problems map[string]int   `json:"connectionProblems,omitempty"` // how often each error happened
 	Notes    []string         `json:"notes,omitempty"`              // describe the first faults
 	Logs     string           `json:"logs,omitempty"`               // folder of a cluster that had faults
+	// Incomplete says what was not checked and why. A report is a pass only if it is empty
+	// and there are no faults.
+	Incomplete []string `json:"incomplete,omitempty"`
 }
 
 // report makes the report of a run that was checked.
@@ -51,6 +59,7 @@ func (r *run) report() *Report {
 		Acknowledged: outcomes[acknowledged], Unanswered: outcomes[unanswered], Refused: outcomes[refused], RolledBack: outcomes[rolledBack],
 		Hops: r.progress.hops.Load(), Streams: r.progress.streams.Load(), Polls: r.progress.polls.Load(),
 		Faults: faults, Notes: notes, Latency: r.checker.times.latency(), Problems: r.progress.problemCounts(),
+		LikesDecided: r.decided, LikesUndecided: r.undecided, Incomplete: r.leftOut,
 	}
 	rep.Deliveries, rep.AnnouncedGaps = r.checker.delivered()
 	if r.unauthorized != nil {
@@ -76,6 +85,7 @@ func (r *Report) Print(w io.Writer) {
 		count int64
 	}{
 		{"acknowledged writes", r.Acknowledged}, {"  unanswered", r.Unanswered}, {"  refused", r.Refused}, {"  rolled back", r.RolledBack},
+		{"likes decided", r.LikesDecided}, {"  undecided", r.LikesUndecided},
 		{"deliveries", r.Deliveries}, {"hops of readers", r.Hops}, {"unauthorized refused", r.RefusedReads},
 		{"", -1},
 		{"lost", r.Lost}, {"duplicated", r.Duplicated}, {"reordered", r.Reordered}, {"leaked", r.Leaked},
@@ -112,6 +122,12 @@ func (r *Report) printLists(p func(string, ...any)) {
 	}
 	for _, n := range r.Notes {
 		p("  %s", n)
+	}
+	if len(r.Incomplete) > 0 {
+		p("\nthis report is incomplete")
+	}
+	for _, reason := range r.Incomplete {
+		p("  %s", reason)
 	}
 	if r.Logs != "" {
 		p("\nlogs: %s", r.Logs)

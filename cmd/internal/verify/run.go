@@ -9,15 +9,21 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"github.com/tidings-live/tidings/api/auth"
 	"github.com/tidings-live/tidings/api/client"
 	"github.com/tidings-live/tidings/cmd/internal/verify/cluster"
-	"github.com/tidings-live/tidings/store/session"
 )
 
-// Run verifies the servers of cfg and returns what it found. An error means that there
-// is no result, for example because a server was not reachable or ctx ended. A report
-// with faults is no error.
+// concludeLimit bounds the checks at the end of a run, stoppedLimit those after it was
+// stopped.
+const (
+	concludeLimit = 2 * time.Minute
+	stoppedLimit  = 20 * time.Second
+)
+
+// Run verifies the servers of cfg and returns what it found. An error means that the
+// run could not begin, for example because a server was not reachable. A report with
+// faults is no error. If ctx ends or servers stay down, the report says what is known,
+// and in Incomplete what is not.
 func Run(ctx context.Context, cfg Config) (*Report, error) {
 	cfg = cfg.withDefaults()
 	if err := cfg.validate(); err != nil {
@@ -38,17 +44,18 @@ func Run(ctx context.Context, cfg Config) (*Report, error) {
 	cfg.DatabaseURL, cfg.Secret = c.DSN(), c.Secret()
 	cfg.Silence = 6 * cluster.Heartbeat
 	report, err := verify(ctx, cfg, c)
-	good := err == nil && !report.Any()
+	interrupted := ctx.Err() != nil
+	good := err == nil && !report.Any() && (len(report.Incomplete) == 0 || interrupted)
 	if !good && report != nil {
 		report.Logs = c.Dir()
 	}
-	interrupted := ctx.Err() != nil
-	return report, errors.Join(err, c.Close(good || interrupted))
+	return report, errors.Join(err, c.Close(good || interrupted && report == nil))
 }
 
-// A run is one verification. Its phases are: start the readers (verify), write and
-// inject faults (writing.go), publish verify.end until all readers have got it
-// (closing.go), and check what is left (check).
+// A run is one verification. Its phases are: reach the servers and create the posts
+// (reach.go), start the readers (verify), write and inject faults (writing.go), publish
+// verify.end until all readers have got it (closing.go), and check what is left
+// (conclude).
 type run struct {
 	cfg          Config
 	began        time.Time
@@ -64,6 +71,10 @@ type run struct {
 	unauthorized *unauthorizedReader // nil without a secret
 	injector     *injector           // nil without Chaos
 	acknowledged []*acknowledgedState
+	likePosts    *likePosts
+	decided      int64    // likes and unlikes whose last state was known and compared
+	undecided    int64    // the others
+	leftOut      []string // why the report is incomplete
 }
 
 func verify(ctx context.Context, cfg Config, c *cluster.Cluster) (*Report, error) {
@@ -94,13 +105,7 @@ func verify(ctx context.Context, cfg Config, c *cluster.Cluster) (*Report, error
 	r.readers.wait()
 	stopChecking()
 	background.Wait()
-	if err := errors.Join(writeErr, checkErr, ctx.Err()); err != nil {
-		return nil, err
-	}
-	if err := r.check(ctx); err != nil {
-		return nil, err
-	}
-	return r.report(), nil
+	return r.conclude(ctx, writeErr, checkErr), nil
 }
 
 func newRun(ctx context.Context, cfg Config) (_ *run, err error) {
@@ -108,6 +113,7 @@ func newRun(ctx context.Context, cfg Config) (_ *run, err error) {
 		cfg: cfg, began: time.Now(), participants: newParticipants(cfg.Secret, cfg.Duration+cfg.Settle+time.Hour, cfg.Readers),
 		writes: newWriteLog(), findings: &findings{}, progress: newProgress(),
 	}
+	r.likePosts = &likePosts{run: r.participants.run}
 	defer func() {
 		if err != nil {
 			r.close()
@@ -121,58 +127,20 @@ func newRun(ctx context.Context, cfg Config) (_ *run, err error) {
 		}
 		r.servers = append(r.servers, server)
 	}
+	if err := errors.Join(r.reach(ctx)...); err != nil {
+		return nil, err
+	}
 	if err := r.connect(ctx); err != nil {
 		return nil, err
 	}
 	if err := r.prepare(ctx); err != nil {
 		return nil, fmt.Errorf("prepare posts: %w", err)
 	}
+	if err := r.checkSame(ctx); err != nil {
+		return nil, err
+	}
 	r.readers, err = newReaderPool(cfg, r.participants, r.checker, r.servers, r.progress)
 	return r, err
-}
-
-// connect connects to the database, if one is configured, and begins to copy the log.
-func (r *run) connect(ctx context.Context) (err error) {
-	if r.cfg.DatabaseURL == "" {
-		return nil
-	}
-	cfg, err := pgxpool.ParseConfig(r.cfg.DatabaseURL)
-	if err != nil {
-		return fmt.Errorf("parse database URL: %w", err)
-	}
-	session.PinPooled(cfg.ConnConfig, "tidings verify")
-	if r.pool, err = pgxpool.NewWithConfig(ctx, cfg); err != nil {
-		return fmt.Errorf("open database: %w", err)
-	}
-	r.checker.recorder, err = newRecorder(ctx, r.pool, r.participants.topics(), r.checker.log, r.writes, r.findings)
-	return err
-}
-
-// prepare creates the posts, whose authors get notifications, and the unauthorized
-// reader. Without a secret there are no tokens for that, and it does nothing.
-func (r *run) prepare(ctx context.Context) error {
-	p := r.participants
-	if !p.private() {
-		return nil
-	}
-	token, err := p.token("verify-"+p.run+"-site", auth.RoleService)
-	if err != nil {
-		return err
-	}
-	r.service = asUser(r.servers, token)
-	for i, post := range p.posts {
-		if _, err := r.service[0].PutPost(ctx, post, client.PostInput{AuthorID: client.Value(p.author(i))}); err != nil {
-			return err
-		}
-	}
-	forbidden, err := p.forbidden(r.servers)
-	if err != nil {
-		return err
-	}
-	r.unauthorized = &unauthorizedReader{
-		participants: p, forbidden: forbidden, random: r.cfg.random("unauthorized", 0), findings: r.findings, progress: r.progress,
-	}
-	return nil
 }
 
 func (r *run) close() {
@@ -184,17 +152,49 @@ func (r *run) close() {
 	}
 }
 
-// check checks everything that is left, when all readers and writers have stopped.
-func (r *run) check(ctx context.Context) error {
-	r.checkFinished()
-	if err := r.checker.finish(ctx); err != nil {
-		return err
+// conclude checks what is left when all readers and writers have stopped, and makes the
+// report. If ctx has ended or failed is an error, the report says that it is incomplete.
+func (r *run) conclude(ctx context.Context, failed ...error) *Report {
+	stopped, limit := ctx.Err() != nil, concludeLimit
+	if stopped {
+		limit = stoppedLimit
+		r.leaveOut("stopped before the end: what the readers had not read yet was not checked")
 	}
-	if err := r.checkCounts(ctx); err != nil {
-		return fmt.Errorf("compare counts: %w", err)
+	for _, err := range failed {
+		if err != nil && !stopped {
+			r.leaveOut(err.Error())
+		}
 	}
-	if err := r.checkTables(ctx); err != nil {
-		return fmt.Errorf("compare tables: %w", err)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), limit)
+	defer cancel()
+	for _, err := range r.check(ctx, stopped) {
+		r.leaveOut(err.Error())
 	}
-	return nil
+	if r.decided == 0 && len(r.leftOut) == 0 {
+		r.leaveOut("no like or unlike was decided: a longer --duration decides some")
+	}
+	return r.report()
 }
+
+// check makes the checks of the end of a run, and returns an error for each that could
+// not be made.
+func (r *run) check(ctx context.Context, stopped bool) (failed []error) {
+	r.checkFinished(ctx, stopped)
+	for _, check := range []struct {
+		what string
+		make func(context.Context) error
+	}{
+		{"compare readers with the log", r.checker.finish},
+		{"compare counts", r.checkCounts},
+		{"compare tables", r.checkTables},
+		{"compare likes and deletes", r.checkAcknowledged},
+	} {
+		if err := check.make(ctx); err != nil {
+			failed = append(failed, fmt.Errorf("%s: %w", check.what, err))
+		}
+	}
+	return failed
+}
+
+// leaveOut notes a reason why the report does not say everything.
+func (r *run) leaveOut(reason string) { r.leftOut = append(r.leftOut, reason) }

@@ -28,6 +28,7 @@ type httpWriter struct {
 	pace         time.Duration // average pause between writes
 	progress     *progress
 	acknowledged *acknowledgedState
+	likePosts    *likePosts
 
 	own []ownComment // comments that it wrote and has not deleted
 }
@@ -59,7 +60,7 @@ func (w *httpWriter) write(ctx context.Context) {
 	case percent < 75:
 		w.publish(ctx, w.service[server])
 	case percent < 90:
-		w.like(ctx, w.servers[server])
+		w.like(ctx, server)
 	case percent < 95:
 		w.typing(ctx, w.servers[server])
 	default:
@@ -88,15 +89,29 @@ func (w *httpWriter) publish(ctx context.Context, server *client.Client) {
 	w.writes.record(w.outcome(err), n)
 }
 
-// like likes or unlikes a random post. The write has no number: see acknowledgedState.
-func (w *httpWriter) like(ctx context.Context, server *client.Client) {
-	act, liked := server.LikePost, true
+// like likes or unlikes a post: one that is read or, in half of the calls, one of
+// likePosts. The write has no number: see acknowledgedState.
+func (w *httpWriter) like(ctx context.Context, server int) {
+	act, liked := w.servers[server].LikePost, true
 	if w.random.IntN(2) == 0 {
-		act, liked = server.UnlikePost, false
+		act, liked = w.servers[server].UnlikePost, false
 	}
-	post := w.post()
+	post, fresh := w.post(), false
+	if w.random.IntN(2) == 0 {
+		post, fresh = w.likePosts.next()
+	}
+	if fresh {
+		author := w.participants.author(w.random.IntN(len(w.participants.posts)))
+		if _, err := w.service[server].PutPost(ctx, post, client.PostInput{AuthorID: client.Value(author)}); err != nil {
+			w.progress.problem(err) // if the server does not know the post, it refuses the likes
+		}
+	}
 	_, err := act(ctx, post)
-	w.acknowledged.like(post, liked, w.outcome(err))
+	o := w.outcome(err)
+	w.acknowledged.like(post, liked, o)
+	if o == acknowledged {
+		w.progress.likes.Add(1)
+	}
 }
 
 // typing sends a typing signal, which may be lost.

@@ -14,7 +14,9 @@ import (
 )
 
 // A sqlWriter writes rows in transactions of one to five writes, some of them in
-// savepoints that are rolled back. It rolls back one of five transactions.
+// savepoints that are rolled back. It rolls back one of five transactions. Its likes are
+// those of one user, whom no other writer uses: a like waits for another transaction
+// with a like of the same post by the same user.
 type sqlWriter struct {
 	participants participants
 	writes       *writeLog
@@ -22,6 +24,8 @@ type sqlWriter struct {
 	random       *rand.Rand
 	pace         time.Duration // average pause between transactions
 	progress     *progress
+	acknowledged *acknowledgedState
+	likePosts    *likePosts
 }
 
 // run writes until ctx ends, and ends the last transaction.
@@ -39,7 +43,11 @@ func (w *sqlWriter) write(ctx context.Context) {
 	t := &transaction{participants: w.participants, writes: w.writes, random: w.random}
 	err := t.begin(ctx, w.pool)
 	for range 1 + w.random.IntN(5) {
-		if err == nil {
+		switch {
+		case err != nil:
+		case w.random.IntN(6) == 0:
+			err = w.like(ctx, t)
+		default:
 			err = t.write(ctx)
 		}
 		w.progress.writes.Add(1)
@@ -47,6 +55,30 @@ func (w *sqlWriter) write(ctx context.Context) {
 	if err = t.end(ctx, err == nil && w.random.IntN(5) > 0, err); err != nil {
 		w.progress.problem(err)
 	}
+	for _, l := range t.likes {
+		w.acknowledged.like(l.post, l.liked, t.outcome)
+		if t.outcome == acknowledged {
+			w.progress.likes.Add(1)
+		}
+	}
+}
+
+// like likes or unlikes a post of likePosts. The first like of a post creates the post.
+func (w *sqlWriter) like(ctx context.Context, t *transaction) error {
+	post, _ := w.likePosts.next()
+	liked := w.random.IntN(2) > 0
+	statement := `
+		delete from tidings.likes
+		where post_id = $1 and comment_id is null and user_id = $2`
+	if liked {
+		statement = `
+		insert into tidings.likes (post_id, user_id)
+		values ($1, $2)
+		on conflict do nothing`
+	}
+	t.likes = append(t.likes, like{post, liked})
+	_, err := t.tx.Exec(ctx, statement, post, w.acknowledged.user)
+	return err
 }
 
 // A transaction adds its writes to the write log and, when it ends, records their
@@ -56,9 +88,17 @@ type transaction struct {
 	writes       *writeLog
 	random       *rand.Rand
 
-	tx     pgx.Tx
-	kept   []int64 // writes that have the outcome of the transaction
-	undone []int64 // writes in savepoints that were rolled back
+	tx      pgx.Tx
+	kept    []int64 // writes that have the outcome of the transaction
+	undone  []int64 // writes in savepoints that were rolled back
+	likes   []like  // have the outcome of the transaction
+	outcome outcome // set by end
+}
+
+// A like is a like or an unlike of a post in a transaction.
+type like struct {
+	post  string
+	liked bool
 }
 
 func (t *transaction) begin(ctx context.Context, pool *pgxpool.Pool) (err error) {
@@ -112,6 +152,7 @@ func (t *transaction) end(ctx context.Context, commit bool, err error) error {
 		err = t.tx.Commit(ctx)
 		result = commitOutcome(err)
 	}
+	t.outcome = result
 	t.writes.record(result, t.kept...)
 	t.writes.record(rolledBack, t.undone...)
 	if err != nil {

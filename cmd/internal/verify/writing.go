@@ -54,7 +54,7 @@ func (r *run) stopWhenEnough(ctx context.Context, stop func()) {
 }
 
 func (r *run) activity() Activity {
-	a := Activity{Writes: r.progress.writes.Load(), Events: r.progress.events.Load()}
+	a := Activity{Writes: r.progress.writes.Load(), Events: r.progress.events.Load(), Likes: r.progress.likes.Load()}
 	if r.injector != nil {
 		a.Injected = r.injector.injected()
 	}
@@ -65,22 +65,22 @@ func (r *run) activity() Activity {
 // writes SQL. Without a secret all of them do.
 func (r *run) writer(i int) (func(context.Context), error) {
 	random := r.cfg.random("writer", i)
+	state := newAcknowledgedState(fmt.Sprintf("verify-%s-writer-%d", r.participants.run, i))
+	r.acknowledged = append(r.acknowledged, state)
 	if r.pool != nil && (i%3 == 2 || !r.participants.private()) {
 		w := &sqlWriter{
 			participants: r.participants, writes: r.writes, pool: r.pool,
-			random: random, pace: r.cfg.Pace, progress: r.progress,
+			random: random, pace: r.cfg.Pace, progress: r.progress, acknowledged: state, likePosts: r.likePosts,
 		}
 		return w.run, nil
 	}
-	user := fmt.Sprintf("verify-%s-writer-%d", r.participants.run, i)
-	token, err := r.participants.token(user)
+	token, err := r.participants.token(state.user)
 	if err != nil {
 		return nil, err
 	}
 	w := &httpWriter{
 		participants: r.participants, writes: r.writes, servers: asUser(r.servers, token), service: r.service,
-		random: random, pace: r.cfg.Pace, progress: r.progress, acknowledged: newAcknowledgedState(user),
+		random: random, pace: r.cfg.Pace, progress: r.progress, acknowledged: state, likePosts: r.likePosts,
 	}
-	r.acknowledged = append(r.acknowledged, w.acknowledged)
 	return w.run, nil
 }
