@@ -82,20 +82,23 @@ export class Api {
    * @param {string} method
    * @param {string} path
    * @param {object} [body]
+   * @param {string} [key]  the idempotency key: a second request with the same key and body changes
+   *     nothing and gets the answer of the first
    * @returns {Promise<any>}
    */
-  async call(method, path, body) {
-    let answer = await this.#send(method, path, body);
+  async call(method, path, body, key) {
+    let answer = await this.#send(method, path, body, key);
     if (answer.status === 401) {
       const config = await readConfig();
       this.#token = config.users.find((user) => user.id === this.#id)?.token ?? this.#token;
-      answer = await this.#send(method, path, body);
+      answer = await this.#send(method, path, body, key);
     }
     return contentOf(answer);
   }
 
-  #send(method, path, body) {
+  #send(method, path, body, key) {
     const headers = { Authorization: `Bearer ${this.#token}` };
+    if (key) headers['Idempotency-Key'] = key;
     if (body === undefined) return ask(method, path, { headers });
     headers['Content-Type'] = 'application/json';
     return ask(method, path, { headers, body: JSON.stringify(body) });
@@ -111,13 +114,14 @@ async function ask(method, path, init) {
 }
 
 async function contentOf(answer) {
-  const text = await answer.text().catch(() => '');
+  const text = await answer.text().catch(() => 'cut'); // not JSON, so that a cut answer is incomplete
   const content = parse(text);
   if (!answer.ok) {
     throw new Problem(content?.code ?? `http_${answer.status}`,
       content?.detail || content?.title || `The server answered ${answer.status}.`);
   }
-  if (text && content === null) throw new Problem('unreachable', 'The answer is incomplete.');
+  const expected = answer.status !== 204;
+  if (expected && content === null) throw new Problem('unreachable', 'The answer is incomplete.');
   return content;
 }
 

@@ -1,6 +1,6 @@
 // The bell: the number of unread notifications, and a list of them.
 
-import { nameOf, part, showTime, stamp } from './demo-dom.js';
+import { isLater, nameOf, part, showTime, stamp } from './demo-dom.js';
 
 /** @typedef {import('./demo-api.js').Notice} Notice */
 
@@ -14,6 +14,8 @@ export class Bell {
   #badge;
   #list;
   #none;
+  #seen = '0'; // id of the newest notification that was in the list when the user opened it
+  #unread = 0;
 
   /** @param {HTMLElement} pane */
   constructor(pane) {
@@ -25,6 +27,7 @@ export class Bell {
     document.addEventListener('click', (event) => {
       if (!this.#details.contains(event.target)) this.#details.open = false;
     });
+    this.#details.addEventListener('toggle', () => this.#count(this.#unread));
     this.#details.addEventListener('animationend', () => this.#details.classList.remove('rung'));
     this.#details.addEventListener('keydown', (event) => {
       if (event.key !== 'Escape' || !this.#details.open) return;
@@ -51,7 +54,7 @@ export class Bell {
    */
   ring(notice) {
     if (!notice.id) {
-      for (const id of notice.withdrawn ?? []) {
+      for (const id of [...notice.withdrawn ?? [], ...notice.read ?? []]) {
         this.#list.querySelector(`[data-notice-id="${CSS.escape(id)}"]`)?.remove();
       }
       this.#count(notice.unread);
@@ -73,11 +76,22 @@ export class Bell {
     this.#none.hidden = true;
   }
 
+  /** Shows how many notifications came since the user opened the list. The API cannot mark them read yet. */
   #count(unread) {
-    this.#badge.textContent = String(unread);
-    this.#badge.hidden = unread === 0;
+    this.#unread = unread;
+    if (this.#details.open) this.#remember();
+    const items = [...this.#list.children];
+    const fresh = Math.min(unread, items.filter((item) => isLater(item.dataset.noticeId, this.#seen)).length);
+    this.#badge.textContent = fresh === MAX_NOTICES && unread > fresh ? `${fresh}+` : String(fresh);
+    this.#badge.hidden = fresh === 0;
     this.#none.hidden = this.#list.childElementCount > 0;
     this.#button.setAttribute('aria-label', `Notifications, ${unread} unread`);
+  }
+
+  #remember() {
+    for (const item of this.#list.children) {
+      if (isLater(item.dataset.noticeId, this.#seen)) this.#seen = item.dataset.noticeId;
+    }
   }
 }
 

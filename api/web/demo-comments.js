@@ -1,6 +1,6 @@
 // The list of comments, with the newest at the bottom.
 
-import { Follower, initialOf, nameOf, part, showTime, stamp } from './demo-dom.js';
+import { Follower, initialOf, isLater, nameOf, part, showTime, stamp } from './demo-dom.js';
 
 /** @typedef {import('./demo-api.js').Comment} Comment */
 
@@ -162,9 +162,4 @@ export class CommentList {
       this.#earlier.hidden = false;
     }
   }
-}
-
-/** Compares two ids. An id is an integer in a string and can be too large for a Number. */
-function isLater(a, b) {
-  return BigInt(a) > BigInt(b);
 }

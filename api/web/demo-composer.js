@@ -16,12 +16,18 @@ export class Composer {
   #busy = false;
   /** @type {Comment|null} */
   #parent = null;
+  /**
+   * The comment that was sent last, until the server has accepted it. Sent again unchanged, it has
+   * the same key, so that the server creates it once, although its first answer was lost.
+   * @type {{body: string, parentId?: string, key: string}|null}
+   */
+  #sending = null;
 
   /**
    * @param {HTMLElement} pane
    * @param {string} name  the user's name
    * @param {object} acts
-   * @param {(draft: {body: string, parentId?: string}) => Promise<void>} acts.send
+   * @param {(draft: {body: string, parentId?: string}, key: string) => Promise<void>} acts.send
    * @param {() => Promise<unknown>} acts.typing
    */
   constructor(pane, name, { send, typing }) {
@@ -90,18 +96,30 @@ export class Composer {
     this.#setBusy(true);
     this.say('');
     try {
-      await this.#send(parent ? { body: text.trim(), parentId: parent.id } : { body: text.trim() });
+      const { key, ...draft } = this.#draft(text.trim(), parent?.id);
+      await this.#send(draft, key);
       this.#sent(text, parent);
     } catch (problem) {
-      this.say(problem.message);
+      this.say(problem.code === 'unreachable'
+        ? `${problem.message} Press Post again: the comment appears once.`
+        : problem.message);
     } finally {
       this.#setBusy(false);
     }
   }
 
+  /** Returns the draft with its key, which is that of #sending if nothing has changed. */
+  #draft(body, parentId) {
+    if (this.#sending?.body !== body || this.#sending.parentId !== parentId) {
+      this.#sending = { body, parentId, key: newKey() };
+    }
+    return this.#sending;
+  }
+
   /** Clears the form, unless the user has typed on since the comment was sent. */
   #sent(text, parent) {
     this.#signal.reset();
+    this.#sending = null;
     if (this.#body.value === text) this.#body.value = '';
     if (parent && this.#parent === parent) this.replyTo(null);
   }
@@ -110,4 +128,9 @@ export class Composer {
     this.#busy = busy;
     this.#form.setAttribute('aria-busy', String(busy));
   }
+}
+
+/** Returns a random key. Over plain HTTP from another machine there is no crypto.randomUUID. */
+function newKey() {
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, '0')).join('');
 }

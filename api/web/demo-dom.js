@@ -37,6 +37,15 @@ export function initialOf(name) {
 }
 
 /**
+ * Compares two ids. An id is an integer in a string and can be too large for a Number.
+ * @param {string} a
+ * @param {string} b
+ */
+export function isLater(a, b) {
+  return BigInt(a) > BigInt(b);
+}
+
+/**
  * Shows an RFC 3339 time as "2 min ago". refreshTimes updates the text later.
  * @param {HTMLTimeElement} element
  * @param {string} time

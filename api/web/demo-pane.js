@@ -30,6 +30,8 @@ export class Pane {
   #disconnectedByUser = false;
   #wasLive = false;
   #likeEvents = 0;
+  #liked = false; // as the server said last
+  #liking = false; // a request is on its way
   #unannounced = 0;
 
   /**
@@ -49,7 +51,9 @@ export class Pane {
       remove: (comment) => this.#remove(comment),
     });
     this.#composer = new Composer(this.element, user.name, {
-      send: async (draft) => { this.#comments.put(await this.#api.call('POST', `${this.#path}/comments`, draft)); },
+      send: async (draft, key) => {
+        this.#comments.put(await this.#api.call('POST', `${this.#path}/comments`, draft, key));
+      },
       typing: () => this.#api.call('POST', `${this.#path}/typing`),
     });
     this.#typing = new TypingLine(this.#part('typing'), user.id);
@@ -105,7 +109,8 @@ export class Pane {
     const inbox = await this.#api.call('GET', 'v1/notifications?unread=true');
     this.#comments.reset(list.data, list.page.more);
     this.#showCommentCount(list.post.commentCount);
-    this.#showLiked(list.post.liked);
+    this.#liked = list.post.liked;
+    this.#showLiked(this.#liked);
     this.#showLikes(list.post.likeCount);
     this.#bell.reset(inbox.data, inbox.unread);
     return list.cursor;
@@ -171,23 +176,50 @@ export class Pane {
       await this.#api.call('DELETE', `v1/comments/${encodeURIComponent(comment.id)}`);
       this.#comments.remove(comment.id);
     } catch (problem) {
+      if (problem.code === 'not_found') this.#comments.remove(comment.id); // an earlier answer was lost
+      else this.#composer.say(problem.message);
+    }
+  }
+
+  /**
+   * Shows the new state at once and sends one request at a time, until the server has the state
+   * that is shown: two requests at once could arrive in any order.
+   */
+  async #toggleLike() {
+    this.#showLiked(!this.#isShownLiked());
+    if (this.#liking) return;
+    this.#liking = true;
+    try {
+      while (this.#isShownLiked() !== this.#liked) await this.#sendLike(this.#isShownLiked());
+    } catch (problem) {
       this.#composer.say(problem.message);
+      await this.#readLiked();
+    } finally {
+      this.#liking = false;
     }
   }
 
   /** The count of the answer is not shown if a like-update came meanwhile, because that may be newer. */
-  async #toggleLike() {
-    const liked = this.#part('like').getAttribute('aria-pressed') === 'true';
+  async #sendLike(liked) {
     const seen = this.#likeEvents;
-    this.#showLiked(!liked);
+    const answer = await this.#api.call(liked ? 'PUT' : 'DELETE', `${this.#path}/like`);
+    this.#liked = answer.liked;
+    if (seen === this.#likeEvents) this.#showLikes(answer.count);
+  }
+
+  /** Reads the state after a request whose answer is not known. Without an answer the last one is shown. */
+  async #readLiked() {
     try {
-      const answer = await this.#api.call(liked ? 'DELETE' : 'PUT', `${this.#path}/like`);
-      this.#showLiked(answer.liked);
-      if (seen === this.#likeEvents) this.#showLikes(answer.count);
-    } catch (problem) {
-      this.#showLiked(liked);
-      this.#composer.say(problem.message);
+      const list = await this.#api.call('GET', `${this.#path}/comments?limit=1`);
+      this.#liked = list.post.liked;
+    } catch {
+      // The message of the first error stays.
     }
+    this.#showLiked(this.#liked);
+  }
+
+  #isShownLiked() {
+    return this.#part('like').getAttribute('aria-pressed') === 'true';
   }
 
   #showLiked(liked) {
