@@ -17,6 +17,12 @@ RACE =
 # and the revision that git gives.
 VERSION =
 
+# Go, Postgres's clients and the browser keep files in the home directory. A service may run
+# without the variable, or as a user whose home directory does not exist.
+ifeq ($(HOME),)
+export HOME := $(shell home=$$(eval echo "~$$(id -un)"); [ -w "$$home" ] && echo "$$home" || echo "$(CURDIR)/.home")
+endif
+
 help: ## list the targets
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-11s  %s\n", $$1, $$2 }' Makefile
 
