@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"time"
@@ -70,9 +69,6 @@ func (c *benchCommand) Run(ctx context.Context, io streams) (err error) {
 		return fmt.Errorf("find own program: %w", err)
 	}
 	report, err := c.measure(ctx, cfg)
-	if errors.Is(err, context.Canceled) {
-		return errors.New("stopped before the end")
-	}
 	if err != nil {
 		return err
 	}

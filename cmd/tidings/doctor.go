@@ -39,8 +39,8 @@ func (c *doctorCommand) Validate() error {
 	return nil
 }
 
-// Run checks and prints the report. It returns errDoctorFaults if something is wrong, and
-// another error if there is no result.
+// Run checks and prints the report, also if ctx ends. It returns errDoctorFaults if
+// something is wrong, and another error if there is no report or ctx ended.
 func (c *doctorCommand) Run(ctx context.Context, io streams) error {
 	token := c.Token
 	if token == "" && c.Secret != "" {
@@ -53,20 +53,25 @@ func (c *doctorCommand) Run(ctx context.Context, io streams) error {
 	report, err := doctor.Run(ctx, doctor.Config{
 		URL: c.URL, Token: token, DatabaseURL: c.DatabaseURL, ListenURL: c.ListenURL, Idle: c.Idle, Poll: c.Poll, Patience: doctorPatience,
 	})
-	if err != nil {
+	if report == nil {
 		return err
 	}
-	if c.JSON {
-		encoder := json.NewEncoder(io.out)
-		encoder.SetIndent("", "  ")
-		if err := encoder.Encode(report); err != nil {
-			return fmt.Errorf("print report: %w", err)
-		}
-	} else {
-		report.Print(io.out)
+	if err := c.print(report, io); err != nil {
+		return fmt.Errorf("print report: %w", err)
 	}
 	if report.Any() {
 		return errDoctorFaults
 	}
+	return err // of ctx, if it ended some of the checks
+}
+
+// print writes the report as text or as JSON.
+func (c *doctorCommand) print(r *doctor.Report, io streams) error {
+	if c.JSON {
+		encoder := json.NewEncoder(io.out)
+		encoder.SetIndent("", "  ")
+		return encoder.Encode(r)
+	}
+	r.Print(io.out)
 	return nil
 }

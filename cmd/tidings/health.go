@@ -38,7 +38,8 @@ func (c *healthCommand) Run(ctx context.Context) error {
 	}
 	// The request goes to this machine, under an address that the certificate does not name.
 	local := http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, scheme+net.JoinHostPort(host, port)+"/healthz", nil)
+	url := scheme + net.JoinHostPort(host, port) + "/healthz"
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return err
 	}
@@ -48,7 +49,7 @@ func (c *healthCommand) Run(ctx context.Context) error {
 	}
 	defer answer.Body.Close()
 	if answer.StatusCode != http.StatusOK {
-		return fmt.Errorf("/healthz answers %s", answer.Status)
+		return fmt.Errorf("%s answers %s", url, answer.Status)
 	}
 	return nil
 }

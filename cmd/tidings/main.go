@@ -92,6 +92,9 @@ func execute(ctx context.Context, args []string, io streams) int {
 		fmt.Fprintf(io.err, "tidings: warning: there is no setting %s; the environment variable is ignored\n", name)
 	}
 	if err := command.Run(); err != nil {
+		if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+			err = incompleteError{errors.New("stopped before the end")}
+		}
 		fmt.Fprintln(io.err, "tidings:", err)
 		if incomplete := (incompleteError{}); errors.As(err, &incomplete) {
 			return 3

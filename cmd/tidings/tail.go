@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/tidings-live/tidings/api/client"
+	"github.com/tidings-live/tidings/cmd/internal/reach"
 )
 
 // tailCommand prints the events of topics, one a line: id, name, topic and data, or a
@@ -23,23 +24,32 @@ type tailCommand struct {
 }
 
 // Run prints events until ctx ends, and reconnects when a connection ends. It returns
-// an error if the server refuses the topics, the cursor or the token.
+// an error if the server does not answer at the beginning, or refuses the topics, the
+// cursor or the token.
 func (c *tailCommand) Run(ctx context.Context, io streams) error {
 	reader, err := client.New(c.URL, client.WithToken(c.Token))
 	if err != nil {
 		return err
 	}
 	defer reader.CloseIdleConnections()
+	if err := reach.Server(ctx, c.URL, reader); err != nil {
+		return tailEnd(err)
+	}
 	follow := reader.Follow
 	if c.Poll {
 		follow = reader.FollowPoll
 	}
 	err = follow(ctx, c.Topics, c.Cursor, func(e client.Event) error { return c.print(e, io) },
 		client.WithRetryFunc(func(err error, wait time.Duration) {
-			fmt.Fprintf(io.err, "tidings: connection ended (%v), reconnecting in %v\n", err, wait.Round(time.Millisecond))
+			fmt.Fprintf(io.err, "tidings: connection to %s ended (%v), reconnecting in %v\n", c.URL, err, wait.Round(time.Millisecond))
 		}))
+	return tailEnd(err)
+}
+
+// tailEnd returns nil for the error of a context: a signal ends tail as it should.
+func tailEnd(err error) error {
 	if errors.Is(err, context.Canceled) {
-		return nil // a signal ended the command
+		return nil
 	}
 	return err
 }

@@ -2,10 +2,15 @@ package bench
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"net/http"
 	"os"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/tidings-live/tidings/api/client"
+	"github.com/tidings-live/tidings/cmd/internal/reach"
 )
 
 // databaseSetting returns a setting of Postgres, or "" if it cannot be read.
@@ -35,10 +40,43 @@ func withDatabase(ctx context.Context, dsn string, fn func(*pgx.Conn) error) err
 	if dsn == "" {
 		return nil
 	}
-	conn, err := pgx.Connect(ctx, dsn)
+	connecting, cancel := context.WithTimeout(ctx, reach.Limit)
+	defer cancel()
+	conn, err := pgx.Connect(connecting, dsn)
 	if err != nil {
 		return err
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
 	return fn(conn)
+}
+
+// checkDatabase returns an error if the database cannot be used, or is not that of the
+// server: a row of the database is not known to the server then. It does nothing if dsn
+// is "".
+func (t *target) checkDatabase(ctx context.Context, dsn string) error {
+	if dsn == "" {
+		return nil
+	}
+	cfg, err := pgx.ParseConfig(dsn)
+	if err != nil {
+		return err
+	}
+	post := t.post("database", 0)
+	err = reach.Database(ctx, cfg, func(ctx context.Context) error {
+		return withDatabase(ctx, dsn, func(conn *pgx.Conn) error {
+			_, err := conn.Exec(ctx, `insert into tidings.posts (id) values ($1)`, post)
+			return err
+		})
+	})
+	if err != nil {
+		return err
+	}
+	err = reach.Ask(ctx, t.url, func(ctx context.Context) error {
+		_, err := t.client.Post(ctx, post)
+		return err
+	})
+	if p := (*client.Problem)(nil); errors.As(err, &p) && p.Status == http.StatusNotFound {
+		return fmt.Errorf("%s is not that of %s: the server does not have a post that was created there", reach.Name(cfg), t.url)
+	}
+	return err
 }

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/tidings-live/tidings/cmd/internal/reach"
 )
 
 // A section is one kind of measurement. Exactly one of its functions is set; it measures,
@@ -106,13 +108,20 @@ type givenServer struct {
 	out printer
 }
 
-// withServer implements [serverProvider]. It starts nothing.
+// withServer implements [serverProvider]. It starts nothing. It returns an error if the
+// server does not answer, or the database is not that of the server.
 func (f givenServer) withServer(ctx context.Context, fn func(*target) error) error {
 	t, err := newTarget(f.c.URL, f.c.Secret, f.out)
 	if err != nil {
 		return err
 	}
 	defer t.close()
+	if err := reach.Server(ctx, f.c.URL, t.client); err != nil {
+		return err
+	}
+	if err := t.checkDatabase(ctx, f.c.DatabaseURL); err != nil {
+		return err
+	}
 	t.pid, t.dsn = f.c.PID, f.c.DatabaseURL
 	t.postmaster = postmasterOf(ctx, t.dsn)
 	return fn(t)

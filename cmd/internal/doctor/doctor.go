@@ -87,8 +87,9 @@ type examination struct {
 	trip time.Duration
 }
 
-// Run makes the checks. It returns an error if the configuration cannot be used or ctx
-// ends; a server that cannot be reached is a finding.
+// Run makes the checks. It returns an error without a report if the configuration cannot
+// be used, and an error with a report if ctx ends: the checks that it ended are skipped. A
+// server that cannot be reached is a finding.
 func Run(ctx context.Context, cfg Config) (*Report, error) {
 	x, err := prepare(cfg)
 	if err != nil {
@@ -96,6 +97,9 @@ func Run(ctx context.Context, cfg Config) (*Report, error) {
 	}
 	defer x.http.CloseIdleConnections()
 	reached := x.checkReachable(ctx)
+	if ctx.Err() != nil {
+		reached = skipped(reached.Check, "stopped before the end")
+	}
 	report := &Report{URL: cfg.URL, Proxies: x.proxies, Findings: []Finding{reached}}
 	checks := []func(context.Context) Finding{x.checkDatabase}
 	if reached.State == OK {
@@ -106,7 +110,12 @@ func Run(ctx context.Context, cfg Config) (*Report, error) {
 	findings := make([]Finding, len(checks))
 	var group sync.WaitGroup
 	for n, check := range checks {
-		group.Go(func() { findings[n] = check(ctx) })
+		group.Go(func() {
+			findings[n] = check(ctx)
+			if ctx.Err() != nil && findings[n].State != OK {
+				findings[n] = skipped(findings[n].Check, "stopped before the end")
+			}
+		})
 	}
 	group.Wait()
 	report.Findings = append(report.Findings, findings...)

@@ -36,7 +36,7 @@ func (r *run) checkListedCounts(ctx context.Context, post string) error {
 	log := r.checker.log
 	for range askTimes {
 		var list client.CommentList
-		err := again(ctx, func() (err error) {
+		err := r.again(ctx, func() (err error) {
 			if list, err = r.servers[0].Comments(ctx, post, client.ListOptions{Limit: 1}); err != nil {
 				return err
 			}
@@ -96,7 +96,7 @@ func (r *run) checkAnsweredCounts(ctx context.Context, post string) error {
 	var before, after client.Counts
 	var answered map[string]client.Counts
 	for range askTimes {
-		err := again(ctx, func() error {
+		err := r.again(ctx, func() error {
 			first, err := r.servers[0].Comments(ctx, post, client.ListOptions{Limit: 1})
 			if err != nil {
 				return err
@@ -123,10 +123,11 @@ func listedCounts(list client.CommentList) client.Counts {
 	return client.Counts{Comments: list.Post.CommentCount, Likes: list.Post.LikeCount}
 }
 
-// again calls ask until it returns nil, for up to 10 s, and returns its last error.
-func again(ctx context.Context, ask func() error) (err error) {
+// again calls ask until it returns nil, for up to 10 s, and returns its last error. It
+// calls ask once if servers are known to be down.
+func (r *run) again(ctx context.Context, ask func() error) (err error) {
 	for range 20 {
-		if err = ask(); err == nil || ctx.Err() != nil {
+		if err = ask(); err == nil || r.down || ctx.Err() != nil {
 			return err
 		}
 		pause(ctx, 500*time.Millisecond)

@@ -66,7 +66,7 @@ func (r *run) likedByAPI(ctx context.Context, user string, posts []string) ([]bo
 	server := r.servers[0].As(token)
 	liked := make([]bool, len(posts))
 	for i, post := range posts {
-		err := again(ctx, func() error {
+		err := r.again(ctx, func() error {
 			list, err := server.Comments(ctx, post, client.ListOptions{Limit: 1})
 			liked[i] = list.Post.Liked
 			return err

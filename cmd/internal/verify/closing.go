@@ -86,6 +86,7 @@ func (r *run) checkFinished(ctx context.Context, stopped bool) {
 	}
 	r.leaveOut(reason)
 	for _, err := range r.reach(ctx) {
+		r.down = true
 		r.leaveOut(err.Error())
 	}
 }

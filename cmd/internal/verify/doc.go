@@ -6,8 +6,9 @@
 //
 // HTTP writers (writer_http.go) create and delete comments, like and unlike posts,
 // publish events and send typing signals. If the database is given, SQL writers
-// (writer_sql.go) write comments and events in transactions with savepoints, and roll
-// some of them back. Each comment and each published event carries the number of its
+// (writer_sql.go) write comments, likes and events in transactions with savepoints, and
+// roll some of them back. Half of the likes go to [likePosts], which are new posts again
+// and again. Each comment and each published event carries the number of its
 // write. The [writeLog] holds the outcome of each number: acknowledged, refused, rolled
 // back, or unanswered.
 //
@@ -57,9 +58,20 @@
 //   - Unfinished: a reader did not read up to verify.end within Config.Settle.
 //
 // A write without an answer may or may not have happened. Likes, unlikes and deletes
-// carry no number, so their acknowledged state is compared with the tables at the end
-// ([acknowledgedState]), which needs the database. Typing signals may be lost and are
-// checked for leaks only. Latency is reported and never a fault.
+// carry no number, so their acknowledged state is compared with the tables at the end,
+// that of likes without a database with the API ([acknowledgedState]). A like is decided
+// if each like and unlike of the post by the user was answered; a run that decided none
+// is incomplete. Typing signals may be lost and are checked for leaks only. Latency is
+// reported and never a fault.
+//
+// # What is no fault
+//
+// A report is incomplete, which is neither a pass nor a fault, if the run was stopped,
+// if servers or the database did not answer at the end, or if nothing was decided:
+// Report.Incomplete has the reasons. A reader that no server answers any more is cut
+// off: the events that it would have read next count as nothing. Others may write to the
+// posts of a run at any time: what the checker compares is read from one snapshot, or
+// read again.
 //
 // # Fault injection
 //

@@ -75,6 +75,7 @@ type run struct {
 	decided      int64    // likes and unlikes whose last state was known and compared
 	undecided    int64    // the others
 	leftOut      []string // why the report is incomplete
+	down         bool     // a server does not answer at the end
 }
 
 func verify(ctx context.Context, cfg Config, c *cluster.Cluster) (*Report, error) {
