@@ -117,6 +117,14 @@ func TestDoctorCommand(t *testing.T) {
 		streamtest.Want(t, "the exit status", got.status, 0)
 		streamtest.Want(t, "the number of skipped checks", strings.Count(got.out, doctor.Skipped), 5)
 	})
+	t.Run("FindsTheDatabaseOfAnotherDeployment", func(t *testing.T) {
+		t.Parallel()
+		got := command(t, "doctor", "--url", srv.url, "--secret", testSecret, "--database-url", newSite(t).dsn, "--idle", "0s", "--poll", "0s")
+		streamtest.Want(t, "the exit status", got.status, 1)
+		if !strings.Contains(got.out, "not the database of the server") {
+			t.Errorf("the report is\n%s", got.out)
+		}
+	})
 	t.Run("FailsIfThereIsNoServer", func(t *testing.T) {
 		t.Parallel()
 		got := command(t, "doctor", "--url", "http://127.0.0.1:1")

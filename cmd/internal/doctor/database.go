@@ -77,10 +77,32 @@ func (x *examination) checkDatabase(ctx context.Context) Finding {
 		found = append(found, fmt.Sprintf("notifications do not arrive (%v): the address leads to a pooler in transaction mode", err))
 		fix = append(fix, Line{"tidings serve", "TIDINGS_LISTEN_URL=postgres://… (the address of Postgres itself)"})
 	}
+	if !x.isDatabaseOfServer(ctx, conn) {
+		found = append(found, "it is not the database of the server: an event that was published there is not in its log")
+		fix = append(fix, Line{"tidings doctor", "--database-url postgres://… (the address in DATABASE_URL of the server)"})
+	}
 	if len(found) > 0 {
 		return wrong(check, fix, "%s", strings.Join(found, "; "))
 	}
 	return ok(check, "the settings are right, and notifications arrive")
+}
+
+// isDatabaseOfServer publishes an event and looks for it in the log. It returns true if
+// that is not possible: without a token, without an answer, and for a role that may not
+// read the log.
+func (x *examination) isDatabaseOfServer(ctx context.Context, conn *pgx.Conn) bool {
+	topic := x.topic + "-database"
+	if x.cfg.Token == "" || x.client.Publish(ctx, topic, "doctor", 0) != nil {
+		return true
+	}
+	var logged bool
+	err := conn.QueryRow(ctx, `
+		select exists (
+			select from tidings.events
+			where topic = $1
+		)`, pgx.QueryExecModeExec, topic,
+	).Scan(&logged)
+	return err != nil || logged
 }
 
 // listenTimeout is how long a notification to the same session may take.
