@@ -16,6 +16,9 @@ func TestPrivateDir(t *testing.T) {
 	if err := os.Mkdir(filepath.Join(base, "open"), 0o755); err != nil {
 		t.Fatal(err)
 	}
+	if err := os.Chmod(filepath.Join(base, "open"), 0o755); err != nil { // a umask may have changed the mode
+		t.Fatal(err)
+	}
 	if err := os.Symlink(base, filepath.Join(base, "link")); err != nil {
 		t.Fatal(err)
 	}
