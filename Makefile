@@ -7,9 +7,10 @@ ARGS =
 FUZZTIME = 10s
 # How long make torture injects faults.
 DURATION = 5m
-# Flags of go test in make test. -vet=off, because make lint has vetted all packages; -w,
+# Flags of go test in make test. -parallel 6, because most tests wait for timers or other
+# processes most of the time; -vet=off, because make lint has vetted all packages; -w,
 # because linking is faster without DWARF.
-TESTFLAGS = -race -shuffle=on -timeout 6m -vet=off -ldflags=-w
+TESTFLAGS = -race -shuffle=on -parallel 6 -timeout 6m -vet=off -ldflags=-w
 # make test sets RACE to -race for the linters: they then use the packages that were
 # compiled for the tests, so that each package is compiled once.
 RACE =

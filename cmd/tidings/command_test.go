@@ -191,7 +191,7 @@ func TestTail(t *testing.T) {
 		said := tail(t, "--url", first.url, "post:back")
 		said.await(t, regexp.MustCompile(`stream.ready`))
 		first.stop()
-		said.await(t, regexp.MustCompile(`connection ended \(EOF\), reconnecting in`))
+		said.await(t, regexp.MustCompile(`connection to http:\S+ ended \(EOF\), reconnecting in`))
 		s.exec(t, `select tidings.publish('post:back', 'meanwhile', '{}')`)
 		s.start(t, func(i *instance) { i.addr = strings.TrimPrefix(first.url, "http://") })
 		said.await(t, regexp.MustCompile(`meanwhile +post:back`))

@@ -150,14 +150,14 @@ func TestVerify_FindsNoFaultsInForeignTraffic(t *testing.T) {
 			for i := range 3 {
 				ben := srv.as(t, fmt.Sprintf("ben-%d", i))
 				inBackground(t, func(ctx context.Context) error {
-					return every(ctx, time.Millisecond, func() error { return s.disturb(ctx, ben, &written) })
+					return every(ctx, 5*time.Millisecond, func() error { return s.disturb(ctx, ben, &written) })
 				})
 			}
 			cfg := verifyConfig(srv.url)
 			if withLog {
 				cfg.DatabaseURL = s.dsn
 			}
-			cfg.Until = func(a verify.Activity) bool { return written.Load() >= 300 && busy(a) }
+			cfg.Until = func(a verify.Activity) bool { return written.Load() >= 100 && busy(a) }
 			report, err := verify.Run(t.Context(), cfg)
 			streamtest.Must(t, err)
 			if report.Any() || len(report.Incomplete) > 0 {
