@@ -18,6 +18,14 @@ RACE =
 # and the revision that git gives.
 VERSION =
 
+# Go refuses to record the revision if git refuses to answer, for example to root in the
+# repository of another user.
+ifneq ($(wildcard .git),)
+ifeq ($(shell git rev-parse HEAD 2>/dev/null),)
+export GOFLAGS := $(GOFLAGS) -buildvcs=false
+endif
+endif
+
 # Go, Postgres's clients and the browser keep files in the home directory. A service may run
 # without the variable, or as a user whose home directory does not exist.
 ifeq ($(HOME),)
