@@ -87,6 +87,8 @@ func (s *Server) refuse(why limit.Refusal) *Problem {
 		return problemRateLimited.with("one signal in two or three seconds is enough")
 	case limit.Comments, limit.Likes, limit.Tickets:
 		return problemRateLimited.with("too many " + string(why) + " of this user in a short time")
+	case limit.AddressRequests:
+		p = problemRateLimited.with("too many requests of this address at the same time")
 	case limit.AddressBytes:
 		p = problemUnavailable.with("too many answers to this address are not read yet")
 	case limit.ProcessBytes:

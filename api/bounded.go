@@ -13,6 +13,9 @@ import (
 const (
 	// maxAnswerBytes is the worst case of a list: a page ends early at about this size.
 	maxAnswerBytes = 1 << 20
+	// maxRowAnswer is more than what a request needs that reads a few rows: the memory of its
+	// body and of its answer.
+	maxRowAnswer = 64 << 10
 	// maxPollAnswer is more than the worst case of a poll that is answered at once: the
 	// hub gives a reader at most 1,024 events and 256 KiB at a time, and one event more.
 	maxPollAnswer = 512 << 10
@@ -36,15 +39,30 @@ func (s *Server) reserve(c echo.Context, bytes int) (*limit.Reservation, error) 
 	return nil, s.refuse(why)
 }
 
-// bounded is the middleware of lists: it reserves the memory of their answers.
-func (s *Server) bounded(next echo.HandlerFunc) echo.HandlerFunc {
+// bounded returns next behind a reservation of the memory of its answer. So a client address
+// has a bounded number of requests in the queue for the connections to the database, too:
+// 128 that read a few rows, or 8 lists.
+func (s *Server) bounded(bytes int, next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		held, err := s.reserve(c, maxAnswerBytes)
+		held, err := s.reserve(c, bytes)
 		if err != nil {
 			return err
 		}
 		defer held.Close()
 		c.Set(reservationKey, held)
+		return next(c)
+	}
+}
+
+// countRequests is the middleware that bounds the requests of an address that are in
+// progress, with [limit.Limiter.Begin].
+func (s *Server) countRequests(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		end, why := s.limits.Begin(addressOf(c))
+		if why != "" {
+			return s.refuse(why)
+		}
+		defer end()
 		return next(c)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -40,6 +41,17 @@ type healthHandlers struct {
 	hub      func() error // why the log cannot be read; nil if it can
 	queue    *notifyQueue
 	stopping *atomic.Bool
+
+	mu      sync.Mutex  // guards running
+	running *readyCheck // nil if no check runs
+}
+
+// A readyCheck is a check whose outcome all requests get that arrive while it runs. So any
+// number of requests for /readyz uses one connection to the database.
+type readyCheck struct {
+	done   chan struct{} // closed when the fields below are set
+	failed string
+	err    error
 }
 
 // live answers GET /healthz with 200: the process runs. Restart it if it does not answer.
@@ -62,10 +74,8 @@ type readyJSON struct {
 // A database that is read-only by its settings is no reason not to be ready: readers are
 // served. The member writes then says so.
 func (h *healthHandlers) ready(c echo.Context) error {
-	ctx, cancel := context.WithTimeout(c.Request().Context(), probeTimeout)
-	defer cancel()
 	c.Response().Header().Set(echo.HeaderCacheControl, "no-store")
-	if failed, err := h.check(ctx); err != nil {
+	if failed, err := h.check(); err != nil {
 		p := problemUnavailable.with(failed)
 		p.Listener = h.describeListener()
 		return fmt.Errorf("%w: %w", p, err)
@@ -77,9 +87,33 @@ func (h *healthHandlers) ready(c echo.Context) error {
 	return c.JSON(http.StatusOK, answer)
 }
 
-// check runs the checks in order until one fails. It returns the cause in the words of the
+// check returns the outcome of the check that runs, or runs one.
+func (h *healthHandlers) check() (failed string, err error) {
+	h.mu.Lock()
+	run := h.running
+	first := run == nil
+	if first {
+		run = &readyCheck{done: make(chan struct{})}
+		h.running = run
+	}
+	h.mu.Unlock()
+	if !first {
+		<-run.done
+		return run.failed, run.err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), probeTimeout)
+	defer cancel()
+	run.failed, run.err = h.runChecks(ctx)
+	h.mu.Lock()
+	h.running = nil
+	h.mu.Unlock()
+	close(run.done)
+	return run.failed, run.err
+}
+
+// runChecks runs the checks in order until one fails. It returns the cause in the words of the
 // problem unavailable, or else the description of the check.
-func (h *healthHandlers) check(ctx context.Context) (failed string, err error) {
+func (h *healthHandlers) runChecks(ctx context.Context) (failed string, err error) {
 	for _, check := range []struct {
 		failed string
 		run    func() error

@@ -27,7 +27,9 @@ type route struct {
 // routes is the only list of what the server answers.
 func (s *Server) routes(cfg Config) []route {
 	queue := newNotifyQueue(cfg.Store.NotifyQueue, s.logger)
-	health := &healthHandlers{cfg.Store, cfg.Listener, s.hub.Err, queue, &s.stopping}
+	health := &healthHandlers{
+		store: cfg.Store, listener: cfg.Listener, hub: s.hub.Err, queue: queue, stopping: &s.stopping,
+	}
 	posts := &postHandlers{cfg.Store}
 	typing := &typingHandlers{cfg.Store, cfg.Typing, s.limits, s.refuse,
 		faults.New(s.logger, "the end of typing is not sent", "the end of typing is sent again")}
@@ -42,19 +44,19 @@ func (s *Server) routes(cfg Config) []route {
 	routes := []route{
 		{"GET", "/healthz", health.live},
 		{"GET", "/readyz", health.ready},
-		{"GET", "/metrics", echo.WrapHandler(metrics.Handler(s.sources(cfg, queue, typing), s.requests))},
+		{"GET", "/metrics", s.bounded(maxAnswerBytes, echo.WrapHandler(metrics.Handler(s.sources(cfg, queue, typing), s.requests)))},
 
-		{"GET", "/v1/posts/:post", posts.get},
+		{"GET", "/v1/posts/:post", s.bounded(maxRowAnswer, posts.get)},
 		{"PUT", "/v1/posts/:post", posts.put},
-		{"GET", "/v1/posts/:post/comments", s.bounded(comments.list)},
+		{"GET", "/v1/posts/:post/comments", s.bounded(maxAnswerBytes, comments.list)},
 		{"POST", "/v1/posts/:post/comments", comments.create},
-		{"GET", "/v1/comments/:id", comments.get},
+		{"GET", "/v1/comments/:id", s.bounded(maxRowAnswer, comments.get)},
 		{"DELETE", "/v1/comments/:id", comments.delete},
 		{"PUT", "/v1/posts/:post/like", likes.put},
 		{"DELETE", "/v1/posts/:post/like", likes.delete},
 		{"POST", "/v1/posts/:post/typing", typing.create},
-		{"GET", "/v1/counts", counts.list},
-		{"GET", "/v1/notifications", s.bounded(notifications.list)},
+		{"GET", "/v1/counts", s.bounded(maxRowAnswer, counts.list)},
+		{"GET", "/v1/notifications", s.bounded(maxAnswerBytes, notifications.list)},
 		{"POST", "/v1/publish", publish.create},
 		{"POST", "/v1/ticket", tickets.create},
 		{"GET", "/v1/connection", connectionHandlers{}.get},

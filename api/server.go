@@ -184,7 +184,7 @@ func (s *Server) newEcho(clientIP func(*http.Request) string, localOnly bool) {
 	if localOnly {
 		s.echo.Pre(onlyLocal)
 	}
-	s.echo.Pre(s.guardOrigin)
+	s.echo.Pre(s.guardOrigin, s.countRequests)
 	s.echo.Use(s.observe)
 }
 

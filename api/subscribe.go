@@ -50,7 +50,7 @@ func (s *Server) reading(c echo.Context) (reading, error) {
 			return reading{}, err
 		}
 		r.ticket = secret
-		if r.who, granted, err = s.tickets.Show(c.Request().Context(), secret); err != nil {
+		if r.who, granted, err = s.showTicket(c, secret); err != nil {
 			return reading{}, err
 		}
 	}

@@ -49,6 +49,16 @@ func (h *ticketHandlers) create(c echo.Context) error {
 	return c.JSON(http.StatusCreated, map[string]string{"ticket": secret, "expiresAt": timestamp(expires)})
 }
 
+// showTicket looks a ticket up in the database, within the budget of the client's address.
+func (s *Server) showTicket(c echo.Context, secret string) (auth.Identity, []string, error) {
+	held, err := s.reserve(c, maxRowAnswer)
+	if err != nil {
+		return auth.Identity{}, nil, err
+	}
+	defer held.Close()
+	return s.tickets.Show(c.Request().Context(), secret)
+}
+
 // useTicket consumes the ticket of a reader, if it has one. It must be the last check
 // before the reader is admitted: a reader that is told to come back later needs its
 // ticket again. It returns [store.ErrTicket] if another request used the ticket first.

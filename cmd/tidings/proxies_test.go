@@ -390,7 +390,8 @@ func checkPoll(t *testing.T, s *proxiedSite, id string) {
 func checkIdle(t *testing.T, s *proxiedSite, id string) {
 	x := sse(t, s.Client, "now", "test:"+id)
 	x.await(t, "the beginning", named("stream.ready"))
-	time.AfterFunc(80*time.Second, func() { s.publish(t, "test:"+id, 1) })
+	<-time.After(80 * time.Second)
+	s.publish(t, "test:"+id, 1)
 	x.await(t, "the event after 80 s", numbered(1))
 }
 

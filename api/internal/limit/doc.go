@@ -6,6 +6,7 @@
 //   - A [Rates] is a token bucket for each key: new streams, replays from old cursors,
 //     typing signals, what a user writes ([Writes]).
 //   - A [ByteBudget] bounds the memory of answers that are not streams.
+//   - [Limiter.Begin] bounds the requests of an address that are in progress.
 //   - [Conns] bounds the connections that wait for a request.
 //   - [ClientAddress] identifies a client by its IPv4 address or IPv6 /64, taken from
 //     X-Forwarded-For only if a trusted proxy sent it.

@@ -24,7 +24,8 @@ type Limiter struct {
 	typing         *Rates
 	writes         map[Refusal]*Rates // by Comments, Likes and Tickets
 
-	mu        sync.Mutex // guards taken, byAddress and byUser
+	mu        sync.Mutex // guards the fields below
+	requests  map[netip.Addr]int
 	taken     int
 	byAddress map[netip.Addr]int
 	byUser    map[string]int
@@ -42,6 +43,7 @@ func New(cfg Config) (*Limiter, error) {
 		perAddress:    cmp.Or(cfg.PerAddress, min(defaultPerAddress, max(slots/2, 1))),
 		perUser:       cmp.Or(cfg.PerUser, defaultPerUser),
 		countLoopback: cfg.PerAddress > 0,
+		requests:      make(map[netip.Addr]int),
 		byAddress:     make(map[netip.Addr]int),
 		byUser:        make(map[string]int),
 	}
@@ -116,6 +118,29 @@ func decrement[K comparable](counts map[K]int, key K) {
 	if counts[key]--; counts[key] <= 0 {
 		delete(counts, key)
 	}
+}
+
+// moreRequests is how many requests of an address may be in progress in addition to its
+// streams and waiting polls, which are requests, too, over HTTP/2.
+const moreRequests = 256
+
+// Begin counts a request that is in progress until end is called. It returns AddressRequests
+// if the address has too many: one connection of HTTP/2 has 250, each with a goroutine.
+func (l *Limiter) Begin(address netip.Addr) (end func(), why Refusal) {
+	if !address.IsValid() || address.IsLoopback() && !l.countLoopback {
+		return func() {}, ""
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.requests[address] >= l.perAddress+moreRequests {
+		return nil, AddressRequests
+	}
+	l.requests[address]++
+	return func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		decrement(l.requests, address)
+	}, ""
 }
 
 // Taken returns how many slots are taken.

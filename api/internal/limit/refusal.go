@@ -13,17 +13,20 @@ const (
 	Starts        Refusal = "too_many_new"
 	AddressStarts Refusal = "address_too_many_new"
 	AddressConns  Refusal = "address_connections"
-	ProcessConns  Refusal = "process_connections"
-	AddressBytes  Refusal = "address_bytes"
-	ProcessBytes  Refusal = "process_bytes"
-	Replays       Refusal = "too_many_replays"
-	Comments      Refusal = "comments"
-	Likes         Refusal = "likes"
-	Tickets       Refusal = "tickets"
-	Typing        Refusal = "typing"
-	Draining      Refusal = "draining"
-	NotReady      Refusal = "not_ready"
+
+	AddressRequests Refusal = "address_requests"
+
+	ProcessConns Refusal = "process_connections"
+	AddressBytes Refusal = "address_bytes"
+	ProcessBytes Refusal = "process_bytes"
+	Replays      Refusal = "too_many_replays"
+	Comments     Refusal = "comments"
+	Likes        Refusal = "likes"
+	Tickets      Refusal = "tickets"
+	Typing       Refusal = "typing"
+	Draining     Refusal = "draining"
+	NotReady     Refusal = "not_ready"
 )
 
 // Refusals lists all of them.
-var Refusals = []Refusal{Full, Address, User, Starts, AddressStarts, AddressBytes, ProcessBytes, AddressConns, ProcessConns, Replays, Typing, Comments, Likes, Tickets, Draining, NotReady}
+var Refusals = []Refusal{Full, Address, User, Starts, AddressStarts, AddressBytes, ProcessBytes, AddressConns, AddressRequests, ProcessConns, Replays, Typing, Comments, Likes, Tickets, Draining, NotReady}

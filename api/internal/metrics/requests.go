@@ -23,7 +23,7 @@ func NewRequests() *Requests {
 	r := &Requests{
 		refusals: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "tidings_refusals_total",
-			Help: "Streams, polls and typing signals that were refused because of a limit, by the limit.",
+			Help: "Streams, polls, other requests and connections that were refused because of a limit, by the limit.",
 		}, []string{"reason"}),
 		unreadable: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "tidings_unreadable_addresses_total",
