@@ -31,6 +31,7 @@ var grantables = []grantable{
 	{"counts", "SELECT"},
 	{"events", "SELECT"},
 	{"log", "SELECT"},
+	{"tombstones", "SELECT"},
 	{"floor", "SELECT"},
 	{"epochs", "SELECT"},
 	{"migrations", "SELECT"},

@@ -66,12 +66,13 @@ create table tidings.comments (
     constraint comments_edited_at_range CHECK (((edited_at >= '0001-01-01 00:00:00+00'::timestamp with time zone) AND (edited_at < '10000-01-01 00:00:00+00'::timestamp with time zone))),
     constraint comments_in_post UNIQUE (post_id, id),
     constraint comments_parent_in_same_post FOREIGN KEY (post_id, parent_id) REFERENCES tidings.comments(post_id, id) DEFERRABLE INITIALLY DEFERRED,
+    constraint comments_parent_is_older CHECK ((parent_id < id)),
     constraint comments_pkey PRIMARY KEY (id),
     constraint comments_post_id_fkey FOREIGN KEY (post_id) REFERENCES tidings.posts(id) ON DELETE CASCADE DEFERRABLE INITIALLY DEFERRED,
     constraint comments_status CHECK ((status = ANY (ARRAY['published'::text, 'pending'::text, 'rejected'::text, 'spam'::text, 'deleted'::text])))
 );
 comment on table tidings.comments is 'INSERT (post_id, author_id, body) is enough. The other columns have defaults.';
-CREATE INDEX comments_by_parent ON tidings.comments USING btree (parent_id, id) WHERE (parent_id IS NOT NULL);
+CREATE INDEX comments_by_parent ON tidings.comments USING btree (parent_id, status) WHERE (parent_id IS NOT NULL);
 CREATE INDEX comments_by_time ON tidings.comments USING btree (post_id, created_at, id);
 CREATE TRIGGER defer_post BEFORE INSERT ON tidings.comments FOR EACH STATEMENT EXECUTE FUNCTION tidings.defer_post();
 CREATE TRIGGER deleted AFTER DELETE ON tidings.comments REFERENCING OLD TABLE AS removed FOR EACH STATEMENT EXECUTE FUNCTION tidings.comments_deleted();
@@ -132,6 +133,16 @@ create table tidings.counts (
 );
 CREATE INDEX counts_by_position ON tidings.counts USING brin ("position") WITH (autosummarize='on');
 CREATE TRIGGER no_truncate BEFORE TRUNCATE ON tidings.counts FOR EACH STATEMENT EXECUTE FUNCTION tidings.refuse_truncate();
+
+create table tidings.tombstones (
+    id bigint not null,
+    post_id text not null,
+    parent_id bigint,
+    constraint tombstones_pkey PRIMARY KEY (id)
+);
+CREATE INDEX tombstones_by_parent ON tidings.tombstones USING btree (parent_id) WHERE (parent_id IS NOT NULL);
+CREATE INDEX tombstones_by_post ON tidings.tombstones USING btree (post_id);
+CREATE TRIGGER no_truncate BEFORE TRUNCATE ON tidings.tombstones FOR EACH STATEMENT EXECUTE FUNCTION tidings.refuse_truncate();
 
 create table tidings.notifications (
     id bigint generated always as identity not null,
@@ -254,12 +265,14 @@ CREATE TRIGGER no_truncate BEFORE TRUNCATE ON tidings.signal_key FOR EACH STATEM
 
 -- tidings.announce_comments(ids bigint[], post_ids text[], parent_ids bigint[]) returns void
 -- tidings.announce_notifications(told bigint[], told_users text[], told_came bigint[], told_unread bigint[]) returns void
+-- tidings.change_tombstones(mine xid8, OUT early_ids bigint[], OUT early_names text[], OUT early_posts text[], OUT early_data jsonb[], OUT late_ids bigint[], OUT late_posts text[], OUT late_data jsonb[]) returns record
 -- tidings.comment_data(c tidings.comments, likes bigint, replies bigint) returns jsonb
 -- tidings.comment_touched() returns trigger, security definer
 -- tidings.comments_deleted() returns trigger, security definer
 -- tidings.comments_inserted() returns trigger, security definer
 -- tidings.comments_updated() returns trigger, security definer
 -- tidings.defer_post() returns trigger, security definer
+-- tidings.deleted_data(id bigint, post_id text, parent_id bigint, tombstone jsonb) returns jsonb
 -- tidings.flush() returns trigger, security definer
 -- tidings.head() returns bigint
 -- tidings.like_touched() returns trigger
@@ -280,6 +293,7 @@ CREATE TRIGGER no_truncate BEFORE TRUNCATE ON tidings.signal_key FOR EACH STATEM
 -- tidings.refuse_truncate() returns trigger
 -- tidings.restore_notifications(ids bigint[]) returns void
 -- tidings.rfc3339(t timestamp with time zone) returns text
+-- tidings.tombstone_data(comment bigint) returns jsonb
 -- tidings.users_changed() returns trigger, security definer
 -- tidings.withdraw_comments(ids bigint[], post_ids text[], parent_ids bigint[]) returns void
 -- tidings.withdraw_notifications(ids bigint[]) returns void

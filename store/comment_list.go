@@ -54,7 +54,7 @@ const (
 		order by position desc
 		limit 1
 	) as n on true
-	where (c.status = 'published' or c.status = 'deleted' and n.comments > 0)`
+	where (c.status = 'published' or exists (select from tidings.tombstones where tombstones.id = c.id))`
 
 	newestFirst = selectComments + `
 		and c.post_id = $1
@@ -147,12 +147,13 @@ func collectPage(rows pgx.Rows) (_ []Comment, more bool, err error) {
 	return page, false, rows.Err()
 }
 
-// scanComment removes the author of a deleted comment; the schema removes the body.
+// scanComment reads a comment, or a tombstone: a hidden comment above a visible one. The
+// function tombstone_data of the schema shows a tombstone in the same way.
 func scanComment(row pgx.CollectableRow) (c Comment, err error) {
 	err = row.Scan(&c.ID, &c.PostID, &c.ParentID, &c.Author.ID, &c.Author.Name, &c.Author.AvatarURL,
 		&c.Body, &c.Status, &c.Likes, &c.Replies, &c.CreatedAt, &c.EditedAt, &c.Version)
-	if c.Status == StatusDeleted {
-		c.Author = User{}
+	if c.Status != StatusPublished {
+		c.Author, c.Body, c.Status, c.EditedAt, c.Version = User{}, "", StatusDeleted, nil, 1
 	}
 	return c, err
 }

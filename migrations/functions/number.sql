@@ -2,10 +2,12 @@
 -- adds its counts to the newest ones. mine is the transaction. flush calls it under the turn.
 --
 -- The order of the events:
---   1. the own events of the transaction, as they happened;
---   2. `comment-count`, one for each post whose count has changed;
---   3. `like-update`, one for each post and comment whose count has changed;
---   4. `notification`: see announce_notifications.
+--   1. `comment-deleted` for tombstones that appear: see change_tombstones;
+--   2. the own events of the transaction, as they happened;
+--   3. `comment-deleted` for tombstones that go;
+--   4. `comment-count`, one for each post whose count has changed;
+--   5. `like-update`, one for each post and comment whose count has changed;
+--   6. `notification`: see announce_notifications.
 -- A count that ends as it began (a like that is removed again) has no event and no row.
 --
 -- New counts are rows at the position of the last event, so an older snapshot finds the
@@ -20,6 +22,7 @@ declare
     told_users  text[];
     told_came   bigint[];
     told_unread bigint[];
+    stones      record; -- the events of tombstones
 begin
     -- To look is cheaper than to begin a statement that has nothing to do.
     if exists (select from tidings.pending where xact = mine and notification_id is not null) then
@@ -37,6 +40,8 @@ begin
             having sum(came) <> 0 or sum(unread) <> 0
         ) as n;
     end if;
+
+    select * into stones from tidings.change_tombstones(mine);
 
     with gathered as (
         delete from tidings.pending
@@ -74,16 +79,24 @@ begin
         ) as newest on true
     ),
     outgoing as (
-        select 1 as part, n, topic, name, data, comment_id
+        select 1 as part, ord as n, 'post:' || post_id as topic, name, data, comment_id
+        from unnest(stones.early_ids, stones.early_names, stones.early_posts, stones.early_data)
+            with ordinality as early (comment_id, name, post_id, data, ord)
+        union all
+        select 2, n, topic, name, data, comment_id
         from gathered
         where topic is not null
         union all
-        select 2, 0, target, 'comment-count',
+        select 3, ord, 'post:' || post_id, 'comment-deleted', data, comment_id
+        from unnest(stones.late_ids, stones.late_posts, stones.late_data)
+            with ordinality as late (comment_id, post_id, data, ord)
+        union all
+        select 4, 0, target, 'comment-count',
             jsonb_build_object('postId', post_id, 'count', comments), null
         from counted
         where comments_changed and post_id is not null and target like 'post:%'
         union all
-        select 3, 0, 'post:' || post_id, 'like-update',
+        select 5, 0, 'post:' || post_id, 'like-update',
             jsonb_build_object('postId', post_id, 'count', likes)
             || case when target like 'comment:%'
                     then jsonb_build_object('commentId', substr(target, length('comment:') + 1))
@@ -92,7 +105,7 @@ begin
         from counted
         where likes_changed and post_id is not null
         union all
-        select 4, 0, target, 'notification',
+        select 6, 0, target, 'notification',
             jsonb_build_object('unread', unread, 'read', null), null
         from counted
         where told is null and target like 'user:%' -- a recount

@@ -12,10 +12,10 @@ begin
     insert into tidings.pending (topic, name, data, target, comments, post_id, comment_id)
     select
         'post:' || c.post_id, 'comment-deleted',
-        jsonb_build_object('id', c.id::text, 'postId', c.post_id, 'parentId', c.parent_id::text),
+        tidings.deleted_data(c.id, c.post_id, c.parent_id, null), -- change_tombstones sets the tombstone
         'post:' || c.post_id, -1, c.post_id, c.id
     from unnest(ids, post_ids, parent_ids) as c (id, post_id, parent_id)
-    order by c.id;
+    order by c.id desc; -- replies first
 
     insert into tidings.pending (target, comments, post_id)
     select 'comment:' || c.parent_id, -count(*), c.post_id

@@ -82,13 +82,15 @@ create table tidings.comments (
         )
     ),
     constraint comments_in_post unique (post_id, id),
+    -- No cycles: a walk from reply to parent ends.
+    constraint comments_parent_is_older check (parent_id < id),
     constraint comments_parent_in_same_post
         foreign key (post_id, parent_id) references tidings.comments (post_id, id) deferrable initially deferred
 );
 comment on table tidings.comments is
     'INSERT (post_id, author_id, body) is enough. The other columns have defaults.';
 create index comments_by_time on tidings.comments (post_id, created_at, id);
-create index comments_by_parent on tidings.comments (parent_id, id) where parent_id is not null;
+create index comments_by_parent on tidings.comments (parent_id, status) where parent_id is not null;
 
 -- A like of a post has no comment_id.
 create table tidings.likes (

@@ -102,6 +102,16 @@ create table tidings.counts (
 -- order, so a block range index of a few bytes per hundred pages is enough.
 create index counts_by_position on tidings.counts using brin (position) with (autosummarize = on);
 
+-- The hidden and deleted comments that lists show without author and body, because a visible
+-- comment is below them, at any depth. Only flush writes here (change_tombstones).
+create table tidings.tombstones (
+    id         bigint primary key,
+    post_id    text not null,
+    parent_id  bigint
+);
+create index tombstones_by_parent on tidings.tombstones (parent_id) where parent_id is not null;
+create index tombstones_by_post on tidings.tombstones (post_id);
+
 -- What users are told. A row is for one user, actor and target, so that the likes of two
 -- users never wait for each other. SQL may set read_at and delete rows: each change reaches
 -- `counts`. Whatever is hidden or deleted withdraws its notifications. The table has no

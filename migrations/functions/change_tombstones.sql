@@ -1,0 +1,207 @@
+-- Brings `tombstones` up to date with the comments that a transaction has shown or hidden,
+-- and returns the events that follow from it:
+--   early_…: `comment-deleted` for tombstones that appear, and then also each `new-comment` of
+--   the transaction. They come before its other events, parents first: a reply must find its
+--   parent;
+--   late_…: `comment-deleted` for tombstones that go, and for hidden comments below or above
+--   them. They come after the events of the transaction, children first.
+-- A hidden comment that stays as a tombstone gets the tombstone in its own event.
+--
+-- mine is the transaction. number calls it under the turn, so it sees every change that was
+-- numbered before, and two transactions that hide a parent and its last reply at the same time
+-- leave no tombstone.
+--
+-- It walks up from the changed comments in rounds, all of them at once, and stops at comments
+-- that are published and where nothing changes. The last round that looks at a comment sees the
+-- final state of all comments below it.
+create or replace function tidings.change_tombstones(
+    mine xid8,
+    out early_ids bigint[], out early_names text[], out early_posts text[], out early_data jsonb[],
+    out late_ids bigint[], out late_posts text[], out late_data jsonb[]
+)
+language plpgsql
+as $$
+declare
+    gone_posts text[];
+    -- The comments of a round: id, post, parent; 1 if the transaction has shown it and -1 if it
+    -- has hidden it, else 0; and its row of `pending`, if it has one there.
+    ids     bigint[];
+    posts   text[];
+    parents bigint[];
+    deltas  bigint[];
+    ns      bigint[];
+    -- The same of a round that has ended; 1 if a tombstone came and -1 if one went, else 0; and
+    -- whether the comment or its parent may be a tombstone.
+    this_ids     bigint[];
+    this_posts   text[];
+    this_parents bigint[];
+    this_deltas  bigint[];
+    this_ns      bigint[];
+    this_changes bigint[];
+    this_linked  boolean[];
+    -- The same of all rounds.
+    all_ids     bigint[];
+    all_posts   text[];
+    all_parents bigint[];
+    all_deltas  bigint[];
+    all_ns      bigint[];
+    all_changes bigint[];
+    all_linked  boolean[];
+begin
+    select array_agg(substr(topic, length('post:') + 1))
+    into gone_posts
+    from tidings.pending
+    where xact = mine and name = 'post-deleted';
+
+    if gone_posts is not null then
+        delete from tidings.tombstones
+        where id = any (array(
+            select t.id
+            from unnest(gone_posts) as gone (id)
+            cross join lateral (select id from tidings.tombstones where tombstones.post_id = gone.id offset 0) as t
+        ));
+    end if;
+
+    select array_agg(c.id), array_agg(c.post_id), array_agg(c.parent_id), array_agg(c.delta), array_agg(c.n)
+    into ids, posts, parents, deltas, ns
+    from (
+        select
+            comment_id as id,
+            min(post_id) as post_id,
+            max((data ->> 'parentId')::bigint) as parent_id,
+            sum(comments)::bigint as delta,
+            max(n) as n
+        from tidings.pending
+        where xact = mine and comment_id is not null and comments <> 0 and target like 'post:%'
+        group by comment_id
+        having sum(comments) <> 0
+    ) as c
+    where c.delta < 0
+        or exists (select from tidings.tombstones as t where t.id = c.id offset 0)
+        or c.parent_id is not null
+            and not exists (select from tidings.comments as p where p.id = c.parent_id and p.status = 'published' offset 0);
+
+    while ids is not null loop
+        with node as materialized (
+            select
+                given.*,
+                exists (select from tidings.tombstones as t where t.id = given.id offset 0) as was,
+                not exists (select from tidings.comments as c where c.id = given.id and c.status = 'published' offset 0)
+                and (
+                    exists (select from tidings.comments as c where c.parent_id = given.id and c.status = 'published' offset 0)
+                    or exists (select from tidings.tombstones as t where t.parent_id = given.id offset 0)
+                ) as becomes,
+                above.id as above_id,
+                above.parent_id as above_parent
+            from unnest(ids, posts, parents, deltas, ns) as given (id, post_id, parent_id, delta, n)
+            left join lateral (
+                select given.parent_id as id, coalesce(c.parent_id, t.parent_id) as parent_id
+                from (values (1)) as one (row)
+                left join lateral (select * from tidings.comments where comments.id = given.parent_id offset 0) as c on true
+                left join lateral (select * from tidings.tombstones where tombstones.id = given.parent_id offset 0) as t on true
+                where given.parent_id is not null and c.status is distinct from 'published'
+            ) as above on true
+        ),
+        added as (
+            insert into tidings.tombstones (id, post_id, parent_id)
+            select id, post_id, parent_id
+            from node
+            where becomes and not was
+        ),
+        dropped as (
+            delete from tidings.tombstones
+            where id = any (array(select id from node where was and not becomes))
+        )
+        select this.*, next.*
+        into this_ids, this_posts, this_parents, this_deltas, this_ns, this_changes, this_linked, ids, posts, parents, deltas, ns
+        from (
+            select
+                array_agg(id), array_agg(post_id), array_agg(parent_id), array_agg(delta), array_agg(n),
+                array_agg(becomes::integer::bigint - was::integer),
+                array_agg(delta = 0 or above_id is not null)
+            from node
+        ) as this
+        cross join (
+            select array_agg(id), array_agg(post_id), array_agg(parent_id), array_agg(0::bigint), array_agg(null::bigint)
+            from (
+                select above_id as id, min(post_id) as post_id, min(above_parent) as parent_id
+                from node
+                where above_id is not null
+                    and (was <> becomes or delta < 0 and not becomes or delta > 0 and not was)
+                group by above_id
+            ) as above
+        ) as next;
+        all_ids := all_ids || this_ids;
+        all_posts := all_posts || this_posts;
+        all_parents := all_parents || this_parents;
+        all_deltas := all_deltas || this_deltas;
+        all_ns := all_ns || this_ns;
+        all_changes := all_changes || this_changes;
+        all_linked := all_linked || this_linked;
+    end loop;
+
+    if all_ids is null then
+        return;
+    end if;
+    with node as materialized (
+        select
+            id, min(post_id) as post_id, min(parent_id) as parent_id,
+            sum(delta) as delta, sum(change) as change, min(n) as n, bool_or(linked) as linked
+        from unnest(all_ids, all_posts, all_parents, all_deltas, all_ns, all_changes, all_linked)
+            as looked_at (id, post_id, parent_id, delta, n, change, linked)
+        group by id
+        having sum(delta) < 0 or sum(delta) = 0 and sum(change) <> 0
+    ),
+    staying as (
+        update tidings.pending
+        set data = pending.data || jsonb_build_object('tombstone', tidings.tombstone_data(node.id))
+        from node
+        where pending.xact = mine and pending.n = node.n and node.delta < 0 and node.change > 0
+    ),
+    moved as (
+        update tidings.pending
+        set topic = null
+        from node
+        where pending.xact = mine and pending.n = node.n and node.delta < 0 and node.change = 0 and node.linked
+    )
+    select
+        array_agg(id order by id) filter (where change > 0 and delta = 0),
+        array_agg('comment-deleted'::text order by id) filter (where change > 0 and delta = 0),
+        array_agg(post_id order by id) filter (where change > 0 and delta = 0),
+        array_agg(tidings.deleted_data(id, post_id, parent_id, tidings.tombstone_data(id)) order by id)
+            filter (where change > 0 and delta = 0),
+        array_agg(id order by id desc) filter (where change < 0 or delta < 0 and change = 0 and linked),
+        array_agg(post_id order by id desc) filter (where change < 0 or delta < 0 and change = 0 and linked),
+        array_agg(tidings.deleted_data(id, post_id, parent_id, null) order by id desc)
+            filter (where change < 0 or delta < 0 and change = 0 and linked)
+    into early_ids, early_names, early_posts, early_data, late_ids, late_posts, late_data
+    from node;
+
+    if early_ids is null then
+        return;
+    end if;
+    -- A comment that was shown and hidden in turns keeps its events in their order.
+    with own as materialized (
+        select comment_id, min(n) as n
+        from tidings.pending
+        where xact = mine and comment_id is not null and comments <> 0 and target like 'post:%'
+        group by comment_id
+        having count(*) = 1 and min(comments) > 0
+    ),
+    moved as (
+        update tidings.pending
+        set topic = null
+        from own
+        where pending.xact = mine and pending.n = own.n
+        returning pending.comment_id, pending.name, pending.post_id, pending.data
+    )
+    select
+        array_agg(id order by id), array_agg(name order by id), array_agg(post_id order by id), array_agg(data order by id)
+    into early_ids, early_names, early_posts, early_data
+    from (
+        select * from unnest(early_ids, early_names, early_posts, early_data) as early (id, name, post_id, data)
+        union all
+        select * from moved
+    ) as event;
+end
+$$;
