@@ -77,7 +77,7 @@ func TestComments_EventsHaveTheDocumentedData(t *testing.T) {
 
 	before = head(t, conn)
 	exec(t, conn, `delete from tidings.comments where id = 18`)
-	same(t, conn, "comment-deleted", before, `{"id": "18", "postId": "auth0|4/2", "parentId": "17"}`)
+	same(t, conn, "comment-deleted", before, `{"id": "18", "postId": "auth0|4/2", "parentId": "17", "tombstone": null}`)
 }
 
 func TestComments_ChangesBecomeEvents(t *testing.T) {

@@ -247,7 +247,7 @@ func TestDeleteComment(t *testing.T) {
 		events := d.events(t, 0)
 		deleted := named(events, "comment-deleted")
 		streamtest.Want(t, "the published deletions", len(deleted), 1)
-		streamtest.Want(t, "the data of the deletion", deleted[0].Data.String(), fmt.Sprintf(`{"id":"%d","postId":"42","parentId":null}`, c.ID))
+		streamtest.Want(t, "the data of the deletion", deleted[0].Data.String(), fmt.Sprintf(`{"id":"%d","postId":"42","parentId":null,"tombstone":null}`, c.ID))
 		streamtest.Want(t, "the last count", lastCount(t, events), 0)
 	})
 
@@ -262,7 +262,7 @@ func TestDeleteComment(t *testing.T) {
 		streamtest.Want(t, "the count", list.Counts.Comments, 1)
 		tombstone := list.Comments[1]
 		streamtest.Want(t, "the tombstone", tombstone, store.Comment{
-			ID: root.ID, PostID: "42", Status: store.StatusDeleted, Replies: 1, CreatedAt: root.CreatedAt, Version: 2,
+			ID: root.ID, PostID: "42", Status: store.StatusDeleted, Replies: 1, CreatedAt: root.CreatedAt, Version: 1,
 		})
 		streamtest.Must(t, d.DeleteComment(t.Context(), reply.ID, "ann", false))
 		streamtest.Want(t, "the comments", len(d.list(t, "42").Comments), 0)

@@ -58,9 +58,11 @@ export class CommentList {
   /**
    * Adds a comment, or updates the shown one with the same id unless that one is newer.
    * @param {Comment} comment
+   * @param {boolean} visibleAgain  true for a new-comment, which may follow a deletion
    * @returns {boolean} true if the comment was added
    */
-  put(comment) {
+  put(comment, visibleAgain = false) {
+    if (visibleAgain) this.#deleted.delete(comment.id);
     if (this.#deleted.has(comment.id)) return false;
     const shown = this.#shown.get(comment.id);
     if (shown) {
@@ -78,26 +80,34 @@ export class CommentList {
   }
 
   /**
-   * Removes a comment. If replies to it are shown, a tombstone stays.
+   * Handles the event comment-deleted: shows a tombstone in the place of the comment, or nothing.
    * @param {string} id
+   * @param {Comment | null} tombstone
    */
-  remove(id) {
+  remove(id, tombstone) {
     const shown = this.#shown.get(id);
     this.#deleted.add(id);
-    if (!shown) return;
-    const { comment, item } = shown;
-    const focused = item.contains(document.activeElement);
-    const replies = [...this.#shown.values()].filter((one) => one.comment.parentId === id);
-    if (replies.length > 0) {
-      this.#fill(item, { ...comment, status: 'deleted', author: null, body: '' });
-      for (const reply of replies) this.#mention(reply.item, reply.comment);
-    } else {
+    const focused = shown?.item.contains(document.activeElement);
+    if (tombstone && shown) {
+      this.#fill(shown.item, tombstone);
+    } else if (tombstone && !this.#isEarlier(id)) {
+      this.#insert(tombstone);
+    } else if (!tombstone && shown) {
       this.#shown.delete(id);
-      item.remove();
+      shown.item.remove();
+    }
+    for (const one of this.#shown.values()) {
+      if (one.comment.parentId === id) this.#mention(one.item, one.comment);
     }
     // The focused button was removed: without this, the Tab key starts at the top of the page.
     if (focused) this.#box.focus({ preventScroll: true });
     this.#empty.hidden = this.#shown.size > 0;
+  }
+
+  /** Whether a comment is earlier than all that are shown, and so not loaded. */
+  #isEarlier(id) {
+    const oldest = this.#list.firstElementChild;
+    return !this.#earlier.hidden && oldest !== null && isLater(oldest.dataset.commentId, id);
   }
 
   #toNewest() {

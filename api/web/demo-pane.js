@@ -121,14 +121,14 @@ export class Pane {
       case 'new-comment':
         if (!data.author) break; // removed since: its comment-deleted follows
         this.#typing.forget(data.author?.id);
-        if (this.#comments.put(data) && data.author?.id !== this.#user.id) this.#announce();
+        if (this.#comments.put(data, true) && data.author?.id !== this.#user.id) this.#announce();
         break;
       case 'comment-updated':
         if (!data.author) break;
         this.#comments.put(data);
         break;
       case 'comment-deleted':
-        this.#comments.remove(data.id);
+        this.#comments.remove(data.id, data.tombstone);
         break;
       case 'comment-count':
         this.#showCommentCount(data.count);

@@ -152,9 +152,10 @@ func everyEvent(t *testing.T) []client.Event {
 	s.exec(t, `insert into tidings.likes (post_id, comment_id, user_id) values ('demo', $1, 'ben')`, own.ID)
 	all := readUntil(t, reader, "stream.ready", "new-comment", "new-comment", "comment-updated", "comment-count",
 		"like-update", "like-update", "notification", "notification", "notification", "stream.ping")
+	streamtest.Must(t, ann.DeleteComment(ctx, own.ID))   // leaves a tombstone
 	streamtest.Must(t, ben.DeleteComment(ctx, reply.ID)) // withdraws its notification; its events have no text any more
 	s.exec(t, `update tidings.notifications set read_at = now()`)
-	all = append(all, readUntil(t, reader, "comment-deleted", "notification", "notification")...)
+	all = append(all, readUntil(t, reader, "comment-deleted", "comment-deleted", "comment-deleted", "notification", "notification")...)
 	all = append(all, readUntil(t, open(t, srv.Client, "earliest", "post:demo"), "comment-deleted")...)
 	streamtest.Must(t, ben.Typing(ctx, "demo"))
 	all = append(all, readUntil(t, reader, "typing")...)

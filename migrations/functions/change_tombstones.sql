@@ -22,7 +22,8 @@ create or replace function tidings.change_tombstones(
 language plpgsql
 as $$
 declare
-    gone_posts text[];
+    gone_posts     text[];
+    about_comments boolean;
     -- The comments of a round: id, post, parent; 1 if the transaction has shown it and -1 if it
     -- has hidden it, else 0; and its row of `pending`, if it has one there.
     ids     bigint[];
@@ -48,10 +49,10 @@ declare
     all_changes bigint[];
     all_linked  boolean[];
 begin
-    select array_agg(substr(topic, length('post:') + 1))
-    into gone_posts
+    select array_agg(substr(topic, length('post:') + 1)) filter (where name = 'post-deleted'), bool_or(comment_id is not null)
+    into gone_posts, about_comments
     from tidings.pending
-    where xact = mine and name = 'post-deleted';
+    where xact = mine;
 
     if gone_posts is not null then
         delete from tidings.tombstones
@@ -60,6 +61,10 @@ begin
             from unnest(gone_posts) as gone (id)
             cross join lateral (select id from tidings.tombstones where tombstones.post_id = gone.id offset 0) as t
         ));
+    end if;
+
+    if about_comments is not true then
+        return;
     end if;
 
     select array_agg(c.id), array_agg(c.post_id), array_agg(c.parent_id), array_agg(c.delta), array_agg(c.n)
