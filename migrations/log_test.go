@@ -41,7 +41,7 @@ func TestLog_CommitIsEvent(t *testing.T) {
 	t.Run("AFailedCommitLeavesNothing", func(t *testing.T) {
 		t.Parallel()
 		conn, dsn := database(t)
-		refused(t, conn, "23503", `insert into tidings.comments (post_id, parent_id, author_id, body) values ('p', 404, 'ann', 'x')`)
+		refused(t, conn, "23503", `insert into tidings.comments (id, post_id, parent_id, author_id, body) values (500, 'p', 404, 'ann', 'x')`)
 		if got := since(t, conn, 0); len(got) != 0 {
 			t.Errorf("got %q", got)
 		}

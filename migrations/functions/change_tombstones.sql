@@ -159,15 +159,13 @@ begin
     ),
     staying as (
         update tidings.pending
-        set data = pending.data || jsonb_build_object('tombstone', tidings.tombstone_data(node.id))
-        from node
-        where pending.xact = mine and pending.n = node.n and node.delta < 0 and node.change > 0
+        set data = data || jsonb_build_object('tombstone', tidings.tombstone_data(comment_id))
+        where xact = mine and pending.n = any (array(select node.n from node where delta < 0 and change > 0))
     ),
     moved as (
         update tidings.pending
         set topic = null
-        from node
-        where pending.xact = mine and pending.n = node.n and node.delta < 0 and node.change = 0 and node.linked
+        where xact = mine and pending.n = any (array(select node.n from node where delta < 0 and change = 0 and linked))
     )
     select
         array_agg(id order by id) filter (where change > 0 and delta = 0),
@@ -196,9 +194,8 @@ begin
     moved as (
         update tidings.pending
         set topic = null
-        from own
-        where pending.xact = mine and pending.n = own.n
-        returning pending.comment_id, pending.name, pending.post_id, pending.data
+        where xact = mine and pending.n = any (array(select own.n from own))
+        returning comment_id, name, post_id, data
     )
     select
         array_agg(id order by id), array_agg(name order by id), array_agg(post_id order by id), array_agg(data order by id)
