@@ -105,8 +105,8 @@ func TestDataLoss_IsAnnouncedToReadersOfLostEvents(t *testing.T) {
 			b.fail()
 			two.awaitStatus(t, "/readyz", 503)
 			waiting := []*tap{ // opened while the log cannot be read
-				sse(t, two.Client, kept, topics...),
-				sse(t, two.Client, first, topics...),
+				returning(t, two.Client, kept, topics...),
+				returning(t, two.Client, first, topics...),
 			}
 			writers := b.after.persist(t, 3, 20)
 			b.back()

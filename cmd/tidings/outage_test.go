@@ -124,7 +124,7 @@ func TestReplay_WaitsForPostgres(t *testing.T) {
 	srv.awaitStatus(t, "/readyz", http.StatusServiceUnavailable)
 	_, err := srv.Poll(t.Context(), []string{"post:a"}, first, 0, 0)
 	wantProblem(t, err, http.StatusServiceUnavailable, "unavailable")
-	x := sse(t, srv.Client, first, "post:a")
+	x := returning(t, srv.Client, first, "post:a")
 	x.await(t, "the first event", named("stream.ready"))
 	streamtest.Must(t, postgres.Restart(t.Context()))
 	x.wants(t, log)

@@ -69,6 +69,26 @@ func tryListen(t *testing.T, c *client.Client, cursor string, topics []string, o
 	return x, nil
 }
 
+// returning is sse for a reader that returns, with its cursor, when the server could not read
+// past events for so long that it ended the stream.
+func returning(t *testing.T, c *client.Client, cursor string, topics ...string) *tap {
+	t.Helper()
+	x := sse(t, c, cursor, topics...)
+	once := x.take
+	x.take = func() (client.Event, error) {
+		event, err := once()
+		for err == nil && event.Name == "stream.bye" && strings.Contains(string(event.Data), "unavailable") {
+			var next *tap
+			if next, err = tryListen(t, c, x.stream.Cursor(), topics); err == nil {
+				x.stream, once = next.stream, next.take
+				event, err = once()
+			}
+		}
+		return event, err
+	}
+	return x
+}
+
 // addCursor adds a cursor that the tap got. A cursor below the last one is an error.
 func (x *tap) addCursor(cursor string) error {
 	if cursor == "" {
