@@ -91,13 +91,19 @@ func (h *Hub) Wake() {
 }
 
 // Run follows the log until ctx ends, then closes the hub, ends the remaining readers and
-// returns nil. If a read of the log fails, Run tries again at the next call of Wake or
-// after a second. Subscriptions wait meanwhile and lose nothing.
+// returns nil. It returns an error if the sockets of readers cannot be watched any more. If
+// a read of the log fails, Run tries again at the next call of Wake or after a second.
+// Subscriptions wait meanwhile and lose nothing.
 func (h *Hub) Run(ctx context.Context) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
 	var serving sync.WaitGroup
-	defer serving.Wait()
-	defer h.Close()
-	serving.Go(func() { h.poller.Run(ctx) })
+	var watching error
+	serving.Go(func() {
+		if watching = h.poller.Run(ctx); watching != nil {
+			stop()
+		}
+	})
 	for range h.cfg.Replays {
 		serving.Go(func() { h.replays.run(ctx) })
 	}
@@ -106,7 +112,10 @@ func (h *Hub) Run(ctx context.Context) error {
 		serving.Go(func() { sh.run(ctx) })
 	}
 	h.follow(ctx)
-	return nil
+	stop()
+	h.Close()
+	serving.Wait()
+	return watching
 }
 
 // Broadcast sends an ephemeral event to the readers that are live. The event replaces an

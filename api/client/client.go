@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"mime"
 	"net"
 	"net/http"
 	"net/url"
@@ -25,6 +26,10 @@ const (
 	// connection can be used again. A connection with more unread bytes is closed.
 	drainLimit = 64 << 10
 )
+
+// ErrNotJSON means that the answer is a success but not JSON. The address is probably not
+// that of a Tidings server, or a login page is in front of it.
+var ErrNotJSON = errors.New("the answer is no JSON")
 
 // Client calls one Tidings server as one user, or without a user. It is safe for
 // concurrent use. The caller closes the streams it opens.
@@ -130,6 +135,9 @@ func (c *Client) exchange(ctx context.Context, k call) error {
 	}
 	if k.out == nil {
 		return nil
+	}
+	if kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type")); kind != "application/json" {
+		return fmt.Errorf("%w but %q", ErrNotJSON, kind)
 	}
 	if err := json.NewDecoder(resp.Body).Decode(k.out); err != nil {
 		return fmt.Errorf("decode answer: %w", err)

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/tidings-live/tidings/stream/streamtest"
 )
 
 func TestNewRefusesBadURLs(t *testing.T) {
@@ -186,6 +188,9 @@ func TestAnswerThatIsNotJSON(t *testing.T) {
 	t.Parallel()
 	c := serve(t, func(w http.ResponseWriter, r *http.Request) { answer(w, http.StatusOK, "text/html", "<html>") })
 	_, err := c.Post(t.Context(), "1")
+	streamtest.WantErr(t, err, ErrNotJSON)
+	c = serve(t, func(w http.ResponseWriter, r *http.Request) { answer(w, http.StatusOK, "application/json", "{]") })
+	_, err = c.Post(t.Context(), "1")
 	if err == nil || !strings.HasPrefix(err.Error(), "get post: decode answer: ") {
 		t.Errorf("got %v", err)
 	}

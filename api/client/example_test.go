@@ -166,6 +166,7 @@ func connect() (c *client.Client, done func()) {
 			_, _ = io.WriteString(w, `{"code":"unauthenticated","detail":"send Authorization: Bearer"}`)
 			return
 		}
+		w.Header().Set("Content-Type", "application/json")
 		w.WriteHeader(201)
 		_, _ = io.WriteString(w, `{"id":"17","postId":"42","author":{"id":"ann","name":"Ann"},"body":"Hello"}`)
 	})

@@ -3,6 +3,7 @@ package client
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -43,9 +44,11 @@ func (e callbackError) Error() string { return e.err.Error() }
 // grows with each attempt that brings no event. Each connection begins with a
 // stream.ready event.
 //
-// Follow returns the error that fn returns, or ctx.Err() when ctx ends, or an error
-// that another attempt cannot fix: a [*Problem] with status 204, 400, 401, 403, 404 or
-// 406, [ErrNotStream], or [ErrBlockTooLarge].
+// Follow never returns nil. It returns the error that fn returns, or ctx.Err() when ctx
+// ends, or an error that another attempt cannot fix: a [*Problem] that is no fault of the
+// moment (status 204, 3xx, 4xx but for 408, 425 and 429, 501 and 505), [ErrNotStream],
+// [ErrBlockTooLarge], and a certificate of the server that is not trusted. After every other
+// error it tries again; [WithRetryFunc] reports those.
 func (c *Client) Follow(ctx context.Context, topics []string, cursor string, fn func(Event) error, opts ...StreamOption) error {
 	o := newStreamOptions(opts, streamOptions{silence: openLimit, learn: true})
 	f := &follower{client: c, topics: topics, cursor: cursor, fn: fn, onRetry: o.onRetry}
@@ -54,7 +57,8 @@ func (c *Client) Follow(ctx context.Context, topics []string, cursor string, fn 
 
 // FollowPoll does the same as [Client.Follow] by long-poll. If a cursor cannot be
 // resumed, FollowPoll calls fn with a stream.gap event, as a stream would send it, and
-// continues at the cursor in its field resumed. There are no other control events.
+// continues at the cursor in its field resumed. There are no other control events. It also
+// returns [ErrNotJSON], and the error of an answer that cannot be decoded.
 // WithRetryFunc is the only option that has an effect.
 func (c *Client) FollowPoll(ctx context.Context, topics []string, cursor string, fn func(Event) error, opts ...StreamOption) error {
 	o := newStreamOptions(opts, streamOptions{})
@@ -191,11 +195,27 @@ func gap(p *Problem, cursor string) (Page, error) {
 func permanent(err error) bool {
 	var p *Problem
 	if errors.As(err, &p) {
-		switch p.Status {
-		case http.StatusNoContent, http.StatusBadRequest, http.StatusUnauthorized,
-			http.StatusForbidden, http.StatusNotFound, http.StatusNotAcceptable:
+		return permanentStatus(p.Status)
+	}
+	for _, final := range []error{ErrNotStream, ErrNotJSON, ErrBlockTooLarge} {
+		if errors.Is(err, final) {
 			return true
 		}
 	}
-	return errors.Is(err, ErrNotStream) || errors.Is(err, ErrBlockTooLarge)
+	var syntax *json.SyntaxError
+	var kind *json.UnmarshalTypeError
+	var certificate *tls.CertificateVerificationError
+	return errors.As(err, &syntax) || errors.As(err, &kind) || errors.As(err, &certificate)
+}
+
+// permanentStatus reports whether another attempt would get the same status. A redirect is a
+// status of an answer only if it cannot be followed.
+func permanentStatus(status int) bool {
+	switch status {
+	case http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests:
+		return false
+	case http.StatusNotImplemented, http.StatusHTTPVersionNotSupported:
+		return true
+	}
+	return status < 500
 }

@@ -23,6 +23,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/tidings-live/tidings/cmd/internal/bench"
+	"github.com/tidings-live/tidings/cmd/internal/printable"
 )
 
 // The commands, in the order of the help text.
@@ -61,7 +62,8 @@ type incompleteError struct{ error }
 // succeeded, 1 if it failed, 2 if args are wrong, 3 if it could not do all of its work. A
 // signal that ends serve, dev or tail is a success.
 func execute(ctx context.Context, args []string, io streams) int {
-	exited := -1 // the status that kong asks for after --help
+	io = streams{printable.Writer(io.out), printable.Writer(io.err)} // servers and users send text
+	exited := -1                                                     // the status that kong asks for after --help
 	parser, err := kong.New(&cli{},
 		kong.Name("tidings"),
 		kong.Description("Live comments, likes and notifications for any site, on nothing but Postgres."),

@@ -8,12 +8,14 @@ import (
 	"time"
 
 	"github.com/tidings-live/tidings/api/client"
+	"github.com/tidings-live/tidings/cmd/internal/printable"
 	"github.com/tidings-live/tidings/cmd/internal/reach"
 )
 
 // tailCommand prints the events of topics, one a line: id, name, topic and data, or a
-// JSON object with the members id, event, topic and data. It is a client like any other
-// and needs no access to the database.
+// JSON object with the members id, event, topic and data. Characters that control a terminal
+// are printed as \u and four hexadecimal digits. It is a client like any other and needs no
+// access to the database.
 type tailCommand struct {
 	Topics []string `arg:"" name:"topic" help:"Topics to read, such as post:42 or me."`
 	URL    string   `name:"url" default:"http://127.0.0.1:8080" help:"Address of the server."`
@@ -41,7 +43,8 @@ func (c *tailCommand) Run(ctx context.Context, io streams) error {
 	}
 	err = follow(ctx, c.Topics, c.Cursor, func(e client.Event) error { return c.print(e, io) },
 		client.WithRetryFunc(func(err error, wait time.Duration) {
-			fmt.Fprintf(io.err, "tidings: connection to %s ended (%v), reconnecting in %v\n", c.URL, err, wait.Round(time.Millisecond))
+			fmt.Fprintf(io.err, "tidings: connection to %s ended (%s), reconnecting in %v\n",
+				c.URL, printable.Text(err.Error()), wait.Round(time.Millisecond))
 		}))
 	return tailEnd(err)
 }
@@ -68,6 +71,7 @@ func (c *tailCommand) print(e client.Event, io streams) error {
 	if id == "" {
 		id = "-"
 	}
-	_, err := fmt.Fprintf(io.out, "%-12s %-18s %-16s %s\n", id, e.Name, e.Topic, e.Data)
+	fields := []any{printable.Text(id), printable.Text(e.Name), printable.Text(e.Topic), printable.Text(string(e.Data))}
+	_, err := fmt.Fprintf(io.out, "%-12s %-18s %-16s %s\n", fields...)
 	return err
 }

@@ -42,13 +42,15 @@ func (l *Listener) ConnState(conn net.Conn, state http.ConnState) {
 }
 
 // Return gives a connection back to the server. If the listener is closed, or nobody
-// accepts from it, the connection is closed. A nil conn is ignored.
+// accepts from it, the connection is closed, by another goroutine: the Close of a TLS
+// connection writes to the connection and may take 5 s, and a worker of the hub calls
+// Return. A nil conn is ignored.
 func (l *Listener) Return(conn net.Conn) {
 	if conn == nil {
 		return
 	}
 	if !l.enqueue(conn) {
-		conn.Close()
+		go conn.Close()
 		return
 	}
 	l.wakeUp()
@@ -101,9 +103,11 @@ func (l *Listener) dequeue() (net.Conn, error) {
 // Close implements [net.Listener]. It also closes the connections that are in the queue
 // or idle.
 func (l *Listener) Close() error {
-	for _, conn := range l.shut() {
-		conn.Close()
+	var closing sync.WaitGroup
+	for _, conn := range l.shut() { // at the same time: each Close over TLS may take 5 s
+		closing.Go(func() { conn.Close() })
 	}
+	closing.Wait()
 	l.wakeUp()
 	return nil
 }

@@ -34,7 +34,12 @@ func running(t *testing.T) *Poller {
 	p := NewPoller()
 	ctx, stop := context.WithCancel(context.Background())
 	done := make(chan struct{})
-	go func() { defer close(done); p.Run(ctx) }()
+	go func() {
+		defer close(done)
+		if err := p.Run(ctx); err != nil {
+			t.Error(err)
+		}
+	}()
 	t.Cleanup(func() { stop(); <-done })
 	return p
 }
@@ -177,6 +182,19 @@ func TestPollerReusesSlots(t *testing.T) {
 	streamtest.Want(t, "the number of free slots", len(p.free), len(p.slots))
 	if len(p.slots) > 8 {
 		t.Errorf("8 connections at a time needed %d slots", len(p.slots))
+	}
+}
+
+// A poller that cannot watch sockets any more says so.
+func TestPoller_ReportsThatItFails(t *testing.T) {
+	t.Parallel()
+	p := NewPoller()
+	streamtest.Must(t, p.start())
+	failed := make(chan error)
+	go func() { failed <- p.Run(t.Context()) }()
+	streamtest.Must(t, p.file.Close())
+	if err := <-failed; err == nil {
+		t.Error("Run ended without an error")
 	}
 }
 

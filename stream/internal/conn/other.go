@@ -27,7 +27,7 @@ type place struct{}
 func NewPoller() *Poller { return &Poller{} }
 
 // Run does nothing.
-func (*Poller) Run(context.Context) {}
+func (*Poller) Run(context.Context) error { return nil }
 
 func (*Poller) add(*Conn, Watcher) error { return ErrNotSupported }
 func (*Poller) remove(*Conn)             {}

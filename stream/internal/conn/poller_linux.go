@@ -14,11 +14,11 @@ import (
 // uses one edge-triggered epoll(7) for all sockets. The epoll is made for the first
 // connection, so a hub without connections needs no descriptor.
 type Poller struct {
-	once sync.Once
-	made chan struct{} // closed when file and raw are set, or err is set
-	err  error
-	file *os.File // the epoll, as a file of Go's runtime poller, so that a wait blocks no thread
-	raw  syscall.RawConn
+	made chan struct{} // closed when file and raw are set
+
+	making sync.Mutex // guards the making of file and raw
+	file   *os.File   // the epoll, as a file of Go's runtime poller, so that a wait blocks no thread
+	raw    syscall.RawConn
 
 	mu    sync.Mutex // guards slots and free
 	slots []slot
@@ -41,24 +41,29 @@ type place struct {
 // NewPoller returns a poller, which calls no watcher until it runs.
 func NewPoller() *Poller { return &Poller{made: make(chan struct{})} }
 
-// Run calls watchers until ctx ends.
-func (p *Poller) Run(ctx context.Context) {
+// Run calls watchers until ctx ends, then returns nil. It returns an error if no change of
+// a socket can be reported any more.
+func (p *Poller) Run(ctx context.Context) error {
 	select {
 	case <-p.made:
-		if p.err == nil {
-			p.poll(ctx)
-		}
+		return p.poll(ctx)
 	case <-ctx.Done():
+		return nil
 	}
 }
 
-// start makes the epoll. Only the first call has an effect.
+// start makes the epoll, unless an earlier call has made it.
 func (p *Poller) start() error {
-	p.once.Do(func() {
-		p.err = p.create()
-		close(p.made)
-	})
-	return p.err
+	p.making.Lock()
+	defer p.making.Unlock()
+	if p.file != nil {
+		return nil
+	}
+	if err := p.create(); err != nil {
+		return err
+	}
+	close(p.made)
+	return nil
 }
 
 func (p *Poller) create() error {
@@ -69,10 +74,11 @@ func (p *Poller) create() error {
 	if err := syscall.SetNonblock(fd, true); err != nil {
 		return errors.Join(err, syscall.Close(fd))
 	}
-	p.file = os.NewFile(uintptr(fd), "epoll")
-	if p.raw, err = p.file.SyscallConn(); err != nil {
-		return errors.Join(err, p.file.Close())
+	file := os.NewFile(uintptr(fd), "epoll")
+	if p.raw, err = file.SyscallConn(); err != nil {
+		return errors.Join(err, file.Close())
 	}
+	p.file = file
 	return nil
 }
 
@@ -128,17 +134,23 @@ func (p *Poller) control(c *Conn, op int, event *syscall.EpollEvent) (err error)
 }
 
 // poll waits for events until ctx ends.
-func (p *Poller) poll(ctx context.Context) {
+func (p *Poller) poll(ctx context.Context) error {
 	defer context.AfterFunc(ctx, func() { p.file.Close() })()
 	var events [256]syscall.EpollEvent
 	for {
 		var n int
+		var failed error
 		err := p.raw.Read(func(fd uintptr) bool {
-			n, _ = syscall.EpollWait(int(fd), events[:], 0)
-			return n > 0
+			n, failed = syscall.EpollWait(int(fd), events[:], 0)
+			return n > 0 || failed != nil
 		})
-		if err != nil {
-			return
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case failed == syscall.EINTR:
+			continue
+		case err != nil || failed != nil:
+			return fmt.Errorf("watch sockets: %w", cmp.Or(err, failed))
 		}
 		p.report(events[:n])
 	}
