@@ -79,7 +79,7 @@ func (s *Server) sources(cfg Config, queue *notifyQueue, typing *typingHandlers)
 	return metrics.Sources{
 		Build: cfg.Build, Slots: s.limits.Taken, Hub: cfg.Hub.Stats, Group: cfg.Store.GroupStats,
 		Pool: cfg.Store.PoolStats, Listener: cfg.Listener.Stats, Queue: queue.usage,
-		Skipped: cfg.Store.SkippedEvents,
+		Skipped: cfg.Store.SkippedEvents, Rows: cfg.Store.SkippedRows,
 		Faults: func() map[string]int64 {
 			hub := cfg.Hub.Stats()
 			return map[string]int64{

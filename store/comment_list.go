@@ -79,9 +79,25 @@ func (s *Store) Comment(ctx context.Context, id int64) (c Comment, err error) {
 	return c, err
 }
 
-// Comments returns one page. The page of an unknown post is empty.
+// Comments returns one page. The page of an unknown post is empty. A row that cannot be read
+// is left out: it is counted by [Store.SkippedRows] and logged once.
 func (s *Store) Comments(ctx context.Context, q ListQuery) (CommentList, error) {
 	var list CommentList
+	err := s.readList(ctx, q, &list, commentsQuery(q, &list))
+	if isOfRow(err) {
+		list, err = s.commentsOneByOne(ctx, q)
+	}
+	if err != nil {
+		return CommentList{}, err
+	}
+	if len(list.Comments) > q.Limit {
+		list.Comments, list.More = list.Comments[:q.Limit], true
+	}
+	return list, nil
+}
+
+// readList reads a list and what it says of its post, in one snapshot.
+func (s *Store) readList(ctx context.Context, q ListQuery, list *CommentList, comments readQuery) error {
 	var state stream.State
 	err := s.read(ctx,
 		stateQuery(&state),
@@ -99,22 +115,24 @@ func (s *Store) Comments(ctx context.Context, q ListQuery) (CommentList, error) 
 				order by position desc
 				limit 1
 			) as c`, q.PostID, q.Viewer),
-		commentsQuery(q, &list),
+		comments,
 	)
-	if err != nil {
-		return CommentList{}, err
-	}
-	if len(list.Comments) > q.Limit {
-		list.Comments, list.More = list.Comments[:q.Limit], true
-	}
 	list.Cursor = state.HeadCursor()
-	return list, nil
+	return err
 }
 
 // commentsQuery reads one comment more than the page has, to learn whether another page
 // follows.
 func commentsQuery(q ListQuery, into *CommentList) readQuery {
-	sql := newestFirst
+	sql, args := q.statement()
+	return readQuery{sql, args, func(rows pgx.Rows) (err error) {
+		into.Comments, into.More, err = collectPage(rows)
+		return err
+	}}
+}
+
+func (q ListQuery) statement() (sql string, args []any) {
+	sql = newestFirst
 	if q.Oldest {
 		sql = oldestFirst
 	}
@@ -123,10 +141,47 @@ func commentsQuery(q ListQuery, into *CommentList) readQuery {
 	if q.After != nil {
 		at, id = &q.After.CreatedAt, &q.After.ID
 	}
-	return readQuery{sql, []any{q.PostID, at, id, q.Limit + 1}, func(rows pgx.Rows) (err error) {
-		into.Comments, into.More, err = collectPage(rows)
-		return err
-	}}
+	return sql, []any{q.PostID, at, id, q.Limit + 1}
+}
+
+// commentsOneByOne reads a page of which a row cannot be read: first the places of the
+// comments, and then each comment. The comments may be newer than the cursor of the list.
+func (s *Store) commentsOneByOne(ctx context.Context, q ListQuery) (list CommentList, err error) {
+	for {
+		var places []Place
+		sql, args := q.statement()
+		err := s.readList(ctx, q, &list, readQuery{`
+			select p.created_at, p.id
+			from (` + sql + `) as p (id, post_id, parent_id, author_id, name, avatar_url, body, status, likes, replies, created_at)`,
+			args, func(rows pgx.Rows) (err error) {
+				places, err = pgx.CollectRows(rows, pgx.RowToStructByPos[Place])
+				return err
+			}})
+		if err != nil {
+			return list, err
+		}
+		if list.More = len(places) > q.Limit; list.More {
+			places = places[:q.Limit]
+		}
+		size := 0
+		for i, place := range places {
+			c, err := s.Comment(ctx, place.ID)
+			if err == nil {
+				list.Comments, size = append(list.Comments, c), size+len(c.Body)
+			}
+			if err = s.skipRow(ctx, "comments", place.ID, err); err != nil {
+				return list, err
+			}
+			if size >= commentPageBytes && i < len(places)-1 {
+				list.More = true
+				return list, nil
+			}
+		}
+		if len(list.Comments) > 0 || !list.More { // a page that is not the last one has a comment
+			return list, nil
+		}
+		q.After = &places[len(places)-1]
+	}
 }
 
 // collectPage reads comments until their bodies have commentPageBytes. more reports that it has

@@ -38,9 +38,79 @@ type NotificationList struct {
 	Cursor        stream.Cursor
 }
 
-// Notifications returns one page.
-func (s *Store) Notifications(ctx context.Context, q NotificationQuery) (NotificationList, error) {
-	var list NotificationList
+// selectNotifications selects the notifications of user $1 with ids below $2 (0: all), $3:
+// only those that are unread, newest first.
+const selectNotifications = `
+	select n.id, n.kind, n.post_id, n.comment_id,
+		n.actor_id, coalesce(u.name, n.actor_id), u.avatar_url,
+		n.created_at, n.read_at
+	from tidings.notifications n
+	left join tidings.users u on u.id = n.actor_id
+	where n.user_id = $1
+		and ($2::bigint = 0 or n.id < $2)
+		and not ($3 and n.read_at is not null)
+	order by n.id desc
+	limit $4::bigint`
+
+// Notifications returns one page. A row that cannot be read is left out: it is counted by
+// [Store.SkippedRows] and logged once.
+func (s *Store) Notifications(ctx context.Context, q NotificationQuery) (list NotificationList, err error) {
+	args := []any{q.User, q.Before, q.Unread, q.Limit + 1}
+	err = s.readNotifications(ctx, q, &list, readQuery{selectNotifications, args, func(rows pgx.Rows) (err error) {
+		list.Notifications, err = pgx.CollectRows(rows, scanNotification)
+		return err
+	}})
+	if isOfRow(err) {
+		list, err = s.notificationsOneByOne(ctx, q)
+	}
+	if err != nil {
+		return NotificationList{}, err
+	}
+	if len(list.Notifications) > q.Limit {
+		list.Notifications, list.More = list.Notifications[:q.Limit], true
+	}
+	return list, nil
+}
+
+// notificationsOneByOne reads a page of which a row cannot be read: first the ids of the
+// notifications, and then each notification.
+func (s *Store) notificationsOneByOne(ctx context.Context, q NotificationQuery) (list NotificationList, err error) {
+	for {
+		var ids []int64
+		err := s.readNotifications(ctx, q, &list, readQuery{`
+			select p.id
+			from (` + selectNotifications + `) as p (id)`,
+			[]any{q.User, q.Before, q.Unread, q.Limit + 1}, func(rows pgx.Rows) (err error) {
+				ids, err = pgx.CollectRows(rows, pgx.RowTo[int64])
+				return err
+			}})
+		if err != nil {
+			return list, err
+		}
+		if list.More = len(ids) > q.Limit; list.More {
+			ids = ids[:q.Limit]
+		}
+		for _, id := range ids {
+			err := s.read(ctx, readQuery{selectNotifications, []any{q.User, id + 1, q.Unread, 1}, func(rows pgx.Rows) error {
+				found, err := pgx.CollectRows(rows, scanNotification)
+				if len(found) == 1 && found[0].ID == id {
+					list.Notifications = append(list.Notifications, found[0])
+				}
+				return err
+			}})
+			if err = s.skipRow(ctx, "notifications", id, err); err != nil {
+				return list, err
+			}
+		}
+		if len(list.Notifications) > 0 || !list.More { // a page that is not the last one has a notification
+			return list, nil
+		}
+		q.Before = ids[len(ids)-1]
+	}
+}
+
+// readNotifications reads a list and the number of unread notifications, in one snapshot.
+func (s *Store) readNotifications(ctx context.Context, q NotificationQuery, list *NotificationList, page readQuery) error {
 	var state stream.State
 	err := s.read(ctx,
 		stateQuery(&state),
@@ -53,31 +123,10 @@ func (s *Store) Notifications(ctx context.Context, q NotificationQuery) (Notific
 				order by position desc
 				limit 1
 			) as c`, q.User),
-		readQuery{`
-			select n.id, n.kind, n.post_id, n.comment_id,
-				n.actor_id, coalesce(u.name, n.actor_id), u.avatar_url,
-				n.created_at, n.read_at
-			from tidings.notifications n
-			left join tidings.users u on u.id = n.actor_id
-			where n.user_id = $1
-				and ($2::bigint = 0 or n.id < $2)
-				and not ($3 and n.read_at is not null)
-			order by n.id desc
-			limit $4::bigint`,
-			[]any{q.User, q.Before, q.Unread, q.Limit + 1},
-			func(rows pgx.Rows) (err error) {
-				list.Notifications, err = pgx.CollectRows(rows, scanNotification)
-				return err
-			}},
+		page,
 	)
-	if err != nil {
-		return NotificationList{}, err
-	}
-	if len(list.Notifications) > q.Limit {
-		list.Notifications, list.More = list.Notifications[:q.Limit], true
-	}
 	list.Cursor = state.HeadCursor()
-	return list, nil
+	return err
 }
 
 func scanNotification(row pgx.CollectableRow) (n Notification, err error) {

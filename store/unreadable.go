@@ -12,31 +12,44 @@ import (
 	"github.com/tidings-live/tidings/stream"
 )
 
-// unreadableMost bounds the positions that are remembered. Skipped rows beyond it are
-// counted again, and logged again, each time that they are read.
+// unreadableMost bounds the rows that are remembered. Skipped rows beyond it are counted
+// again, and logged again, each time that they are read.
 const unreadableMost = 10_000
 
-// unreadable are the rows of the log that could not be delivered. Its zero value is ready.
+// eventsTable is the name of the table of the log.
+const eventsTable = "events"
+
+// unreadable are the rows that could not be read. Its zero value is ready.
 type unreadable struct {
-	mu        sync.Mutex // guards positions and skipped
-	positions map[int64]bool
-	skipped   int64
+	mu     sync.Mutex // guards the fields below
+	rows   map[unreadableRow]bool
+	events int64 // number of rows of the log
+	others int64 // number of other rows
+}
+
+type unreadableRow struct {
+	table string
+	id    int64
 }
 
 // add notes a row, and reports whether it is new.
-func (u *unreadable) add(position int64) bool {
+func (u *unreadable) add(row unreadableRow) bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if u.positions[position] {
+	if u.rows[row] {
 		return false
 	}
-	if u.positions == nil {
-		u.positions = make(map[int64]bool)
+	if u.rows == nil {
+		u.rows = make(map[unreadableRow]bool)
 	}
-	if len(u.positions) < unreadableMost {
-		u.positions[position] = true
+	if len(u.rows) < unreadableMost {
+		u.rows[row] = true
 	}
-	u.skipped++
+	if row.table == eventsTable {
+		u.events++
+	} else {
+		u.others++
+	}
 	return true
 }
 
@@ -44,14 +57,37 @@ func (u *unreadable) add(position int64) bool {
 func (s *Store) SkippedEvents() int64 {
 	s.unread.mu.Lock()
 	defer s.unread.mu.Unlock()
-	return s.unread.skipped
+	return s.unread.events
 }
 
-// skip counts and logs, once, a row that cannot be delivered.
+// SkippedRows is the number of comments and notifications that this instance has left out of
+// lists, because they could not be read.
+func (s *Store) SkippedRows() int64 {
+	s.unread.mu.Lock()
+	defer s.unread.mu.Unlock()
+	return s.unread.others
+}
+
+// skip counts and logs, once, a row of the log that cannot be delivered.
 func (s *Store) skip(ctx context.Context, position int64, err error) {
-	if s.unread.add(position) {
+	if s.unread.add(unreadableRow{eventsTable, position}) {
 		s.logger.ErrorContext(ctx, "event cannot be delivered and is skipped", "position", position, "err", err)
 	}
+}
+
+// skipRow counts and logs, once, a row of a list that cannot be read, and returns nil. It
+// also returns nil if err is nil or ErrNotFound, and all other errors.
+func (s *Store) skipRow(ctx context.Context, table string, id int64, err error) error {
+	switch {
+	case err == nil, errors.Is(err, ErrNotFound):
+		return nil
+	case !isOfRow(err):
+		return err
+	}
+	if s.unread.add(unreadableRow{table, id}) {
+		s.logger.ErrorContext(ctx, "row cannot be read and is left out of lists", "table", table, "id", id, "err", err)
+	}
+	return nil
 }
 
 // isOfRow reports whether a read may have failed for the content of one row: its data is

@@ -30,6 +30,7 @@ type Sources struct {
 	Listener func() store.ListenerStats
 	Queue    func() (float64, error)
 	Skipped  func() int64            // events of the log
+	Rows     func() int64            // rows that lists have left out
 	Faults   func() map[string]int64 // failures of background work, by its name
 }
 
@@ -85,7 +86,7 @@ func (s Sources) snapshot() *snapshot {
 	queue, err := s.Queue()
 	return &snapshot{
 		build: s.Build, slots: s.Slots(), hub: s.Hub(), group: s.Group(), pool: s.Pool(), listener: s.Listener(),
-		queue: queue, queueErr: err, skipped: s.Skipped(), faults: s.Faults(),
+		queue: queue, queueErr: err, skipped: s.Skipped(), rows: s.Rows(), faults: s.Faults(),
 	}
 }
 

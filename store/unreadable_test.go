@@ -1,0 +1,110 @@
+package store_test
+
+import (
+	"fmt"
+	"log/slog"
+	"strings"
+	"testing"
+
+	"github.com/tidings-live/tidings/store"
+	"github.com/tidings-live/tidings/stream/streamtest"
+)
+
+// damage destroys the long values of a table, as a broken disk does. The rows stay, and
+// reading the values fails.
+func (d database) damage(t *testing.T, table string) {
+	t.Helper()
+	if !value[bool](t, d, `select exists (select from pg_available_extensions where name = 'pg_surgery')`) {
+		t.Skip("the extension pg_surgery, which damages rows, is not installed")
+	}
+	d.exec(t, fmt.Sprintf(`
+		create extension if not exists pg_surgery;
+		do $$
+		declare
+			toast regclass := (select reltoastrelid from pg_class where oid = '%[1]s'::regclass);
+			damaged tid[];
+		begin
+			execute format('select array_agg(ctid) from %%s', toast) into damaged;
+			perform heap_force_kill(toast, damaged);
+		end
+		$$`, table))
+}
+
+// long is a text that Postgres does not store in the row.
+func long(t *testing.T, d database) string {
+	t.Helper()
+	return value[string](t, d, `
+		select string_agg(substr(md5(n::text), 1, 20), '' order by n)
+		from generate_series(1, 240) as n`)
+}
+
+// A comment that cannot be read is left out of lists, counted and logged once. All others
+// are listed, on all pages.
+func TestComments_LeaveOutRowsThatCannotBeRead(t *testing.T) {
+	t.Parallel()
+
+	var report strings.Builder
+	d := newDatabase(t, func(cfg *store.Config) { cfg.Logger = slog.New(slog.NewTextHandler(&report, nil)) })
+	var want []string
+	for n := range 10 {
+		body := fmt.Sprint("comment ", n)
+		if n == 4 || n == 5 {
+			body = long(t, d)
+		} else {
+			want = append(want, body)
+		}
+		d.comment(t, store.NewComment{PostID: "42", Author: ann, Body: body})
+	}
+	d.damage(t, "tidings.comments")
+	for _, limit := range []int{1, 2, 3, 100} {
+		var got []string
+		q := store.ListQuery{PostID: "42", Oldest: true, Limit: limit}
+		for more := true; more; {
+			page, err := d.Comments(t.Context(), q)
+			streamtest.Must(t, err)
+			streamtest.Want(t, "the counts", page.Counts, store.Counts{Comments: 10})
+			for _, c := range page.Comments {
+				got = append(got, c.Body)
+				q.After = &store.Place{CreatedAt: c.CreatedAt, ID: c.ID}
+			}
+			more = page.More
+		}
+		streamtest.Want(t, fmt.Sprint("comments of pages of ", limit), got, want)
+	}
+	streamtest.Want(t, "rows that were left out", d.SkippedRows(), int64(2))
+	streamtest.Want(t, "reports", strings.Count(report.String(), "is left out of lists"), 2)
+
+	events := named(d.events(t, 0, "post:42"), "new-comment")
+	streamtest.Want(t, "events of the others", len(events), len(want))
+	streamtest.Want(t, "events that were skipped", d.SkippedEvents(), int64(2))
+}
+
+// A notification whose actor cannot be read is left out, and the others are listed.
+func TestNotifications_LeaveOutRowsThatCannotBeRead(t *testing.T) {
+	t.Parallel()
+
+	d := newDatabase(t)
+	d.exec(t, `alter table tidings.users alter avatar_url set storage external`)
+	d.exec(t, `insert into tidings.posts (id, author_id) values ('42', 'owner')`)
+	for _, by := range []string{"a", "b", "c"} {
+		_, err := d.Like(t.Context(), "42", user(by))
+		streamtest.Must(t, err)
+	}
+	d.exec(t, `alter table tidings.users drop constraint if exists users_avatar_url_length`)
+	d.exec(t, `update tidings.users set avatar_url = 'https://example.org/' || $1 where id = 'b'`, long(t, d))
+	d.damage(t, "tidings.users")
+	for _, limit := range []int{1, 100} {
+		var got []string
+		q := store.NotificationQuery{User: "owner", Limit: limit}
+		for more := true; more; {
+			page, err := d.Notifications(t.Context(), q)
+			streamtest.Must(t, err)
+			for _, n := range page.Notifications {
+				got, q.Before = append(got, n.Actor.ID), n.ID
+			}
+			more = page.More
+		}
+		streamtest.Want(t, fmt.Sprint("actors of pages of ", limit), strings.Join(got, " "), "c a")
+	}
+	streamtest.Want(t, "rows that were left out", d.SkippedRows(), int64(1))
+}
