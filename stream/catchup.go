@@ -1,5 +1,7 @@
 package stream
 
+import "cmp"
+
 import "time"
 
 // A subscription that is behind reads the frames after its reach until it is live: from the
@@ -23,7 +25,7 @@ func (s *Subscription) fallBehindLocked() {
 func (s *Subscription) fetch() {
 	h, sh := s.shard.hub, s.shard
 	sh.mu.Lock()
-	from, topics := s.at.reach, s.entry.topics()
+	from, topics, most := s.at.reach, s.entry.topics(), int(s.most)
 	sh.mu.Unlock()
 	found := h.recent(from, topics)
 	sh.mu.Lock()
@@ -38,7 +40,7 @@ func (s *Subscription) fetch() {
 	}
 	sh.count.LogReads++
 	s.entry.reading = true
-	h.replays.add(&replay{sub: s, topics: topics, from: from, breaks: found.breaks})
+	h.replays.add(&replay{sub: s, topics: topics, from: from, most: cmp.Or(most, replayFrames), breaks: found.breaks})
 }
 
 // A ringResult is the result of a search of the ring.

@@ -46,6 +46,7 @@ type replay struct {
 	sub    *Subscription
 	topics []Topic
 	from   Cursor
+	most   int // events that the next chunk is expected to have, at most replayFrames
 	breaks int // Hub.breaks at the time when from was valid
 }
 
@@ -114,18 +115,19 @@ func (r *replays) run(ctx context.Context) {
 
 // fold removes the replay that has waited longest and every other one whose next events
 // can be in the same read, and returns them with the position after which to read. The
-// read may start up to replayFrames positions earlier than the first replay, to include
-// others: 1,000 events span at least 1,000 positions, so it still reaches the first one.
+// read may start up to most positions of the first replay earlier, to include others: n
+// events span at least n positions, so it still reaches the first one.
 func (r *replays) fold() (group []*replay, after int64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.waiting.Len() == 0 {
 		return nil, 0
 	}
-	first := r.waiting.Front().Value.(*replay).from.Position
+	oldest := r.waiting.Front().Value.(*replay)
+	first := oldest.from.Position
 	after = first
 	for _, p := range r.allLocked() {
-		if at := p.from.Position; at < after && at > first-replayFrames {
+		if at := p.from.Position; at < after && at > first-int64(oldest.most) {
 			after = at
 		}
 	}
@@ -157,7 +159,7 @@ func fresh(known map[Topic]struct{}, topics []Topic) (n int) {
 // behind after the read adds another replay.
 func (r *replays) read(ctx context.Context, group []*replay, after int64) {
 	topics := make(map[Topic][]*Frame)
-	query := Query{After: after, Limit: replayFrames}
+	query := Query{After: after, Limit: limitOf(group)}
 	for _, p := range group {
 		for _, t := range p.topics {
 			if _, ok := topics[t]; !ok {
@@ -187,6 +189,20 @@ func (r *replays) read(ctx context.Context, group []*replay, after int64) {
 	for _, p := range group {
 		p.take(batch, frames, topics)
 	}
+}
+
+// limitOf returns how many events a read for the group has to return at most. If the events
+// are large, a chunk has few of them, and the rest of a larger read would be thrown away.
+// Replays of one topic share their events.
+func limitOf(group []*replay) (limit int) {
+	byTopic := make(map[Topic]int)
+	for _, p := range group {
+		byTopic[p.topics[0]] = max(byTopic[p.topics[0]], p.most)
+	}
+	for _, most := range byTopic {
+		limit += most
+	}
+	return min(limit, replayFrames)
 }
 
 // readNoting reads the log and reports the outcome to the operator. Its error matches
@@ -245,12 +261,15 @@ func (p *replay) take(batch Batch, frames []*Frame, byTopic map[Topic][]*Frame) 
 		return
 	}
 	mine := p.share(frames, byTopic)
+	most := min(replayFrames, 4*p.most)                              // if the events are smaller than expected
 	reach := batch.State.Cursor(max(batch.Through, p.from.Position)) // never moves back
 	whole := batch.Through == batch.State.Head
 	if n := fit(mine, chunkBytes); n < len(mine) {
 		mine, reach, whole = mine[:n:n], mine[n-1].Cursor, false
+		most = n + n/4 + 1 // the next chunk may have some more
 	}
 	s.answer(p, func() {
+		s.most = int16(most)
 		s.at.fromFloor = false
 		s.arriveLocked(mine, reach, whole)
 	})

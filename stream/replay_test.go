@@ -93,7 +93,7 @@ func TestFoldIsFair(t *testing.T) {
 
 	r := newReplays(NewHub(newMemoryLog(), HubConfig{}))
 	wait := func(position int64, topics ...Topic) *replay {
-		p := &replay{sub: &Subscription{}, topics: topics, from: Cursor{1, position}}
+		p := &replay{sub: &Subscription{}, topics: topics, from: Cursor{1, position}, most: replayFrames}
 		r.add(p)
 		return p
 	}

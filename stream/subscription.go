@@ -25,6 +25,7 @@ type Subscription struct {
 	entry     entry
 	fault     error // error that the next take returns
 	transport Transport
+	most      int16         // events of the next chunk from the log, see replay; 0: not known
 	ready     chan struct{} // without an owner: holds a token when there may be something to take
 }
 
