@@ -31,11 +31,11 @@ func (m *meter) Read(ctx context.Context, q Query) (Batch, error) {
 // One of small events needs one read for 1,000 events.
 func TestReplay_ReadsNoMoreThanItsSize(t *testing.T) {
 	t.Parallel()
-	const n = 400
 	for name, size := range map[string]int{"Small": 100, "Medium": 3_000, "Large": 60_000, "LargerThanAChunk": 300_000} {
 		for readers := 1; readers <= 2; readers++ {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
+				n := min(400, 24_000_000/size)
 				synctest.Test(t, func(t *testing.T) {
 					log := &meter{padded: padded{newMemoryLog(), large(size)}}
 					log.append(slices.Repeat([]Topic{post42}, n)...)

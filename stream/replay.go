@@ -261,12 +261,14 @@ func (p *replay) take(batch Batch, frames []*Frame, byTopic map[Topic][]*Frame) 
 		return
 	}
 	mine := p.share(frames, byTopic)
-	most := min(replayFrames, 4*p.most)                              // if the events are smaller than expected
+	most := p.most
 	reach := batch.State.Cursor(max(batch.Through, p.from.Position)) // never moves back
 	whole := batch.Through == batch.State.Head
 	if n := fit(mine, chunkBytes); n < len(mine) {
 		mine, reach, whole = mine[:n:n], mine[n-1].Cursor, false
-		most = n + n/4 + 1 // the next chunk may have some more
+		most = n + (n+3)/4 // the next chunk may have some more
+	} else if len(mine) > 0 && fit(mine, chunkBytes/2) == len(mine) { // smaller than expected
+		most = min(replayFrames, 4*most)
 	}
 	s.answer(p, func() {
 		s.most = int16(most)
