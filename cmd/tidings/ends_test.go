@@ -79,6 +79,27 @@ func TestCommands_EndIfTheServerIs(t *testing.T) {
 	}
 }
 
+// The server answers, and its database does not answer the command.
+func TestCommands_EndIfTheDatabaseIs(t *testing.T) {
+	t.Parallel()
+	dead, err := child.FreeAddress()
+	streamtest.Must(t, err)
+	other := httptest.NewServer(http.NotFoundHandler())
+	t.Cleanup(other.Close)
+	srv := newSite(t).start(t)
+	var all sync.WaitGroup
+	defer all.Wait()
+	for _, address := range []string{dead, silence(t), other.Listener.Addr().String()} {
+		for name, args := range map[string]string{
+			"bench": "--duration 1s", "verify": "--duration 1s", "doctor": "--idle 0s --poll 0s",
+		} {
+			command := append([]string{name, "--url", srv.url, "--secret", testSecret, "--database-url", "postgres://u:hidden@" + address + "/d?sslmode=disable"},
+				strings.Fields(args)...)
+			all.Go(func() { wantsMessage(t, name, command, address) })
+		}
+	}
+}
+
 // wantsMessage runs a command that must fail by itself and name the address.
 func wantsMessage(t *testing.T, name string, args []string, address string) {
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
@@ -87,6 +108,9 @@ func wantsMessage(t *testing.T, name string, args []string, address string) {
 	status := execute(ctx, args, streams{&out, &said})
 	if status != 1 && status != 3 || ctx.Err() != nil {
 		t.Errorf("%s: the exit status is %d, %v", name, status, ctx.Err())
+	}
+	if strings.Contains(out.String()+said.String(), "hidden") {
+		t.Errorf("%s shows the password:\n%s%s", name, out.String(), said.String())
 	}
 	if !strings.Contains(out.String()+said.String(), address) {
 		t.Errorf("%s: no %s in\n%s%s", name, address, out.String(), said.String())

@@ -25,7 +25,7 @@ var tampers = map[string]struct {
 	fault func(verify.Faults) int64
 }{
 	"DropsEvents": {func() *tamper {
-		return &tamper{enough: 20, events: func(x *tamper) func(wireEvent) []wireEvent {
+		return &tamper{enough: 8, events: func(x *tamper) func(wireEvent) []wireEvent {
 			return func(e wireEvent) []wireEvent {
 				if x.due(20) {
 					return nil
@@ -35,7 +35,7 @@ var tampers = map[string]struct {
 		}}
 	}, func(f verify.Faults) int64 { return min(f.Lost, f.SilentGaps) }},
 	"DeliversTwice": {func() *tamper {
-		return &tamper{enough: 20, events: func(x *tamper) func(wireEvent) []wireEvent {
+		return &tamper{enough: 8, events: func(x *tamper) func(wireEvent) []wireEvent {
 			return func(e wireEvent) []wireEvent {
 				if x.due(20) {
 					return []wireEvent{e, e}
@@ -45,7 +45,7 @@ var tampers = map[string]struct {
 		}}
 	}, func(f verify.Faults) int64 { return f.Duplicated }},
 	"SwapsTwoEvents": {func() *tamper {
-		return &tamper{enough: 20, events: func(x *tamper) func(wireEvent) []wireEvent {
+		return &tamper{enough: 8, events: func(x *tamper) func(wireEvent) []wireEvent {
 			var held []wireEvent
 			return func(e wireEvent) []wireEvent {
 				if held == nil && x.due(10) {
@@ -59,7 +59,7 @@ var tampers = map[string]struct {
 		}}
 	}, func(f verify.Faults) int64 { return f.Reordered }},
 	"LeaksAPrivateEvent": {func() *tamper {
-		return &tamper{enough: 20, events: func(x *tamper) func(wireEvent) []wireEvent {
+		return &tamper{enough: 8, events: func(x *tamper) func(wireEvent) []wireEvent {
 			return func(e wireEvent) []wireEvent {
 				if !x.due(20) {
 					return []wireEvent{e}
@@ -69,7 +69,7 @@ var tampers = map[string]struct {
 		}}
 	}, func(f verify.Faults) int64 { return f.Leaked }},
 	"ChangesTheAuthor": {func() *tamper {
-		return &tamper{enough: 20, events: func(x *tamper) func(wireEvent) []wireEvent {
+		return &tamper{enough: 8, events: func(x *tamper) func(wireEvent) []wireEvent {
 			return func(e wireEvent) []wireEvent {
 				forged := bytes.Replace(e.Data, []byte(`"author":{"id":"`), []byte(`"author":{"id":"not-`), 1)
 				if len(forged) > len(e.Data) {

@@ -143,15 +143,17 @@ func prepare(cfg Config) (*examination, error) {
 	}, nil
 }
 
-// ok, wrong and skipped make findings.
+// ok makes the finding of a check that found nothing wrong.
 func ok(check, format string, args ...any) Finding {
 	return Finding{Check: check, State: OK, Detail: fmt.Sprintf(format, args...)}
 }
 
+// skipped makes the finding of a check that was not made.
 func skipped(check, reason string) Finding {
 	return Finding{Check: check, State: Skipped, Detail: reason}
 }
 
+// wrong makes the finding of a check that found a fault, with the lines that mend it.
 func wrong(check string, fix []Line, format string, args ...any) Finding {
 	return Finding{Check: check, State: Wrong, Detail: fmt.Sprintf(format, args...), Fix: fix}
 }

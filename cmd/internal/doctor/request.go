@@ -144,6 +144,7 @@ func (x *examination) judgeAddress(seen client.Connection, local net.Addr) Findi
 	return ok(check, "the server sees this client at %s", seen.Address)
 }
 
+// hostOf is the host of an address, without its port.
 func hostOf(address net.Addr) string {
 	host, _, _ := net.SplitHostPort(address.String())
 	return host
