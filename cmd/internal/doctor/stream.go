@@ -80,15 +80,16 @@ func (x *examination) checkDelay(ctx context.Context) Finding {
 	}
 	ctx, cancel := context.WithTimeout(ctx, x.cfg.Patience+requestTimeout)
 	defer cancel()
-	begin, stop := context.WithTimeout(ctx, x.cfg.Patience)
+	opened, stop := context.WithCancel(ctx) // ends the stream, too
 	defer stop()
-	s, err := x.open(begin, x.topic)
-	if err != nil {
+	patience := time.AfterFunc(x.cfg.Patience, stop)
+	s, err := x.open(opened, x.topic)
+	if !patience.Stop() || err != nil {
 		return skipped(check, "the stream does not begin: see buffering")
 	}
 	defer s.Close()
-	fastest, sent := time.Hour, 0
-	for ; sent < delayedEvents || fastest > mostDelay && sent < mostDelayedEvents; sent++ {
+	fastest, sent, began := time.Hour, 0, time.Now()
+	for ; sent < delayedEvents || fastest > mostDelay && sent < mostDelayedEvents && time.Since(began) < x.cfg.Patience; sent++ {
 		if err := x.client.Publish(ctx, x.topic, "doctor", sent); err != nil {
 			return wrong(check, nil, "an event could not be published: %v", err)
 		}
