@@ -58,7 +58,22 @@ func (s *Store) CreateComment(ctx context.Context, c NewComment) (Comment, error
 	if err := s.submit(ctx, w); err != nil {
 		return Comment{}, err
 	}
+	if by := &w.created.Author; by.ID != "" && by.Name == "" { // a trigger of the site has set another author
+		s.addName(ctx, by)
+	}
 	return w.created, w.err
+}
+
+// addName adds the stored name and avatar of a user. If they cannot be read, the name is the
+// id: the comment is stored all the same.
+func (s *Store) addName(ctx context.Context, u *User) {
+	err := s.read(ctx, rowQuery([]any{&u.Name, &u.AvatarURL}, `
+		select name, avatar_url
+		from tidings.users
+		where id = $1`, u.ID))
+	if err != nil {
+		u.Name = u.ID
+	}
 }
 
 // DeleteComment deletes a comment for its author or for a moderator. Others get

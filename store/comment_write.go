@@ -255,7 +255,7 @@ func (w *commentWrite) as(stored storedComment) Comment {
 	if stored.postID != nil {
 		made.PostID, made.ParentID = *stored.postID, stored.parentID
 		if *stored.author != author.ID {
-			made.Author = User{ID: *stored.author, Name: *stored.author}
+			made.Author = User{ID: *stored.author} // CreateComment adds the name
 		}
 	}
 	if made.Status == StatusDeleted {

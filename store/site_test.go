@@ -109,12 +109,13 @@ func TestSiteTrigger_ChangesColumns(t *testing.T) {
 	t.Parallel()
 
 	d := newDatabase(t)
+	d.exec(t, `insert into tidings.users (id, name) values ('anonymous', 'A reader')`)
 	d.onEach(t, "insert", "comments", `
 		new.id := 1000 + new.id; new.post_id := 'moved'; new.author_id := 'anonymous'; return new;`)
 	for _, key := range []string{"", "key"} {
 		got := d.comment(t, store.NewComment{PostID: "42", Author: ann, Body: "Hello", IdempotencyKey: key})
 		streamtest.Want(t, "the post", got.PostID, "moved")
-		streamtest.Want(t, "the author", got.Author.ID, "anonymous")
+		streamtest.Want(t, "the author", got.Author, store.User{ID: "anonymous", Name: "A reader"})
 		streamtest.Want(t, "the stored comment", value[int](t, d, `
 			select count(*) from tidings.comments where id = $1 and post_id = 'moved'`, got.ID), 1)
 	}

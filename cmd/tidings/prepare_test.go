@@ -4,6 +4,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -27,6 +28,23 @@ func TestServe_WaitsForTheDatabase(t *testing.T) {
 	_, err := srv.as(t, "ann").LikePost(t.Context(), "a")
 	wantProblem(t, err, 503, "unavailable")
 
+	streamtest.Must(t, postgres.Restart(t.Context()))
+	srv.awaitReady(t)
+	comment(t, srv.as(t, "ann"), "a", "hello")
+}
+
+// serve also waits while a pooler is up and its Postgres is not.
+func TestServe_WaitsForTheDatabaseOfAPooler(t *testing.T) {
+	t.Parallel()
+	postgres := storetest.NewServer(t)
+	dsn := postgres.DSN("tidings")
+	pooled := inMode(storetest.NewPooler(t, dsn, poolSize, "server_login_retry = 1", "query_wait_timeout = 1"), "cache_describe")
+	streamtest.Must(t, postgres.Stop(t.Context()))
+
+	said := serveAt(t, pooled, "--listen-url", dsn)
+	srv := newServer(t, "http://"+said.await(t, loggedAddress))
+	said.await(t, regexp.MustCompile(`waiting for the (database)`))
+	srv.awaitStatus(t, "/healthz", 200)
 	streamtest.Must(t, postgres.Restart(t.Context()))
 	srv.awaitReady(t)
 	comment(t, srv.as(t, "ann"), "a", "hello")
