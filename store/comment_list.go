@@ -117,8 +117,11 @@ func (s *Store) readList(ctx context.Context, q ListQuery, list *CommentList, co
 			) as c`, q.PostID, q.Viewer),
 		comments,
 	)
+	if err != nil {
+		return err
+	}
 	list.Cursor = state.HeadCursor()
-	return err
+	return nil
 }
 
 // commentsQuery reads one comment more than the page has, to learn whether another page

@@ -125,8 +125,11 @@ func (s *Store) readNotifications(ctx context.Context, q NotificationQuery, list
 			) as c`, q.User),
 		page,
 	)
+	if err != nil {
+		return err
+	}
 	list.Cursor = state.HeadCursor()
-	return err
+	return nil
 }
 
 func scanNotification(row pgx.CollectableRow) (n Notification, err error) {
