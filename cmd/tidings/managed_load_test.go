@@ -112,41 +112,39 @@ func (l *load) note(body string, err error) (acknowledged bool, unexpected error
 	return false, err
 }
 
-// await waits until holds returns true, which is called with the lock.
-func (l *load) await(t *testing.T, what string, holds func() bool) {
+// written returns how many comments are acknowledged. It ends the test if a writer has ended.
+func (l *load) written(t *testing.T) int {
 	t.Helper()
-	streamtest.Eventually(t, what, func() bool {
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		streamtest.Must(t, l.failed)
-		return holds()
-	})
-}
-
-// written returns how many comments are acknowledged.
-func (l *load) written() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	streamtest.Must(t, l.failed)
 	return len(l.acknowledged)
 }
 
 // awaitWritten waits until n other comments are acknowledged.
 func (l *load) awaitWritten(t *testing.T, n int) {
 	t.Helper()
-	from := l.written()
-	l.await(t, "comments are written", func() bool { return len(l.acknowledged) >= from+n })
+	from := l.written(t)
+	streamtest.Eventually(t, "comments are written", func() bool { return l.written(t) >= from+n })
+}
+
+// refusals returns how many answers 503 have a detail that contains the text.
+func (l *load) refusals(detail string) (n int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, d := range l.unavailable {
+		if strings.Contains(d, detail) {
+			n++
+		}
+	}
+	return n
 }
 
 // awaitRefused waits until a writer gets a 503 whose detail contains the text.
 func (l *load) awaitRefused(t *testing.T, detail string) {
 	t.Helper()
-	from := -1
-	l.await(t, "a comment is refused because of "+detail, func() bool {
-		if from < 0 {
-			from = len(l.unavailable)
-		}
-		return slices.ContainsFunc(l.unavailable[from:], func(d string) bool { return strings.Contains(d, detail) })
-	})
+	from := l.refusals(detail)
+	streamtest.Eventually(t, "a comment is refused because of "+detail, func() bool { return l.refusals(detail) > from })
 }
 
 // end waits until each comment that was begun is acknowledged. Each of them must be in the

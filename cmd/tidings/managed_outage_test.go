@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -10,7 +11,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgerrcode"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
 	"github.com/tidings-live/tidings/api/client"
+	"github.com/tidings-live/tidings/store/storetest"
 	"github.com/tidings-live/tidings/stream/streamtest"
 )
 
@@ -59,7 +65,7 @@ func (h *hosted) getsThrough(t *testing.T, disturb func(*testing.T, *hosted, *lo
 func terminateAgainAndAgain(t *testing.T, h *hosted, l *load) {
 	tick := time.NewTicker(200 * time.Millisecond)
 	defer tick.Stop()
-	for killed := 0; killed < 50; <-tick.C {
+	for killed := 0; killed < 30; <-tick.C {
 		killed += value[int](t, h.admin, `select count(pg_terminate_backend(pid)) `+ours)
 		l.awaitWritten(t, 1)
 	}
@@ -68,38 +74,74 @@ func terminateAgainAndAgain(t *testing.T, h *hosted, l *load) {
 // rewriteTables does what maintenance does. pg_repack takes the same locks, and also puts
 // new files in the place of the old ones.
 func rewriteTables(t *testing.T, h *hosted, l *load) {
-	for _, sql := range []string{`vacuum full analyze tidings.%I`, `reindex table tidings.%I`, `cluster tidings.%I using %I`} {
-		for _, statement := range h.texts(t, fmt.Sprintf(`
-			select format('%s', c.relname, i.relname)
-			from pg_class c
-			left join pg_index on indrelid = c.oid and indisprimary
-			left join pg_class i on i.oid = indexrelid
-			where c.relnamespace = 'tidings'::regnamespace and c.relkind = 'r' and (i.oid is not null or '%[1]s' not like 'cluster%%')`, sql)) {
-			h.admin.exec(t, statement)
+	for _, statements := range []string{
+		`select format('vacuum full analyze tidings.%I', relname) ` + ourTables,
+		`select format('reindex table tidings.%I', relname) ` + ourTables,
+		`select format('cluster tidings.%I using %s', relname, (select relname from pg_class i where i.oid = indexrelid)) ` +
+			strings.Replace(ourTables, "where", "join pg_index on indrelid = c.oid and indisprimary where", 1),
+	} {
+		for _, sql := range h.texts(t, statements) {
+			h.maintain(t, sql)
 		}
 		l.awaitWritten(t, 1)
 	}
 }
 
+// ourTables is the end of a query of the tables of the schema.
+const ourTables = `from pg_class c where relnamespace = 'tidings'::regnamespace and relkind = 'r'`
+
 // texts returns the rows of a query with one text.
 func (h *hosted) texts(t *testing.T, sql string) []string {
 	t.Helper()
-	return value[[]string](t, h.admin, `select array_agg(text) from (`+sql+`) as q (text)`)
+	rows, _ := h.admin.sql.Query(patient(t), sql)
+	found, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	streamtest.Must(t, err)
+	return found
+}
+
+// maintain runs a statement of the operator that locks tables.
+func (h *hosted) maintain(t *testing.T, sql string) {
+	t.Helper()
+	repeatDeadlocks(t, func() error {
+		_, err := h.admin.sql.Exec(patient(t), sql)
+		return err
+	})
+}
+
+// repeatDeadlocks calls do until it is not the victim of a deadlock: maintenance locks a
+// table and its indexes one after another.
+func repeatDeadlocks(t *testing.T, do func() error) {
+	t.Helper()
+	for {
+		var pg *pgconn.PgError
+		if err := do(); !errors.As(err, &pg) || pg.Code != pgerrcode.DeadlockDetected {
+			streamtest.Must(t, err)
+			return
+		}
+	}
 }
 
 // lockTables holds all tables until a session of ours has waited for longer than reads of
 // the log wait.
 func lockTables(t *testing.T, h *hosted, _ *load) {
-	tx, err := h.admin.sql.Begin(patient(t))
-	streamtest.Must(t, err)
-	for _, table := range h.texts(t, `select format('tidings.%I', relname) from pg_class where relnamespace = 'tidings'::regnamespace and relkind = 'r'`) {
-		_, err = tx.Exec(patient(t), `lock table `+table+` in access exclusive mode`)
-		streamtest.Must(t, err)
-	}
-	streamtest.Eventually(t, "sessions wait for 1.5 s", func() bool {
-		return value[bool](t, h.admin, `select count(*) > 0 `+ours+` and wait_event_type = 'Lock' and query_start < clock_timestamp() - interval '1.5 s'`)
+	lock := `lock table ` + strings.Join(h.texts(t, `select format('tidings.%I', relname) `+ourTables), ", ") + ` in access exclusive mode`
+	repeatDeadlocks(t, func() error { return h.hold(t, "1.5 s", lock, func() {}) })
+}
+
+// hold runs a statement, calls meanwhile, and keeps the locks of the statement until a
+// session of ours has waited for a time.
+func (h *hosted) hold(t *testing.T, interval, sql string, meanwhile func()) error {
+	t.Helper()
+	return pgx.BeginFunc(patient(t), h.admin.sql, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(patient(t), sql); err != nil {
+			return err
+		}
+		meanwhile()
+		streamtest.Eventually(t, "a session waits for "+interval, func() bool {
+			return value[bool](t, h.admin, `select count(*) > 0 `+ours+` and wait_event_type = 'Lock' and query_start < clock_timestamp() - $1::interval`, interval)
+		})
+		return nil
 	})
-	streamtest.Must(t, tx.Rollback(patient(t)))
 }
 
 // readOnly is what providers do when a disk is nearly full.
@@ -126,18 +168,42 @@ func useUpConnections(t *testing.T, h *hosted, l *load) {
 	limit(-1)
 }
 
+// useUpServer opens connections of another role until the server has no other, and takes
+// those of Tidings as well.
+func useUpServer(t *testing.T, h *hosted, l *load) {
+	var others []*pgx.Conn
+	take := func() {
+		for {
+			conn, err := pgx.Connect(patient(t), roleDSN(h.admin.dsn, h.writer))
+			if err != nil {
+				return
+			}
+			others = append(others, conn)
+		}
+	}
+	const reason = "the database has no free connection"
+	streamtest.Eventually(t, "no connection is left", func() bool {
+		h.admin.exec(t, `select pg_terminate_backend(pid) `+ours)
+		take()
+		return l.refusals(reason) > 0 && readiness(t, l.servers[0]) == reason
+	})
+	for _, conn := range others {
+		streamtest.Must(t, conn.Close(patient(t)))
+	}
+}
+
 func changeOwner(t *testing.T, h *hosted, l *load) {
 	other := h.role(t, "other")
-	h.admin.exec(t, fmt.Sprintf(`reassign owned by %s to %s`, h.owner, other))
+	h.maintain(t, fmt.Sprintf(`reassign owned by %s to %s`, h.owner, other))
 	l.awaitRefused(t, "lacks rights")
 	l.awaitReadiness(t, "the server's role does not own the schema")
-	h.admin.exec(t, fmt.Sprintf(`reassign owned by %s to %s`, other, h.owner))
+	h.maintain(t, fmt.Sprintf(`reassign owned by %s to %s`, other, h.owner))
 }
 
 // A server that is killed, and whose settings are changed while it runs, loses nothing.
 func TestHosted_ServerDisturbances(t *testing.T) {
 	t.Parallel()
-	server := privateServer(t, nil)
+	server := privateServer(t, map[string]string{"max_connections": "50"})
 	h := hostAt(t, server, "app")
 	h.migrate(t)
 	t.Run("PostmasterKilled", func(t *testing.T) {
@@ -156,15 +222,38 @@ func TestHosted_ServerDisturbances(t *testing.T) {
 	})
 	t.Run("SettingsReloaded", func(t *testing.T) {
 		h.getsThrough(t, func(t *testing.T, h *hosted, l *load) {
-			for name, setting := range map[string]string{"search_path": "''", "statement_timeout": "'1ms'"} {
-				h.admin.exec(t, fmt.Sprintf(`alter system set %s = %s`, name, setting))
-			}
-			h.admin.exec(t, `select pg_reload_conf()`)
+			h.admin.exec(t, storetest.Trap)
+			h.reload(t, storetest.SiteSettings...)
 			l.awaitWritten(t, 20)
-			h.admin.exec(t, `alter system reset all`)
-			h.admin.exec(t, `select pg_reload_conf()`)
+			h.reload(t)
 		})
 	})
+	t.Run("ReadOnlyReloaded", func(t *testing.T) {
+		h.getsThrough(t, func(t *testing.T, h *hosted, l *load) {
+			h.reload(t, "default_transaction_read_only = on")
+			l.awaitRefused(t, "read-only")
+			h.reload(t)
+		})
+	})
+	t.Run("MaxConnections", func(t *testing.T) {
+		h.getsThrough(t, useUpServer)
+	})
+}
+
+// reload replaces all settings that ALTER SYSTEM has made, in running sessions as well.
+func (h *hosted) reload(t *testing.T, settings ...string) {
+	t.Helper()
+	conn, err := h.admin.sql.Acquire(patient(t))
+	streamtest.Must(t, err)
+	defer conn.Release()
+	statements := []string{`load 'plpgsql'`, `alter system reset all`} // plpgsql has settings of its own
+	for _, setting := range settings {
+		statements = append(statements, `alter system set `+setting)
+	}
+	for _, sql := range append(statements, `select pg_reload_conf()`) {
+		_, err := conn.Exec(patient(t), sql)
+		streamtest.Must(t, err)
+	}
 }
 
 // reset closes the connections of the test, which may be broken.
@@ -178,12 +267,16 @@ func (h *hosted) reset() {
 func (l *load) awaitReadiness(t *testing.T, detail string) {
 	t.Helper()
 	for _, srv := range l.servers {
-		var body struct{ Detail string }
-		streamtest.Eventually(t, "/readyz says: "+detail, func() bool {
-			answer := srv.get(t, "/readyz", nil)
-			defer answer.Body.Close()
-			streamtest.Must(t, json.NewDecoder(answer.Body).Decode(&body))
-			return body.Detail == detail
-		})
+		streamtest.Eventually(t, "/readyz says: "+detail, func() bool { return readiness(t, srv) == detail })
 	}
+}
+
+// readiness returns why an instance is not ready, and "" if it is.
+func readiness(t *testing.T, srv *server) string {
+	t.Helper()
+	answer := srv.get(t, "/readyz", nil)
+	defer answer.Body.Close()
+	var body struct{ Detail string }
+	streamtest.Must(t, json.NewDecoder(answer.Body).Decode(&body))
+	return body.Detail
 }

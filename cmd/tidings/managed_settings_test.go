@@ -63,16 +63,10 @@ func TestHosted_TimeoutsOfTheRole(t *testing.T) {
 	held := comment(t, ann, "held", "first")
 	connected := value[[]int](t, h.admin, `select array_agg(pid order by pid) `+ours)
 
-	tx, err := h.admin.sql.Begin(patient(t))
-	streamtest.Must(t, err)
-	_, err = tx.Exec(patient(t), `select from tidings.comments where id = $1 for update`, held.ID)
-	streamtest.Must(t, err)
 	deleted := make(chan error, 1)
-	go func() { deleted <- ann.DeleteComment(patient(t), held.ID) }()
-	streamtest.Eventually(t, "the writer waits for 250 ms", func() bool {
-		return value[bool](t, h.admin, `select count(*) > 0 `+ours+` and wait_event_type = 'Lock' and query_start < clock_timestamp() - interval '250 ms'`)
-	})
-	streamtest.Must(t, tx.Rollback(patient(t)))
+	streamtest.Must(t, h.hold(t, "250 ms", `select from tidings.comments for update`, func() {
+		go func() { deleted <- ann.DeleteComment(patient(t), held.ID) }()
+	}))
 	streamtest.Must(t, <-deleted)
 	streamtest.Want(t, "sessions that have ended", value[int](t, h.admin, `
 		select count(*) from unnest($1::int[]) as pid where pid not in (select pid `+ours+`)`, connected), 0)

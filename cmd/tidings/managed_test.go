@@ -118,7 +118,7 @@ func inOurTerms(dsn string) string {
 
 // inTheirTerms sets what a program sets that has texts in UTF-8 and slow statements.
 func inTheirTerms(dsn string) string {
-	return dsn + "&client_encoding=UTF8&search_path=pg_catalog&statement_timeout=0&lock_timeout=0&idle_session_timeout=0&idle_in_transaction_session_timeout=0"
+	return dsn + "&client_encoding=UTF8&client_min_messages=warning&jit=off&search_path=pg_catalog&statement_timeout=0&lock_timeout=0&idle_session_timeout=0&idle_in_transaction_session_timeout=0"
 }
 
 // migrate runs the migrations as the owner, and then grants the rights of docs/postgres.md
