@@ -117,7 +117,7 @@ func backoff(failures int) time.Duration {
 
 // listen connects and receives until the connection fails, and returns the cause.
 func (l *Listener) listen(ctx context.Context) error {
-	conn, err := pgx.ConnectConfig(ctx, l.store.listen)
+	conn, err := l.store.connectListener(ctx)
 	if err != nil {
 		return fmt.Errorf("connect: %w", err)
 	}
@@ -156,7 +156,7 @@ func (l *Listener) receiveOrProbe(ctx context.Context, conn *pgx.Conn) error {
 	defer cancel()
 	payload, _ := l.beginProbe()
 	defer l.endProbe(payload)
-	if err := notify(probing, l.store.log, probeChannel, payload); err != nil {
+	if err := l.store.notify(probing, probeChannel, payload); err != nil {
 		return fmt.Errorf("probe: %w", err)
 	}
 	err = l.receive(probing, conn)

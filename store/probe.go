@@ -26,7 +26,7 @@ func (l *Listener) Probe(ctx context.Context) error {
 	}
 	payload, p := l.beginProbe()
 	defer l.endProbe(payload)
-	if err := notify(ctx, l.store.log, probeChannel, payload); err != nil {
+	if err := l.store.notify(ctx, probeChannel, payload); err != nil {
 		return fmt.Errorf("probe: %w", err)
 	}
 	select {

@@ -30,7 +30,7 @@ func (s *Store) Read(ctx context.Context, q stream.Query) (stream.Batch, error) 
 func (s *Store) readPage(ctx context.Context, q stream.Query) (stream.Batch, error) {
 	var batch stream.Batch
 	var page logPage
-	err := s.readFrom(ctx, s.log, giveUpLocks, stateQuery(&batch.State), eventsQuery(q, &page))
+	err := s.readLog(ctx, giveUpLocks, stateQuery(&batch.State), eventsQuery(q, &page))
 	switch {
 	case errors.Is(err, ErrBusy):
 		return stream.Batch{}, fmt.Errorf("%w: a table that the log is read from is locked: %w", ErrUnavailable, err)

@@ -15,7 +15,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/tidings-live/tidings/stream"
 	"github.com/tidings-live/tidings/stream/awareness"
@@ -163,13 +162,4 @@ func parseSignal(body string) (Signal, error) {
 // text after it.
 func misleading(r rune) bool {
 	return unicode.IsControl(r) || r >= '\u202a' && r <= '\u202e' || r >= '\u2066' && r <= '\u2069'
-}
-
-// notify sends a notification that may be lost in a crash. The commit does not wait for the
-// disk, because it holds a lock that all commits with a NOTIFY need.
-func notify(ctx context.Context, pool *pgxpool.Pool, channel, payload string) error {
-	_, err := pool.Exec(ctx, `
-		select pg_catalog.set_config('synchronous_commit', 'off', true), pg_catalog.pg_notify($1, $2)`,
-		channel, payload)
-	return translate(err)
 }

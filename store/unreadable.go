@@ -128,7 +128,7 @@ func (s *Store) stepOver(ctx context.Context, q stream.Query, cause error) (stre
 	var batch stream.Batch
 	var next *int64
 	topics := topicTexts(q.Topics)
-	err := s.readFrom(ctx, s.log, stateQuery(&batch.State), rowQuery([]any{&next}, `
+	err := s.readLog(ctx, stateQuery(&batch.State), rowQuery([]any{&next}, `
 		select min(position)
 		from (
 			select position

@@ -69,13 +69,15 @@ func (h *hosted) load(t *testing.T, servers ...*server) *load {
 func (x *tap) persists() {
 	take := x.take
 	x.take = func() (client.Event, error) {
+		tick := time.NewTicker(lookEvery)
+		defer tick.Stop()
 		for {
 			event, err := take()
 			var p *client.Problem
 			if !errors.As(err, &p) || p.Code != "unavailable" {
 				return event, err
 			}
-			time.Sleep(lookEvery)
+			<-tick.C
 		}
 	}
 }

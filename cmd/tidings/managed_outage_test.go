@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -47,7 +48,7 @@ func TestHosted_Disturbances(t *testing.T) {
 	}
 }
 
-// getsThrough runs a disturbance beside two instances with readers and writers.
+// getsThrough starts two instances with readers and writers, and disturbs their database.
 func (h *hosted) getsThrough(t *testing.T, disturb func(*testing.T, *hosted, *load)) {
 	t.Helper()
 	servers := []*server{h.start(t), h.start(t)}
@@ -198,6 +199,33 @@ func changeOwner(t *testing.T, h *hosted, l *load) {
 	l.awaitRefused(t, "lacks rights")
 	l.awaitReadiness(t, "the server's role does not own the schema")
 	h.maintain(t, fmt.Sprintf(`reassign owned by %s to %s`, other, h.owner))
+}
+
+// An instance whose role may open fewer connections than the instance asks for serves
+// everything, although its requests take each connection that becomes free.
+func TestHosted_FewConnections(t *testing.T) {
+	t.Parallel()
+	h := host(t)
+	h.migrate(t)
+	few := h.role(t, "few")
+	h.admin.exec(t, fmt.Sprintf(`grant %s to %s; alter role %[2]s connection limit 4`, h.owner, few))
+	srv := h.start(t, at(roleDSN(h.admin.dsn, few)))
+	for range 4 { // with the writers, more than the connections
+		inBackground(t, func(ctx context.Context) error {
+			return every(ctx, time.Millisecond, func() error {
+				_, err := srv.Counts(ctx, "a")
+				return err
+			})
+		})
+	}
+	l := h.load(t, srv)
+	for range 3 {
+		h.admin.exec(t, `select pg_terminate_backend(pid) `+ours+` and application_name <> 'tidings'`)
+		l.awaitWritten(t, 20)
+		srv.awaitReady(t)
+	}
+	l.end(t)
+	h.check(t, srv)
 }
 
 // A server that is killed, and whose settings are changed while it runs, loses nothing.
