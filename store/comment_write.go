@@ -189,36 +189,36 @@ type allowedComment struct {
 	id int64
 }
 
-// assign gives each write its row. A trigger of the site may have changed the id: rows
-// that are left over belong to the writes that are left over, in their order, and rather
-// to one with the same author and body. A write without a row was left out by the site.
+// assign gives each write the row with its id. A trigger of the site may have changed the
+// id: each remaining row is given to a remaining write with the same author and body, or
+// else to the first one. A write without a row was left out by the site.
 func assign(allowed []allowedComment, inserted []storedComment) {
 	byID := make(map[int64]storedComment, len(inserted))
 	for _, c := range inserted {
 		byID[c.id] = c
 	}
-	var waiting []allowedComment
+	var remaining []allowedComment
 	for _, w := range allowed {
 		if c, ok := byID[w.id]; ok {
 			w.created = w.as(c)
 			delete(byID, w.id)
 		} else {
-			waiting = append(waiting, w)
+			remaining = append(remaining, w)
 		}
 	}
-	if len(waiting) == 0 {
+	if len(remaining) == 0 {
 		return
 	}
 	for _, c := range inserted {
-		if _, left := byID[c.id]; !left || len(waiting) == 0 {
+		if _, left := byID[c.id]; !left || len(remaining) == 0 {
 			continue
 		}
-		i := slices.IndexFunc(waiting, func(w allowedComment) bool { return w.Author.ID == *c.author && w.Body == *c.body })
+		i := slices.IndexFunc(remaining, func(w allowedComment) bool { return w.Author.ID == *c.author && w.Body == *c.body })
 		i = max(i, 0)
-		waiting[i].created = waiting[i].as(c)
-		waiting = slices.Delete(waiting, i, i+1)
+		remaining[i].created = remaining[i].as(c)
+		remaining = slices.Delete(remaining, i, i+1)
 	}
-	for _, w := range waiting {
+	for _, w := range remaining {
 		w.err = errNotInserted
 	}
 }

@@ -22,8 +22,7 @@ const readTimeout = 10 * time.Second
 // at COMMIT, must wait for the turn (a lock on the table tidings.turn) without a bound of
 // its own: others hold the turn only while they commit, and commitTimeout ends the wait.
 // flush sets lock_timeout to the custom setting tidings.turn_timeout before it takes the
-// turn. Only this transaction is concerned: a client that sets tidings.turn_timeout sets
-// how long its own commit waits.
+// turn. The setting has an effect on the transaction that makes it only.
 const keepTurnTimeout = `set_config('tidings.turn_timeout', '0', true)`
 
 // beginWrite begins a transaction that waits for rows as long as lockWait. It does not ask
