@@ -19,8 +19,8 @@ const readTimeout = 10 * time.Second
 
 // keepTurnTimeout is a part of a select. Our transactions set lock_timeout to bound their
 // waits for rows, up to the end of COMMIT. The trigger function tidings.flush, which runs
-// at COMMIT, must wait for the turn (a lock on the table tidings.turn) without a bound of
-// its own: others hold the turn only while they commit, and commitTimeout ends the wait.
+// at COMMIT, must wait for the turn (a lock on the table tidings.turn) without a
+// lock_timeout: others hold the turn only while they commit, and commitTimeout ends the wait.
 // flush sets lock_timeout to the custom setting tidings.turn_timeout before it takes the
 // turn. The setting has an effect on the transaction that makes it only.
 const keepTurnTimeout = `set_config('tidings.turn_timeout', '0', true)`
