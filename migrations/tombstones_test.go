@@ -145,6 +145,24 @@ func TestTombstones_TwoSessionsLeaveNoGhost(t *testing.T) {
 	}
 }
 
+// The tombstones of changes that no trigger saw are repaired.
+func TestTombstones_AreRecounted(t *testing.T) {
+	t.Parallel()
+	conn, _ := database(t)
+	exec(t, conn, thread)
+	exec(t, conn, `set session_replication_role = replica; update tidings.comments set status = 'spam' where id in (1, 2); reset session_replication_role`)
+	before := head(t, conn)
+	exec(t, conn, `select tidings.recount()`)
+	streamtest.Want(t, "events", shown(t, conn, before), []string{"1 tombstone", "2 tombstone"})
+	streamtest.Want(t, "tombstones", tombstones(t, conn), "1 2")
+	exec(t, conn, `set session_replication_role = replica; update tidings.comments set status = 'spam' where id = 3; reset session_replication_role`)
+	before = head(t, conn)
+	exec(t, conn, `select tidings.recount()`)
+	streamtest.Want(t, "events", shown(t, conn, before), []string{"2 gone", "1 gone"})
+	streamtest.Want(t, "tombstones", tombstones(t, conn), "")
+	streamtest.Want(t, "repaired by another recount", value[int64](t, conn, `select tidings.recount()`), 0)
+}
+
 // A page that follows the events shows what lists show. Parents come before their replies,
 // and go after them.
 func TestTombstones_FollowAnyChange(t *testing.T) {

@@ -1,5 +1,5 @@
--- Counts everything again, and publishes the counts that were wrong. Returns how many
--- counters it has repaired.
+-- Counts everything again, and publishes the counts that were wrong. Does the same with
+-- tombstones. Returns how many counters and tombstones it has repaired.
 --
 -- It takes the turn while it counts and until the end of its transaction, so commits with
 -- events wait. It must be the first in its transaction to write (SQLSTATE 25001): changes
@@ -13,6 +13,7 @@ set row_security = off
 as $$
 declare
     repaired bigint;
+    stones   bigint;
 begin
     lock table tidings.turn in exclusive mode;
     if exists (select from tidings.pending where xact = pg_current_xact_id()) then
@@ -58,6 +59,47 @@ begin
     where (coalesce(actual.comments, 0), coalesce(actual.likes, 0), coalesce(actual.unread, 0))
         is distinct from (coalesce(noted.comments, 0), coalesce(noted.likes, 0), coalesce(noted.unread, 0));
     get diagnostics repaired = row_count;
-    return repaired;
+
+    with recursive above as (
+        select distinct parent_id as id
+        from tidings.comments
+        where status = 'published' and parent_id is not null
+        union
+        select c.parent_id
+        from above
+        join tidings.comments as c on c.id = above.id
+        where c.parent_id is not null
+    ),
+    actual as (
+        select c.id, c.post_id, c.parent_id
+        from above
+        join tidings.comments as c on c.id = above.id
+        where c.status <> 'published'
+    ),
+    added as (
+        insert into tidings.tombstones (id, post_id, parent_id)
+        select id, post_id, parent_id
+        from actual
+        on conflict do nothing
+        returning id, post_id, parent_id
+    ),
+    dropped as (
+        delete from tidings.tombstones
+        where not exists (select from actual where actual.id = tombstones.id)
+        returning id, post_id, parent_id
+    )
+    insert into tidings.pending (topic, name, data, post_id, comment_id)
+    select 'post:' || post_id, 'comment-deleted', tidings.deleted_data(id, post_id, parent_id, tombstone), post_id, id
+    from (
+        select added.*, tidings.tombstone_data(id) as tombstone, id as place
+        from added
+        union all
+        select dropped.*, null, -id
+        from dropped
+        where not exists (select from tidings.comments as c where c.id = dropped.id and c.status = 'published')
+    ) as change
+    order by place;
+    get diagnostics stones = row_count;
+    return repaired + stones;
 end
 $$;
