@@ -2,6 +2,7 @@ package api
 
 import (
 	"io"
+	"net/http"
 	"strings"
 	"testing"
 
@@ -130,5 +131,68 @@ func TestMetrics(t *testing.T) {
 		if strings.Contains(series, "secret") || strings.Contains(series, "made-up") || strings.Contains(series, "BREW") {
 			t.Errorf("a client chose a label: %s", series)
 		}
+	}
+}
+
+// All transports count what readers get in the same way.
+func TestMetrics_OfAllTransports(t *testing.T) {
+	t.Parallel()
+	for name, way := range map[string]func(*setup){
+		"TakenOver":       func(*setup) {},
+		"InGoroutines":    func(s *setup) { s.inGoroutines = true },
+		"HTTP1OverTLS":    speaking(t, true, func(p *http.Protocols) { p.SetHTTP1(true) }),
+		"HTTP2OverTLS":    speaking(t, true, func(p *http.Protocols) { p.SetHTTP2(true) }),
+		"HTTP2WithoutTLS": speaking(t, false, func(p *http.Protocols) { p.SetUnencryptedHTTP2(true) }),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t, way)
+			counts := func(series string, n float64) {
+				t.Helper()
+				streamtest.Eventually(t, series+" is counted", func() bool { return r.scrape(t)[series] == n })
+			}
+			const polls, deliveries = "tidings_http_requests_total{method=GET,route=/v1/poll,status=", "tidings_stream_deliveries_total"
+
+			begin := r.head(t)
+			r.publish(t, "room:1", "tick", `1`)
+			head := r.head(t)
+			streamtest.Want(t, "status of a poll that is answered at once", r.do(t, "GET", "/v1/poll?topic=room:1&cursor="+begin).status, 200)
+			counts(polls+"2xx}", 1)
+			counts(deliveries, 1)
+
+			waiting := r.later(t, "topic=room:1&cursor="+head)
+			r.publish(t, "room:1", "tick", `2`)
+			<-waiting
+			counts(polls+"2xx}", 2)
+			counts(deliveries, 2)
+
+			waiting = r.later(t, "topic=room:1&cursor="+r.head(t))
+			r.exec(t, `
+				select tidings.new_epoch(); -- of a backup from before the cursor
+				update tidings.epochs set started_after = 0 where epoch = (select max(epoch) from tidings.epochs);
+				select tidings.publish('room:1', 'tick', '3')`)
+			if got := <-waiting; got.status != http.StatusGone {
+				t.Errorf("the poll of a restored database is answered with %d", got.status)
+			}
+			counts(polls+"4xx}", 1)
+			streamtest.Want(t, "writes to streams", r.scrape(t)["tidings_stream_writes_total"], 0.0)
+			before := r.scrape(t)[deliveries]
+
+			streamtest.Want(t, "status of HEAD", r.do(t, "HEAD", "/v1/events?topic=room:1").status, 200)
+			f := r.follow(t, "topic=room:1")
+			f.event("stream.ready")
+			r.publish(t, "room:1", "tick", `4`)
+			f.event("tick")
+			counts(deliveries, before+1)
+			f.leave()
+			counts("tidings_streams_ended_total{reason=left}", 1)
+			ended := 0.0
+			for series, n := range r.scrape(t) {
+				if strings.HasPrefix(series, "tidings_streams_ended_total{") {
+					ended += n
+				}
+			}
+			streamtest.Want(t, "ended streams", ended, 1.0)
+		})
 	}
 }

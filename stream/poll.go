@@ -127,6 +127,7 @@ func (p *LongPoll) compose(o *output, left bool) step {
 		return step{due: p.due}
 	}
 	frames, _, err := p.sub.take(nil, p.limit, Unlimited)
+	o.count.answered(frames, p.waited, o.date)
 	end := EndAnswered
 	if errors.Is(err, ErrClosed) {
 		end = EndShutdown

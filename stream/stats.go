@@ -16,7 +16,7 @@ type Stats struct {
 	Behind    int64               // gauge: readers that read on from the ring or the log
 	Unsent    int64               // gauge: bytes that the sockets of readers have not taken yet
 	Events    int64               // events read from the log
-	Delivered int64               // events written to streams, counted once for each reader
+	Delivered int64               // events written to streams and in answers of polls, counted once for each reader
 	Writes    int64               // writes to streams
 	Bytes     int64               // bytes written to streams
 	Conflated int64               // events left out in favor of a later one, counted once for each reader
@@ -69,6 +69,18 @@ func (t *tally) frame(f *Frame, at time.Time) {
 	t.delivered++
 	if !f.Committed.IsZero() {
 		t.latency.add(max(0, at.Sub(f.Committed))) // the clocks of database and server may differ
+	}
+}
+
+// answered counts the events of the answer of a poll. If the poll has not waited, the time
+// since the commit is not counted: it is the client that came late.
+func (t *tally) answered(frames []*Frame, waited bool, at time.Time) {
+	if !waited {
+		t.delivered += int64(len(frames))
+		return
+	}
+	for _, f := range frames {
+		t.frame(f, at)
 	}
 }
 

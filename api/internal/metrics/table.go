@@ -64,7 +64,7 @@ var table = []row{
 	{gauge, "log_head_position", "Position of the newest event read. An instance that stays behind the others is late.", nil, one(func(s *snapshot) int64 { return s.hub.Head.Position })},
 	{gauge, "log_floor_position", "Last position that retention removed. A reader with an older cursor gets a gap.", nil, one(func(s *snapshot) int64 { return s.hub.Floor })},
 
-	{counter, "stream_deliveries_total", "Events written to streams, counted once for each reader.", nil, one(func(s *snapshot) int64 { return s.hub.Delivered })},
+	{counter, "stream_deliveries_total", "Events written to streams and in answers of polls, counted once for each reader.", nil, one(func(s *snapshot) int64 { return s.hub.Delivered })},
 	{counter, "stream_writes_total", "Writes to streams. One write can hold many events.", nil, one(func(s *snapshot) int64 { return s.hub.Writes })},
 	{counter, "stream_written_bytes_total", "Bytes of the writes to streams.", nil, one(func(s *snapshot) int64 { return s.hub.Bytes })},
 	{gauge, "stream_unsent_bytes", "Bytes in output buffers, which the sockets of slow readers have not accepted yet.", nil, one(func(s *snapshot) int64 { return s.hub.Unsent })},
