@@ -48,7 +48,7 @@ test: ## lint, all tests on a real Postgres and in a real browser, each benchmar
 		$$(grep -rl --include='*_test.go' '^func Benchmark' . | xargs -n 1 dirname | sort -u)
 
 test-proxies: ## test all proxies of docs/proxies.md, and their idle timeouts
-	@.ci/install cc postgres nginx haproxy caddy apache2 varnishd lighttpd h2o
+	@.ci/install cc postgres nginx haproxy caddy apache2 varnishd squid lighttpd h2o
 	go test $(TESTFLAGS) -parallel 64 -run '^TestProxies' ./cmd/tidings -proxies
 
 lint: ## vet, gofmt, staticcheck

@@ -259,6 +259,17 @@ var proxyKinds = map[string]proxyKind{
 		},
 		replace: func(p *proxy) []string { return []string{`"8080"`, `"` + p.upstreamPort() + `"`} },
 	},
+	"squid": {
+		program: "squid",
+		args:    func(p *proxy) []string { return []string{"-N", "-n", "tidings" + p.port(), "-d", "1", "-f", p.file} },
+		around: func(p *proxy, text string) string {
+			return text + "visible_hostname localhost\npid_filename none\ncache_log /dev/null\naccess_log none\n" +
+				"netdb_filename none\nshutdown_lifetime 1 second\n"
+		},
+		replace: func(p *proxy) []string {
+			return []string{" 8080 ", " " + p.upstreamPort() + " ", "http_port 80", "http_port " + p.address}
+		},
+	},
 	"lighttpd": {
 		program: "lighttpd",
 		args:    func(p *proxy) []string { return []string{"-D", "-f", p.file} },

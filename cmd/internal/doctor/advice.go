@@ -35,7 +35,6 @@ const (
 var advice = map[fault][]Line{
 	buffered: {
 		{nginx, "proxy_buffering off;"},
-		{caddy, "flush_interval -1"},
 		{apache, "flushpackets=on"},
 		{varnish, "return (pipe);"},
 		{lighttpd, "server.stream-response-body = 1"},
@@ -53,16 +52,19 @@ var advice = map[fault][]Line{
 		{caddy, "response_header_timeout 60s"},
 		{apache, "timeout=60"},
 		{varnish, ".between_bytes_timeout = 60s;"},
+		{squid, "read_timeout 60 seconds"},
 		{h2o, "proxy.timeout.io: 60000"},
 	},
 	hostRewritten: {
 		{nginx, "proxy_set_header Host $http_host;"},
 		{apache, "ProxyPreserveHost On"},
+		{squid, "http_port 80 accel vhost"},
 		{h2o, "proxy.preserve-host: ON"},
 	},
 	addressHidden: {
 		{nginx, "proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;"},
 		{haproxy, "option forwardfor"},
+		{squid, "forwarded_for on"},
 	},
 	compressed: {
 		{"each proxy", "leave text/event-stream out of the types that are compressed"},
