@@ -170,13 +170,12 @@ func numbered(n int) func(client.Event) bool {
 }
 
 // A proxy that buffers would hold stream.ready back until the first 4 KB are there, and
-// events until the stream ends.
+// events until the stream ends. How soon they come is measured by checkDelay.
 func checkFirstEvent(t *testing.T, s *proxiedSite, id string) {
 	x := sse(t, s.Client, "now", "test:"+id)
 	x.await(t, "the beginning", named("stream.ready"))
 	s.publish(t, "test:"+id, 1)
 	x.await(t, "the event", numbered(1))
-	streamtest.Want(t, "the number of cursors", len(x.cursors), 2) // no checkpoint or second stream came between
 }
 
 // mostDelay is less than what HAProxy adds to each event without http-no-delay, 200 ms.
