@@ -48,14 +48,14 @@ func TestHosted_Settings(t *testing.T) {
 	}
 }
 
-// The role may not wait for locks, run statements or stay connected for longer than 50 ms.
+// The role may not wait for locks, run statements or stay connected for longer than a second.
 // Tidings does all of these.
 func TestHosted_TimeoutsOfTheRole(t *testing.T) {
 	t.Parallel()
 	h := host(t)
-	h.set(t, true, "statement_timeout = '50ms'", "lock_timeout = '50ms'", "idle_in_transaction_session_timeout = '50ms'", "idle_session_timeout = '50ms'")
+	h.set(t, true, "statement_timeout = '1s'", "lock_timeout = '1s'", "idle_in_transaction_session_timeout = '1s'", "idle_session_timeout = '1s'")
 	if value[bool](t, h.admin, `select current_setting('transaction_timeout', true) is not null`) { // since Postgres 17
-		h.set(t, true, "transaction_timeout = '50ms'")
+		h.set(t, true, "transaction_timeout = '1s'")
 	}
 	h.migrate(t)
 	srv := h.start(t)
@@ -64,7 +64,7 @@ func TestHosted_TimeoutsOfTheRole(t *testing.T) {
 	connected := value[[]int](t, h.admin, `select array_agg(pid order by pid) `+ours)
 
 	deleted := make(chan error, 1)
-	streamtest.Must(t, h.hold(t, "250 ms", `select from tidings.comments for update`, func() {
+	streamtest.Must(t, h.hold(t, "2 s", `select from tidings.comments for update`, func() {
 		go func() { deleted <- ann.DeleteComment(patient(t), held.ID) }()
 	}))
 	streamtest.Must(t, <-deleted)
