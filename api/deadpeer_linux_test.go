@@ -23,6 +23,11 @@ func vanish(t *testing.T, conn net.Conn) {
 	raw, err := conn.(*net.TCPConn).SyscallConn()
 	streamtest.Must(t, err)
 	drop := unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K, K: 0}
+	streamtest.Eventually(t, "the server has what the peer sent", func() bool { // else the peer sends it again
+		unsent := 0
+		streamtest.Must(t, raw.Control(func(fd uintptr) { unsent, err = unix.IoctlGetInt(int(fd), unix.SIOCOUTQ) }))
+		return err == nil && unsent == 0
+	})
 	var failed error
 	streamtest.Must(t, raw.Control(func(fd uintptr) {
 		failed = unix.SetsockoptSockFprog(int(fd), unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &unix.SockFprog{Len: 1, Filter: &drop})
@@ -46,6 +51,7 @@ func TestDeadPeer_IsFound(t *testing.T) {
 		"FullStream":        {func(t *testing.T) func(*setup) { return speaking(t, false, plain) }, openFullStream},
 		"FullStreamOverTLS": {func(t *testing.T) func(*setup) { return speaking(t, true, plain) }, openFullStream},
 		"Poll":              {func(t *testing.T) func(*setup) { return speaking(t, false, plain) }, openPoll},
+		"PollOverTLS":       {func(t *testing.T) func(*setup) { return speaking(t, true, plain) }, openPoll},
 		"PollOverHTTP2":     {func(t *testing.T) func(*setup) { return speaking(t, true, second) }, openPoll},
 		"IdleConnection":    {func(t *testing.T) func(*setup) { return speaking(t, false, plain) }, openIdle},
 	} {
