@@ -55,7 +55,7 @@ func TestWork_LogsEachCauseOnce(t *testing.T) {
 		streamtest.Want(t, "lines of the same cause again", lines("it fails"), 2)
 		streamtest.Want(t, "lines of a success whose failure was not logged", lines("it works"), 1)
 
-		time.Sleep(quiet)
+		<-time.After(quiet)
 		w.Note(t.Context(), coded("42501"))
 		streamtest.Want(t, "lines of the same cause, a minute later", lines("it fails"), 3)
 	})
