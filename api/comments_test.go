@@ -87,10 +87,10 @@ func TestDeleteComment(t *testing.T) {
 	streamtest.Want(t, "status again", remove(root, as(t, "ann")).status, 204)
 	list := r.do(t, "GET", "/v1/posts/42/comments?sort=oldest")
 	list.wants(t, 200, `{"data":[{"id":"1","postId":"42","parentId":null,"author":null,"body":"","status":"deleted","likeCount":0,"replyCount":1,`+
-		`"createdAt":"*","editedAt":null,"version":2},`+commentText(reply, `"1"`, "bob", "reply", "")+
+		`"createdAt":"*","editedAt":null,"version":1},`+commentText(reply, `"1"`, "bob", "reply", "")+
 		`],"page":{"next":null,"more":false},"post":{"commentCount":1,"likeCount":0,"liked":false},"user":null,"cursor":"*"}`)
 	get(root).wants(t, 200, `{"id":"1","postId":"42","parentId":null,"author":null,"body":"","status":"deleted","likeCount":0,"replyCount":1,`+
-		`"createdAt":"*","editedAt":null,"version":2}`)
+		`"createdAt":"*","editedAt":null,"version":1}`)
 	get(reply).wants(t, 200, commentText(reply, `"1"`, "bob", "reply", ""))
 	streamtest.Want(t, "status of a moderator's", remove(reply, as(t, "mod", auth.RoleModerator)).status, 204)
 	get(reply).isProblem(t, 404, "not_found")

@@ -64,8 +64,9 @@ func TestHosted_TimeoutsOfTheRole(t *testing.T) {
 	connected := value[[]int](t, h.admin, `select array_agg(pid order by pid) `+ours)
 
 	deleted := make(chan error, 1)
-	streamtest.Must(t, h.hold(t, "2 s", `select from tidings.comments for update`, func() {
+	streamtest.Must(t, h.hold(t, "0 s", `select from tidings.comments for update`, func() {
 		go func() { deleted <- ann.DeleteComment(patient(t), held.ID) }()
+		h.admin.exec(t, `select pg_sleep(2)`) // twice the timeouts
 	}))
 	streamtest.Must(t, <-deleted)
 	streamtest.Want(t, "sessions that have ended", value[int](t, h.admin, `
