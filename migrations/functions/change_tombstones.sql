@@ -23,7 +23,7 @@ language plpgsql
 as $$
 declare
     gone_posts     text[];
-    about_comments boolean;
+    concerned      boolean; -- whether a comment was hidden, is a reply, or has a tombstone
     -- The comments of a round: id, post, parent; 1 if the transaction has shown it and -1 if it
     -- has hidden it, else 0; and its row of `pending`, if it has one there.
     ids     bigint[];
@@ -49,8 +49,14 @@ declare
     all_changes bigint[];
     all_linked  boolean[];
 begin
-    select array_agg(substr(topic, length('post:') + 1)) filter (where name = 'post-deleted'), bool_or(comment_id is not null)
-    into gone_posts, about_comments
+    -- A root that is new has no tombstone and no parent. The commits of such comments, the most
+    -- frequent ones, end here.
+    select
+        array_agg(substr(topic, length('post:') + 1)) filter (where name = 'post-deleted'),
+        bool_or(comment_id is not null and target like 'post:%'
+            and (comments < 0 or data ->> 'parentId' is not null
+                or exists (select from tidings.tombstones as t where t.id = pending.comment_id offset 0)))
+    into gone_posts, concerned
     from tidings.pending
     where xact = mine;
 
@@ -63,7 +69,7 @@ begin
         ));
     end if;
 
-    if about_comments is not true then
+    if concerned is not true then
         return;
     end if;
 
