@@ -135,7 +135,9 @@ func (t *textIndex) applyLocked(later []*Frame) {
 	for _, f := range later {
 		switch {
 		case isUserChanged(f):
-			set(&users, userOf(f.Data(), "actor"), f)
+			if id := userOf(f.Data(), "actor"); id != "" { // else each frame without a user would match
+				set(&users, id, f)
+			}
 		case f.Name == PostDeletedName:
 			set(&posts, f.Topic, f)
 		case f.Comment != 0:

@@ -137,6 +137,39 @@ func TestMemoryFollowsTheUsers(t *testing.T) {
 	})
 }
 
+// A row that is no event of ours, of a comment or a user, changes nothing.
+func TestMemoryIgnoresDataThatIsNotOurs(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		log := newMemoryLog()
+		h := run(t, log, HubConfig{})
+		var want []string
+		add := func(topic Topic, name Name, comment int64, data string) {
+			log.append(topic)
+			log.mu.Lock()
+			defer log.mu.Unlock()
+			e := &log.events[len(log.events)-1]
+			e.Name, e.Comment, e.Data = name, comment, Data{[]byte(data)}
+			if topic == post42 {
+				want = append(want, data)
+			}
+		}
+		odd := []string{`5`, `[5]`, `"actor"`, `null`, `{}`, `{"actor":[1]}`, `{"author":null,"body":""}`}
+		for n, data := range odd {
+			add(post42, NewCommentName, int64(n+1), data)
+			add(post42, NotificationName, 0, data)
+		}
+		h.Wake()
+		pass(time.Second)
+		for _, data := range odd {
+			add(Topic{}, userChangedName, 0, data)
+		}
+		h.Wake()
+		pass(time.Second)
+		streamtest.Want(t, "what memory has", read(t, h), strings.Join(want, " "))
+	})
+}
+
 // An overtakenLog has a comment deleted, and the hub read the deletion, after a replay has
 // read the comment and before the replay gets the answer.
 type overtakenLog struct {
