@@ -100,6 +100,11 @@ func rowQuery(dst []any, sql string, args ...any) readQuery {
 	}}
 }
 
+// readSettings are the settings of reads. Without row_security, Postgres returns an error
+// where forced policies would hide rows. Writes keep it, for triggers of the site that read
+// other tables.
+const readSettings = `select set_config('enable_seqscan', 'off', true), set_config('row_security', 'off', true)`
+
 // read runs queries in one snapshot and one round trip. The connection keeps their plans,
 // which may have been made while a table was empty. So no plan may read a whole table, and
 // each query needs an index.
@@ -121,7 +126,7 @@ func (s *Store) readFrom(ctx context.Context, pool *pgxpool.Pool, queries ...rea
 		batch := &pgx.Batch{}
 		batch.Queue("begin isolation level repeatable read read only")
 		queueLocal(batch, s.pooled)
-		batch.Queue("set local enable_seqscan = off")
+		batch.Queue(readSettings)
 		for _, q := range queries {
 			batch.Queue(q.sql, q.args...).Query(q.take)
 		}
