@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"errors"
+	"math"
 	"time"
 
 	"github.com/jackc/pgerrcode"
@@ -72,15 +73,21 @@ func stalePlan(pg *pgconn.PgError) bool {
 	return pg.Code == pgerrcode.FeatureNotSupported && pg.Routine == "RevalidateCachedQuery"
 }
 
-// skipImportedIDs moves the sequences of ids past the ids in their tables. Two instances
-// that do so at once may move one back by the few ids that were drawn in between: the
-// next insert fails, and is repeated.
+// mostImported is the number of ids that skipImportedIDs looks at.
+const mostImported int64 = 1_000_000_000
+
+// skipImportedIDs moves the sequences of ids past the ids in their tables. It looks at the
+// next billion ids only: of an import, an id near the greatest bigint would leave none for new
+// rows. Two instances that do so at once may move a sequence back by the few ids that were
+// drawn in between: the next insert fails, and is repeated.
 func skipImportedIDs(ctx context.Context, pool *pgxpool.Pool) error {
 	_, err := pool.Exec(ctx, `
 		select
-			pg_catalog.setval('tidings.comments_id_seq', greatest(c.last_value, (select id from tidings.comments order by id desc limit 1))),
-			pg_catalog.setval('tidings.notifications_id_seq', greatest(n.last_value, (select id from tidings.notifications order by id desc limit 1)))
+			pg_catalog.setval('tidings.comments_id_seq', greatest(c.last_value, (
+				select id from tidings.comments where id <= least(c.last_value, $2) + $1 order by id desc limit 1))),
+			pg_catalog.setval('tidings.notifications_id_seq', greatest(n.last_value, (
+				select id from tidings.notifications where id <= least(n.last_value, $2) + $1 order by id desc limit 1)))
 		from tidings.comments_id_seq c
-		cross join tidings.notifications_id_seq n`)
+		cross join tidings.notifications_id_seq n`, mostImported, math.MaxInt64-mostImported)
 	return err
 }

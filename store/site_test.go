@@ -152,17 +152,20 @@ func TestStore_AfterATableWasAltered(t *testing.T) {
 	}
 }
 
-// After an import with ids of its own, new comments take ids after them.
+// After an import with ids of its own, new comments take ids after them, and before an id
+// that has none after it.
 func TestStore_AfterAnImportWithIDs(t *testing.T) {
 	t.Parallel()
 
 	d := newDatabase(t)
 	d.exec(t, `
 		insert into tidings.comments (id, post_id, author_id, body)
-		select id, '42', 'ann', 'imported' from generate_series(1, 50) as id`)
+		select id, '42', 'ann', 'imported' from generate_series(1, 50) as id
+		union all
+		select 9223372036854775807, '42', 'ann', 'imported'`)
 	for n, key := range []string{"", "key", ""} {
 		got := d.comment(t, store.NewComment{PostID: "42", Author: ann, Body: fmt.Sprint("Hello", n), IdempotencyKey: key})
-		if got.ID <= 50 {
+		if got.ID <= 50 || got.ID > 100 {
 			t.Errorf("the id is %d", got.ID)
 		}
 	}
