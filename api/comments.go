@@ -224,8 +224,8 @@ func decodeComment(c echo.Context) (store.NewComment, error) {
 // delete answers DELETE /v1/comments/{id} with 204. A comment that has replies stays as a
 // tombstone without text and author.
 //
-// Problems: unauthenticated, not_found, forbidden (the user is neither the author nor a
-// moderator nor an admin).
+// Problems: unauthenticated, not_found, unknown_field, forbidden (the user is neither the
+// author nor a moderator nor an admin).
 func (h *commentHandlers) delete(c echo.Context) error {
 	who, err := signedIn(c)
 	if err != nil {
@@ -233,6 +233,9 @@ func (h *commentHandlers) delete(c echo.Context) error {
 	}
 	id, err := commentID(c)
 	if err != nil {
+		return err
+	}
+	if err := noFields(c); err != nil {
 		return err
 	}
 	if err := h.store.DeleteComment(c.Request().Context(), id, who.Subject, who.Is(auth.RoleModerator, auth.RoleAdmin)); err != nil {

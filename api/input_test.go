@@ -40,7 +40,16 @@ func TestUnknownFields(t *testing.T) {
 			}
 		}
 	}
+	for _, route := range []string{
+		"POST /v1/posts/a/typing", "PUT /v1/posts/a/like", "DELETE /v1/posts/a/like", "DELETE /v1/comments/1",
+	} {
+		method, path := cut(route)
+		p := r.do(t, method, path, bot, sends(`{"stop":true}`)).isProblem(t, 422, "unknown_field")
+		streamtest.Want(t, "pointer of "+route, p.Pointer, "/stop")
+		r.do(t, method, path, bot, sends(`true`)).isProblem(t, 400, "malformed")
+	}
 	r.do(t, "GET", "/v1/posts/a").isProblem(t, 404, "not_found")
+	streamtest.Want(t, "status of an empty body", r.do(t, "POST", "/v1/posts/a/typing", bot, sends(` {} `)).status, 204)
 	for _, body := range []string{`null`, `[]`, `"x"`, `{"title":1}`, `{} {}`, `{"locked":"yes"}`} {
 		r.do(t, "PUT", "/v1/posts/a", bot, sends(body)).isProblem(t, 400, "malformed")
 	}

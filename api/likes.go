@@ -20,8 +20,8 @@ type likeStore interface {
 // and whether the user likes the post now: a trigger of the site may have left the change
 // out. Both are idempotent.
 //
-// Problems: unauthenticated, invalid_id, not_found (the post does not exist and is not
-// created automatically), invalid (a trigger of the site refuses), rate_limited.
+// Problems: unauthenticated, invalid_id, unknown_field, not_found (the post does not exist and
+// is not created automatically), invalid (a trigger of the site refuses), rate_limited.
 type likeHandlers struct {
 	store   likeStore
 	charges charges
@@ -40,6 +40,9 @@ func (h *likeHandlers) put(c echo.Context) error {
 	}
 	post, err := postTopic(c)
 	if err != nil {
+		return err
+	}
+	if err := noFields(c); err != nil {
 		return err
 	}
 	charge, err := h.charges.begin(who, limit.Likes)
@@ -61,6 +64,9 @@ func (h *likeHandlers) delete(c echo.Context) error {
 	}
 	post, err := postTopic(c)
 	if err != nil {
+		return err
+	}
+	if err := noFields(c); err != nil {
 		return err
 	}
 	charge, err := h.charges.begin(who, limit.Likes)

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -162,6 +163,19 @@ func decode(c echo.Context, into any) error {
 		return malformedJSON(err)
 	}
 	return nil
+}
+
+// noFields reads the body of a call that has no fields. No body and an empty object are the
+// same. Problems: too_large, malformed, unknown_field.
+func noFields(c echo.Context) error {
+	text, err := io.ReadAll(http.MaxBytesReader(c.Response(), c.Request().Body, maxBodyBytes))
+	if err != nil {
+		return malformedJSON(err)
+	}
+	if len(bytes.TrimSpace(text)) == 0 {
+		return nil
+	}
+	return knownFields(text, &struct{}{})
 }
 
 // knownFields returns the problem unknown_field if an object has a member that the struct

@@ -30,7 +30,8 @@ type typingHandlers struct {
 }
 
 // create answers POST /v1/posts/{post}/typing with 204. The user then counts as typing for
-// a few seconds. Problems: unauthenticated, invalid_id, rate_limited (see [Limits].Typing).
+// a few seconds. Problems: unauthenticated, invalid_id, unknown_field, rate_limited (see
+// [Limits].Typing).
 func (h *typingHandlers) create(c echo.Context) error {
 	who, err := signedIn(c)
 	if err != nil {
@@ -38,6 +39,9 @@ func (h *typingHandlers) create(c echo.Context) error {
 	}
 	post, err := postTopic(c)
 	if err != nil {
+		return err
+	}
+	if err := noFields(c); err != nil {
 		return err
 	}
 	if !h.limits.AllowTyping(who.Subject) {
