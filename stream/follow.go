@@ -118,7 +118,7 @@ func (h *Hub) apply(batch Batch, frames []*Frame, at time.Duration) {
 	}
 	breaks := h.breaks
 	h.mu.Unlock()
-	h.texts.follow(frames)
+	changed := h.texts.follow(frames)
 	for _, sh := range h.shards {
 		if renewed {
 			sh.renew(batch.State, breaks)
@@ -127,6 +127,7 @@ func (h *Hub) apply(batch Batch, frames []*Frame, at time.Duration) {
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	h.ring.recount(changed)
 	h.head = head
 	if batch.Through == batch.State.Head {
 		h.loaded = true

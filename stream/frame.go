@@ -9,7 +9,8 @@ import "sync/atomic"
 type Frame struct {
 	Event
 	content    atomic.Pointer[content]
-	size       int          // of the first content on the wire; bounds of memory count it
+	size       int          // of the first content on the wire; backlogs and chunks count it
+	counted    int          // memory that the ring has counted for it; the lock of the hub guards it
 	conflation conflation   // target of the event; zero: the frame is never left out
 	superseded atomic.Int64 // position of the next frame with this target; 0: none yet
 }
@@ -34,7 +35,19 @@ func newFrame(e Event, asOf int64) *Frame {
 }
 
 func (f *Frame) setContent(d Data, asOf int64) {
-	f.content.Store(&content{d, appendBlock(nil, f.Event, d.json), asOf})
+	block := make([]byte, 0, len(d.json)+len(f.Name.text)+len(f.Topic.text)+maxFieldBytes)
+	f.content.Store(&content{d, appendBlock(block, f.Event, d.json), asOf})
+}
+
+// frameOverhead is the memory of a frame besides its bytes: the frame and its content, its
+// place in the ring, and its entries in [textIndex] and [latest].
+const frameOverhead = 448
+
+// memory is how many bytes of memory the frame takes now. The data is in memory twice: as a
+// value, and in the block.
+func (f *Frame) memory() int {
+	c := f.content.Load()
+	return frameOverhead + len(c.data.json) + cap(c.sse) + len(f.Topic.text) + 2*len(f.conflation.target)
 }
 
 // Data is the data of the event. Of an event about a comment it has the text that the
@@ -57,6 +70,9 @@ func (f *Frame) appendEnveloped(b []byte) []byte {
 	b = append(b, '}')
 	return appendEnd(b, f.Event)
 }
+
+// maxFieldBytes is what the names, the ends of lines and the id add to a block at most.
+const maxFieldBytes = 72
 
 func appendBlock(b []byte, e Event, data []byte) []byte {
 	return appendEnd(append(appendHead(b, e), data...), e)

@@ -12,7 +12,7 @@ type ring struct {
 	maxBytes  int
 
 	frames []*Frame // in order of position
-	bytes  int      // size of the frames
+	bytes  int      // memory of the frames
 	after  int64    // the ring has every event after this position
 	latest latest   // the newest frame of each target
 }
@@ -24,16 +24,39 @@ func newRing(maxFrames, maxBytes int) ring {
 // push appends the next frame of the log and drops the oldest frames that exceed the bounds.
 func (r *ring) push(f *Frame) {
 	r.frames = append(r.frames, f)
-	r.bytes += f.size
+	f.counted = f.memory()
+	r.bytes += f.counted
 	r.latest.add(f)
+	r.shrink()
+}
+
+// shrink drops the oldest frames that exceed the bounds.
+func (r *ring) shrink() {
 	for len(r.frames) > r.maxFrames || r.bytes > r.maxBytes {
 		oldest := r.frames[0]
 		r.frames[0] = nil
 		r.frames = r.frames[1:]
-		r.bytes -= oldest.size
+		r.bytes -= oldest.counted
 		r.after = oldest.Cursor.Position
 		r.latest.forget(oldest)
 	}
+}
+
+// recount counts frames again whose content has changed. It ignores those that the ring does
+// not have.
+func (r *ring) recount(changed []*Frame) {
+	for _, f := range changed {
+		if i := r.firstAfter(f.Cursor.Position - 1); i < len(r.frames) && r.frames[i] == f {
+			r.bytes += f.memory() - f.counted
+			f.counted = f.memory()
+		}
+	}
+	r.shrink()
+}
+
+// firstAfter returns the index of the first frame after a position.
+func (r *ring) firstAfter(position int64) int {
+	return sort.Search(len(r.frames), func(i int) bool { return r.frames[i].Cursor.Position > position })
 }
 
 // reset empties the ring, which then begins after the position.
@@ -48,9 +71,7 @@ const maxScan = 4096
 // fit into a backlog. through is the position of the last frame that was checked; done
 // reports that all frames of the ring were checked.
 func (r *ring) scan(after int64, topics []Topic) (found []*Frame, through int64, done bool) {
-	first := sort.Search(len(r.frames), func(i int) bool {
-		return r.frames[i].Cursor.Position > after
-	})
+	first := r.firstAfter(after)
 	through = after
 	bytes := 0
 	for i, f := range r.frames[first:] {

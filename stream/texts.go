@@ -21,14 +21,17 @@ type textIndex struct {
 	next   int                             // the size at which frames that are gone are removed
 	// changes are the last frames that take a text or a name away, in order.
 	changes []*Frame
+	kept    int   // size of changes
 	after   int64 // changes has every such frame after this position
 }
 
 const (
 	// leastSweep is the least number of frames at which those that are gone are removed.
 	leastSweep = 1024
-	// keptChanges is how many changes are kept for a read of the log that is under way.
+	// keptChanges and keptBytes bound the changes that are kept for a read of the log that is
+	// under way.
 	keptChanges = 1024
+	keptBytes   = 512 << 10
 )
 
 func newTextIndex() *textIndex {
@@ -76,27 +79,31 @@ func (t *textIndex) sweepLocked() {
 }
 
 // follow changes the content of known frames to what the next frames of the log say, and makes
-// these known. They need no change: one read has given all of them the latest content.
-func (t *textIndex) follow(frames []*Frame) {
+// these known. They need no change: one read has given all of them the latest content. It
+// returns the frames that have changed; a frame may be among them twice.
+func (t *textIndex) follow(frames []*Frame) (changed []*Frame) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.applyLocked(frames)
+	changed = t.applyLocked(frames)
 	for _, f := range frames {
 		if changes(f) && f.Name != NewCommentName {
 			t.keepLocked(f)
 		}
 		t.addLocked(f)
 	}
+	return changed
 }
 
-// keepLocked keeps a change, and drops the oldest one over the bound.
+// keepLocked keeps a change, and drops the oldest ones over the bounds.
 func (t *textIndex) keepLocked(f *Frame) {
-	if len(t.changes) == keptChanges {
+	t.changes = append(t.changes, f)
+	t.kept += f.size
+	for len(t.changes) > keptChanges || t.kept > keptBytes && len(t.changes) > 1 {
 		t.after = t.changes[0].Cursor.Position
+		t.kept -= t.changes[0].size
 		t.changes[0] = nil
 		t.changes = t.changes[1:]
 	}
-	t.changes = append(t.changes, f)
 }
 
 // join makes frames known that were read apart from the others, when the log had a head,
@@ -124,12 +131,14 @@ func (t *textIndex) reset() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.frames, t.size, t.next = make(map[int64][]weak.Pointer[Frame]), 0, leastSweep
-	t.changes, t.after = nil, 0
+	t.changes, t.kept, t.after = nil, 0, 0
 }
 
 // applyLocked changes the content of known frames to what later frames say. It looks at
-// all known frames once at most, however many posts or users have changed.
-func (t *textIndex) applyLocked(later []*Frame) {
+// all known frames once at most, however many posts or users have changed. It returns the
+// frames that have changed.
+func (t *textIndex) applyLocked(later []*Frame) (changed []*Frame) {
+	var comments map[int64]*Frame
 	var posts map[Topic]*Frame
 	var users map[string]*Frame
 	for _, f := range later {
@@ -141,26 +150,30 @@ func (t *textIndex) applyLocked(later []*Frame) {
 		case f.Name == PostDeletedName:
 			set(&posts, f.Topic, f)
 		case f.Comment != 0:
-			each(t.frames[f.Comment], func(known *Frame) {
-				if known != f {
-					known.change(f)
-				}
-			})
+			set(&comments, f.Comment, f) // a later one replaces the earlier ones
 		}
 	}
-	if posts == nil && users == nil {
-		return
-	}
-	for _, frames := range t.frames {
-		each(frames, func(known *Frame) {
-			if f := posts[known.Topic]; f != nil && hasText(known) {
-				known.change(f)
-			}
-			if users != nil {
-				known.rename(users)
+	for id, f := range comments {
+		each(t.frames[id], func(known *Frame) {
+			if known != f && known.change(f) {
+				changed = append(changed, known)
 			}
 		})
 	}
+	if posts == nil && users == nil {
+		return changed
+	}
+	for _, frames := range t.frames {
+		each(frames, func(known *Frame) {
+			if f := posts[known.Topic]; f != nil && hasText(known) && known.change(f) {
+				changed = append(changed, known)
+			}
+			if users != nil && known.rename(users) {
+				changed = append(changed, known)
+			}
+		})
+	}
+	return changed
 }
 
 // set sets the value of a key in a map, which is made first if it is nil.
@@ -190,33 +203,35 @@ func userOf(d Data, role string) string {
 }
 
 // rename gives a frame the present name and avatar of its user, if the frame of a change of
-// this user is among the later ones.
-func (f *Frame) rename(users map[string]*Frame) {
+// this user is among the later ones. It reports whether it did.
+func (f *Frame) rename(users map[string]*Frame) bool {
 	role := "actor"
 	if hasText(f) {
 		role = "author"
 	}
 	later := users[userOf(f.Data(), role)]
 	if later == nil || f.content.Load().asOf > later.content.Load().asOf {
-		return
+		return false
 	}
 	all := members(f.Data())
 	all[role] = members(later.Data())["actor"]
 	f.setContent(object(all), later.content.Load().asOf)
+	return true
 }
 
 // change gives a frame about a comment the content that follows from a later event, unless
-// its content was read after that event.
-func (f *Frame) change(later *Frame) {
+// its content was read after that event. It reports whether it did.
+func (f *Frame) change(later *Frame) bool {
 	asOf := later.content.Load().asOf
 	if f.content.Load().asOf > asOf {
-		return
+		return false
 	}
 	data := removedText
 	if hasText(later) {
 		data = members(later.Data())
 	}
 	f.setContent(withText(f.Data(), data), asOf)
+	return true
 }
 
 // textMembers are the members of a comment that a read of the log takes from the comment as

@@ -258,3 +258,20 @@ func TestTextIndexForgetsFrames(t *testing.T) {
 	streamtest.Want(t, "the frames that are known", x.size, 0)
 	streamtest.Want(t, "the comments that are known", len(x.frames), 0)
 }
+
+// However often a comment changes in one read of the log, each frame about it changes once.
+func TestTextIndexChangesEachFrameOnceARead(t *testing.T) {
+	t.Parallel()
+	edits := func(from int64) (frames []*Frame) {
+		for n := range int64(50) {
+			frames = append(frames, newFrame(Event{
+				Cursor: Cursor{1, from + n}, Topic: post42, Name: CommentUpdatedName, Comment: 1 + n%2, Data: commentData(CommentUpdatedName, 0, "x"),
+			}, from+50))
+		}
+		return frames
+	}
+	x := newTextIndex()
+	first := edits(1)
+	streamtest.Want(t, "frames that the first read changes", len(x.follow(first)), 0)
+	streamtest.Want(t, "frames that the second read changes", len(x.follow(edits(51))), len(first))
+}

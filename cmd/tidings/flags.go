@@ -27,7 +27,7 @@ type serverFlags struct {
 	Retention      time.Duration `env:"TIDINGS_RETENTION" default:"72h" help:"Time that events are kept, at least 15m. A reader that was away for longer gets a stream.gap event."`
 	RetentionRows  int64         `env:"TIDINGS_RETENTION_ROWS" default:"10000000" help:"Number of events that are kept at most, in addition to those of the last 15m."`
 	RingEvents     int           `env:"TIDINGS_RING_EVENTS" default:"10000" help:"Number of recent events that are kept in memory for readers that resume."`
-	RingBytes      int           `env:"TIDINGS_RING_BYTES" default:"33554432" help:"Size in bytes of the recent events that are kept in memory. The smaller of the two limits applies."`
+	RingBytes      int           `env:"TIDINGS_RING_BYTES" default:"33554432" help:"Memory in bytes for the recent events that are kept. The smaller of the two limits applies."`
 	Heartbeat      time.Duration `env:"TIDINGS_HEARTBEAT" default:"15s" help:"Time between the heartbeats of a quiet stream. Keep it below the idle timeout of your proxies."`
 	MaxAge         time.Duration `env:"TIDINGS_MAX_AGE" default:"10m" help:"Longest duration of a stream. A stream ends after a random 80 to 100 % of it, and its reader resumes."`
 	Drain          time.Duration `env:"TIDINGS_DRAIN" default:"10s" help:"Time that requests have to end when the server stops."`
