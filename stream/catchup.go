@@ -1,8 +1,9 @@
 package stream
 
-import "cmp"
-
-import "time"
+import (
+	"cmp"
+	"time"
+)
 
 // A subscription that is behind reads the frames after its reach until it is live: from the
 // ring if the ring still has all of them, otherwise from the log.

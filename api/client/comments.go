@@ -131,7 +131,6 @@ func (c *Client) like(ctx context.Context, act, method, post string) (Likes, err
 	return likes, err
 }
 
-// postPath returns the path of a post. The id is percent-encoded once, slashes included.
 // onPost returns the call with the address of a post and what follows it. An id with a
 // slash or a percent sign goes into the query: some proxies decode the path.
 func (k call) onPost(id, rest string) call {

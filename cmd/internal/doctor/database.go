@@ -10,7 +10,8 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// A databaseRule is a query that returns a text for each fault, and what mends the fault.
+// A databaseRule is a query that returns one column, a text for each fault, and what mends the
+// fault. Without a fault it returns no row.
 type databaseRule struct {
 	name, query, mend string
 }
@@ -47,7 +48,8 @@ var databaseRules = []databaseRule{
 		"alter system set max_connections = …, or a pooler for other programs"},
 }
 
-// checkDatabase reads the settings of the database, and sends a notification to itself.
+// checkDatabase reads the settings of the database, sends a notification to itself, and
+// compares the database with that of the server. All faults are in one finding.
 func (x *examination) checkDatabase(ctx context.Context) Finding {
 	const check = "database"
 	if x.cfg.DatabaseURL == "" {

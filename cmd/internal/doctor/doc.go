@@ -11,8 +11,8 @@
 //	addresses   the server sees the addresses of clients (needs a token)
 //	database    version, encoding, notifications, connections (needs a database URL)
 //
-// The checks run at the same time, so a run takes as long as the longest one. They write
-// nothing but ten events of a topic that nobody reads.
+// The checks run at the same time, so a run takes as long as the longest one. With a token
+// they publish up to 31 events, of topics that nobody else reads; otherwise they write nothing.
 //
 // A check that finds a fault names the line that mends it, for the proxy that the answers
 // name in Server or Via, or for each proxy that docs/proxies.md describes. The lines are

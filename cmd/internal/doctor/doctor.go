@@ -55,12 +55,13 @@ type Report struct {
 	Findings []Finding `json:"findings"`
 }
 
-// Any reports whether a check found a fault.
+// Any reports whether a check found a fault. A skipped check is none.
 func (r *Report) Any() bool {
 	return slices.ContainsFunc(r.Findings, func(f Finding) bool { return f.State == Wrong })
 }
 
-// Print writes the report as text.
+// Print writes the report as text: the address and the proxies, a line for each check, and
+// below it a line for each line to add. Errors of w are ignored.
 func (r *Report) Print(w io.Writer) {
 	proxies := "no proxy names itself in the answers"
 	if len(r.Proxies) > 0 {
@@ -77,14 +78,16 @@ func (r *Report) Print(w io.Writer) {
 
 // examination is one run.
 type examination struct {
-	cfg     Config
-	base    *url.URL
-	http    *http.Client
-	client  *client.Client // with the token, if there is one
-	topic   string
-	proxies []string // that the answers of /healthz name
-	// trip is the shortest time of a request and its answer.
-	trip time.Duration
+	cfg    Config
+	base   *url.URL
+	http   *http.Client
+	client *client.Client // with the token, if there is one
+	topic  string
+	// proxies are those that the last answer of /healthz names, and trip is the shortest time
+	// of a request for it and its answer. checkReachable sets both before the other checks
+	// begin, which only read them.
+	proxies []string
+	trip    time.Duration
 }
 
 // Run makes the checks. It returns an error without a report if the configuration cannot
@@ -122,7 +125,8 @@ func Run(ctx context.Context, cfg Config) (*Report, error) {
 	return report, context.Cause(ctx)
 }
 
-// prepare makes the clients of a run.
+// prepare makes the clients of a run, with topics of its own, so that runs at the same time
+// do not see each other's events. It returns an error if URL is not an http or https URL.
 func prepare(cfg Config) (*examination, error) {
 	base, err := url.Parse(strings.TrimSuffix(cfg.URL, "/"))
 	if err != nil || base.Scheme != "http" && base.Scheme != "https" || base.Host == "" {
@@ -148,12 +152,14 @@ func ok(check, format string, args ...any) Finding {
 	return Finding{Check: check, State: OK, Detail: fmt.Sprintf(format, args...)}
 }
 
-// skipped makes the finding of a check that was not made.
+// skipped makes the finding of a check that was not made. The reason says how to have it made,
+// or which other finding to read.
 func skipped(check, reason string) Finding {
 	return Finding{Check: check, State: Skipped, Detail: reason}
 }
 
-// wrong makes the finding of a check that found a fault, with the lines that mend it.
+// wrong makes the finding of a check that found a fault, with the lines that mend it; nil if
+// no line of a configuration does.
 func wrong(check string, fix []Line, format string, args ...any) Finding {
 	return Finding{Check: check, State: Wrong, Detail: fmt.Sprintf(format, args...), Fix: fix}
 }

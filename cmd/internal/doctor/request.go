@@ -16,11 +16,14 @@ import (
 )
 
 const (
+	// requestTimeout is how long all requests of one check may take together, besides the time
+	// that the server is asked to wait.
 	requestTimeout = 20 * time.Second
 	trips          = 5 // requests to measure the shortest time of an answer
 )
 
-// send makes a request below the address of the server.
+// send makes a request without a token and without a body below the address of the server.
+// The header is used as it is; nil is an empty one. The caller closes the body of the answer.
 func (x *examination) send(ctx context.Context, method, path string, header http.Header) (*http.Response, error) {
 	r, err := http.NewRequestWithContext(ctx, method, x.base.String()+path, nil)
 	if err != nil {
@@ -90,7 +93,8 @@ func (x *examination) checkOwnOrigin(ctx context.Context) Finding {
 	}
 }
 
-// seenHost tells which Host the server gets, if there is a token to ask with.
+// seenHost tells which Host the server gets, as the end of a sentence. It is empty without a
+// token, or if the server does not say.
 func (x *examination) seenHost(ctx context.Context) string {
 	if x.cfg.Token == "" {
 		return ""
@@ -123,7 +127,12 @@ func (x *examination) checkAddresses(ctx context.Context) Finding {
 }
 
 // judgeAddress decides whether the server sees the client. local is this end of the
-// connection.
+// connection, nil if unknown. The first of these that is true decides:
+//
+//   - the server's peer is this end of the connection: there is no proxy
+//   - the server counts its peer, although X-Forwarded-For names others
+//   - the peer is a proxy that sends no X-Forwarded-For
+//   - the server counts a private address, and this client is not at one
 func (x *examination) judgeAddress(seen client.Connection, local net.Addr) Finding {
 	const check = "addresses"
 	peer, _, _ := net.SplitHostPort(seen.Peer)

@@ -57,7 +57,8 @@ func (x *examination) late(check string, err error) Finding {
 	return wrong(check, nil, "a stream ends before its first event: %v", err)
 }
 
-// open opens a stream and waits for stream.ready.
+// open opens a stream at the head of the log and waits for stream.ready, without a limit but
+// that of ctx, which also ends the stream. The caller closes the stream.
 func (x *examination) open(ctx context.Context, topic string) (*client.Stream, error) {
 	s, err := x.client.Stream(ctx, []string{topic}, "now", client.WithSilenceLimit(silence))
 	if err != nil {
@@ -111,7 +112,8 @@ func (x *examination) checkDelay(ctx context.Context) Finding {
 	return ok(check, "the fastest of %d events came %d ms after the answer to its publication", sent, fastest.Milliseconds())
 }
 
-// checkIdle watches a stream that has only heartbeats.
+// checkIdle watches a stream that has only heartbeats for Config.Idle. A stream.bye is no
+// fault: the server ended the stream, and not a proxy.
 func (x *examination) checkIdle(ctx context.Context) Finding {
 	const check = "idle"
 	if x.cfg.Idle <= 0 {
@@ -141,7 +143,8 @@ func (x *examination) checkIdle(ctx context.Context) Finding {
 	}
 }
 
-// checkPoll waits with a poll, which is silent for longer than a stream.
+// checkPoll waits with a poll for Config.Poll, at most 30 s, the longest wait of a server. A
+// poll is silent for longer than a stream, which has heartbeats.
 func (x *examination) checkPoll(ctx context.Context) Finding {
 	const check = "poll"
 	if x.cfg.Poll <= 0 {
