@@ -49,7 +49,7 @@ func TestGrammar_OfValues(t *testing.T) {
 	t.Parallel()
 
 	conn, _ := database(t)
-	exec(t, conn, comment)
+	exec(t, conn, comment+`; insert into tidings.notifications (user_id, kind, post_id, actor_id) values ('ann', 'like', 'p', 'bob')`)
 	for _, c := range []struct {
 		update string
 		good   []string
@@ -71,6 +71,8 @@ func TestGrammar_OfValues(t *testing.T) {
 			[]string{"infinity", "-infinity", "0001-12-31 BC", "10000-01-01 00:00Z"},
 		},
 		{`update tidings.comments set edited_at = $1::text::timestamptz`, []string{"2026-01-01"}, []string{"infinity", "4000-01-01 BC"}},
+		{`update tidings.notifications set created_at = $1::text::timestamptz`, []string{"2026-01-01"}, []string{"infinity", "4000-01-01 BC"}},
+		{`update tidings.notifications set read_at = $1::text::timestamptz`, []string{"2026-01-01"}, []string{"-infinity", "20000-01-01"}},
 		{`update tidings.posts set created_at = $1::text::timestamptz`, []string{"2026-01-01"}, []string{"infinity", "4000-01-01 BC"}},
 		{`update tidings.posts set title = $1`, []string{"", strings.Repeat("é", 500)}, []string{strings.Repeat("x", 501)}},
 		{`update tidings.posts set url = $1`, []string{"", strings.Repeat("x", 2000)}, []string{strings.Repeat("x", 2001), strings.Repeat("é", 1001)}},

@@ -153,7 +153,9 @@ create table tidings.notifications (
     actor_id text not null,
     created_at timestamp with time zone not null default clock_timestamp(),
     read_at timestamp with time zone,
-    constraint notifications_pkey PRIMARY KEY (id)
+    constraint notifications_created_at_range CHECK (((created_at >= '0001-01-01 00:00:00+00'::timestamp with time zone) AND (created_at < '10000-01-01 00:00:00+00'::timestamp with time zone))),
+    constraint notifications_pkey PRIMARY KEY (id),
+    constraint notifications_read_at_range CHECK (((read_at >= '0001-01-01 00:00:00+00'::timestamp with time zone) AND (read_at < '10000-01-01 00:00:00+00'::timestamp with time zone)))
 );
 CREATE INDEX notifications_by_target ON tidings.notifications USING btree (post_id, comment_id, actor_id);
 CREATE INDEX notifications_by_user ON tidings.notifications USING btree (user_id, id);

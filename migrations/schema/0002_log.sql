@@ -123,8 +123,10 @@ create table tidings.notifications (
     post_id     text not null,
     comment_id  bigint,
     actor_id    text not null,
-    created_at  timestamptz not null default clock_timestamp(),
+    created_at  timestamptz not null default clock_timestamp()
+        constraint notifications_created_at_range check (created_at >= '0001-01-01 00:00Z' and created_at < '10000-01-01 00:00Z'),
     read_at     timestamptz
+        constraint notifications_read_at_range check (read_at >= '0001-01-01 00:00Z' and read_at < '10000-01-01 00:00Z')
 );
 create index notifications_by_user on tidings.notifications (user_id, id);
 create index notifications_by_target on tidings.notifications (post_id, comment_id, actor_id);
