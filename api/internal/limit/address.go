@@ -39,13 +39,17 @@ func Trusted(proxies []string) func(netip.Addr) bool {
 	return p.trusts
 }
 
-// parseNetwork reads a range; a single address is a range of one.
+// parseNetwork reads a range; a single address is a range of one. IPv4 addresses may be
+// written as IPv6 (RFC 4291 section 2.5.5.2), as systems with dual-stack sockets list them.
 func parseNetwork(text string) (netip.Prefix, error) {
 	if address, err := netip.ParseAddr(text); err == nil {
 		address = address.Unmap()
 		return netip.PrefixFrom(address, address.BitLen()), nil
 	}
 	network, err := netip.ParsePrefix(text)
+	if address := network.Addr(); address.Is4In6() && network.Bits() >= 96 {
+		network = netip.PrefixFrom(address.Unmap(), network.Bits()-96)
+	}
 	return network.Masked(), err
 }
 
