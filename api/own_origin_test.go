@@ -56,7 +56,7 @@ func TestOwnOriginBehindAProxy(t *testing.T) {
 	}
 	streamtest.Want(t, "status with a Referer", public.do(t, "GET", "/v1/notifications", host("up"), header("Referer", blog+"/x"), cookie(token(t, "ann"))).status, 200)
 
-	for _, url := range []string{"blog.example", "ftp://blog.example", "https://", "https://user@blog.example", "/comments"} {
+	for _, url := range []string{"blog.example", "ftp://blog.example", "https://", "https://user@blog.example", "/comments", "https://köln.example"} {
 		cfg := unconnected(t)
 		cfg.PublicURL = url
 		if _, err := New(cfg); err == nil {

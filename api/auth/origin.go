@@ -42,7 +42,7 @@ func NewOrigins(cfg OriginConfig) (Origins, error) {
 			s != u.Scheme+"://"+u.Host {
 			return Origins{}, fmt.Errorf("allowed origin %q is not scheme://host[:port]", s)
 		}
-		if u.Port() == defaultPorts[u.Scheme] || strings.ContainsFunc(s, func(r rune) bool { return r > unicode.MaxASCII }) {
+		if u.Port() == defaultPorts[u.Scheme] || !inASCII(s) {
 			return Origins{}, fmt.Errorf("allowed origin %q is not as browsers send it: without the default port, the host in ASCII", s)
 		}
 		allowed[strings.ToLower(s)] = true
@@ -52,12 +52,20 @@ func NewOrigins(cfg OriginConfig) (Origins, error) {
 		if public = originOf(cfg.PublicURL); public == "" {
 			return Origins{}, fmt.Errorf("public URL %q is not http://host or https://host", cfg.PublicURL)
 		}
+		if !inASCII(public) {
+			return Origins{}, fmt.Errorf("public URL %q is not as browsers send it: the host in ASCII (xn--…)", cfg.PublicURL)
+		}
 	}
 	proxied := cfg.Proxied
 	if proxied == nil {
 		proxied = func(*http.Request) bool { return false }
 	}
 	return Origins{allowed, public, proxied}, nil
+}
+
+// inASCII reports whether a text has only ASCII characters.
+func inASCII(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool { return r > unicode.MaxASCII })
 }
 
 // Allows reports whether the origin is in the set. Browsers write origins in lower
