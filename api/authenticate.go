@@ -47,19 +47,25 @@ func signedIn(c echo.Context) (auth.Identity, error) {
 	return who, nil
 }
 
-// anonymous returns the problem unauthenticated with a detail. It adds why the request's
-// cookie was not used, if there is one.
+// anonymous returns the problem unauthenticated with a detail, and with the reason why the
+// request's cookie was not used.
 func anonymous(c echo.Context, detail string) *Problem {
-	found, _ := c.Get(callKey).(call)
-	var ignored *auth.Error
-	if errors.As(found.ignored, &ignored) {
-		detail += "; the cookie was not used: " + ignored.Detail
-	}
 	p := problemAnonymous.with(detail)
-	if ignored != nil {
-		p.Reason = string(ignored.Reason)
-	}
+	explainCookie(c, p)
 	return p
+}
+
+// explainCookie adds to the problem unauthenticated why the request's cookie was not used. It
+// changes nothing if there is no cookie, or if err is another error.
+func explainCookie(c echo.Context, err error) {
+	found, _ := c.Get(callKey).(call)
+	var p *Problem
+	var ignored *auth.Error
+	if !errors.As(found.ignored, &ignored) || !errors.As(err, &p) || p.Code != problemAnonymous.Code {
+		return
+	}
+	p.Detail += "; the cookie was not used: " + ignored.Detail
+	p.Reason = string(ignored.Reason)
 }
 
 // authenticate is the middleware of all /v1/ routes: it parses the query and verifies

@@ -152,6 +152,8 @@ func TestProblemsNameTopics(t *testing.T) {
 		streamtest.Want(t, "topics", p.Topics, []string{"user:bob", "site:a"})
 		p = r.do(t, "GET", path+"topic=me&topic=post:1&topic=site:a").isProblem(t, 401, "unauthenticated")
 		streamtest.Want(t, "topics", p.Topics, []string{"me", "site:a"})
+		p = r.do(t, "GET", path+"topic=me", site("same-origin"), cookie(tokenUntil(t, time.Now().Add(-time.Hour), "ann"))).isProblem(t, 401, "unauthenticated")
+		streamtest.Want(t, "reason why the cookie was not used", p.Reason, "expired")
 		p = r.do(t, "GET", path+"topic=post:43&topic=me&ticket="+r.ticket(t, as(t, "ann"), `["me"]`)).isProblem(t, 403, "forbidden")
 		streamtest.Want(t, "topics", p.Topics, []string{"post:43"})
 	}

@@ -55,6 +55,7 @@ func (s *Server) reading(c echo.Context) (reading, error) {
 		}
 	}
 	if r.topics, err = s.topics.readable(values["topic"], r.who); err != nil {
+		explainCookie(c, err)
 		return reading{}, err
 	}
 	if r.ticket != "" {
