@@ -80,7 +80,7 @@ func (s *Store) addName(ctx context.Context, u *User) {
 // ErrNotAuthor. It returns ErrNotFound if the comment does not exist, nil if it is
 // deleted already, and an *InvalidError if a trigger of the site refuses.
 func (s *Store) DeleteComment(ctx context.Context, id int64, by string, moderator bool) error {
-	return s.writeWaiting(ctx, func(tx pgx.Tx) error {
+	return s.writeWaiting(ctx, rowOfComment(id), func(tx pgx.Tx) error {
 		var author string
 		err := tx.QueryRow(ctx, `
 			select author_id

@@ -24,7 +24,7 @@ type commentWrite struct {
 func (w *commentWrite) Keys() []group.Key {
 	keys := append(tableKeys("users", "posts", "comments", "notifications"), postKey(w.PostID), authorKey(w.Author))
 	if w.ParentID != nil {
-		keys = append(keys, parentKey(*w.ParentID))
+		keys = append(keys, rowOfComment(*w.ParentID))
 	}
 	if w.IdempotencyKey != "" {
 		keys = append(keys, group.Key{Table: idempotencyTable}, w.idempotencyKey())

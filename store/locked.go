@@ -20,7 +20,7 @@ func postKey(id string) group.Key { return group.Key{Table: "posts", Row: id} }
 
 func authorKey(u User) group.Key { return group.Key{Table: "users", Row: u.ID} }
 
-func parentKey(id int64) group.Key {
+func rowOfComment(id int64) group.Key {
 	return group.Key{Table: "comments", Row: strconv.FormatInt(id, 10)}
 }
 

@@ -13,18 +13,21 @@ import (
 	"github.com/tidings-live/tidings/stream/streamtest"
 )
 
-// TestLockedRowLeavesConnections checks that writes that wait for a locked row use at most
+// TestLockedRowLeavesConnections checks that writes that wait for locked rows use at most
 // half of the pool.
 func TestLockedRowLeavesConnections(t *testing.T) {
 	t.Parallel()
 
 	d := newDatabase(t)
-	held := d.comment(t, store.NewComment{PostID: "42", Author: ann, Body: "Hello"})
 	half := d.PoolStats().Max / 2
-	release := d.hold(t, `select from tidings.comments where id = $1 for update`, held.ID)
 	deleted := make(chan error, 4*half)
-	for range cap(deleted) {
-		go func() { deleted <- d.DeleteComment(t.Context(), held.ID, "ann", false) }()
+	held := make([]store.Comment, cap(deleted))
+	for i := range held {
+		held[i] = d.comment(t, store.NewComment{PostID: "42", Author: ann, Body: "Hello"})
+	}
+	release := d.hold(t, `select from tidings.comments for update`)
+	for _, c := range held {
+		go func() { deleted <- d.DeleteComment(t.Context(), c.ID, "ann", false) }()
 	}
 	d.waits(t, half)
 
@@ -34,6 +37,45 @@ func TestLockedRowLeavesConnections(t *testing.T) {
 	release()
 	for range cap(deleted) {
 		streamtest.Must(t, <-deleted)
+	}
+}
+
+// TestLockedRowTakesOneSlot checks that any number of writes to one locked row do not delay a
+// write to another row that is locked for a moment.
+func TestLockedRowTakesOneSlot(t *testing.T) {
+	t.Parallel()
+
+	d := newDatabase(t)
+	held := d.comment(t, store.NewComment{PostID: "42", Author: ann, Body: "Hello"})
+	d.exec(t, `insert into tidings.posts (id) values ('busy')`)
+	release := d.hold(t, `select from tidings.comments where id = $1 for update`, held.ID)
+	deleted := make(chan error, 50*d.PoolStats().Max)
+	for range cap(deleted) {
+		go func() { deleted <- d.DeleteComment(t.Context(), held.ID, "ann", false) }()
+	}
+	d.waits(t, 1) // in each of its turns
+	releasePost := d.hold(t, `select from tidings.posts where id = 'busy' for update`)
+	put := make(chan error, 1)
+	go func() {
+		_, _, err := d.PutPost(t.Context(), store.PostUpdate{ID: "busy"})
+		put <- err
+	}()
+	streamtest.Eventually(t, "the change of the post waits for its row", func() bool {
+		return value[bool](t, d, `
+			select exists (
+				select from pg_stat_activity
+				where datname = current_database() and wait_event_type = 'Lock' and query like '%insert into tidings.posts as p%'
+					and clock_timestamp() - query_start > '100 ms' -- more than in the first attempt
+			)`)
+	})
+	releasePost()
+	streamtest.Must(t, <-put)
+	streamtest.Want(t, "deletes that have ended", len(deleted), 0)
+	release()
+	for range cap(deleted) {
+		if err := <-deleted; err != nil && !errors.Is(err, store.ErrBusy) {
+			t.Error(err)
+		}
 	}
 }
 

@@ -67,7 +67,7 @@ type PostUpdate struct {
 // It returns an *InvalidError for a value that the schema refuses, and ErrBusy.
 func (s *Store) PutPost(ctx context.Context, p PostUpdate) (Post, bool, error) {
 	var created bool
-	err := s.writeWaiting(ctx, func(tx pgx.Tx) error {
+	err := s.writeWaiting(ctx, postKey(p.ID), func(tx pgx.Tx) error {
 		err := tx.QueryRow(ctx, `
 			insert into tidings.posts as p (id, title, url, author_id, locked)
 			values ($1, $2, $3, $4, coalesce($5, false))
