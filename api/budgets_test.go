@@ -20,13 +20,15 @@ import (
 )
 
 // Requests that wait for the database use up the budget of their own address only.
-func TestRequestsThatReadRows_AreBoundedByAddress(t *testing.T) {
+func TestRequestsThatNeedRows_AreBoundedByAddress(t *testing.T) {
 	t.Parallel()
-	for name, path := range map[string]string{
-		"Counts":  "/v1/counts?post=1",
-		"Post":    "/v1/posts/1",
-		"Comment": "/v1/comments/1",
-		"Tickets": "/v1/events?topic=room:1&ticket=none",
+	for name, line := range map[string]string{
+		"Counts":  "GET /v1/counts?post=1",
+		"Post":    "GET /v1/posts/1",
+		"PutPost": "PUT /v1/posts/1",
+		"Comment": "GET /v1/comments/1",
+		"Delete":  "DELETE /v1/comments/1",
+		"Tickets": "GET /v1/events?topic=room:1&ticket=none",
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -37,12 +39,20 @@ func TestRequestsThatReadRows_AreBoundedByAddress(t *testing.T) {
 			defer tx.Rollback(context.WithoutCancel(t.Context()))
 			_, err = tx.Exec(t.Context(), `lock table tidings.counts, tidings.posts, tidings.comments, tidings.tickets in access exclusive mode`)
 			streamtest.Must(t, err)
+			headers := []string{"Connection: close"}
+			if !strings.HasPrefix(line, "GET") {
+				headers = append(headers, "Authorization: Bearer "+token(t, "root", auth.RoleAdmin), "Content-Type: application/json", "Content-Length: 2", "", "{}")
+			}
+			ask := func(ip string) *wire {
+				w := r.dialFrom(t, ip)
+				w.ask(line+" HTTP/1.1", headers...)
+				return w
+			}
 			const most = 8 << 20 / maxRowAnswer
 			for range most + 10 {
-				r.dialFrom(t, "127.0.0.2").ask("GET " + path + " HTTP/1.1")
+				ask("127.0.0.2")
 			}
-			other := r.dialFrom(t, "127.0.0.3")
-			other.ask("GET " + path + " HTTP/1.1")
+			other := ask("127.0.0.3")
 			streamtest.Eventually(t, "the rest is refused", func() bool { return r.refused(t, limit.AddressBytes) == 10 })
 			streamtest.Must(t, tx.Rollback(t.Context()))
 			answer, err := http.ReadResponse(bufio.NewReader(other), nil)

@@ -47,11 +47,11 @@ func (s *Server) routes(cfg Config) []route {
 		{"GET", "/metrics", s.bounded(maxAnswerBytes, echo.WrapHandler(metrics.Handler(s.sources(cfg, queue, typing), s.requests)))},
 
 		{"GET", "/v1/posts/:post", s.bounded(maxRowAnswer, posts.get)},
-		{"PUT", "/v1/posts/:post", posts.put},
+		{"PUT", "/v1/posts/:post", s.bounded(maxRowAnswer, posts.put)},
 		{"GET", "/v1/posts/:post/comments", s.bounded(maxAnswerBytes, comments.list)},
 		{"POST", "/v1/posts/:post/comments", comments.create},
 		{"GET", "/v1/comments/:id", s.bounded(maxRowAnswer, comments.get)},
-		{"DELETE", "/v1/comments/:id", comments.delete},
+		{"DELETE", "/v1/comments/:id", s.bounded(maxRowAnswer, comments.delete)},
 		{"PUT", "/v1/posts/:post/like", likes.put},
 		{"DELETE", "/v1/posts/:post/like", likes.delete},
 		{"POST", "/v1/posts/:post/typing", typing.create},
