@@ -123,6 +123,8 @@ func IsPassing(err error) bool {
 	switch {
 	case errors.As(err, &pg) && pg.Code == pgerrcode.ProtocolViolation: // PgBouncer's code for all its errors
 		return !strings.HasPrefix(pg.Message, "unsupported startup parameter") && !strings.HasPrefix(pg.Message, "no such")
+	case errors.As(err, &connect) && errors.As(err, &pg) && pg.Code == pgerrcode.ObjectNotInPrerequisiteState:
+		return true // the database takes no connections for now, for example while a provider copies it
 	case errors.As(err, &pg):
 		return passing(pg.Code)
 	case errors.As(err, &connect), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):

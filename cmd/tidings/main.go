@@ -106,8 +106,8 @@ func execute(ctx context.Context, args []string, io streams) int {
 	return 0
 }
 
-// unknownSettings returns the names in the environment that look like settings, but are
-// those of no command.
+// unknownSettings returns the names in the environment that look like settings, in any case,
+// but are those of no command.
 func unknownSettings(node *kong.Node, environ []string) (unknown []string) {
 	known := make(map[string]bool)
 	var visit func(*kong.Node)
@@ -123,7 +123,7 @@ func unknownSettings(node *kong.Node, environ []string) (unknown []string) {
 	}
 	visit(node)
 	for _, entry := range environ {
-		if name, _, _ := strings.Cut(entry, "="); strings.HasPrefix(name, "TIDINGS_") && !known[name] {
+		if name, _, _ := strings.Cut(entry, "="); strings.HasPrefix(strings.ToUpper(name), "TIDINGS_") && !known[name] {
 			unknown = append(unknown, name)
 		}
 	}

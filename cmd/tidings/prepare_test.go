@@ -1,12 +1,16 @@
 package main
 
 import (
+	"context"
+	"fmt"
 	"net"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/jackc/pgx/v5"
 
 	"github.com/tidings-live/tidings/migrations"
 	"github.com/tidings-live/tidings/store/storetest"
@@ -48,6 +52,29 @@ func TestServe_WaitsForTheDatabaseOfAPooler(t *testing.T) {
 	streamtest.Must(t, postgres.Restart(t.Context()))
 	srv.awaitReady(t)
 	comment(t, srv.as(t, "ann"), "a", "hello")
+}
+
+// serve also waits while a database takes no connections, which providers set for a copy.
+func TestServe_WaitsForADatabaseThatTakesNoConnections(t *testing.T) {
+	t.Parallel()
+	dsn := storetest.Database(t)
+	config, err := pgx.ParseConfig(dsn)
+	streamtest.Must(t, err)
+	admin := config.Copy()
+	admin.Database = "postgres"
+	conn, err := pgx.ConnectConfig(t.Context(), admin)
+	streamtest.Must(t, err)
+	t.Cleanup(func() { conn.Close(context.Background()) })
+	allow := func(yes bool) {
+		_, err := conn.Exec(t.Context(), fmt.Sprintf(`alter database %s allow_connections %t`, pgx.Identifier{config.Database}.Sanitize(), yes))
+		streamtest.Must(t, err)
+	}
+	allow(false)
+	said := serveAt(t, dsn)
+	srv := newServer(t, "http://"+said.await(t, loggedAddress))
+	said.await(t, regexp.MustCompile(`waiting for the database.*not currently (accepting)`))
+	allow(true)
+	srv.awaitReady(t)
 }
 
 // A database that is read-only is read, and writes are refused with that reason.
@@ -100,8 +127,8 @@ func TestSettings_MistakesAreReported(t *testing.T) {
 
 	t.Run("UnknownVariables", func(t *testing.T) {
 		t.Parallel()
-		got := unknownSettings(model(t).Node, []string{"TIDINGS_ALOWED_ORIGINS=x", "TIDINGS_ALLOWED_ORIGINS=x", "TIDINGS_ADDR=x", "DATABASE_URL=x", "HOME=x"})
-		streamtest.Want(t, "unknown", strings.Join(got, " "), "TIDINGS_ALOWED_ORIGINS")
+		got := unknownSettings(model(t).Node, []string{"TIDINGS_ALOWED_ORIGINS=x", "TIDINGS_ALLOWED_ORIGINS=x", "TIDINGS_ADDR=x", "DATABASE_URL=x", "HOME=x", "tidings_addr=x"})
+		streamtest.Want(t, "unknown", strings.Join(got, " "), "TIDINGS_ALOWED_ORIGINS tidings_addr")
 	})
 	t.Run("UnknownRole", func(t *testing.T) {
 		t.Parallel()
