@@ -33,7 +33,7 @@ func parsePublicKey(text string) (key any, method string, err error) {
 	}
 	parsed, err := x509.ParsePKIXPublicKey(block.Bytes)
 	if err != nil {
-		return nil, "", err
+		return nil, "", fmt.Errorf("a PEM block of the type PUBLIC KEY is needed, this one is %s: %w", block.Type, err)
 	}
 	switch k := parsed.(type) {
 	case *rsa.PublicKey:

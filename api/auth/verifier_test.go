@@ -4,6 +4,8 @@ import (
 	"crypto"
 	"crypto/rand"
 	"crypto/rsa"
+	"crypto/x509"
+	"encoding/pem"
 	"errors"
 	"net/http"
 	"net/http/httptest"
@@ -177,6 +179,12 @@ func TestVerifierRefusesWeakKeys(t *testing.T) {
 		if _, err := NewVerifier(cfg); err == nil {
 			t.Errorf("%s is taken", name)
 		}
+	}
+	private, err := x509.MarshalPKCS8PrivateKey(authtest.Keys().P256)
+	streamtest.Must(t, err)
+	_, err = NewVerifier(Config{PublicKey: string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private}))})
+	if err == nil || !strings.Contains(err.Error(), "PUBLIC KEY is needed, this one is PRIVATE KEY") {
+		t.Errorf("a private key is refused with %v", err)
 	}
 	if _, err := SignToken(authtest.Secret[:31], Identity{Subject: "ann"}); err == nil {
 		t.Error("a short secret signs")
