@@ -1,8 +1,10 @@
 package doctor
 
 import (
+	"fmt"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"strings"
 	"testing"
@@ -115,4 +117,22 @@ func TestCheckDatabase(t *testing.T) {
 		t.Parallel()
 		wants(t, check(t, "postgres://127.0.0.1:1/none"), "cannot be reached")
 	})
+}
+
+// A login page in front of the server answers everything with 200 and HTML.
+func TestCheckBuffering_RefusesOtherPages(t *testing.T) {
+	t.Parallel()
+	page := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		fmt.Fprint(w, "<html>")
+	}))
+	defer page.Close()
+	x, err := prepare(Config{URL: page.URL, Patience: streamtest.Patience})
+	streamtest.Must(t, err)
+	defer x.http.CloseIdleConnections()
+	got := x.checkBuffering(t.Context())
+	streamtest.Want(t, "the state", got.State, Wrong)
+	if !strings.Contains(got.Detail, "text/html") {
+		t.Errorf("the detail is %q", got.Detail)
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"mime"
 	"net/http"
 	"net/url"
 	"time"
@@ -37,6 +38,9 @@ func (x *examination) checkBuffering(ctx context.Context) Finding {
 	defer answer.Body.Close()
 	if answer.StatusCode != http.StatusOK {
 		return wrong(check, nil, "a stream is answered %s", answer.Status)
+	}
+	if kind, _, _ := mime.ParseMediaType(answer.Header.Get("Content-Type")); kind != "text/event-stream" {
+		return wrong(check, nil, "a stream is answered with %q: is this the address of Tidings, or of a login page?", kind)
 	}
 	if coding := answer.Header.Get("Content-Encoding"); coding != "" {
 		return wrong(check, x.fix(compressed), "the stream is compressed (%s): a proxy holds events back to compress them", coding)
