@@ -127,3 +127,20 @@ func rowsRead(plan string) (most int) {
 	}
 	return most
 }
+
+// COMMIT checks for each deleted comment that no reply is left. Without statistics, the check
+// must not read all comments of the post.
+func TestPlans_RepliesOfADeletedCommentAreLookedUpByParent(t *testing.T) {
+	t.Parallel()
+
+	conn, _ := database(t)
+	exec(t, conn, `alter table tidings.comments set (autovacuum_enabled = off)`)
+	exec(t, conn, `insert into tidings.comments (post_id, author_id, body) select 'p', 'u', 'x' from generate_series(1, 5000)`)
+	exec(t, conn, `insert into tidings.comments (post_id, parent_id, author_id, body) select 'p', id, 'u', 'x' from tidings.comments`)
+	exec(t, conn, `set plan_cache_mode = force_generic_plan`)
+	exec(t, conn, `prepare fk (text, bigint) as select 1 from only tidings.comments x where $1 = post_id and $2 = parent_id for key share of x`)
+	plan := strings.Join(list[string](t, conn, `explain execute fk('p', 1)`), "\n")
+	if !strings.Contains(plan, "comments_by_parent") || strings.Contains(plan, "BitmapAnd") {
+		t.Errorf("the plan is\n%s", plan)
+	}
+}

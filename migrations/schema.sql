@@ -72,7 +72,7 @@ create table tidings.comments (
     constraint comments_status CHECK ((status = ANY (ARRAY['published'::text, 'pending'::text, 'rejected'::text, 'spam'::text, 'deleted'::text])))
 );
 comment on table tidings.comments is 'INSERT (post_id, author_id, body) is enough. The other columns have defaults.';
-CREATE INDEX comments_by_parent ON tidings.comments USING btree (parent_id, status) WHERE (parent_id IS NOT NULL);
+CREATE INDEX comments_by_parent ON tidings.comments USING btree (parent_id, post_id, status) WHERE (parent_id IS NOT NULL);
 CREATE INDEX comments_by_time ON tidings.comments USING btree (post_id, created_at, id);
 CREATE TRIGGER defer_post BEFORE INSERT ON tidings.comments FOR EACH STATEMENT EXECUTE FUNCTION tidings.defer_post();
 CREATE TRIGGER deleted AFTER DELETE ON tidings.comments REFERENCING OLD TABLE AS removed FOR EACH STATEMENT EXECUTE FUNCTION tidings.comments_deleted();

@@ -90,7 +90,9 @@ create table tidings.comments (
 comment on table tidings.comments is
     'INSERT (post_id, author_id, body) is enough. The other columns have defaults.';
 create index comments_by_time on tidings.comments (post_id, created_at, id);
-create index comments_by_parent on tidings.comments (parent_id, status) where parent_id is not null;
+-- With post_id, the check of the foreign key above needs no other index, also without
+-- statistics. Postgres would else read all comments of a post for each that is deleted.
+create index comments_by_parent on tidings.comments (parent_id, post_id, status) where parent_id is not null;
 
 -- A like of a post has no comment_id.
 create table tidings.likes (
