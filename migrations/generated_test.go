@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"strings"
 	"testing"
 
 	"github.com/tidings-live/tidings/migrations"
@@ -56,5 +57,25 @@ func TestGenerated_SchemaIsWhatTheMigrationsMake(t *testing.T) {
 	Must(t, err)
 	if string(got) != want {
 		t.Errorf("%s is stale: run go generate ./migrations. It should be\n%s", path, want)
+	}
+}
+
+// Databases have run the numbered files of released versions, so these never change. A release
+// adds its new files to the list (CONTRIBUTING.md).
+func TestReleased_FilesDoNotChange(t *testing.T) {
+	t.Parallel()
+
+	list, err := os.ReadFile("released.sha256")
+	Must(t, err)
+	listed := 0
+	for line := range strings.Lines(string(list)) {
+		sum, name, _ := strings.Cut(strings.TrimSpace(line), "  ")
+		if now := fmt.Sprintf("%x", sha256.Sum256([]byte(text(t, "schema/"+name)))); now != sum {
+			t.Errorf("%s was released and has changed: undo that, and write a new file", name)
+		}
+		listed++
+	}
+	if listed < 3 {
+		t.Errorf("released.sha256 lists %d files", listed)
 	}
 }
