@@ -97,7 +97,7 @@ func userOf(who auth.Identity) store.User {
 	return store.User{ID: who.Subject, Name: who.Name, AvatarURL: who.Picture, Issued: who.Issued}
 }
 
-// typistOf returns the identity as typing events show it.
-func typistOf(who auth.Identity) awareness.Typist {
-	return awareness.Typist{ID: who.Subject, Name: who.DisplayName()}
+// viewerOf returns the identity as events show users that type or read.
+func viewerOf(who auth.Identity) awareness.User {
+	return awareness.User{ID: who.Subject, Name: who.DisplayName()}
 }

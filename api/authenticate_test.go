@@ -158,7 +158,6 @@ func TestNew_RefusesAnInvalidConfig(t *testing.T) {
 	cases := map[string]func(c *Config){
 		"NoStore":    func(c *Config) { c.Store = nil },
 		"NoHub":      func(c *Config) { c.Hub = nil },
-		"NoTyping":   func(c *Config) { c.Typing = nil },
 		"NoListener": func(c *Config) { c.Listener = nil },
 		"NoVerifier": func(c *Config) { c.Verifier = nil },
 		"Limit":      func(c *Config) { c.Limits.PerUser = -1 },

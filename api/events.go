@@ -12,7 +12,6 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	"github.com/tidings-live/tidings/api/internal/limit"
 	"github.com/tidings-live/tidings/api/internal/takeover"
 	"github.com/tidings-live/tidings/stream"
 )
@@ -41,7 +40,8 @@ func (s *Server) events(c echo.Context) error {
 	if err != nil {
 		return s.turnAway(c, err)
 	}
-	feed, err := s.hub.Open(s.feedConfig(c, r, style, slot))
+	admitted := &admission{slot: slot}
+	feed, err := s.hub.Open(s.feedConfig(c, r, style, admitted))
 	if err != nil {
 		slot.Close()
 		return s.turnAway(c, err)
@@ -50,6 +50,7 @@ func (s *Server) events(c echo.Context) error {
 		feed.Close()
 		return s.turnAway(c, err)
 	}
+	admitted.visit = s.attend(r, false)
 	setStreamHeader(c.Response().Header())
 	return s.stream(c, feed)
 }
@@ -63,14 +64,17 @@ func setStreamHeader(header http.Header) {
 // feedConfig is the configuration of the stream that the client asked for. A stream with a
 // ticket has no maximum age: the ticket is used up, so the client cannot open the stream
 // again. Such a stream ends with the token that the ticket was made for.
-func (s *Server) feedConfig(c echo.Context, r reading, style stream.Style, slot *limit.Slot) stream.FeedConfig {
-	cfg := stream.FeedConfig{Topics: r.topics, Start: r.start, Style: style, Heartbeat: s.heartbeat, MaxAge: s.maxAge, Expires: s.clock.End(r.who), User: r.who.Subject}
+func (s *Server) feedConfig(c echo.Context, r reading, style stream.Style, admitted *admission) stream.FeedConfig {
+	cfg := stream.FeedConfig{
+		Topics: r.topics, Start: r.start, Style: style, Presence: r.presence,
+		Heartbeat: s.heartbeat, MaxAge: s.maxAge, Expires: s.clock.End(r.who), User: r.who.Subject,
+	}
 	if r.ticket != "" {
 		cfg.MaxAge = 0
 	}
 	id := c.Response().Header().Get(echo.HeaderXRequestID)
 	cfg.Ended = func(end stream.End, conn net.Conn) {
-		slot.Close()
+		admitted.end()
 		s.logger.LogAttrs(context.Background(), slog.LevelDebug, "stream ended", slog.String("request_id", id), slog.String("why", string(end)))
 		s.returned.Return(conn)
 	}

@@ -26,6 +26,9 @@ const (
 
 	defaultPollLimit = 100  // events
 	mostPollLimit    = 1000 // events
+
+	// nextCursor is the header with the cursor of the next poll.
+	nextCursor = "Next-Cursor"
 )
 
 // poll answers with the events after the cursor as soon as there are some, or with none
@@ -61,9 +64,10 @@ func (s *Server) poll(c echo.Context) error {
 		return err
 	}
 	defer held.Close()
+	admitted := &admission{slot: slot}
 	poll, err := s.hub.OpenPoll(stream.PollConfig{
-		Topics: r.topics, Start: r.start, Limit: most, Until: s.deadline(wait, r.who),
-		Ended: func(_ stream.End, conn net.Conn) { slot.Close(); s.returned.Return(conn) },
+		Topics: r.topics, Start: r.start, Presence: r.presence, Limit: most, Until: s.deadline(wait, r.who),
+		Ended: func(_ stream.End, conn net.Conn) { admitted.end(); s.returned.Return(conn) },
 	})
 	if err != nil {
 		slot.Close()
@@ -73,7 +77,8 @@ func (s *Server) poll(c echo.Context) error {
 		poll.Close()
 		return err
 	}
-	return s.answerPoll(c, poll, r.who, held)
+	admitted.visit = s.attend(r, true)
+	return s.answerPoll(c, poll, r.who, admitted, held)
 }
 
 // pollHead answers HEAD like a poll whose wait is over without an event.
@@ -82,9 +87,9 @@ func (s *Server) pollHead(c echo.Context, start stream.Start) error {
 	header.Set(echo.HeaderContentType, echo.MIMEApplicationJSON)
 	header.Set(echo.HeaderCacheControl, "no-store")
 	if cursor, ok := start.Cursor(); ok {
-		header.Set("Next-Cursor", cursor.String())
+		header.Set(nextCursor, cursor.String())
 	} else if start.IsNow() {
-		header.Set("Next-Cursor", s.hub.Head().String())
+		header.Set(nextCursor, s.hub.Head().String())
 	}
 	return c.NoContent(http.StatusOK)
 }
@@ -102,9 +107,9 @@ func (s *Server) useTicketOfPoll(c echo.Context, r reading, poll *stream.LongPol
 // reserved for it. A poll that has to wait returns that memory. It
 // is given to the hub if the connection can be taken over; the handler then returns, and a
 // worker of the hub calls encode when the wait is over.
-func (s *Server) answerPoll(c echo.Context, poll *stream.LongPoll, who auth.Identity, held *limit.Reservation) error {
+func (s *Server) answerPoll(c echo.Context, poll *stream.LongPoll, who auth.Identity, admitted *admission, held *limit.Reservation) error {
 	if poll.Ready(c.Request().Context()) {
-		return s.runPoll(c, poll, who, held)
+		return s.runPoll(c, poll, who, admitted, held)
 	}
 	held.Shrink(0)
 	conn, reusable, err := takeOver(c)
@@ -113,12 +118,13 @@ func (s *Server) answerPoll(c echo.Context, poll *stream.LongPoll, who auth.Iden
 		poll.Close()
 		return err
 	case conn == nil:
-		return s.runPoll(c, poll, who, nil)
+		return s.runPoll(c, poll, who, admitted, nil)
 	}
 	countLater(c)
 	line, header := lineOf(c), c.Response().Header()
 	encode := func(result stream.PollResult) []byte {
 		answer := s.pollReply(result, who, line)
+		admitted.answered(result, answer)
 		s.requests.Answered(pollPath, line.method, answer.status, errors.Is(result.Err, context.Canceled))
 		if !result.Keep {
 			answer.header.Set("Connection", "close")
@@ -136,13 +142,14 @@ func (s *Server) answerPoll(c echo.Context, poll *stream.LongPoll, who auth.Iden
 // reserved memory (held is nil), it reserves what the answer needs: if there is no room, the
 // answer is the problem unavailable. It returns context.Canceled if the client left before,
 // so that the request is counted as such.
-func (s *Server) runPoll(c echo.Context, poll *stream.LongPoll, who auth.Identity, held *limit.Reservation) error {
+func (s *Server) runPoll(c echo.Context, poll *stream.LongPoll, who auth.Identity, admitted *admission, held *limit.Reservation) error {
 	var left error
 	encode := func(result stream.PollResult) []byte {
 		if errors.Is(result.Err, context.Canceled) {
 			left = result.Err
 		}
 		answer := s.pollReply(result, who, lineOf(c))
+		admitted.answered(result, answer)
 		if held != nil {
 			held.Shrink(len(answer.body))
 		} else if waited, err := s.reserve(c, len(answer.body)); err != nil {

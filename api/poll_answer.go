@@ -65,7 +65,7 @@ func eventsReply(result stream.PollResult, who auth.Identity) (reply, error) {
 	}
 	header.Set(echo.HeaderContentType, echo.MIMEApplicationJSON)
 	header.Set(echo.HeaderCacheControl, "no-store")
-	header.Set("Next-Cursor", answer.Cursor.String())
+	header.Set(nextCursor, answer.Cursor.String())
 	return reply{status: http.StatusOK, header: header, body: body.Bytes()}, nil
 }
 

@@ -15,6 +15,7 @@ import (
 	"github.com/tidings-live/tidings/api/auth"
 	"github.com/tidings-live/tidings/store"
 	"github.com/tidings-live/tidings/stream"
+	"github.com/tidings-live/tidings/stream/awareness"
 )
 
 // problemDocs is the page that explains the codes. The type of a problem is the page with
@@ -79,6 +80,7 @@ var (
 	problemOrigin        = Problem{Status: 403, Code: "forbidden_origin", Title: "The page's origin is not allowed"}
 	problemHost          = Problem{Status: 403, Code: "forbidden_host", Title: "The host is not one of this server"}
 	problemNotFound      = Problem{Status: 404, Code: "not_found", Title: "There is no such thing"}
+	problemSwitchedOff   = Problem{Status: 404, Code: "switched_off", Title: "The server does not offer this"}
 	problemMethod        = Problem{Status: 405, Code: "method_not_allowed", Title: "The method is not allowed"}
 	problemNotAcceptable = Problem{Status: 406, Code: "not_acceptable", Title: "The answer has another media type"}
 	problemLocked        = Problem{Status: 409, Code: "post_locked", Title: "The post takes no comments"}
@@ -125,6 +127,8 @@ var known = []struct {
 	{store.ErrKeyReused, &problemKeyReused, false, ""},
 	{store.ErrBusy, &problemUnavailable, true, ""},
 	{store.ErrTicket, &problemTicket, false, ""},
+	{store.ErrTooLarge, &problemTooLarge, true, ""},
+	{awareness.ErrTooManyPosts, &problemUnavailable, true, ""},
 	{store.ErrReadOnly, &problemUnavailable, false, readOnlyDetail},
 	{store.ErrDiskFull, &problemUnavailable, false, diskFullDetail},
 	{store.ErrNoConnection, &problemUnavailable, false, noConnectionDetail},

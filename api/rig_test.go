@@ -109,7 +109,7 @@ func unconnected(t testing.TB) Config {
 	verifier, err := auth.NewVerifier(auth.Config{Secret: secret})
 	streamtest.Must(t, err)
 	hub := stream.NewHub(nil, stream.HubConfig{})
-	return Config{Store: &store.Store{}, Hub: hub, Typing: awareness.NewTyping(hub), Listener: &store.Listener{}, Verifier: verifier}
+	return Config{Store: &store.Store{}, Hub: hub, Listener: &store.Listener{}, Verifier: verifier}
 }
 
 // build wires the parts together and runs those that run.
@@ -126,12 +126,17 @@ func (r *rig) build(t *testing.T, set setup) {
 	t.Cleanup(db.Close)
 	hub := stream.NewHub(db, set.hub)
 	typing := awareness.NewTyping(hub)
-	listener := db.NewListener(store.ListenerConfig{Wake: hub.Wake, Signal: func(s store.Signal) { receive(typing, s) }})
+	presence := awareness.NewPresence(awareness.PresenceConfig{Out: hub, Board: db, Logger: r.logs.logger()})
+	listener := db.NewListener(store.ListenerConfig{
+		Wake: hub.Wake, Event: hub.Broadcast, Signal: func(s store.Signal) { receive(typing, s) },
+		Lease: presence.Lease, Presence: presence.Ring,
+	})
 	verifier, err := auth.NewVerifier(set.tokens)
 	streamtest.Must(t, err)
 
 	r.db = db
-	set.api.Store, set.api.Hub, set.api.Typing, set.api.Listener, set.api.Verifier = db, hub, typing, listener, verifier
+	set.api.Store, set.api.Hub, set.api.Listener, set.api.Verifier = db, hub, listener, verifier
+	set.api.Typing, set.api.Presence = typing, presence
 	set.api.Logger = r.logs.logger()
 	r.Server, err = New(set.api)
 	streamtest.Must(t, err)
@@ -139,6 +144,7 @@ func (r *rig) build(t *testing.T, set setup) {
 	run(t, db.Run)
 	run(t, hub.Run)
 	run(t, typing.Run)
+	run(t, presence.Run)
 	run(t, listener.Run)
 }
 

@@ -33,6 +33,7 @@ func (s *Server) routes(cfg Config) []route {
 	posts := &postHandlers{cfg.Store}
 	typing := &typingHandlers{cfg.Store, cfg.Typing, s.limits, s.refuse,
 		faults.New(s.logger, "the end of typing is not sent", "the end of typing is sent again")}
+	presence := &presenceHandlers{cfg.Presence}
 	charges := charges{s.limits, s.refuse}
 	comments := &commentHandlers{cfg.Store, typing, charges}
 	likes := &likeHandlers{cfg.Store, charges}
@@ -55,6 +56,7 @@ func (s *Server) routes(cfg Config) []route {
 		{"PUT", "/v1/posts/:post/like", likes.put},
 		{"DELETE", "/v1/posts/:post/like", likes.delete},
 		{"POST", "/v1/posts/:post/typing", typing.create},
+		{"GET", "/v1/posts/:post/presence", s.bounded(maxRowAnswer, presence.get)},
 		{"GET", "/v1/counts", s.bounded(maxRowAnswer, counts.list)},
 		{"GET", "/v1/notifications", s.bounded(maxAnswerBytes, notifications.list)},
 		{"POST", "/v1/publish", publish.create},

@@ -33,18 +33,19 @@ type Config struct {
 	// Required.
 	Store    *store.Store
 	Hub      *stream.Hub
-	Typing   *awareness.Typing
 	Listener *store.Listener
 	Verifier *auth.Verifier
 
-	AllowedOrigins []string      // origins of pages that may call us, scheme://host[:port]; see [auth.OriginConfig]
-	PublicURL      string        // the address that browsers see; see [auth.OriginConfig]
-	LocalOnly      bool          // refuse requests for hosts other than localhost, 127.0.0.1 and [::1]
-	PublicKinds    []string      // kinds of topics that all users may read, in addition to post
-	Heartbeat      time.Duration // time without an event after which a stream sends a heartbeat; default 15 s
-	MaxAge         time.Duration // of a stream, which ends at 80 to 100 % of it, at random; default 10 min
-	Demo           *Demo         // nil: no demo page
-	Certificate    *Certificate  // of the connections, for its metric; optional
+	Typing         *awareness.Typing   // nil: switched off
+	Presence       *awareness.Presence // nil: switched off
+	AllowedOrigins []string            // origins of pages that may call us, scheme://host[:port]; see [auth.OriginConfig]
+	PublicURL      string              // the address that browsers see; see [auth.OriginConfig]
+	LocalOnly      bool                // refuse requests for hosts other than localhost, 127.0.0.1 and [::1]
+	PublicKinds    []string            // kinds of topics that all users may read, in addition to post
+	Heartbeat      time.Duration       // time without an event after which a stream sends a heartbeat; default 15 s
+	MaxAge         time.Duration       // of a stream, which ends at 80 to 100 % of it, at random; default 10 min
+	Demo           *Demo               // nil: no demo page
+	Certificate    *Certificate        // of the connections, for its metric; optional
 	Limits         Limits
 	Build          Build
 	Logger         *slog.Logger // default: discard
@@ -65,6 +66,7 @@ type Server struct {
 	topics    topicRules
 	heartbeat time.Duration
 	maxAge    time.Duration
+	presence  *awareness.Presence // nil: switched off
 	limits    *limit.Limiter
 	answers   *limit.ByteBudget
 	conns     *limit.Conns
@@ -114,6 +116,7 @@ func New(cfg Config) (*Server, error) {
 		topics:    topicRules{publicKinds: cfg.PublicKinds},
 		heartbeat: orDefault(cfg.Heartbeat, defaultHeartbeat),
 		maxAge:    orDefault(cfg.MaxAge, defaultMaxAge),
+		presence:  cfg.Presence,
 		limits:    limits,
 		answers:   limit.NewByteBudget(),
 		conns:     limit.NewConns(limits, limit.Trusted(cfg.Limits.TrustedProxies)),
@@ -145,7 +148,7 @@ func (c Config) check() error {
 		name    string
 		missing bool
 	}{
-		{"Store", c.Store == nil}, {"Hub", c.Hub == nil}, {"Typing", c.Typing == nil},
+		{"Store", c.Store == nil}, {"Hub", c.Hub == nil},
 		{"Listener", c.Listener == nil}, {"Verifier", c.Verifier == nil},
 	} {
 		if field.missing {

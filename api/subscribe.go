@@ -21,11 +21,12 @@ const maxReaderBody = 1 << 10
 
 // A reading is the parsed and authorized request for a stream or a poll.
 type reading struct {
-	topics []stream.Topic
-	start  stream.Start
-	who    auth.Identity
-	ticket string // the ticket that named the identity; empty without one
-	values url.Values
+	topics   []stream.Topic
+	start    stream.Start
+	who      auth.Identity
+	ticket   string // the ticket that named the identity; empty without one
+	presence bool   // the reader gets presence events
+	values   url.Values
 }
 
 // reading parses and authorizes a request for a stream or a poll.
@@ -43,6 +44,9 @@ func (s *Server) reading(c echo.Context) (reading, error) {
 		return reading{}, err
 	}
 	if r.start, err = start(c, values); err != nil {
+		return reading{}, err
+	}
+	if r.presence, err = flag(values, "presence"); err != nil {
 		return reading{}, err
 	}
 	if secret != "" {

@@ -23,7 +23,7 @@ type signalStore interface {
 // typingHandlers answer typing signals.
 type typingHandlers struct {
 	store  signalStore
-	state  *awareness.Typing
+	state  *awareness.Typing // nil: switched off
 	limits *limit.Limiter
 	refuse func(limit.Refusal) *Problem
 	faults *faults.Work
@@ -31,8 +31,11 @@ type typingHandlers struct {
 
 // create answers POST /v1/posts/{post}/typing with 204. The user then counts as typing for
 // a few seconds. Problems: unauthenticated, invalid_id, unknown_field, rate_limited (see
-// [Limits].Typing).
+// [Limits].Typing), switched_off.
 func (h *typingHandlers) create(c echo.Context) error {
+	if h.state == nil {
+		return problemSwitchedOff.with("typing is switched off on this server")
+	}
 	who, err := signedIn(c)
 	if err != nil {
 		return err
@@ -47,7 +50,7 @@ func (h *typingHandlers) create(c echo.Context) error {
 	if !h.limits.AllowTyping(who.Subject) {
 		return h.refuse(limit.Typing)
 	}
-	if err := h.store.Signal(c.Request().Context(), store.Signal{Topic: post, User: typistOf(who)}); err != nil {
+	if err := h.store.Signal(c.Request().Context(), store.Signal{Topic: post, User: viewerOf(who)}); err != nil {
 		return err
 	}
 	return c.NoContent(http.StatusNoContent)
@@ -56,10 +59,10 @@ func (h *typingHandlers) create(c echo.Context) error {
 // stop tells all instances that the user has stopped typing, if this instance knows that
 // the user types. The caller learns of no failure: the typing state expires by itself.
 func (h *typingHandlers) stop(ctx context.Context, post stream.Topic, who auth.Identity) {
-	if !h.state.Types(post, who.Subject) {
+	if h.state == nil || !h.state.Types(post, who.Subject) {
 		return
 	}
-	err := h.store.Signal(ctx, store.Signal{Topic: post, User: typistOf(who), Stop: true})
+	err := h.store.Signal(ctx, store.Signal{Topic: post, User: viewerOf(who), Stop: true})
 	if ctx.Err() == nil { // else the client has left
 		h.faults.Note(ctx, err)
 	}

@@ -73,9 +73,9 @@ func TestPublish_RefusesTheRest(t *testing.T) {
 }
 
 // reserved lists the event names that tidings.publish refuses, besides stream.*: those
-// that Tidings gives, one that it will give, and two that EventSource itself uses.
+// that Tidings gives, and two that EventSource itself uses.
 func reserved() []string {
-	names := []string{"presence", "open", "error"}
+	names := []string{"open", "error"}
 	for _, kind := range stream.EventKinds {
 		if !kind.Control {
 			names = append(names, kind.Name.String())
@@ -87,9 +87,9 @@ func reserved() []string {
 func TestPublish_ReservesTheNamesOfEventKinds(t *testing.T) {
 	t.Parallel()
 
-	list := regexp.MustCompile(`(?s)publish\.name in \((.*?)\)`).FindStringSubmatch(text(t, "functions/publish.sql"))
+	list := regexp.MustCompile(`(?s)check_event\.name in \((.*?)\)`).FindStringSubmatch(text(t, "functions/check_event.sql"))
 	if list == nil {
-		t.Fatal("functions/publish.sql has no list of names")
+		t.Fatal("functions/check_event.sql has no list of names")
 	}
 	var got []string
 	for _, match := range regexp.MustCompile(`'([^']*)'`).FindAllStringSubmatch(list[1], -1) {
@@ -98,7 +98,7 @@ func TestPublish_ReservesTheNamesOfEventKinds(t *testing.T) {
 	want := reserved()
 	slices.Sort(got)
 	slices.Sort(want)
-	Want(t, "list of reserved names in functions/publish.sql, compared with stream.EventKinds", got, want)
+	Want(t, "list of reserved names in functions/check_event.sql, compared with stream.EventKinds", got, want)
 	for _, kind := range stream.EventKinds {
 		if kind.Control && !strings.HasPrefix(kind.Name.String(), "stream.") {
 			t.Errorf("%s is not reserved: it does not begin with stream.", kind.Name)

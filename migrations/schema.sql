@@ -265,9 +265,43 @@ create table tidings.signal_key (
 );
 CREATE TRIGGER no_truncate BEFORE TRUNCATE ON tidings.signal_key FOR EACH STATEMENT EXECUTE FUNCTION tidings.refuse_truncate();
 
+create unlogged table tidings.instances (
+    id uuid not null,
+    pid integer not null,
+    backend_start timestamp with time zone not null,
+    asked bigint not null,
+    answered jsonb not null,
+    constraint instances_pkey PRIMARY KEY (id)
+);
+
+create unlogged table tidings.presence (
+    instance uuid not null,
+    topic text not null,
+    watched boolean not null,
+    viewers integer not null,
+    users jsonb not null,
+    members bytea not null,
+    changed xid8 not null,
+    constraint presence_pkey PRIMARY KEY (instance, topic)
+);
+CREATE INDEX presence_by_change ON tidings.presence USING btree (changed);
+
+create unlogged table tidings.signals (
+    id uuid not null default gen_random_uuid(),
+    topic text not null,
+    name text not null,
+    data jsonb not null,
+    changed xid8 not null default pg_current_xact_id(),
+    created_at timestamp with time zone not null default clock_timestamp(),
+    constraint signals_pkey PRIMARY KEY (id)
+);
+CREATE INDEX signals_by_age ON tidings.signals USING btree (created_at);
+CREATE INDEX signals_by_change ON tidings.signals USING btree (changed);
+
 -- tidings.announce_comments(ids bigint[], post_ids text[], parent_ids bigint[]) returns void
 -- tidings.announce_notifications(told bigint[], told_users text[], told_came bigint[], told_unread bigint[]) returns void
 -- tidings.change_tombstones(mine xid8, OUT early_ids bigint[], OUT early_names text[], OUT early_posts text[], OUT early_data jsonb[], OUT late_ids bigint[], OUT late_posts text[], OUT late_data jsonb[]) returns record
+-- tidings.check_event(topic text, name text) returns void
 -- tidings.comment_data(c tidings.comments, likes bigint, replies bigint) returns jsonb
 -- tidings.comment_touched() returns trigger, security definer
 -- tidings.comments_deleted() returns trigger, security definer
@@ -295,6 +329,8 @@ CREATE TRIGGER no_truncate BEFORE TRUNCATE ON tidings.signal_key FOR EACH STATEM
 -- tidings.refuse_truncate() returns trigger
 -- tidings.restore_notifications(ids bigint[]) returns void
 -- tidings.rfc3339(t timestamp with time zone) returns text
+-- tidings.signal(topic text, name text, data jsonb) returns void, security definer
+-- tidings.signed(body text) returns text
 -- tidings.tombstone_data(comment bigint) returns jsonb
 -- tidings.users_changed() returns trigger, security definer
 -- tidings.withdraw_comments(ids bigint[], post_ids text[], parent_ids bigint[]) returns void

@@ -46,6 +46,8 @@ var (
 	// ErrNoRights: the role of the database URL lacks a right, because the schema has another
 	// owner or because CONNECT was revoked. It also is ErrUnavailable.
 	ErrNoRights = fmt.Errorf("the role lacks rights in the database: %w", ErrUnavailable)
+	// ErrTooLarge: the data of an ephemeral event is longer than a signal can be.
+	ErrTooLarge = errors.New("data is too large for a signal")
 	// ErrUnavailable: the database cannot be reached, is starting or stopping, or did
 	// not answer in time. Whether a write was committed is then unknown.
 	ErrUnavailable = errors.New("database is unavailable")
@@ -149,6 +151,8 @@ func translateCode(pg *pgconn.PgError) error {
 		return fmt.Errorf("%w: %w", ErrBusy, pg) // the sequence has been moved forward since
 	case pgerrcode.IsIntegrityConstraintViolation(pg.Code), pg.Code == pgerrcode.RaiseException: // also those that the site has added
 		return &InvalidError{Constraint: pg.ConstraintName, Detail: pg.Message, cause: pg}
+	case isSignalTooLarge(pg):
+		return fmt.Errorf("%w: %s", ErrTooLarge, pg.Message)
 	case isPublishRefusal(pg):
 		return &InvalidError{Detail: pg.Message + ". " + pg.Hint}
 	case pg.Code == pgerrcode.UntranslatableCharacter, pg.Code == pgerrcode.CharacterNotInRepertoire:

@@ -54,7 +54,7 @@ func methods(t *testing.T, s *store.Store) map[string]func(context.Context) erro
 		"Read":    func(ctx context.Context) error { _, err := s.Read(ctx, stream.Query{Limit: 1}); return err },
 		"Publish": func(ctx context.Context) error { return s.Publish(ctx, "post:42", "news", []byte(`{}`)) },
 		"Signal": func(ctx context.Context) error {
-			return s.Signal(ctx, store.Signal{Topic: parseTopics(t, "post:42")[0], User: awareness.Typist{ID: "ann"}})
+			return s.Signal(ctx, store.Signal{Topic: parseTopics(t, "post:42")[0], User: awareness.User{ID: "ann"}})
 		},
 		"SaveTicket": func(ctx context.Context) error {
 			_, err := s.SaveTicket(ctx, fmt.Sprint(time.Now()), ticket, time.Minute)

@@ -11,14 +11,18 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/tidings-live/tidings/stream"
+	"github.com/tidings-live/tidings/stream/awareness"
 	"github.com/tidings-live/tidings/stream/faults"
 )
 
 // The channels of NOTIFY. They are per database, like the schema.
 const (
-	logChannel    = "tidings_log"    // the log has grown; the payload is empty
-	signalChannel = "tidings_signal" // a Signal with a MAC
-	probeChannel  = "tidings_probe"  // a listener's notification to itself
+	logChannel    = "tidings_log"      // the log has grown; the payload is empty
+	signalChannel = "tidings_signal"   // a Signal or an ephemeral event, with a MAC
+	tableChannel  = "tidings_signals"  // tidings.signals has new rows; the payload is empty
+	boardChannel  = "tidings_presence" // tidings.presence has changed; the payload is empty
+	probeChannel  = "tidings_probe"    // a listener's notification to itself
 )
 
 const (
@@ -47,16 +51,23 @@ type ListenerConfig struct {
 	Wake func()
 	// Signal is called with each signal that [Store.Signal] sent, on any instance.
 	Signal func(Signal)
+	// Event is called with each ephemeral event that [Store.SignalEvent] or the SQL function
+	// tidings.signal sent.
+	Event func(stream.Event)
+	// Lease is called after each connect with the session that listens, before Presence.
+	Lease func(awareness.Lease)
+	// Presence is called when an instance has written to the table tidings.presence.
+	Presence func()
 }
 
 // A Listener receives the notifications of all sessions of the database, over one
 // dedicated connection. It is safe for concurrent use.
 type Listener struct {
 	store  *Store
-	wake   func()
-	signal func(Signal)
+	on     ListenerConfig
 	logger *slog.Logger
-	gate   signalGate // used by Run only
+	gate   signalGate   // used by Run only
+	table  signalReader // used by Run only
 	faults *faults.Work
 
 	mu     sync.Mutex       // guards probes, err and stats
@@ -69,18 +80,20 @@ type Listener struct {
 func (s *Store) NewListener(cfg ListenerConfig) *Listener {
 	l := &Listener{
 		store:  s,
-		wake:   cfg.Wake,
-		signal: cfg.Signal,
+		on:     cfg,
 		logger: s.logger,
 		faults: faults.New(s.logger, "listener lost", "listener is connected again"),
 		probes: make(map[string]probe),
 		err:    errors.New("listen: not connected yet"),
 	}
-	if l.wake == nil {
-		l.wake = func() {}
+	if cfg.Wake == nil {
+		l.on.Wake = func() {}
 	}
-	if l.signal == nil {
-		l.signal = func(Signal) {}
+	if cfg.Signal == nil {
+		l.on.Signal = func(Signal) {}
+	}
+	if cfg.Event == nil {
+		l.on.Event = func(stream.Event) {}
 	}
 	return l
 }
@@ -128,21 +141,37 @@ func (l *Listener) listen(ctx context.Context) error {
 	}()
 	subscribing, cancel := context.WithTimeout(ctx, silenceLimit)
 	defer cancel()
-	if err := l.gate.load(subscribing, conn); err != nil {
+	if err := l.subscribe(subscribing, conn); err != nil {
 		return err
-	}
-	_, err = conn.Exec(subscribing, `listen tidings_log; listen tidings_signal; listen tidings_probe`)
-	if err != nil {
-		return fmt.Errorf("listen: %w", err)
 	}
 	l.setErr(nil)
 	l.faults.Note(ctx, nil)
-	l.wake()
+	l.on.Wake()
 	for {
 		if err := l.receiveOrProbe(ctx, conn); err != nil {
 			return err
 		}
 	}
+}
+
+// subscribe listens on the channels that the configuration needs.
+func (l *Listener) subscribe(ctx context.Context, conn *pgx.Conn) error {
+	if err := l.gate.load(ctx, conn); err != nil {
+		return err
+	}
+	_, err := conn.Exec(ctx, `listen tidings_log; listen tidings_signal; listen tidings_signals; listen tidings_probe`)
+	if err != nil {
+		return fmt.Errorf("listen: %w", err)
+	}
+	if err := l.table.begin(ctx, conn); err != nil || l.on.Lease == nil {
+		return err
+	}
+	lease, err := takeLease(ctx, conn)
+	if err != nil {
+		return err
+	}
+	l.on.Lease(lease)
+	return nil
 }
 
 // receiveOrProbe waits for one notification. If none arrives within silenceLimit, it sends
@@ -169,19 +198,29 @@ func (l *Listener) receiveOrProbe(ctx context.Context, conn *pgx.Conn) error {
 // receive waits up to silenceLimit for one notification and passes it on. After
 // context.DeadlineExceeded the connection can still be used.
 func (l *Listener) receive(ctx context.Context, conn *pgx.Conn) error {
-	ctx, cancel := context.WithTimeout(ctx, silenceLimit)
+	waiting, cancel := context.WithTimeout(ctx, silenceLimit)
 	defer cancel()
-	n, err := conn.WaitForNotification(ctx)
+	n, err := conn.WaitForNotification(waiting)
 	if err != nil {
 		return err
 	}
+	ctx, done := context.WithTimeout(ctx, silenceLimit)
+	defer done()
 	switch n.Channel {
 	case logChannel:
-		l.wake()
+		l.on.Wake()
 	case probeChannel:
 		l.probeReceived(n.Payload)
 	case signalChannel:
 		return l.receiveSignal(ctx, conn, n.Payload)
+	case tableChannel:
+		events, err := l.table.next(ctx, conn)
+		for _, e := range events {
+			l.on.Event(e)
+		}
+		return err
+	case boardChannel:
+		l.on.Presence()
 	}
 	return nil
 }
@@ -190,22 +229,38 @@ func (l *Listener) receive(ctx context.Context, conn *pgx.Conn) error {
 // number of times, so a report is logged once in signalAge. The key is read again as often:
 // it is another one after the schema was created again.
 func (l *Listener) receiveSignal(ctx context.Context, conn *pgx.Conn, payload string) error {
-	signal, err := l.gate.admit(payload)
+	body, err := l.gate.admit(payload)
 	if errors.Is(err, errSignalForged) && time.Since(l.gate.readAt) > signalAge {
 		if err := l.gate.load(ctx, conn); err != nil {
 			return err
 		}
-		signal, err = l.gate.admit(payload)
+		body, err = l.gate.admit(payload)
 	}
 	if err == nil {
-		l.signal(signal)
-		return nil
+		err = l.passOn(body)
 	}
-	if time.Since(l.gate.reported) > signalAge {
+	if err != nil && time.Since(l.gate.reported) > signalAge {
 		l.gate.reported = time.Now()
 		l.logger.WarnContext(ctx, "signal ignored that is not genuine", "err", err)
 	}
 	return nil
+}
+
+// passOn passes the signal with the body on.
+func (l *Listener) passOn(body string) error {
+	e, ok, err := parseSignalEvent(body)
+	if err != nil {
+		return err
+	}
+	if ok {
+		l.on.Event(e)
+		return nil
+	}
+	signal, err := parseSignal(body)
+	if err == nil {
+		l.on.Signal(signal)
+	}
+	return err
 }
 
 // setErr stores the reason why the listener does not listen; nil means that it listens.

@@ -207,7 +207,7 @@ func TestListener_Deaf(t *testing.T) {
 func TestSignal(t *testing.T) {
 	t.Parallel()
 
-	typing := store.Signal{Topic: parseTopics(t, "post:42")[0], User: awareness.Typist{ID: "ann", Name: "Ann <b>\u2028é"}}
+	typing := store.Signal{Topic: parseTopics(t, "post:42")[0], User: awareness.User{ID: "ann", Name: "Ann <b>\u2028é"}}
 	stopped := typing
 	stopped.Stop = true
 
@@ -286,7 +286,7 @@ func TestSignal(t *testing.T) {
 		sign(t, d, "5 seconds", fine)
 		streamtest.Eventually(t, "the signal is received", func() bool { return len(got.allSignals()) > 0 })
 		streamtest.Want(t, "the signals", got.allSignals(),
-			[]store.Signal{{Topic: typing.Topic, User: awareness.Typist{ID: "ann", Name: "Ann"}}})
+			[]store.Signal{{Topic: typing.Topic, User: awareness.User{ID: "ann", Name: "Ann"}}})
 	})
 }
 

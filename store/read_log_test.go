@@ -247,7 +247,7 @@ func TestPublish(t *testing.T) {
 		} {
 			wantMessage(t, d.Publish(t.Context(), test[0], "news", []byte(`{}`)), test[1])
 		}
-		wantMessage(t, d.Signal(t.Context(), store.Signal{User: awareness.Typist{Name: strings.Repeat("x", 8000)}}), "payload string too long")
+		wantMessage(t, d.Signal(t.Context(), store.Signal{User: awareness.User{Name: strings.Repeat("x", 8000)}}), "payload string too long")
 	})
 
 	t.Run("PublishesBeforeItReturns", func(t *testing.T) {

@@ -33,3 +33,9 @@ func isIDKey(constraint string) bool {
 func isPublishRefusal(pg *pgconn.PgError) bool {
 	return pg.Code == pgerrcode.InvalidParameterValue && pg.Hint != ""
 }
+
+// isSignalTooLarge reports whether tidings.signal has refused the size of data. It raises
+// program_limit_exceeded with a hint for the caller, which Postgres itself raises without one.
+func isSignalTooLarge(pg *pgconn.PgError) bool {
+	return pg.Code == pgerrcode.ProgramLimitExceeded && pg.Hint != ""
+}

@@ -24,15 +24,15 @@ import (
 // receives it. It is not stored, and may be lost.
 type Signal struct {
 	Topic stream.Topic // of the post
-	User  awareness.Typist
+	User  awareness.User
 	Stop  bool // the user has stopped
 }
 
 // A signalJSON is the body of the notification.
 type signalJSON struct {
-	Topic string           `json:"topic"`
-	User  awareness.Typist `json:"user"`
-	Stop  bool             `json:"stop,omitempty"`
+	Topic string         `json:"topic"`
+	User  awareness.User `json:"user"`
+	Stop  bool           `json:"stop,omitempty"`
 }
 
 const (
@@ -47,9 +47,7 @@ const (
 // Signal sends a signal to every instance that listens, including this one. It returns
 // ErrUnavailable, and an *InvalidError for a signal of 8,000 bytes or more.
 //
-// The payload is "<mac> <microseconds since 1970> <nonce> <JSON>". Any role may send a
-// NOTIFY, so the MAC, which covers all after it, shows that the sender can read
-// tidings.signal_key.
+// The SQL function tidings.signed makes the payload of the notification.
 func (s *Store) Signal(ctx context.Context, signal Signal) error {
 	body, err := json.Marshal(signalJSON{signal.Topic.String(), signal.User, signal.Stop})
 	if err != nil {
@@ -58,12 +56,19 @@ func (s *Store) Signal(ctx context.Context, signal Signal) error {
 	return s.exec(ctx, s.pool, `
 		select
 			set_config('synchronous_commit', 'off', true), -- see notify
-			pg_notify('tidings_signal',
-				encode(sha256(key || sha256(key || convert_to(message, 'UTF8'))), 'hex') || ' ' || message)
-		from tidings.signal_key
-		cross join concat_ws(' ',
-			(extract(epoch from clock_timestamp()) * 1000000)::bigint, gen_random_uuid(), $1::text) as message`,
+			pg_notify('tidings_signal', tidings.signed($1))`,
 		string(body))
+}
+
+// SignalEvent sends an ephemeral event to the readers of a topic that are live, on all
+// instances. The log does not keep it. It returns ErrUnavailable, ErrTooLarge, and an
+// *InvalidError for a topic, name or data that tidings.signal refuses.
+func (s *Store) SignalEvent(ctx context.Context, topic, name string, data []byte) error {
+	return s.exec(ctx, s.pool, `
+		select
+			set_config('synchronous_commit', 'off', true), -- see notify
+			tidings.signal($1, $2, $3::text::jsonb)`,
+		topic, name, string(data))
 }
 
 // A signalGate decides which signals are genuine. It is for one goroutine.
@@ -98,34 +103,34 @@ func (g *signalGate) load(ctx context.Context, conn *pgx.Conn) error {
 	return nil
 }
 
-// admit returns the signal of a payload, or an error if it is not genuine: not made with the
+// admit returns the body of a payload, or an error if it is not genuine: not made with the
 // key, too old, or received before.
-func (g *signalGate) admit(payload string) (Signal, error) {
+func (g *signalGate) admit(payload string) (body string, err error) {
 	sum, message, ok := strings.Cut(payload, " ")
 	mac, err := hex.DecodeString(sum)
 	if !ok || err != nil || len(payload) > signalBytes || len(g.key) == 0 || !hmac.Equal(mac, g.mac(message)) {
-		return Signal{}, errSignalForged
+		return "", errSignalForged
 	}
 	parts := strings.SplitN(message, " ", 3)
 	if len(parts) != 3 {
-		return Signal{}, errors.New("it has no time, nonce and body")
+		return "", errors.New("it has no time, nonce and body")
 	}
 	var micros int64
 	if _, err := fmt.Sscanf(parts[0], "%d", &micros); err != nil {
-		return Signal{}, fmt.Errorf("its time: %w", err)
+		return "", fmt.Errorf("its time: %w", err)
 	}
 	now := g.clock.Add(time.Since(g.readAt))
 	if age := now.Sub(time.UnixMicro(micros)); age > signalAge || age < -signalAge {
-		return Signal{}, errSignalOld
+		return "", errSignalOld
 	}
 	if time.Since(g.turned) > 2*signalAge {
 		g.before, g.seen, g.turned = g.seen, make(map[string]bool), time.Now()
 	}
 	if nonce := parts[1]; g.seen[nonce] || g.before[nonce] {
-		return Signal{}, errSignalRepeated
+		return "", errSignalRepeated
 	}
 	g.seen[parts[1]] = true
-	return parseSignal(parts[2])
+	return parts[2], nil
 }
 
 // mac is SHA-256 over the key and the SHA-256 of key and message: the functions that core
@@ -136,7 +141,36 @@ func (g *signalGate) mac(message string) []byte {
 	return outer[:]
 }
 
-// parseSignal checks the body of a signal. Only a post has signals.
+// A signalEventJSON is the body of a signal that tidings.signal sends.
+type signalEventJSON struct {
+	Topic string          `json:"topic"`
+	Name  string          `json:"name"` // the body of a typing signal has none
+	Data  json.RawMessage `json:"data"`
+}
+
+// event checks the values and returns the ephemeral event.
+func (e signalEventJSON) event() (stream.Event, error) {
+	topic, badTopic := stream.ParseTopic(e.Topic)
+	name, badName := stream.ParseName(e.Name)
+	data, badData := stream.NewData(e.Data)
+	if err := errors.Join(badTopic, badName, badData); err != nil {
+		return stream.Event{}, err
+	}
+	return stream.Event{Topic: topic, Name: name, Data: data}, nil
+}
+
+// parseSignalEvent returns the ephemeral event of the body of a signal; ok is false if the
+// body is that of a typing signal, which has no name.
+func parseSignalEvent(body string) (e stream.Event, ok bool, err error) {
+	var raw signalEventJSON
+	if err := json.Unmarshal([]byte(body), &raw); err != nil || raw.Name == "" {
+		return stream.Event{}, false, err
+	}
+	e, err = raw.event()
+	return e, true, err
+}
+
+// parseSignal checks the body of a typing signal. Only a post has typing signals.
 func parseSignal(body string) (Signal, error) {
 	var raw signalJSON
 	if err := json.Unmarshal([]byte(body), &raw); err != nil {
@@ -162,4 +196,61 @@ func parseSignal(body string) (Signal, error) {
 // text after it.
 func misleading(r rune) bool {
 	return unicode.IsControl(r) || r >= '\u202a' && r <= '\u202e' || r >= '\u2066' && r <= '\u2069'
+}
+
+// A signalReader reads the signals in the table tidings.signals. It is for one goroutine.
+type signalReader struct {
+	since int64           // the oldest transaction that could still commit at the last read
+	read  map[string]bool // ids of the rows of that transaction and later ones that were read
+}
+
+// begin makes the next read return only the rows of transactions that have not ended yet.
+func (r *signalReader) begin(ctx context.Context, conn *pgx.Conn) error {
+	r.read = nil
+	err := conn.QueryRow(ctx, `select pg_snapshot_xmin(pg_current_snapshot())::text::bigint`).Scan(&r.since)
+	if err != nil {
+		return fmt.Errorf("read the oldest transaction: %w", err)
+	}
+	return nil
+}
+
+// next returns the signals since the last read that are not older than signalAge. Rows do not
+// become visible in any order, so each read begins at the oldest transaction that was open
+// during the last one, and leaves out the rows that were read then. A row that no reader can
+// be given is left out.
+func (r *signalReader) next(ctx context.Context, conn *pgx.Conn) ([]stream.Event, error) {
+	rows, _ := conn.Query(ctx, `
+		select oldest, id::text, topic, name, data
+		from (select pg_snapshot_xmin(pg_current_snapshot())::text::bigint as oldest) as now
+		left join tidings.signals
+			on changed >= $1::bigint::text::xid8
+			and created_at > clock_timestamp() - $2::interval
+		order by created_at`, r.since, signalAge)
+	var events []stream.Event
+	var id, topic, name *string
+	var data []byte
+	read := make(map[string]bool)
+	_, err := pgx.ForEachRow(rows, []any{&r.since, &id, &topic, &name, &data}, func() error {
+		if id == nil {
+			return nil // no row of the table
+		}
+		if read[*id] = true; !r.read[*id] {
+			if e, err := (signalEventJSON{*topic, *name, data}).event(); err == nil {
+				events = append(events, e)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read signals: %w", err)
+	}
+	r.read = read
+	return events, nil
+}
+
+// deleteOldSignals deletes the signals that no instance delivers any more.
+func (s *Store) deleteOldSignals(ctx context.Context) error {
+	return s.exec(ctx, s.pool, `
+		delete from tidings.signals
+		where created_at < statement_timestamp() - 2 * $1::interval`, signalAge)
 }

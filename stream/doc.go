@@ -9,8 +9,10 @@
 // tell where the past ends. If that is impossible, it returns a [GapError] and continues at
 // the head, the position of the newest event.
 //
-// Ephemeral events (typing) have no position. Only readers that are live at that moment
-// receive them, each only the newest state, and they move no cursor.
+// Ephemeral events (typing, presence, signals of the site) have no position. Only readers
+// that are live at that moment
+// receive them, each only the newest state, and they move no cursor. Presence is only for
+// readers that ask for it.
 //
 // [State.Judge] decides whether a reader can resume from a cursor. It compares the cursor
 // with the history in the database, never with the events that this hub has read: the reader

@@ -41,6 +41,7 @@ type FeedConfig struct {
 	Topics    []Topic
 	Start     Start
 	Style     Style
+	Presence  bool          // the stream gets presence events
 	Heartbeat time.Duration // a quiet stream sends one at 90 to 100 % of this time
 	MaxAge    time.Duration // the stream ends at 80 to 100 % of this age; 0: no maximum
 	User      string        // id of the user that reads, for stream.ready; "" without a user
@@ -78,7 +79,7 @@ type Feed struct {
 func (h *Hub) Open(cfg FeedConfig) (*Feed, error) {
 	f := &Feed{style: cfg.Style, heartbeat: cfg.Heartbeat, maxAge: cfg.MaxAge, user: cfg.User}
 	f.composer, f.ended = f, cfg.Ended
-	f.sub.transport = SSE
+	f.sub.transport, f.sub.presence = SSE, cfg.Presence
 	if err := h.join(&f.sub, cfg.Topics, cfg.Start); err != nil {
 		return nil, err
 	}

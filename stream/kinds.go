@@ -10,6 +10,7 @@ var (
 	PostDeletedName    = Name{"post-deleted"}
 	NotificationName   = Name{"notification"}
 	TypingName         = Name{"typing"}
+	PresenceName       = Name{"presence"}
 
 	ReadyName      = Name{"stream.ready"}
 	GapName        = Name{"stream.gap"}
@@ -50,6 +51,7 @@ var EventKinds = []EventKind{
 	{Name: PostDeletedName, Durable: true},
 	{Name: NotificationName, Durable: true},
 	{Name: TypingName, LatestOnly: true},
+	{Name: PresenceName, LatestOnly: true},
 	{Name: ReadyName, Control: true},
 	{Name: GapName, Control: true},
 	{Name: CheckpointName, Control: true},

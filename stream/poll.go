@@ -18,10 +18,11 @@ const (
 
 // PollConfig sets the topics, the start and the bounds of a [LongPoll].
 type PollConfig struct {
-	Topics []Topic
-	Start  Start
-	Until  time.Time // the end of the wait; in the past: the poll does not wait
-	Limit  int       // largest number of events in the answer
+	Topics   []Topic
+	Start    Start
+	Until    time.Time // the end of the wait; in the past: the poll does not wait
+	Limit    int       // largest number of events in the answer
+	Presence bool      // the poll gets presence events
 	// Ended is called once, when the poll is answered, has failed or is closed. conn is the
 	// connection that was taken over, or nil if it is closed. A worker may call Ended, so it
 	// must not block.
@@ -58,7 +59,7 @@ type LongPoll struct {
 func (h *Hub) OpenPoll(cfg PollConfig) (*LongPoll, error) {
 	p := &LongPoll{limit: cfg.Limit, until: h.now() + time.Until(cfg.Until)}
 	p.composer, p.ended = p, cfg.Ended
-	p.sub.transport, p.sub.ready = Poll, make(chan struct{}, 1)
+	p.sub.transport, p.sub.presence, p.sub.ready = Poll, cfg.Presence, make(chan struct{}, 1)
 	p.sub.backlog.all = true
 	if err := h.join(&p.sub, cfg.Topics, cfg.Start); err != nil {
 		return nil, err

@@ -26,6 +26,7 @@ type Subscription struct {
 	fault     error // error that the next take returns
 	transport Transport
 	most      int16         // events of the next chunk from the log, see replay; 0: not known
+	presence  bool          // the reader gets presence events
 	ready     chan struct{} // without an owner: holds a token when there may be something to take
 }
 
@@ -202,7 +203,11 @@ func (s *Subscription) offerLocked(f *Frame, released bool) {
 
 // offerStateLocked gives a live reader an ephemeral frame. The frame replaces an older one
 // of the same topic and name that still waits. A full backlog drops the frame.
+// Presence events are only for readers that ask for them.
 func (s *Subscription) offerStateLocked(f *Frame) {
+	if f.Name == PresenceName && !s.presence {
+		return
+	}
 	if !s.at.live || s.backlog.replaceState(f) || len(s.backlog.frames) >= s.shard.hub.cfg.Backlog {
 		return
 	}

@@ -24,6 +24,8 @@ type serverFlags struct {
 	PublicKinds    []string      `env:"TIDINGS_PUBLIC_KINDS" placeholder:"KIND" help:"Kinds of topics that anyone may read, in addition to post. Default: no others."`
 	AutoPosts      bool          `env:"TIDINGS_AUTO_POSTS" default:"true" negatable:"" help:"Create a post that does not exist when it gets its first comment or like."`
 	GroupCommit    string        `env:"TIDINGS_GROUP_COMMIT" default:"on" enum:"on,off" help:"Commit comments and likes that arrive at the same time in one transaction: ${enum}. Turn it off only to measure."`
+	Typing         string        `env:"TIDINGS_TYPING" default:"on" enum:"on,off" help:"Tell the readers of a post which users are typing: ${enum}."`
+	Presence       string        `env:"TIDINGS_PRESENCE" default:"on" enum:"on,off" help:"Count the readers of each post, and tell them to readers that ask for it: ${enum}."`
 	Retention      time.Duration `env:"TIDINGS_RETENTION" default:"72h" help:"Time that events are kept, at least 15m. A reader that was away for longer gets a stream.gap event."`
 	RetentionRows  int64         `env:"TIDINGS_RETENTION_ROWS" default:"10000000" help:"Number of events that are kept at most, in addition to those of the last 15m."`
 	RingEvents     int           `env:"TIDINGS_RING_EVENTS" default:"10000" help:"Number of recent events that are kept in memory for readers that resume."`
@@ -38,6 +40,9 @@ type serverFlags struct {
 	limitFlags
 	logFlags
 }
+
+// off is the value of a switch that is off.
+const off = "off"
 
 // Validate is called by kong. An error makes the command line a wrong one.
 func (f serverFlags) Validate() error {

@@ -43,7 +43,8 @@ type instance struct {
 type parts struct {
 	store    *store.Store
 	hub      *stream.Hub
-	typing   *awareness.Typing
+	typing   *awareness.Typing   // nil: switched off
+	presence *awareness.Presence // nil: switched off
 	listener *store.Listener
 	api      *api.Server
 	secured  *tls.Config // nil: connections are not encrypted
@@ -67,16 +68,25 @@ func (i instance) build(ctx context.Context) (*parts, error) {
 		return nil, err
 	}
 	db, err := store.Open(ctx, store.Config{
-		URL: i.DatabaseURL, ListenURL: i.ListenURL, AutoPosts: i.AutoPosts, GroupCommit: i.GroupCommit != "off", Logger: i.logger,
+		URL: i.DatabaseURL, ListenURL: i.ListenURL, AutoPosts: i.AutoPosts, GroupCommit: i.GroupCommit != off, Logger: i.logger,
 	})
 	if err != nil {
 		return nil, err
 	}
 	hub := stream.NewHub(db, stream.HubConfig{RingEvents: i.RingEvents, RingBytes: i.RingBytes, Tick: i.tick, Logger: i.logger})
-	typing := awareness.NewTyping(hub)
-	listener := db.NewListener(store.ListenerConfig{Wake: hub.Wake, Signal: func(s store.Signal) { receive(typing, s) }})
-	server, err := api.New(api.Config{
-		Store: db, Hub: hub, Typing: typing, Listener: listener, Verifier: verifier,
+	p := &parts{store: db, hub: hub, secured: secured}
+	listening := store.ListenerConfig{Wake: hub.Wake, Event: hub.Broadcast}
+	if i.Typing != off {
+		p.typing = awareness.NewTyping(hub)
+		listening.Signal = func(s store.Signal) { receive(p.typing, s) }
+	}
+	if i.Presence != off {
+		p.presence = awareness.NewPresence(awareness.PresenceConfig{Out: hub, Board: db, Logger: i.logger})
+		listening.Lease, listening.Presence = p.presence.Lease, p.presence.Ring
+	}
+	p.listener = db.NewListener(listening)
+	p.api, err = api.New(api.Config{
+		Store: db, Hub: hub, Typing: p.typing, Presence: p.presence, Listener: p.listener, Verifier: verifier,
 		AllowedOrigins: i.AllowedOrigins, PublicURL: i.PublicURL, LocalOnly: i.localOnly, PublicKinds: i.PublicKinds,
 		Heartbeat: i.Heartbeat, MaxAge: i.MaxAge, Demo: i.demo, Certificate: certificate, Limits: i.limits(), Build: buildVersion(), Logger: i.logger,
 	})
@@ -84,7 +94,7 @@ func (i instance) build(ctx context.Context) (*parts, error) {
 		db.Close()
 		return nil, err
 	}
-	return &parts{db, hub, typing, listener, server, secured}, nil
+	return p, nil
 }
 
 // receive applies a signal of any instance to the typing state of this one.
@@ -121,7 +131,12 @@ func run(ctx context.Context, i instance) error {
 	defer stop()
 	group, running := errgroup.WithContext(running)
 	group.Go(func() error { return p.store.Run(running) })
-	group.Go(func() error { return p.typing.Run(running) })
+	if p.typing != nil {
+		group.Go(func() error { return p.typing.Run(running) })
+	}
+	if p.presence != nil {
+		group.Go(func() error { return p.presence.Run(running) })
+	}
 	group.Go(func() error { return p.api.Serve(socket, p.secured) })
 	group.Go(func() error {
 		if err := i.prepareWaiting(running); err != nil || running.Err() != nil {

@@ -2,7 +2,6 @@ package awareness
 
 import (
 	"context"
-	"sort"
 	"sync"
 	"time"
 
@@ -21,18 +20,6 @@ const (
 	// maxTypists bounds the users of each state. Signals of other users are dropped.
 	maxTypists = 1_000
 )
-
-// A Typist is a user that is writing a comment.
-type Typist struct {
-	ID   string `json:"id"`
-	Name string `json:"name"`
-}
-
-// A Broadcaster sends an ephemeral event to the readers that are live. A [stream.Hub]
-// is one. Broadcast must not block.
-type Broadcaster interface {
-	Broadcast(e stream.Event)
-}
 
 // Typing turns signals ("Ann pressed a key") into the state of each post: the list of
 // users that are typing now. Each state is an ephemeral event. A post has at most one
@@ -56,7 +43,7 @@ type post struct {
 
 // A signal is the last signal of a user.
 type signal struct {
-	from Typist
+	from User
 	at   time.Time
 }
 
@@ -67,7 +54,7 @@ func NewTyping(out Broadcaster) *Typing {
 
 // Signal records that a user types in a post. It does nothing when the limits of
 // posts or users are reached.
-func (t *Typing) Signal(topic stream.Topic, from Typist) {
+func (t *Typing) Signal(topic stream.Topic, from User) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	p := t.posts[topic]
@@ -182,14 +169,14 @@ func (p *post) expire(now time.Time) (next time.Duration) {
 
 // state is the event that lists the users by id and counts them.
 func (p *post) state() stream.Event {
-	users := make([]Typist, 0, len(p.typists))
+	users := make([]User, 0, len(p.typists))
 	for _, s := range p.typists {
 		users = append(users, s.from)
 	}
-	sort.Slice(users, func(i, j int) bool { return users[i].ID < users[j].ID })
+	sortUsers(users)
 	return stream.Event{Topic: p.topic, Name: stream.TypingName, Data: stream.MustData(struct {
-		PostID string   `json:"postId"`
-		Users  []Typist `json:"users"`
-		Count  int      `json:"count"`
+		PostID string `json:"postId"`
+		Users  []User `json:"users"`
+		Count  int    `json:"count"`
 	}{p.topic.ID(), users[:min(len(users), typingShown)], len(users)})}
 }

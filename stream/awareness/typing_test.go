@@ -42,7 +42,7 @@ func (r *recorder) Broadcast(e stream.Event) {
 func TestTyping(t *testing.T) {
 	t.Parallel()
 
-	ann, ben := Typist{"ann", "Ann"}, Typist{"ben", "Ben"}
+	ann, ben := User{"ann", "Ann"}, User{"ben", "Ben"}
 	const annTypes = `post:42 {"postId":"42","users":[{"id":"ann","name":"Ann"}],"count":1}`
 	const bothType = `post:42 {"postId":"42","users":[{"id":"ann","name":"Ann"},{"id":"ben","name":"Ben"}],"count":2}`
 	const nobodyTypes = `post:42 {"postId":"42","users":[],"count":0}`
@@ -110,7 +110,7 @@ func TestTypingShowsFiveAndCountsTheRest(t *testing.T) {
 
 	typing := NewTyping(nil)
 	for _, id := range []string{"a", "b", "c", "d", "e", "f", "g"} {
-		typing.Signal(post42, Typist{id, id})
+		typing.Signal(post42, User{id, id})
 	}
 	states, _ := typing.due(time.Now())
 	const want = `{"postId":"42","users":[{"id":"a","name":"a"},{"id":"b","name":"b"},{"id":"c","name":"c"},{"id":"d","name":"d"},{"id":"e","name":"e"}],"count":7}`
