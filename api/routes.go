@@ -87,7 +87,7 @@ func (s *Server) sources(cfg Config, queue *notifyQueue, typing *typingHandlers)
 			return map[string]int64{
 				"log": hub.LogFaults, "replay": hub.ReplayFaults, "listener": cfg.Listener.Stats().Failures,
 				"retention": cfg.Store.RetentionFailures(), "notify_queue": queue.faults.Failures(),
-				"typing": typing.faults.Failures(), "certificate": cfg.Certificate.Failures(),
+				"typing": typing.faults.Failures(), "presence": cfg.Presence.Failures(), "certificate": cfg.Certificate.Failures(),
 			}
 		},
 	}

@@ -181,7 +181,7 @@ func TestGrants_OthersAreRevokedAtEachStart(t *testing.T) {
 	for _, table := range []string{"counts", "epochs", "events", "floor", "log", "migrations", "tombstones"} {
 		want = append(want, name+" SELECT "+table)
 	}
-	for _, function := range []string{"publish", "recount", "new_epoch"} {
+	for _, function := range []string{"publish", "signal", "recount", "new_epoch"} {
 		want = append(want, name+" EXECUTE "+function)
 	}
 	got := foreignGrants(t, admin)

@@ -239,3 +239,20 @@ func TestRoles_SettingsChangeNothing(t *testing.T) {
 		})
 	}
 }
+
+func TestRoles_ExecuteIsEnoughToSignal(t *testing.T) {
+	t.Parallel()
+
+	admin, _ := database(t)
+	app := as(t, admin, usage, `execute on function tidings.signal`)
+	for _, topic := range []string{"post:p", "team:7"} {
+		exec(t, app, `select tidings.signal($1, 'x', '{}')`, topic)
+	}
+	const denied = "42501"
+	refused(t, app, denied, `select tidings.signed('{}')`)
+	refused(t, app, denied, `select from tidings.signals`)
+	refused(t, app, denied, `select tidings.publish('post:p', 'x', '{}')`)
+	if got := since(t, admin, 0); len(got) != 0 {
+		t.Errorf("the log has %q", got)
+	}
+}

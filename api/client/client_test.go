@@ -106,6 +106,15 @@ var restTests = []struct {
 			return nil, c.Publish(ctx, "post:42", "price", json.RawMessage(`{"eur":1}`))
 		},
 		`POST /v1/publish {"topic":"post:42","event":"price","data":{"eur":1}}`, ``, nil},
+	{"Signal",
+		func(ctx context.Context, c *Client) (any, error) {
+			return nil, c.Signal(ctx, "post:42", "cursor", json.RawMessage(`{"x":1}`))
+		},
+		`POST /v1/publish {"topic":"post:42","event":"cursor","data":{"x":1},"ephemeral":true}`, ``, nil},
+	{"Presence",
+		func(ctx context.Context, c *Client) (any, error) { return c.Presence(ctx, "42") },
+		`GET /v1/posts/42/presence `, `{"postId":"42","viewers":3,"users":[{"id":"ann","name":"Ann"}]}`,
+		Presence{PostID: "42", Viewers: 3, Users: []Viewer{{ID: "ann", Name: "Ann"}}}},
 	{"PostIDWithEverySign",
 		func(ctx context.Context, c *Client) (any, error) {
 			_, err := c.LikePost(ctx, "https://a.b/c|d@e:f=g+h,i~j")

@@ -59,11 +59,11 @@ func (c *Client) Follow(ctx context.Context, topics []string, cursor string, fn 
 // resumed, FollowPoll calls fn with a stream.gap event, as a stream would send it, and
 // continues at the cursor in its field resumed. There are no other control events. It also
 // returns [ErrNotJSON], and the error of an answer that cannot be decoded.
-// WithRetryFunc is the only option that has an effect.
+// Only WithRetryFunc, WithParam and WithPresence have an effect.
 func (c *Client) FollowPoll(ctx context.Context, topics []string, cursor string, fn func(Event) error, opts ...StreamOption) error {
 	o := newStreamOptions(opts, streamOptions{})
 	f := &follower{client: c, topics: topics, cursor: cursor, fn: fn, onRetry: o.onRetry}
-	return f.run(ctx, f.poll)
+	return f.run(ctx, func(ctx context.Context) error { return f.poll(ctx, opts) })
 }
 
 // run calls once, waits, and calls it again, until an error is permanent. once never
@@ -141,10 +141,10 @@ func (f *follower) deliver(ev Event) error {
 }
 
 // poll repeats polls until one fails.
-func (f *follower) poll(ctx context.Context) error {
+func (f *follower) poll(ctx context.Context, opts []StreamOption) error {
 	for {
 		began := time.Now()
-		page, err := f.ask(ctx)
+		page, err := f.ask(ctx, opts)
 		if err != nil {
 			return err
 		}
@@ -166,10 +166,10 @@ func (f *follower) poll(ctx context.Context) error {
 
 // ask polls once. If the cursor cannot be resumed, it returns a page with a
 // stream.gap event.
-func (f *follower) ask(ctx context.Context) (Page, error) {
+func (f *follower) ask(ctx context.Context, opts []StreamOption) (Page, error) {
 	ctx, cancel := context.WithTimeout(ctx, pollWait+pollGrace)
 	defer cancel()
-	page, err := f.client.Poll(ctx, f.topics, f.cursor, pollWait, 0)
+	page, err := f.client.Poll(ctx, f.topics, f.cursor, pollWait, 0, opts...)
 	var p *Problem
 	if errors.As(err, &p) && p.Status == http.StatusGone && p.Resumed != "" {
 		return gap(p, f.cursor)

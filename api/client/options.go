@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// StreamOption configures [Client.Stream] and [Client.Follow].
+// StreamOption configures [Client.Stream], [Client.Follow] and the calls that poll.
 type StreamOption func(*streamOptions)
 
 type streamOptions struct {
@@ -48,6 +48,10 @@ func WithMaxBlock(n int) StreamOption {
 func WithParam(name, value string) StreamOption {
 	return func(o *streamOptions) { o.params.Add(name, value) }
 }
+
+// WithPresence asks for presence events: the readers of the posts among the topics, when they
+// change. [Client.Presence] returns the readers now.
+func WithPresence() StreamOption { return WithParam("presence", "1") }
 
 // WithSilenceLimit ends the stream with [ErrSilent] when a call of [Stream.Next] waits
 // longer than d for the next byte. 0 means no limit, which is the default of

@@ -3,7 +3,6 @@ package client
 import (
 	"context"
 	"net/http"
-	"net/url"
 	"strconv"
 	"time"
 )
@@ -23,10 +22,13 @@ type Page struct {
 // wait is rounded up to seconds; a negative wait means the server's default. limit 0
 // means the server's default, too.
 //
+// Of the options, only [WithParam] and [WithPresence] have an effect.
+//
 // A cursor that cannot be resumed is a [*Problem] with status 410. Its field Resumed is
 // the cursor to continue from.
-func (c *Client) Poll(ctx context.Context, topics []string, cursor string, wait time.Duration, limit int) (Page, error) {
-	query := url.Values{"topic": topics}
+func (c *Client) Poll(ctx context.Context, topics []string, cursor string, wait time.Duration, limit int, opts ...StreamOption) (Page, error) {
+	query := newStreamOptions(opts, streamOptions{}).params
+	query["topic"] = topics
 	set(query, "cursor", cursor)
 	setLimit(query, limit)
 	if wait >= 0 {

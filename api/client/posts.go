@@ -67,3 +67,25 @@ func (c *Client) Counts(ctx context.Context, posts ...string) (map[string]Counts
 func (c *Client) Typing(ctx context.Context, post string) error {
 	return c.do(ctx, call{act: "signal typing", method: http.MethodPost}.onPost(post, "/typing"))
 }
+
+// Viewer is a signed-in user that reads a post.
+type Viewer struct {
+	ID   string `json:"id"`
+	Name string `json:"name"`
+}
+
+// Presence tells who reads a post, on all instances of the server.
+type Presence struct {
+	PostID  string   `json:"postId"`
+	Viewers int      `json:"viewers"` // each user once, and each reader that is not signed in
+	Users   []Viewer `json:"users"`   // at most 20
+}
+
+// Presence returns the readers of the post: its streams, and its polls until 10 seconds after
+// their last answer. [WithPresence] asks for events when they change. A server where presence
+// is switched off answers with a [*Problem] with the code switched_off.
+func (c *Client) Presence(ctx context.Context, post string) (Presence, error) {
+	var presence Presence
+	err := c.do(ctx, call{act: "get presence", method: http.MethodGet, out: &presence}.onPost(post, "/presence"))
+	return presence, err
+}

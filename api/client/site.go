@@ -84,3 +84,17 @@ func (c *Client) Publish(ctx context.Context, topic, event string, data any) err
 	}{topic, event, data}
 	return c.do(ctx, call{act: "publish", method: http.MethodPost, path: "/v1/publish", in: in})
 }
+
+// Signal sends one event of the site to the readers of a topic that are connected now, as the
+// SQL function tidings.signal does. The server does not keep the event, and a reader may get
+// only the newest of several with the same topic and name. data has at most 6 KB. The caller
+// must have the role service.
+func (c *Client) Signal(ctx context.Context, topic, event string, data any) error {
+	in := struct {
+		Topic     string `json:"topic"`
+		Event     string `json:"event"`
+		Data      any    `json:"data"`
+		Ephemeral bool   `json:"ephemeral"`
+	}{topic, event, data, true}
+	return c.do(ctx, call{act: "signal", method: http.MethodPost, path: "/v1/publish", in: in})
+}

@@ -5,7 +5,7 @@ import { urlOf } from './demo-api.js';
 /** The events to listen to. An EventSource has no way to listen to every name. */
 const NAMES = [
   'new-comment', 'comment-updated', 'comment-deleted', 'comment-count', 'like-update', 'post-deleted',
-  'notification', 'typing', 'stream.ready', 'stream.gap', 'stream.checkpoint',
+  'notification', 'typing', 'presence', 'stream.ready', 'stream.gap', 'stream.checkpoint',
   'stream.expiring', 'stream.bye', 'stream.ping',
   'order.updated', // published by one of the page's lines for the terminal
 ];
@@ -98,6 +98,7 @@ export class Feed {
     for (const topic of this.#topics) url.searchParams.append('topic', topic);
     url.searchParams.set('cursor', this.#cursor);
     url.searchParams.set('heartbeat', 'event');
+    url.searchParams.set('presence', '1');
     url.searchParams.set('ticket', ticket);
     this.#source = new EventSource(url);
     this.#source.onerror = () => this.#retry();

@@ -151,13 +151,19 @@ export class Pane {
       case 'typing':
         this.#typing.show(data);
         break;
+      case 'presence':
+        this.#showViewers(data.viewers);
+        break;
     }
   }
 
   #showState(state) {
     const element = this.#part('state');
     if (state === 'live') this.#wasLive = true;
-    else this.#typing.clear();
+    else {
+      this.#typing.clear();
+      this.#showViewers(0);
+    }
     element.dataset.state = STATES[state].state;
     element.toggleAttribute('data-gap', state === 'gap');
     element.textContent = state === 'connecting' && !this.#wasLive ? 'connecting' : STATES[state].text;
@@ -234,6 +240,11 @@ export class Pane {
   #showCommentCount(count) {
     this.#part('comment-count').textContent = String(count);
     this.#part('comment-noun').textContent = count === 1 ? 'comment' : 'comments';
+  }
+
+  /** @param {number} count  0 if it is not known */
+  #showViewers(count) {
+    this.#part('viewers').textContent = count > 0 ? `${count} reading` : '';
   }
 
   /** Announces new comments to screen readers, at most once in 500 ms. */

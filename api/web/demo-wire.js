@@ -6,7 +6,7 @@ import { Follower, part, stamp } from './demo-dom.js';
 const MAX_LINES = 30;
 
 /** Events without an id. For these the browser reports the id of the event before. */
-const WITHOUT_ID = new Set(['typing', 'stream.ping']);
+const WITHOUT_ID = new Set(['typing', 'presence', 'stream.ping']);
 
 /** The list of events at the bottom of the page. */
 export class Wire {

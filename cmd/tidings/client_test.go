@@ -128,6 +128,29 @@ var clientCalls = map[string]func(t *testing.T, ctx context.Context, s clientSit
 		err = s.ann.Publish(ctx, "post:publish", "price.changed", 1)
 		wantProblem(t, err, http.StatusForbidden, "forbidden")
 	},
+	"Presence": func(t *testing.T, ctx context.Context, s clientSite) {
+		reader, err := s.ann.Stream(ctx, []string{"post:presence"}, "", client.WithPresence())
+		streamtest.Must(t, err)
+		defer reader.Close()
+		event := decode[client.Presence](t, nextNamed(t, reader, "presence"))
+		got, err := s.Presence(ctx, "presence")
+		streamtest.Must(t, err)
+		want := client.Presence{PostID: "presence", Viewers: 1, Users: []client.Viewer{{ID: "ann", Name: "The ann"}}}
+		streamtest.Want(t, "the answer", got, want)
+		streamtest.Want(t, "the event", event, want)
+	},
+	"Signal": func(t *testing.T, ctx context.Context, s clientSite) {
+		reader, err := s.Stream(ctx, []string{"post:signal"}, "")
+		streamtest.Must(t, err)
+		defer reader.Close()
+		nextNamed(t, reader, "stream.ready")
+		streamtest.Must(t, s.service.Signal(ctx, "post:signal", "cursor.moved", json.RawMessage(`{"x":1}`)))
+		event := nextNamed(t, reader, "cursor.moved")
+		streamtest.Want(t, "the data", string(event.Data), `{"x":1}`)
+		streamtest.Want(t, "the id", event.ID, "")
+		err = s.ann.Signal(ctx, "post:signal", "cursor.moved", 1)
+		wantProblem(t, err, http.StatusForbidden, "forbidden")
+	},
 	"Connection": func(t *testing.T, ctx context.Context, s clientSite) {
 		seen, err := s.service.Connection(ctx)
 		streamtest.Must(t, err)

@@ -161,6 +161,7 @@ func everyEvent(t *testing.T) []client.Event {
 	all = append(all, readUntil(t, reader, "typing")...)
 	s.exec(t, `delete from tidings.posts where id = 'demo'`)
 	all = append(all, readUntil(t, reader, "post-deleted")...)
+	all = append(all, presenceEvents(t, srv)...)
 	all = append(all, readUntil(t, quiet, "stream.checkpoint")...)
 	all = append(all, readUntil(t, openWithShortToken(t, srv), "stream.expiring")...)
 	all = append(all, readUntil(t, open(t, srv.Client, "1-1000000", "post:demo"), "stream.gap")...)
@@ -168,6 +169,26 @@ func everyEvent(t *testing.T) []client.Event {
 	readUntil(t, last, "stream.ready")
 	srv.stop()
 	return append(all, readUntil(t, last, "stream.bye")...)
+}
+
+// presenceEvents returns a presence event with a user that came and one that went. The two
+// may be in different events, so it tries with other users until they are in one.
+func presenceEvents(t *testing.T, srv *server) []client.Event {
+	t.Helper()
+	watcher, err := srv.Stream(patient(t), []string{"post:presence"}, "now", client.WithPresence())
+	streamtest.Must(t, err)
+	defer watcher.Close()
+	for n := 0; ; n++ {
+		first := open(t, srv.as(t, fmt.Sprint("first-", n)), "now", "post:presence")
+		readUntil(t, watcher, "presence")
+		open(t, srv.as(t, fmt.Sprint("second-", n)), "now", "post:presence")
+		first.Close()
+		all := readUntil(t, watcher, "presence")
+		event := all[len(all)-1]
+		if hints := decode[struct{ Joined, Left []client.Viewer }](t, event); len(hints.Joined) > 0 && len(hints.Left) > 0 {
+			return []client.Event{event}
+		}
+	}
 }
 
 // openWithShortToken opens a stream that gets a stream.expiring soon: the server sends it

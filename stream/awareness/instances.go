@@ -310,14 +310,7 @@ func (l *ledger) looked(view View, whole bool, err error, now time.Time) {
 			continue
 		}
 		touched[row.Topic] = true
-		if r := l.rooms[row.Topic]; r != nil && r.watch.on {
-			r.show.compare(p.rows[row.Topic], row)
-		}
-		if row.empty() {
-			delete(p.rows, row.Topic)
-		} else {
-			p.rows[row.Topic] = row
-		}
+		l.replaceRow(p, row)
 	}
 	for topic := range touched {
 		l.rowsChanged(topic, now)
@@ -379,8 +372,20 @@ func (p *peer) see(alive bool, now time.Time) {
 func (l *ledger) forgetRows(p *peer, touched map[stream.Topic]bool) {
 	for topic := range p.rows {
 		touched[topic] = true
+		l.replaceRow(p, Row{Topic: topic})
 	}
-	clear(p.rows)
+}
+
+// replaceRow replaces a row of an instance; an empty row removes it.
+func (l *ledger) replaceRow(p *peer, row Row) {
+	if r := l.rooms[row.Topic]; r != nil && r.watch.on {
+		r.show.compare(p.rows[row.Topic], row)
+	}
+	if row.empty() {
+		delete(p.rows, row.Topic)
+		return
+	}
+	p.rows[row.Topic] = row
 }
 
 // rowsChanged notes that rows of other instances about a post have changed.

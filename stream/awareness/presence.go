@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/tidings-live/tidings/stream"
+	"github.com/tidings-live/tidings/stream/faults"
 )
 
 // ErrTooManyPosts is returned by [Presence.State] when the presence of too many posts is
@@ -31,7 +32,7 @@ type PresenceConfig struct {
 // block. The methods of a nil *Presence and of a nil *Visit do nothing.
 type Presence struct {
 	board  Board
-	logger *slog.Logger
+	faults *faults.Work // calls of the board
 	id     string // of this instance on the board
 	wake   chan struct{}
 	jobs   chan job // for the goroutine that uses the board; the ledger sends one at a time
@@ -47,12 +48,13 @@ type change func(l *ledger, now time.Time)
 
 // NewPresence returns a Presence that works while Run runs.
 func NewPresence(cfg PresenceConfig) *Presence {
-	p := &Presence{
-		board: cfg.Board, logger: cfg.Logger, id: newUUID(),
-		wake: make(chan struct{}, 1), jobs: make(chan job, 1), ended: make(chan struct{}),
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	if p.logger == nil {
-		p.logger = slog.New(slog.DiscardHandler)
+	p := &Presence{
+		board: cfg.Board, id: newUUID(),
+		faults: faults.New(cfg.Logger, "presence of other instances is not known", "presence of other instances is known again"),
+		wake:   make(chan struct{}, 1), jobs: make(chan job, 1), ended: make(chan struct{}),
 	}
 	p.ledger = newLedger(cfg.Out, p.id, cfg.Board != nil)
 	return p
@@ -211,10 +213,17 @@ func (p *Presence) Run(ctx context.Context) error {
 	}
 }
 
-// useBoard does the jobs of the ledger until ctx ends, and logs the first failure after a
-// success.
+// Failures counts the calls of the board that have failed.
+func (p *Presence) Failures() int64 {
+	if p == nil {
+		return 0
+	}
+	return p.faults.Failures()
+}
+
+// useBoard does the jobs of the ledger until ctx ends.
 func (p *Presence) useBoard(ctx context.Context) {
-	failing, used := false, false
+	used := false
 	for {
 		select {
 		case <-ctx.Done():
@@ -228,10 +237,9 @@ func (p *Presence) useBoard(ctx context.Context) {
 		case j := <-p.jobs:
 			used = used || j.report != nil
 			done, err := j.do(ctx, p.board, p.id)
-			if err != nil && !failing && ctx.Err() == nil {
-				p.logger.WarnContext(ctx, "presence of other instances is not known", "err", err)
+			if ctx.Err() == nil {
+				p.faults.Note(ctx, err)
 			}
-			failing = err != nil
 			p.post(done)
 		}
 	}

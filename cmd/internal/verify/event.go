@@ -38,6 +38,7 @@ var rules = map[string]eventRule{
 	"post-deleted":      everyEvent,
 	"notification":      everyEvent,
 	"typing":            liveOnly,
+	"presence":          liveOnly,
 	"stream.ready":      controlEvent,
 	"stream.gap":        controlEvent,
 	"stream.checkpoint": controlEvent,
