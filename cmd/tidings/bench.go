@@ -23,18 +23,20 @@ type benchCommand struct {
 
 	Comments   int           `default:"300" help:"Number of comments that the section latency writes, one after another."`
 	Publishers int           `default:"16" help:"Number of concurrent writers."`
-	Duration   time.Duration `default:"10s" help:"Duration of each load of the section writes, of storm and of churn."`
+	Duration   time.Duration `default:"10s" help:"Duration of each load of the sections writes and presence, of storm and of churn."`
 	Likers     int           `default:"256" help:"Number of concurrent writers of likes."`
 	Viewers    int           `default:"1000" help:"Number of readers of the post that is liked."`
 	Likes      int           `default:"50000" help:"Number of likes of that post, each by another user."`
 	Events     int           `default:"5000000" help:"Number of events in the log of one of the servers of the section conditions before the measurement."`
 	Audience   int           `default:"100" help:"Number of readers of the post that all writers write to, in the section writes."`
-	Readers    int           `default:"1000" help:"Number of readers, in the sections fanout and storm."`
+	Readers    int           `default:"1000" help:"Number of readers, in the sections fanout, storm and presence."`
 	Stopped    int           `default:"0" help:"Number of additional readers that open a stream and never read it, in the section fanout."`
 	Transport  string        `default:"sse" enum:"sse,poll" help:"Transport of the readers, in the sections fanout and storm: ${enum}."`
 	Messages   int           `default:"300" help:"Number of events of the paced part of fanout. The part at full speed has four times as many."`
 	Rate       float64       `default:"50" help:"Events per second of the paced part of fanout, and of storm."`
 	Cycles     float64       `default:"1000" help:"Streams per second that churn opens and closes."`
+	Visits     int           `default:"200" help:"Number of readers that go and come again each second, in the section presence."`
+	Typists    int           `default:"1000" help:"Number of users that type at the same time, in the section presence."`
 	Only       []string      `default:"latency,writes,fanout" enum:"${bench_sections}" help:"Sections to measure: ${enum}."`
 	JSON       bool          `name:"json" help:"Print all figures as one JSON object at the end. The tables go to standard error."`
 }
@@ -53,7 +55,7 @@ func (c *benchCommand) config() bench.Config {
 		Against: c.Against, Rounds: c.Rounds,
 		Comments: c.Comments, Publishers: c.Publishers, Duration: c.Duration, Audience: c.Audience,
 		Likers: c.Likers, Likes: c.Likes, Viewers: c.Viewers, Events: c.Events,
-		Readers: c.Readers, Stopped: c.Stopped, Poll: c.Transport == "poll", Messages: c.Messages, Rate: c.Rate, Cycles: c.Cycles, Only: c.Only,
+		Readers: c.Readers, Stopped: c.Stopped, Poll: c.Transport == "poll", Messages: c.Messages, Rate: c.Rate, Cycles: c.Cycles, Visits: c.Visits, Typists: c.Typists, Only: c.Only,
 	}
 }
 

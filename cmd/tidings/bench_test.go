@@ -128,6 +128,21 @@ func TestBench_CutsReadersOffAndChurns(t *testing.T) {
 	}
 }
 
+func TestBench_CountsPresenceAndTyping(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	srv := s.start(t)
+	figures, tables := measured(t, "--url="+srv.url, "--secret="+testSecret, "--only=presence", "--duration=2s", "--visits=10", "--typists=3")
+	wantFigures(t, figures, map[string]float64{
+		"presence.readers": 20, "presence.moving.changes": 0, "presence.moving.failed": -1, "presence.moving.pace.deliveries": 0,
+		"presence.moving.pace.largestBytes": 0, "presence.typing.changes": 2, "presence.typing.failed": -1, "presence.typing.pace.deliveries": 0,
+		"presence.typing.pace.mostPerReader": 0,
+	})
+	if title := "Presence: 20 readers of one post"; !strings.Contains(tables, title) {
+		t.Errorf("no %q in\n%s", title, tables)
+	}
+}
+
 // benchFigures are the figures that the JSON must have, by path. 0 stands for any number
 // above 0, and -1 stands for 0.
 var benchFigures = map[string]float64{
@@ -201,7 +216,7 @@ func TestBench_LeavesNothingOfItsOwnServerBehind(t *testing.T) {
 	var tellings bytes.Buffer
 	report, err := bench.Run(t.Context(), bench.Config{
 		Program: program, Env: append(os.Environ(), asProgram+"=1"), Only: []string{"latency", "writes"}, // the second on the data of the first
-		Comments: 2, Publishers: 2, Duration: 100 * time.Millisecond, Audience: 2, Readers: 2, Messages: 2, Rate: 100, Cycles: 100,
+		Comments: 2, Publishers: 2, Duration: 100 * time.Millisecond, Audience: 2, Readers: 2, Messages: 2, Rate: 100, Cycles: 100, Visits: 2, Typists: 2,
 		Likers: 1, Likes: 1, Viewers: 1, Events: 1, Progress: &tellings,
 	})
 	t.Log(tellings.String())
@@ -238,7 +253,7 @@ func TestBench_ComparesTwoPrograms(t *testing.T) {
 	c, err := bench.Compare(t.Context(), bench.Config{
 		Program: program, Against: other, Rounds: 2, Env: append(os.Environ(), asProgram+"=1"),
 		Only:     []string{"fanout"},
-		Comments: 2, Publishers: 2, Duration: 100 * time.Millisecond, Audience: 2, Readers: 2, Messages: 2, Rate: 100, Cycles: 100,
+		Comments: 2, Publishers: 2, Duration: 100 * time.Millisecond, Audience: 2, Readers: 2, Messages: 2, Rate: 100, Cycles: 100, Visits: 2, Typists: 2,
 		Likers: 1, Likes: 2, Viewers: 1, Events: 1, Tables: &tables,
 	})
 	streamtest.Must(t, err)
@@ -268,7 +283,7 @@ func TestBench_ComparesConditions(t *testing.T) {
 	var tables bytes.Buffer
 	report, err := bench.Run(t.Context(), bench.Config{
 		Program: program, Env: append(os.Environ(), asProgram+"=1"), Only: []string{"conditions"},
-		Comments: 3, Publishers: 2, Duration: 100 * time.Millisecond, Audience: 2, Readers: 2, Messages: 2, Rate: 100, Cycles: 100,
+		Comments: 3, Publishers: 2, Duration: 100 * time.Millisecond, Audience: 2, Readers: 2, Messages: 2, Rate: 100, Cycles: 100, Visits: 2, Typists: 2,
 		Likers: 1, Likes: 1, Viewers: 1, Events: 50, Tables: &tables,
 	})
 	streamtest.Must(t, err)

@@ -30,12 +30,14 @@ type Config struct {
 	Likes      int           // likes: number of likes
 	Viewers    int           // likes: readers of the liked post
 	Events     int           // conditions: events in the log of one server before it is measured
-	Readers    int           // fanout, storm: number of readers
+	Readers    int           // fanout, storm, presence: number of readers
 	Stopped    int           // fanout: additional readers that read nothing; may be 0
 	Poll       bool          // fanout, storm: read by long-poll instead of SSE
 	Messages   int           // fanout: paced events; flatFactor times as many are sent flat out
 	Rate       float64       // fanout, storm: paced events a second
 	Cycles     float64       // churn: streams opened and closed a second
+	Visits     int           // presence: readers that go and come again each second
+	Typists    int           // presence: users that type
 	Only       []string      // names of the sections to measure
 
 	Tables   io.Writer // receives the tables of figures; nil to discard them
@@ -55,7 +57,7 @@ func (c Config) withDefaults() Config {
 
 // Validate returns an error if the combination of settings cannot be measured.
 func (c Config) Validate() error {
-	least := min(c.Comments, c.Publishers, c.Likers, c.Likes, c.Viewers, c.Events, c.Audience, c.Readers, c.Messages)
+	least := min(c.Comments, c.Publishers, c.Likers, c.Likes, c.Viewers, c.Events, c.Audience, c.Readers, c.Messages, c.Visits, c.Typists)
 	switch {
 	case least < 1, c.Duration <= 0, c.Rate <= 0, c.Cycles <= 0:
 		return errors.New("counts, duration, rate and cycles must be greater than 0")

@@ -183,6 +183,30 @@ func (s *epollReaders) cut() {
 	}
 }
 
+// cutSome closes n connections, and returns how many it closed.
+func (s *epollReaders) cutSome(n int) (cut int) {
+	if s == nil {
+		return 0
+	}
+	for i, l := range s.loops {
+		cut += l.cutSome((n - cut) / (len(s.loops) - i))
+	}
+	return cut
+}
+
+func (l *epollLoop) cutSome(n int) (cut int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, m := range l.conns {
+		if cut == n {
+			break
+		}
+		l.removeLocked(m, errCut)
+		cut++
+	}
+	return cut
+}
+
 // removeAllLocked removes all connections. l.mu is held.
 func (l *epollLoop) removeAllLocked(err error) {
 	for _, m := range l.conns {

@@ -12,4 +12,6 @@ func newEpollReaders(context.Context, func(func())) (*epollReaders, error) { ret
 
 func (*epollReaders) cut() {}
 
+func (*epollReaders) cutSome(int) int { return 0 }
+
 func (*epollReaders) add(*rawConn, feeder, func(error)) bool { return false }

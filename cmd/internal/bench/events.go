@@ -30,6 +30,12 @@ func (f *eventFeeder) feed(piece []byte) ([]byte, error) {
 
 // event counts an event if it is one that the reader waits for.
 func (r *reader) event(ev sse.Event) {
+	if r.paces != nil {
+		r.paceLock.Lock()
+		defer r.paceLock.Unlock()
+		r.paces.take(string(ev.Name), len(ev.Data), r.now())
+		return
+	}
 	switch string(ev.Name) {
 	case r.counted:
 		if m, ok := findMark(ev.Data); ok {

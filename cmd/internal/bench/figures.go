@@ -44,6 +44,9 @@ func (r *Report) figures() (f figures) {
 	if r.Churn != nil {
 		r.Churn.addFigures(&f)
 	}
+	if r.Presence != nil {
+		r.Presence.addFigures(&f)
+	}
 	return f
 }
 
@@ -63,6 +66,9 @@ func (r *Report) failed() (n int) {
 	}
 	if r.Churn != nil {
 		n += r.Churn.Failed
+	}
+	if r.Presence != nil {
+		n += r.Presence.Typing.Failed
 	}
 	return n
 }
@@ -115,4 +121,10 @@ func (s *Storm) addFigures(f *figures) {
 func (c *Churn) addFigures(f *figures) {
 	f.add("churn: stream opened, p50 ms", c.Open.P50)
 	f.addCost("churn: ", c.Cost, "cycle")
+}
+
+// addFigures adds the CPU time of both parts.
+func (p *Presence) addFigures(f *figures) {
+	f.addCost("presence: ", p.Moving.Cost, "reader that goes and comes")
+	f.addCost("typing: ", p.Typing.Cost, "typing signal")
 }

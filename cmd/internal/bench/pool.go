@@ -174,6 +174,21 @@ func (p *readerPool) finish(sent sent) observed {
 	return sumObserved(all)
 }
 
+// cutSome closes the connections of n readers, and returns how many it closed.
+func (p *readerPool) cutSome(n int) int {
+	cut := p.epoll.cutSome(n)
+	for _, r := range p.readers {
+		if cut == n {
+			break
+		}
+		if conn := r.conn.Swap(nil); conn != nil {
+			conn.Conn.Close()
+			cut++
+		}
+	}
+	return cut
+}
+
 // cut closes the connections of all readers at once.
 func (p *readerPool) cut() {
 	p.epoll.cut()

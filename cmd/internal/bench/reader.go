@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -30,6 +31,9 @@ type reader struct {
 	wasLive   bool        // the server has accepted this reader at least once
 	live      bool        // the server has accepted the current connection
 	connected func(error) // called once: with nil when live, or with the first error
+
+	paceLock sync.Mutex  // guards paces, which another goroutine resets
+	paces    *statePaces // nil: only events with a mark are counted
 
 	conn atomic.Pointer[rawConn] // current connection; nil if an epoll loop reads it
 }

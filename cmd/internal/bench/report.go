@@ -28,10 +28,11 @@ type Report struct {
 	Fanout     *Fanout     `json:"fanout,omitempty"`
 	Storm      *Storm      `json:"storm,omitempty"`
 	Churn      *Churn      `json:"churn,omitempty"`
+	Presence   *Presence   `json:"presence,omitempty"`
 }
 
-// ErrFaults is the verdict on a server that lost, duplicated or reordered events, or
-// counted likes wrongly.
+// ErrFaults is the verdict on a server that lost, duplicated or reordered events, counted likes
+// wrongly, or sent presence or typing more often than it promises.
 var ErrFaults = errors.New("events did not arrive once each and in order: see above")
 
 // Verdict returns ErrFaults if a section found faults, and nil otherwise.
@@ -64,6 +65,9 @@ func (r *Report) faults() (sum Faults) {
 	}
 	if r.Storm != nil {
 		sum.add(r.Storm.Delivery.Faults)
+	}
+	if r.Presence != nil && r.Presence.tooMany() {
+		sum.Duplicated++
 	}
 	return sum
 }
@@ -184,6 +188,11 @@ func (p printer) cost(indent string, c Cost, what string) {
 
 // A table has a title and columns of percentiles.
 type table struct{ out io.Writer }
+
+// heading writes the title of a section without a table.
+func (p printer) heading(format string, args ...any) {
+	fmt.Fprintf(p.tables, "\n"+format+"\n", args...)
+}
 
 // table writes the heading of a table.
 func (p printer) table(format string, args ...any) table {

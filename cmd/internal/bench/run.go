@@ -28,6 +28,7 @@ var sections = []section{
 	{name: "fanout", run: Config.fanout},
 	{name: "storm", run: Config.storm},
 	{name: "churn", run: Config.churn},
+	{name: "presence", run: Config.presence},
 }
 
 // Sections returns the names of all sections.
