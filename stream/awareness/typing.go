@@ -13,6 +13,9 @@ const (
 	typingLasts = 6 * time.Second
 	// typingInterval is the least time between two states of one post.
 	typingInterval = time.Second
+	// typingTurn is the least time between two looks at all posts that are typed in, so that
+	// the cost of many signals is bounded.
+	typingTurn = 20 * time.Millisecond
 	// typingShown is how many users a state lists by name; others are only counted.
 	typingShown = 5
 	// maxPosts bounds the posts with a state. Signals for other posts are dropped.
@@ -113,7 +116,8 @@ func (t *Typing) Run(ctx context.Context) error {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	for {
-		states, next := t.due(time.Now())
+		began := time.Now()
+		states, next := t.due(began)
 		for _, state := range states {
 			t.out.Broadcast(state)
 		}
@@ -123,6 +127,9 @@ func (t *Typing) Run(ctx context.Context) error {
 			return nil
 		case <-t.wake:
 		case <-timer.C:
+		}
+		if pause := typingTurn - time.Since(began); pause > 0 && next < time.Hour {
+			time.Sleep(pause)
 		}
 	}
 }

@@ -15,8 +15,6 @@ const (
 	presencePace = time.Second
 	crowdPace    = 5 * time.Second // of presence, with more than crowdOf viewers
 	typingPace   = time.Second
-	// paceSlack is how much closer two events may arrive, because they wait in buffers.
-	paceSlack = 500 * time.Millisecond
 	// typistEvery is the time between two signals of a user that types.
 	typistEvery = 3 * time.Second
 	// crowdOf is the number of readers above which crowdPace holds.
@@ -223,9 +221,10 @@ func presencePaceOf(n int) time.Duration {
 	return presencePace
 }
 
-// faster reports whether a reader got two events closer than the pace.
+// faster reports whether a reader got more events than the pace allows. The time between two
+// events is no measure of it, because the first of them may have waited in a buffer.
 func (m Moving) faster(pace time.Duration) bool {
-	return m.Pace.Least > 0 && m.Pace.Least < (pace-paceSlack).Seconds()
+	return m.Pace.Most > int(m.Seconds/pace.Seconds())+2
 }
 
 // print writes the section.
