@@ -51,7 +51,7 @@ func TestFigures_IncludeEachSectionThatCanBeCompared(t *testing.T) {
 	t.Parallel()
 	r := &Report{
 		Latency: &Latency{}, Writes: []Writes{{Posts: 2}, {Posts: 1}}, Likes: &Likes{},
-		Fanout: &Fanout{Memory: &Memory{PerReader: 3}}, Storm: &Storm{}, Churn: &Churn{},
+		Fanout: &Fanout{Memory: &Memory{PerReader: 3}}, Storm: &Storm{}, Churn: &Churn{}, Presence: &Presence{},
 	}
 	names := map[string]float64{}
 	for _, f := range r.figures() {

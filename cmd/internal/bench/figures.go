@@ -123,8 +123,9 @@ func (c *Churn) addFigures(f *figures) {
 	f.addCost("churn: ", c.Cost, "cycle")
 }
 
-// addFigures adds the CPU time of both parts.
+// addFigures adds the rate of connecting, and the CPU time of both parts.
 func (p *Presence) addFigures(f *figures) {
-	f.addCost("presence: ", p.Moving.Cost, "reader that goes and comes")
-	f.addCost("typing: ", p.Typing.Cost, "typing signal")
+	f.add("presence: readers connected per second", p.Connect.PerSecond)
+	f.addCost("presence, coming and going: ", p.Moving.Cost, "reader that goes and comes")
+	f.addCost("presence, typing: ", p.Typing.Cost, "typing signal")
 }
