@@ -65,6 +65,7 @@ func (s *Server) poll(c echo.Context) error {
 	}
 	defer held.Close()
 	admitted := &admission{slot: slot}
+	admitted.start, _ = r.start.Cursor()
 	poll, err := s.hub.OpenPoll(stream.PollConfig{
 		Topics: r.topics, Start: r.start, Presence: r.presence, Limit: most, Until: s.deadline(wait, r.who),
 		Ended: func(_ stream.End, conn net.Conn) { admitted.end(); s.returned.Return(conn) },

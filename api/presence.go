@@ -37,6 +37,7 @@ func (h *presenceHandlers) get(c echo.Context) error {
 type admission struct {
 	slot  *limit.Slot
 	visit *awareness.Visit // nil: presence does not count the reader
+	start stream.Cursor    // of a poll; zero: not at a cursor
 }
 
 // end gives all back.
@@ -46,12 +47,12 @@ func (a *admission) end() {
 }
 
 // answered notes that a poll is answered, unless its client has left: the reader then counts
-// for some time, in which it polls again.
+// for some time, in which it polls again. After a problem it repeats the poll.
 func (a *admission) answered(result stream.PollResult, answer reply) {
 	if a.visit == nil || errors.Is(result.Err, context.Canceled) {
 		return
 	}
-	next := stream.Cursor{}
+	next := a.start
 	var gap *stream.GapError
 	if errors.As(result.Err, &gap) {
 		next = gap.Resumed

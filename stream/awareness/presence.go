@@ -33,7 +33,7 @@ type PresenceConfig struct {
 type Presence struct {
 	board  Board
 	faults *faults.Work // calls of the board
-	id     string // of this instance on the board
+	id     string       // of this instance on the board
 	wake   chan struct{}
 	jobs   chan job // for the goroutine that uses the board; the ledger sends one at a time
 	ended  chan struct{}

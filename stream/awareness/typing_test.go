@@ -2,6 +2,8 @@ package awareness
 
 import (
 	"context"
+	"strconv"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -88,6 +90,31 @@ func TestTyping(t *testing.T) {
 		}
 		typing.Stop(post42, "ann")
 		typing.Stop(post42, "ben")
+	})
+}
+
+// 1,000 users signal at random times, each every 2.5 s, and one more than the bound.
+func TestTypingOfManyUsersIsOneEventASecond(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		out := &recorder{start: time.Now()}
+		typing := NewTyping(out)
+		ctx, stop := context.WithCancel(t.Context())
+		done := make(chan error)
+		go func() { done <- typing.Run(ctx) }()
+		for n := range 8 * maxTypists {
+			typing.Signal(post42, User{ID: strconv.Itoa(n % (maxTypists + 1))})
+			pass(2500 * time.Microsecond)
+		}
+		pass(0)
+		if n := len(out.states); n < 20 || n > 21 { // 21 if one is sent at the end of the last second
+			t.Errorf("%d states in 20 s", n)
+		}
+		if last := out.states[len(out.states)-1]; !strings.HasSuffix(last, `"count":1000}`) {
+			t.Errorf("the last is %s", last)
+		}
+		stop()
+		streamtest.Must(t, <-done)
 	})
 }
 
