@@ -15,6 +15,8 @@ const (
 	presencePace = time.Second
 	crowdPace    = 5 * time.Second // of presence, with more than crowdOf viewers
 	typingPace   = time.Second
+	// mostAway is how long a reader that goes stays away: so the number of readers changes.
+	mostAway = 10 * time.Second
 	// typistEvery is the time between two signals of a user that types.
 	typistEvery = 3 * time.Second
 	// crowdOf is the number of readers above which crowdPace holds.
@@ -81,7 +83,7 @@ func (p *statePaces) take(name string, bytes int, now time.Duration) {
 func (c Config) presence(ctx context.Context, t *target, report *Report) error {
 	post := t.post("presence", 0)
 	t.out.logf("presence: %d readers connect", c.Readers)
-	pool, err := t.connectPresence(ctx, post, c.Readers)
+	pool, err := t.connectPresence(ctx, post, c.Readers, min(mostAway, c.Duration/2))
 	if err != nil {
 		return err
 	}
@@ -101,13 +103,13 @@ func (c Config) presence(ctx context.Context, t *target, report *Report) error {
 }
 
 // connectPresence connects readers that ask for presence. One half are signed in, each as
-// another user.
-func (t *target) connectPresence(ctx context.Context, post string, n int) (*readerPool, error) {
+// another user. A reader whose connection is closed connects again after the time away.
+func (t *target) connectPresence(ctx context.Context, post string, n int, away time.Duration) (*readerPool, error) {
 	topic := "post:" + post
 	path := "/v1/events?" + url.Values{"topic": {topic}, "presence": {"1"}}.Encode()
 	readers := make([]*reader, n)
 	for i := range readers {
-		r := &reader{protocol: eventSource{path}, topic: topic, paces: &statePaces{}}
+		r := &reader{protocol: eventSource{path}, topic: topic, away: away, paces: &statePaces{}}
 		if i%2 == 0 {
 			var err error
 			if r.token, err = t.token(fmt.Sprintf("viewer-%d", i)); err != nil {
@@ -119,8 +121,8 @@ func (t *target) connectPresence(ctx context.Context, post string, n int) (*read
 	return t.startReaders(ctx, readers)
 }
 
-// comeAndGo closes the connections of some readers each second, ten times a second. Each
-// connects again after reconnectDelay. Before, it waits until the readers that have just
+// comeAndGo closes the connections of some readers each second, in ten parts, and waits until
+// the last of them have connected again. Before, it waits until the readers that have just
 // connected are no change any more.
 func (p *readerPool) comeAndGo(ctx context.Context, perSecond int, d time.Duration) (m Moving, err error) {
 	if err := wait(ctx, presencePaceOf(len(p.readers))+time.Second); err != nil {
@@ -141,8 +143,12 @@ func (p *readerPool) comeAndGo(ctx context.Context, perSecond int, d time.Durati
 	}
 	m.Seconds = (p.target.now() - began).Seconds()
 	m.Cost = p.target.costSince(before, int64(m.Changes))
-	m.Pace, err = p.paceOf(ctx, func(s *statePaces) *statePace { return &s.presence })
-	return m, err
+	if m.Pace, err = p.paceOf(ctx, func(s *statePaces) *statePace { return &s.presence }); err != nil {
+		return m, err
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, mostAway+p.patience, errNotBack)
+	defer cancel()
+	return m, until(ctx, func() bool { return p.live.Load() == int64(len(p.readers)) })
 }
 
 // letType lets users type, each with a signal in typistEvery.

@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"io"
@@ -32,8 +33,9 @@ type reader struct {
 	live      bool        // the server has accepted the current connection
 	connected func(error) // called once: with nil when live, or with the first error
 
-	paceLock sync.Mutex  // guards paces, which another goroutine resets
-	paces    *statePaces // nil: only events with a mark are counted
+	away     time.Duration // between two connections; 0: reconnectDelay
+	paceLock sync.Mutex    // guards paces, which another goroutine resets
+	paces    *statePaces   // nil: only events with a mark are counted
 
 	conn atomic.Pointer[rawConn] // current connection; nil if an epoll loop reads it
 }
@@ -64,7 +66,7 @@ func (r *reader) waitToReconnect(ctx context.Context, err error) bool {
 	select {
 	case <-ctx.Done():
 		return false
-	case <-time.After(reconnectDelay):
+	case <-time.After(cmp.Or(r.away, reconnectDelay)):
 		r.tally.cut()
 		return true
 	}
