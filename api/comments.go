@@ -122,7 +122,7 @@ func (h *commentHandlers) get(c echo.Context) error {
 		return err
 	}
 	c.Response().Header().Set(echo.HeaderCacheControl, "no-cache")
-	return c.JSON(http.StatusOK, viewComment(comment))
+	return sendJSON(c, http.StatusOK, viewComment(comment))
 }
 
 // commentID returns the id in the path, or [store.ErrNotFound].
@@ -178,7 +178,7 @@ func (h *commentHandlers) create(c echo.Context) error {
 	}
 	h.typing.stop(c.Request().Context(), post, who)
 	c.Response().Header().Set(echo.HeaderLocation, locationOfComment+idText(created.ID))
-	return c.JSON(http.StatusCreated, viewComment(created))
+	return sendJSON(c, http.StatusCreated, viewComment(created))
 }
 
 // charge charges a new comment. A user over the limit may repeat a request whose key is
@@ -251,6 +251,7 @@ type commentJSON struct {
 	ParentID   *string   `json:"parentId"`
 	Author     *userJSON `json:"author"` // null if the comment is deleted
 	Body       string    `json:"body"`
+	HTML       string    `json:"html"`
 	Status     string    `json:"status"`
 	LikeCount  int64     `json:"likeCount"`
 	ReplyCount int64     `json:"replyCount"`
@@ -264,7 +265,7 @@ const commentBytes = 512
 
 // size returns about how many bytes the comment has as JSON.
 func (v commentJSON) size() int {
-	n := commentBytes + jsonSize(v.PostID) + jsonSize(v.Body)
+	n := commentBytes + jsonSize(v.PostID) + jsonSize(v.Body) + jsonSize(v.HTML)
 	if v.Author != nil {
 		n += jsonSize(v.Author.ID) + jsonSize(v.Author.Name)
 		if v.Author.AvatarURL != nil {
@@ -277,7 +278,7 @@ func (v commentJSON) size() int {
 func viewComment(c store.Comment) commentJSON {
 	v := commentJSON{
 		ID: idText(c.ID), PostID: c.PostID, ParentID: optionalID(c.ParentID),
-		Body: c.Body, Status: c.Status, LikeCount: c.Likes, ReplyCount: c.Replies,
+		Body: c.Body, HTML: c.HTML, Status: c.Status, LikeCount: c.Likes, ReplyCount: c.Replies,
 		CreatedAt: timestamp(c.CreatedAt), EditedAt: optionalTimestamp(c.EditedAt), Version: c.Version,
 	}
 	if c.Status != store.StatusDeleted {

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"html"
 	"net/url"
 	"slices"
 	"strings"
@@ -26,8 +27,8 @@ func (r *rig) write(t *testing.T, post, who, body string) string {
 
 func commentText(id, parent, who, body string, more string) string {
 	name := strings.ToUpper(who[:1]) + who[1:]
-	return fmt.Sprintf(`{"id":%q,"postId":"42","parentId":%s,"author":{"id":%q,"name":%q,"avatarUrl":null},"body":%q,`+
-		`"status":"published","likeCount":0,"replyCount":0,"createdAt":"*","editedAt":null,"version":1%s}`, id, parent, who, name, body, more)
+	return fmt.Sprintf(`{"id":%q,"postId":"42","parentId":%s,"author":{"id":%q,"name":%q,"avatarUrl":null},"body":%q,"html":%q,`+
+		`"status":"published","likeCount":0,"replyCount":0,"createdAt":"*","editedAt":null,"version":1%s}`, id, parent, who, name, body, "<p>"+html.EscapeString(body)+"</p>", more)
 }
 
 // resolve returns the address in the Location of an answer to a request of this path.
@@ -86,10 +87,10 @@ func TestDeleteComment(t *testing.T) {
 	streamtest.Want(t, "status", remove(root, as(t, "ann")).status, 204)
 	streamtest.Want(t, "status again", remove(root, as(t, "ann")).status, 204)
 	list := r.do(t, "GET", "/v1/posts/42/comments?sort=oldest")
-	list.wants(t, 200, `{"data":[{"id":"1","postId":"42","parentId":null,"author":null,"body":"","status":"deleted","likeCount":0,"replyCount":1,`+
+	list.wants(t, 200, `{"data":[{"id":"1","postId":"42","parentId":null,"author":null,"body":"","html":"","status":"deleted","likeCount":0,"replyCount":1,`+
 		`"createdAt":"*","editedAt":null,"version":1},`+commentText(reply, `"1"`, "bob", "reply", "")+
 		`],"page":{"next":null,"more":false},"post":{"commentCount":1,"likeCount":0,"liked":false},"user":null,"cursor":"*"}`)
-	get(root).wants(t, 200, `{"id":"1","postId":"42","parentId":null,"author":null,"body":"","status":"deleted","likeCount":0,"replyCount":1,`+
+	get(root).wants(t, 200, `{"id":"1","postId":"42","parentId":null,"author":null,"body":"","html":"","status":"deleted","likeCount":0,"replyCount":1,`+
 		`"createdAt":"*","editedAt":null,"version":1}`)
 	get(reply).wants(t, 200, commentText(reply, `"1"`, "bob", "reply", ""))
 	streamtest.Want(t, "status of a moderator's", remove(reply, as(t, "mod", auth.RoleModerator)).status, 204)

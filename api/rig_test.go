@@ -15,6 +15,7 @@ import (
 	"github.com/tidings-live/tidings/api/auth"
 	"github.com/tidings-live/tidings/api/auth/authtest"
 	"github.com/tidings-live/tidings/api/internal/limit"
+	"github.com/tidings-live/tidings/api/markdown"
 	"github.com/tidings-live/tidings/store"
 	"github.com/tidings-live/tidings/store/storetest"
 	"github.com/tidings-live/tidings/stream"
@@ -61,7 +62,7 @@ func newRig(t *testing.T, edits ...func(*setup)) *rig {
 	t.Helper()
 	set := setup{
 		api:    Config{AllowedOrigins: []string{page}, PublicKinds: []string{"room"}},
-		store:  store.Config{AutoPosts: true},
+		store:  store.Config{AutoPosts: true, HTML: markdown.New(markdown.Options{}).HTML},
 		tokens: auth.Config{Secret: secret},
 		before: func(*Server) {},
 		http:   func(*http.Server) {},

@@ -13,7 +13,8 @@ type Comment struct {
 	PostID    string
 	ParentID  *int64 // the comment that this one replies to; nil for none
 	Author    User
-	Body      string
+	Body      string // as the author wrote it
+	HTML      string // of the body: see Config.HTML
 	Status    string
 	Likes     int64
 	Replies   int64 // published ones
@@ -61,6 +62,7 @@ func (s *Store) CreateComment(ctx context.Context, c NewComment) (Comment, error
 	if by := &w.created.Author; by.ID != "" && by.Name == "" { // a trigger of the site has set another author
 		s.addName(ctx, by)
 	}
+	w.created.HTML = s.html(w.created.Body)
 	return w.created, w.err
 }
 

@@ -24,7 +24,7 @@ type ListQuery struct {
 	Limit  int    // largest number of comments of the page
 }
 
-// commentPageBytes is the size of the bodies at which a page ends early.
+// commentPageBytes is the size of the texts at which a page ends early.
 const commentPageBytes = 1 << 20
 
 // A CommentList is a page of comments with the counts of the post and a cursor, all from
@@ -74,6 +74,7 @@ func (s *Store) Comment(ctx context.Context, id int64) (c Comment, err error) {
 	err = s.read(ctx, readQuery{selectComments + `
 		and c.id = $1`, []any{id}, func(rows pgx.Rows) (err error) {
 		c, err = pgx.CollectExactlyOneRow(rows, scanComment)
+		c.HTML = s.html(c.Body)
 		return err
 	}})
 	return c, err
@@ -83,7 +84,7 @@ func (s *Store) Comment(ctx context.Context, id int64) (c Comment, err error) {
 // is left out: it is counted by [Store.SkippedRows] and logged once.
 func (s *Store) Comments(ctx context.Context, q ListQuery) (CommentList, error) {
 	var list CommentList
-	err := s.readList(ctx, q, &list, commentsQuery(q, &list))
+	err := s.readList(ctx, q, &list, commentsQuery(q, s.html, &list))
 	if isOfRow(err) {
 		list, err = s.commentsOneByOne(ctx, q)
 	}
@@ -126,10 +127,10 @@ func (s *Store) readList(ctx context.Context, q ListQuery, list *CommentList, co
 
 // commentsQuery reads one comment more than the page has, to learn whether another page
 // follows.
-func commentsQuery(q ListQuery, into *CommentList) readQuery {
+func commentsQuery(q ListQuery, html toHTML, into *CommentList) readQuery {
 	sql, args := q.statement()
 	return readQuery{sql, args, func(rows pgx.Rows) (err error) {
-		into.Comments, into.More, err = collectPage(rows)
+		into.Comments, into.More, err = collectPage(rows, html)
 		return err
 	}}
 }
@@ -170,7 +171,7 @@ func (s *Store) commentsOneByOne(ctx context.Context, q ListQuery) (list Comment
 		for i, place := range places {
 			c, err := s.Comment(ctx, place.ID)
 			if err == nil {
-				list.Comments, size = append(list.Comments, c), size+len(c.Body)
+				list.Comments, size = append(list.Comments, c), size+len(c.Body)+len(c.HTML)
 			}
 			if err = s.skipRow(ctx, "comments", place.ID, err); err != nil {
 				return list, err
@@ -187,9 +188,9 @@ func (s *Store) commentsOneByOne(ctx context.Context, q ListQuery) (list Comment
 	}
 }
 
-// collectPage reads comments until their bodies have commentPageBytes. more reports that it has
+// collectPage reads comments until their texts have commentPageBytes. more reports that it has
 // left some rows unread.
-func collectPage(rows pgx.Rows) (_ []Comment, more bool, err error) {
+func collectPage(rows pgx.Rows, html toHTML) (_ []Comment, more bool, err error) {
 	page, size := []Comment{}, 0
 	for rows.Next() {
 		if size >= commentPageBytes {
@@ -200,7 +201,8 @@ func collectPage(rows pgx.Rows) (_ []Comment, more bool, err error) {
 		if err != nil {
 			return nil, false, err
 		}
-		page, size = append(page, c), size+len(c.Body)
+		c.HTML = html(c.Body)
+		page, size = append(page, c), size+len(c.Body)+len(c.HTML)
 	}
 	return page, false, rows.Err()
 }

@@ -29,7 +29,7 @@ func (s *Store) Read(ctx context.Context, q stream.Query) (stream.Batch, error) 
 // readPage is Read, but fails if Postgres cannot read one of the rows.
 func (s *Store) readPage(ctx context.Context, q stream.Query) (stream.Batch, error) {
 	var batch stream.Batch
-	var page logPage
+	page := logPage{html: s.html}
 	err := s.readLog(ctx, giveUpLocks, stateQuery(&batch.State), eventsQuery(q, &page))
 	switch {
 	case errors.Is(err, ErrBusy):
@@ -86,6 +86,7 @@ const pageBytes = 4 << 20
 
 // A logPage has the rows of one read of the log.
 type logPage struct {
+	html  toHTML
 	rows  []eventRow
 	bytes int  // size of the data of rows
 	full  bool // the result had more rows
@@ -102,7 +103,7 @@ type eventRow struct {
 
 // take keeps rows up to pageBytes and skips the rest of the result.
 func (p *logPage) take(rows pgx.Rows) error {
-	*p = logPage{}
+	*p = logPage{html: p.html}
 	var r eventRow
 	for rows.Next() {
 		if p.full = p.bytes >= pageBytes; p.full {
@@ -111,6 +112,9 @@ func (p *logPage) take(rows pgx.Rows) error {
 		r.data = nil // Scan would overwrite the data of the row before
 		if err := rows.Scan(&r.position, &r.topic, &r.name, &r.data, &r.comment, &r.createdAt); err != nil {
 			return err
+		}
+		if r.comment != nil {
+			r.data = p.html.addTo(r.name, r.data)
 		}
 		p.rows = append(p.rows, r)
 		p.bytes += len(r.data)

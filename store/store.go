@@ -31,6 +31,10 @@ type Config struct {
 	// GroupCommit commits comments, likes, unlikes and published events in groups while
 	// Run runs (package group). When off, each has a transaction of its own.
 	GroupCommit bool
+	// HTML returns the HTML of the text of a comment, which answers and events have next to
+	// the text. It is called once for each event and each comment of a list, by several
+	// goroutines at a time. Default: no HTML.
+	HTML func(text string) string
 	// Logger gets messages for the operator. Default: discard.
 	Logger *slog.Logger
 }
@@ -58,6 +62,7 @@ type Store struct {
 	slots     group.Slots  // of transactions that are not of groups
 	rows      rows         // that deletes and changed posts write to
 	retention *faults.Work // deleting old rows
+	html      toHTML
 	logger    *slog.Logger
 }
 
@@ -82,7 +87,11 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 		listen: listen,
 		slots:  group.NewSlots(int(max(1, pool.MaxConns/2))),
 		rows:   rows{turns: make(map[group.Key]*rowTurn)},
+		html:   cfg.HTML,
 		logger: cfg.Logger,
+	}
+	if s.html == nil {
+		s.html = noHTML
 	}
 	if s.logger == nil {
 		s.logger = slog.New(slog.DiscardHandler)

@@ -24,7 +24,8 @@ type Comment struct {
 	PostID     string     `json:"postId"`
 	ParentID   *string    `json:"parentId"` // nil if the comment is not a reply
 	Author     *Author    `json:"author"`   // nil if the comment is deleted
-	Body       string     `json:"body"`     // plain text; "" if the comment is deleted
+	Body       string     `json:"body"`     // as the author wrote it; "" if the comment is deleted
+	HTML       string     `json:"html"`     // the body as safe HTML: Markdown
 	Status     string     `json:"status"`   // published, or deleted for a tombstone
 	LikeCount  int64      `json:"likeCount"`
 	ReplyCount int64      `json:"replyCount"` // published direct replies

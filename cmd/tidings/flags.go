@@ -23,6 +23,7 @@ type serverFlags struct {
 	AllowedOrigins []string      `env:"TIDINGS_ALLOWED_ORIGINS" placeholder:"ORIGIN" help:"Origins (scheme://host[:port]) of the pages that may call the API from a browser. The server's own origin is always allowed. Default: no others."`
 	PublicKinds    []string      `env:"TIDINGS_PUBLIC_KINDS" placeholder:"KIND" help:"Kinds of topics that anyone may read, in addition to post. Default: no others."`
 	AutoPosts      bool          `env:"TIDINGS_AUTO_POSTS" default:"true" negatable:"" help:"Create a post that does not exist when it gets its first comment or like."`
+	MarkdownImages bool          `env:"TIDINGS_MARKDOWN_IMAGES" help:"Show the images that comments name. They come from other servers, which then know who reads. Default: a link to each image."`
 	GroupCommit    string        `env:"TIDINGS_GROUP_COMMIT" default:"on" enum:"on,off" help:"Commit comments and likes that arrive at the same time in one transaction: ${enum}. Turn it off only to measure."`
 	Typing         string        `env:"TIDINGS_TYPING" default:"on" enum:"on,off" help:"Tell the readers of a post which users are typing: ${enum}."`
 	Presence       string        `env:"TIDINGS_PRESENCE" default:"on" enum:"on,off" help:"Count the readers of each post, and tell them to readers that ask for it: ${enum}."`

@@ -13,6 +13,7 @@ import (
 
 	"github.com/tidings-live/tidings/api"
 	"github.com/tidings-live/tidings/api/auth"
+	"github.com/tidings-live/tidings/api/markdown"
 	"github.com/tidings-live/tidings/migrations"
 	"github.com/tidings-live/tidings/store"
 	"github.com/tidings-live/tidings/stream"
@@ -68,7 +69,8 @@ func (i instance) build(ctx context.Context) (*parts, error) {
 		return nil, err
 	}
 	db, err := store.Open(ctx, store.Config{
-		URL: i.DatabaseURL, ListenURL: i.ListenURL, AutoPosts: i.AutoPosts, GroupCommit: i.GroupCommit != off, Logger: i.logger,
+		URL: i.DatabaseURL, ListenURL: i.ListenURL, AutoPosts: i.AutoPosts, GroupCommit: i.GroupCommit != off,
+		HTML: markdown.New(markdown.Options{Images: i.MarkdownImages}).HTML, Logger: i.logger,
 	})
 	if err != nil {
 		return nil, err
