@@ -3,6 +3,7 @@ package store
 import (
 	"bytes"
 	"encoding/json"
+	"slices"
 
 	"github.com/tidings-live/tidings/stream"
 )
@@ -13,24 +14,48 @@ type toHTML func(text string) string
 // noHTML is the default of Config.HTML.
 func noHTML(string) string { return "" }
 
-// addTo adds the member html to the data of an event that has the text of a comment. SQL
-// cannot add the member. Data that is no JSON object with a text is returned as it is.
+// addTo adds the member html to the data of an event that has the text of a comment, behind
+// the text, where jsonb would have it. SQL cannot add the member. Data that is no JSON object
+// with a text is returned as it is.
 func (html toHTML) addTo(name string, data []byte) []byte {
 	if name != stream.NewCommentName.String() && name != stream.CommentUpdatedName.String() {
 		return data
 	}
-	var comment struct {
-		Body *string `json:"body"`
-	}
-	data = bytes.TrimRight(data, " \t\r\n")
-	if json.Unmarshal(data, &comment) != nil || comment.Body == nil {
+	body, end := textOf(data)
+	if body == nil {
 		return data
 	}
 	var member bytes.Buffer
 	encoder := json.NewEncoder(&member)
 	encoder.SetEscapeHTML(false) // an escape takes six bytes, and HTML is full of < and >
-	if encoder.Encode(html(*comment.Body)) != nil {
+	if encoder.Encode(html(*body)) != nil {
 		return data
 	}
-	return append(append(append(data[:len(data)-1], `,"html":`...), member.Bytes()...), '}')
+	return slices.Concat(data[:end], []byte(`,"html":`), member.Bytes(), data[end:])
+}
+
+// textOf returns the member body of a JSON object, and the offset of the end of its value;
+// nil if the object has no text.
+func textOf(data []byte) (body *string, end int64) {
+	decoder := json.NewDecoder(bytes.NewReader(data))
+	if open, err := decoder.Token(); err != nil || open != json.Delim('{') {
+		return nil, 0
+	}
+	for decoder.More() {
+		name, err := decoder.Token()
+		if err != nil {
+			return nil, 0
+		}
+		if name == "body" {
+			if decoder.Decode(&body) != nil {
+				return nil, 0
+			}
+			return body, decoder.InputOffset()
+		}
+		var skipped json.RawMessage
+		if decoder.Decode(&skipped) != nil {
+			return nil, 0
+		}
+	}
+	return nil, 0
 }

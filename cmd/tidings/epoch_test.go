@@ -95,7 +95,7 @@ func TestDataLoss_IsAnnouncedToReadersOfLostEvents(t *testing.T) {
 			live := tapsOn(t, kept, topics, one, two)
 			b.before.converse(t, "lost", 3)
 			b.before.end(t, "post:b")
-			old := b.before.history(t, topics...)
+			old := b.before.logged(t, topics...)
 			for _, x := range live {
 				x.wants(t, since(t, old, keptHead))
 			}
@@ -115,7 +115,7 @@ func TestDataLoss_IsAnnouncedToReadersOfLostEvents(t *testing.T) {
 			streamtest.Must(t, err)
 			b.after.converse(t, "new", 1)
 			b.after.end(t, "post:b")
-			log := b.after.history(t, topics...)
+			log := b.after.logged(t, topics...)
 			epochs, newHead := b.after.epochs(t), b.after.head(t)
 			if newHead <= lostHead {
 				t.Fatalf("the head is %d, not past the lost %d", newHead, lostHead)
@@ -187,7 +187,7 @@ func TestNewEpoch_KeepsReaders(t *testing.T) {
 	}
 	streamtest.Want(t, "epochs", len(begun), 4)
 	s.end(t, topics...)
-	log := s.history(t, topics...)
+	log := s.logged(t, topics...)
 	for _, x := range taps {
 		x.wants(t, log)
 	}

@@ -81,7 +81,7 @@ func TestOtherHistory_IsAGap(t *testing.T) {
 			begin := b.begin(t, s)
 			running := s.start(t, smallRing)
 			comments(s, "lost", 10)
-			lost := s.history(t, "post:a")
+			lost := s.logged(t, "post:a")
 			last := lost[len(lost)-1].ID
 
 			after := begin()
@@ -95,7 +95,7 @@ func TestOtherHistory_IsAGap(t *testing.T) {
 				servers = append(servers, running)
 			}
 			after.end(t, "post:a")
-			log := after.history(t, "post:a")
+			log := after.logged(t, "post:a")
 			epochs := after.epochs(t)
 			resumed := stream.Cursor{Epoch: epochs[len(epochs)-1].Number, Position: after.head(t)}.String()
 			gone := []string{last, lost[len(lost)-10].ID}

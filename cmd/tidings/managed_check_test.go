@@ -39,7 +39,7 @@ func (h *hosted) check(t *testing.T, servers ...*server) {
 // wantSame reads the taps up to theEnd. What they have got must be the log since they began.
 func (h *hosted) wantSame(t *testing.T, taps []*tap, topics []string) {
 	t.Helper()
-	log := withoutTexts(h.history(t, topics...))
+	log := withoutTexts(h.logged(t, topics...))
 	for _, x := range taps {
 		got := withoutTexts(x.rest(t))
 		if len(got) == 0 {

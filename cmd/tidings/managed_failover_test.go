@@ -105,7 +105,7 @@ func TestHosted_Failover(t *testing.T) {
 			srv.awaitReady(t)
 		}
 		h.reset()
-		streamtest.Want(t, "comments", bodies(h.history(t, topic)), []string{"kept"})
+		streamtest.Want(t, "comments", bodies(h.logged(t, topic)), []string{"kept"})
 		h.check(t, servers...)
 	})
 }

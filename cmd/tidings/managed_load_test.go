@@ -158,7 +158,7 @@ func (l *load) end(t *testing.T) {
 	topic := "post:" + l.post
 	l.h.reset()
 	l.h.end(t, topic)
-	log := l.h.history(t, topic)
+	log := l.h.logged(t, topic)
 	inLog := slices.Sorted(slices.Values(bodies(log)))
 	slices.Sort(l.acknowledged)
 	streamtest.Want(t, "comments in the log", inLog, l.acknowledged)

@@ -8,7 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/tidings-live/tidings/api/client"
@@ -60,9 +59,9 @@ func TestRetention_RemovesOldEventsAlone(t *testing.T) {
 	}
 
 	s.converse(t, "young", 2)
-	whole := s.history(t, topics...)
+	whole := s.logged(t, topics...)
 	s.expire(t, floor)
-	log := s.history(t, topics...)
+	log := s.logged(t, topics...)
 	streamtest.Want(t, "the number of events that stay", len(log), len(since(t, whole, floor)))
 	head := fmt.Sprintf("1-%d", s.head(t))
 
@@ -83,7 +82,7 @@ func TestRetention_RemovesOldEventsAlone(t *testing.T) {
 		s.exec(t, `select tidings.publish('post:quiet', 'said', '"something"')`)
 		s.end(t, quiet...)
 		for _, x := range taps {
-			x.wants(t, s.history(t, quiet...))
+			x.wants(t, s.logged(t, quiet...))
 		}
 	})
 	s.end(t, "post:b")
@@ -129,7 +128,7 @@ func TestRetention_OfAllEventsKeepsTheHead(t *testing.T) {
 	streamtest.Want(t, "the number of comments in the list", len(list.Data), 2)
 	s.converse(t, "new", 1)
 	s.end(t, "post:b")
-	log := s.history(t, topics...)
+	log := s.logged(t, topics...)
 	if first := cursorOf(t, log[0].ID); first.Epoch != 1 || first.Position <= last {
 		t.Errorf("the next event is %v, after 1-%d", first, last)
 	}
@@ -176,7 +175,7 @@ func TestCrash_KeepsDeliveredEventsOfAsynchronousCommits(t *testing.T) {
 	}
 	streamtest.Must(t, asynchronous.say(t.Context(), "post:b"))
 	s.end(t, topics...)
-	log := s.history(t, topics...)
+	log := s.logged(t, topics...)
 	streamtest.Want(t, "epochs", len(s.epochs(t)), 1)
 	for i, x := range taps {
 		if err := compare(append(seen[i], x.rest(t)...), log, x.exact); err != nil {
@@ -219,23 +218,6 @@ func (s *site) say(ctx context.Context, topic string) error {
 func (s *site) head(t *testing.T) int64 {
 	t.Helper()
 	return value[int64](t, s, `select tidings.head()`)
-}
-
-// history is logged for events of any epoch.
-func (s *site) history(t *testing.T, topics ...string) []client.Event {
-	t.Helper()
-	rows, _ := s.sql.Query(t.Context(), `
-		select
-			(select max(epoch) from tidings.epochs where started_after < position) || '-' || position,
-			topic, name, data
-		from tidings.log
-		where topic = any($1) and name <> 'the-end'
-		order by position`, topics)
-	events, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (e client.Event, err error) {
-		return e, row.Scan(&e.ID, &e.Topic, &e.Name, &e.Data)
-	})
-	streamtest.Must(t, err)
-	return events
 }
 
 // since returns the events of the log above a position, of any epoch.

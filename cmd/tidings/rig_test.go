@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -8,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
 	"testing"
 	"time"
 
@@ -16,6 +18,7 @@ import (
 
 	"github.com/tidings-live/tidings/api/auth"
 	"github.com/tidings-live/tidings/api/client"
+	"github.com/tidings-live/tidings/api/markdown"
 	"github.com/tidings-live/tidings/store/storetest"
 	"github.com/tidings-live/tidings/stream/streamtest"
 )
@@ -82,7 +85,7 @@ func (s *site) cursor(t *testing.T, position int64) string {
 }
 
 // logged returns the events of the topics in the log, without theEnd, as readers must
-// get them. All of them must be of epoch 1.
+// get them.
 func (s *site) logged(t *testing.T, topics ...string) []client.Event {
 	t.Helper()
 	rows, _ := s.sql.Query(t.Context(), `
@@ -93,10 +96,36 @@ func (s *site) logged(t *testing.T, topics ...string) []client.Event {
 		where topic = any($1) and name <> 'the-end'
 		order by position`, topics)
 	events, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (e client.Event, err error) {
-		return e, row.Scan(&e.ID, &e.Topic, &e.Name, &e.Data)
+		err = row.Scan(&e.ID, &e.Topic, &e.Name, &e.Data)
+		e.Data = withHTML(t, e.Data)
+		return e, err
 	})
 	streamtest.Must(t, err)
 	return events
+}
+
+// withHTML returns the data of an event with the member html behind the text, as the server
+// adds it to what SQL has.
+func withHTML(t *testing.T, data json.RawMessage) json.RawMessage {
+	t.Helper()
+	var comment struct {
+		Body *json.RawMessage
+		HTML *string
+	}
+	var body string
+	if json.Unmarshal(data, &comment) != nil || comment.Body == nil || comment.HTML != nil || json.Unmarshal(*comment.Body, &body) != nil {
+		return data
+	}
+	html, err := json.Marshal(markdown.New(markdown.Options{}).HTML(body))
+	streamtest.Must(t, err)
+	for escape, char := range map[string]string{`\u003c`: "<", `\u003e`: ">", `\u0026`: "&"} {
+		html = bytes.ReplaceAll(html, []byte(escape), []byte(char))
+	}
+	before, after, found := bytes.Cut(data, slices.Concat([]byte(`"body": `), *comment.Body))
+	if !found {
+		t.Fatalf("no body in %s", data)
+	}
+	return slices.Concat(before, []byte(`"body": `), *comment.Body, []byte(`,"html":`), html, after)
 }
 
 // A server is an instance that runs in this process. Its methods call it without a

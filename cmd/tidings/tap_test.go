@@ -289,7 +289,7 @@ func sameData(got, log client.Event) bool {
 	if is["status"] != "deleted" && was["version"].(float64) >= is["version"].(float64) {
 		return false
 	}
-	for _, member := range []string{"author", "body", "status", "editedAt", "version"} {
+	for _, member := range []string{"author", "body", "html", "status", "editedAt", "version"} {
 		delete(was, member)
 		delete(is, member)
 	}

@@ -17,7 +17,7 @@ as $$
                 limit 1
             ),
             (select count(*) from tidings.comments as reply where reply.parent_id = c.id and reply.status = 'published')
-        ) || '{"author": null, "body": "", "status": "deleted", "editedAt": null, "version": 1}'
+        ) || '{"author": null, "body": "", "html": "", "status": "deleted", "editedAt": null, "version": 1}'
     from tidings.comments as c
     where c.id = comment
 $$;
