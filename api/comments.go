@@ -5,6 +5,8 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"strconv"
+	"time"
 	"unicode/utf8"
 
 	"github.com/labstack/echo/v4"
@@ -12,7 +14,6 @@ import (
 	"github.com/tidings-live/tidings/api/auth"
 	"github.com/tidings-live/tidings/api/internal/limit"
 	"github.com/tidings-live/tidings/store"
-	"github.com/tidings-live/tidings/stream"
 )
 
 // commentStore is the part of *store.Store that the handlers of comments need.
@@ -20,7 +21,11 @@ type commentStore interface {
 	CreateComment(ctx context.Context, c store.NewComment) (store.Comment, error)
 	CheckKey(ctx context.Context, user, key string) (known bool, err error)
 	Comments(ctx context.Context, q store.ListQuery) (store.CommentList, error)
+	Replies(ctx context.Context, q store.RepliesQuery) (store.CommentList, error)
+	ListState(ctx context.Context, post, viewer string) (store.ListState, error)
 	Comment(ctx context.Context, id int64) (store.Comment, error)
+	HeldComment(ctx context.Context, id int64) (store.Comment, error)
+	EditComment(ctx context.Context, e store.CommentEdit) (store.Comment, error)
 	DeleteComment(ctx context.Context, id int64, by string, moderator bool) error
 }
 
@@ -29,100 +34,34 @@ type commentHandlers struct {
 	store  commentStore
 	typing *typingHandlers
 
-	charges charges
+	charges    charges
+	editWindow time.Duration // see Config.EditWindow
+	rendered   string        // names the program and the renderer of HTML, for ETags
 }
 
-const defaultPageSize = 20
-
-// A commentListJSON is the answer of list. Its cursor belongs to the same snapshot as the
-// comments, so a stream from the cursor continues the list without a gap.
-type commentListJSON struct {
-	Data []commentJSON `json:"data"`
-	Page pageJSON      `json:"page"`
-	Post struct {
-		CommentCount int64 `json:"commentCount"`
-		LikeCount    int64 `json:"likeCount"`
-		Liked        bool  `json:"liked"`
-	} `json:"post"`
-	User   *string       `json:"user"` // id of the caller
-	Cursor stream.Cursor `json:"cursor"`
-}
-
-// list answers GET /v1/posts/{post}/comments with one page of 1 to 100 comments (20 by
-// default), by time. A page with more than 1 MiB of JSON ends early. It answers 200 with an empty page for a post that does not exist,
-// invalid_id for an impossible post id, and malformed for unknown parameter values.
-func (h *commentHandlers) list(c echo.Context) error {
-	post, err := postTopic(c)
-	if err != nil {
-		return err
-	}
-	sort, q, err := listQuery(c, post.ID())
-	if err != nil {
-		return err
-	}
-	list, err := h.store.Comments(c.Request().Context(), q)
-	if err != nil {
-		return err
-	}
-	answer := commentListJSON{Data: make([]commentJSON, len(list.Comments)), User: identity(c).ID(), Cursor: list.Cursor}
-	size := 0
-	for i, comment := range list.Comments {
-		answer.Data[i] = viewComment(comment)
-		if size += answer.Data[i].size(); size > maxAnswerBytes && i > 0 {
-			answer.Data, list.More = answer.Data[:i], true
-			break
-		}
-	}
-	if list.More {
-		next := encodePlace(sort, list.Comments[len(answer.Data)-1])
-		answer.Page = pageJSON{Next: &next, More: true}
-	}
-	answer.Post.CommentCount, answer.Post.LikeCount, answer.Post.Liked = list.Counts.Comments, list.Counts.Likes, list.Liked
-	c.Response().Header().Set(echo.HeaderCacheControl, "private, no-cache")
-	return sendJSON(c, http.StatusOK, answer)
-}
-
-// listQuery reads the parameters sort, limit and after.
-func listQuery(c echo.Context, post string) (sort string, q store.ListQuery, err error) {
-	q = store.ListQuery{PostID: post, Viewer: identity(c).Subject}
-	values := query(c)
-	if sort, err = single(values, "sort"); err != nil {
-		return "", q, err
-	}
-	switch sort {
-	case "":
-		sort = "newest"
-	case "newest":
-	case "oldest":
-		q.Oldest = true
-	default:
-		return "", q, problemMalformed.with("sort is neither newest nor oldest")
-	}
-	if q.Limit, err = number(values, "limit", defaultPageSize, 1, maxPageSize); err != nil {
-		return "", q, err
-	}
-	after, err := single(values, "after")
-	if err != nil || after == "" {
-		return sort, q, err
-	}
-	place, err := decodePlace(sort, after)
-	q.After = &place
-	return sort, q, err
-}
-
-// get answers GET /v1/comments/{id} with the comment as lists show it. Problem: not_found,
-// also for a comment that is not visible to everybody.
+// get answers GET /v1/comments/{id} with the comment as lists show it, or for moderators with
+// any comment as it is stored. Problem: not_found, also for a comment that no list shows.
 func (h *commentHandlers) get(c echo.Context) error {
 	id, err := commentID(c)
 	if err != nil {
 		return err
 	}
-	comment, err := h.store.Comment(c.Request().Context(), id)
+	load, cache := h.store.Comment, "no-cache"
+	if isModerator(identity(c)) {
+		load, cache = h.store.HeldComment, "private, no-store"
+	}
+	comment, err := load(c.Request().Context(), id)
 	if err != nil {
 		return err
 	}
-	c.Response().Header().Set(echo.HeaderCacheControl, "no-cache")
-	return sendJSON(c, http.StatusOK, viewComment(comment))
+	c.Response().Header().Set(echo.HeaderCacheControl, cache)
+	return sendComment(c, http.StatusOK, comment)
+}
+
+// sendComment answers with a comment and its version as ETag, for If-Match.
+func sendComment(c echo.Context, status int, comment store.Comment) error {
+	c.Response().Header().Set("ETag", `"`+strconv.Itoa(comment.Version)+`"`)
+	return sendJSON(c, status, viewComment(comment))
 }
 
 // commentID returns the id in the path, or [store.ErrNotFound].
@@ -178,7 +117,7 @@ func (h *commentHandlers) create(c echo.Context) error {
 	}
 	h.typing.stop(c.Request().Context(), post, who)
 	c.Response().Header().Set(echo.HeaderLocation, locationOfComment+idText(created.ID))
-	return sendJSON(c, http.StatusCreated, viewComment(created))
+	return sendComment(c, http.StatusCreated, created)
 }
 
 // charge charges a new comment. A user over the limit may repeat a request whose key is
@@ -206,9 +145,8 @@ func decodeComment(c echo.Context) (store.NewComment, error) {
 	if err := decode(c, &in); err != nil {
 		return store.NewComment{}, err
 	}
-	if n := utf8.RuneCountInString(in.Body); !store.Visible(in.Body) || n > store.MaxBodyRunes {
-		return store.NewComment{}, problemInvalid.with(fmt.Sprintf(
-			"body has %d characters: 1 to %d are possible, at least one of them visible", n, store.MaxBodyRunes))
+	if err := validBody(in.Body); err != nil {
+		return store.NewComment{}, err
 	}
 	written := store.NewComment{Body: in.Body}
 	if in.ParentID != nil {
@@ -219,6 +157,15 @@ func decodeComment(c echo.Context) (store.NewComment, error) {
 		written.ParentID = &id
 	}
 	return written, nil
+}
+
+// validBody returns the problem invalid for a text that no comment may have.
+func validBody(body string) error {
+	if n := utf8.RuneCountInString(body); !store.Visible(body) || n > store.MaxBodyRunes {
+		return problemInvalid.with(fmt.Sprintf(
+			"body has %d characters: 1 to %d are possible, at least one of them visible", n, store.MaxBodyRunes))
+	}
+	return nil
 }
 
 // delete answers DELETE /v1/comments/{id} with 204. A comment that has replies stays as a
@@ -238,7 +185,7 @@ func (h *commentHandlers) delete(c echo.Context) error {
 	if err := noFields(c); err != nil {
 		return err
 	}
-	if err := h.store.DeleteComment(c.Request().Context(), id, who.Subject, who.Is(auth.RoleModerator, auth.RoleAdmin)); err != nil {
+	if err := h.store.DeleteComment(c.Request().Context(), id, who.Subject, isModerator(who)); err != nil {
 		return err
 	}
 	return c.NoContent(http.StatusNoContent)
@@ -246,18 +193,21 @@ func (h *commentHandlers) delete(c echo.Context) error {
 
 // A commentJSON shows a comment, in answers as in events.
 type commentJSON struct {
-	ID         string    `json:"id"`
-	PostID     string    `json:"postId"`
-	ParentID   *string   `json:"parentId"`
-	Author     *userJSON `json:"author"` // null if the comment is deleted
-	Body       string    `json:"body"`
-	HTML       string    `json:"html"`
-	Status     string    `json:"status"`
-	LikeCount  int64     `json:"likeCount"`
-	ReplyCount int64     `json:"replyCount"`
-	CreatedAt  string    `json:"createdAt"`
-	EditedAt   *string   `json:"editedAt"`
-	Version    int       `json:"version"`
+	ID          string    `json:"id"`
+	PostID      string    `json:"postId"`
+	ParentID    *string   `json:"parentId"`
+	RootID      *string   `json:"rootId"`
+	Author      *userJSON `json:"author"` // null if the comment is deleted
+	Body        string    `json:"body"`
+	HTML        string    `json:"html"`
+	Status      string    `json:"status"`
+	PinnedAt    *string   `json:"pinnedAt"`
+	LikeCount   int64     `json:"likeCount"`
+	ReplyCount  int64     `json:"replyCount"`
+	ThreadCount int64     `json:"threadCount"`
+	CreatedAt   string    `json:"createdAt"`
+	EditedAt    *string   `json:"editedAt"`
+	Version     int       `json:"version"`
 }
 
 // commentBytes is more than the members of a comment take without its texts.
@@ -277,11 +227,12 @@ func (v commentJSON) size() int {
 
 func viewComment(c store.Comment) commentJSON {
 	v := commentJSON{
-		ID: idText(c.ID), PostID: c.PostID, ParentID: optionalID(c.ParentID),
-		Body: c.Body, HTML: c.HTML, Status: c.Status, LikeCount: c.Likes, ReplyCount: c.Replies,
+		ID: idText(c.ID), PostID: c.PostID, ParentID: optionalID(c.ParentID), RootID: optionalID(c.RootID),
+		Body: c.Body, HTML: c.HTML, Status: c.Status, PinnedAt: optionalTimestamp(c.PinnedAt),
+		LikeCount: c.Likes, ReplyCount: c.Replies, ThreadCount: c.ThreadCount,
 		CreatedAt: timestamp(c.CreatedAt), EditedAt: optionalTimestamp(c.EditedAt), Version: c.Version,
 	}
-	if c.Status != store.StatusDeleted {
+	if c.Author.ID != "" {
 		author := viewUser(c.Author)
 		v.Author = &author
 	}

@@ -9,33 +9,52 @@ import (
 	"github.com/tidings-live/tidings/store"
 )
 
-// encodePlace returns the parameter after of the page that follows a comment. It is
-// opaque to clients: base64url of the sort, the time in microseconds and the id.
-func encodePlace(sort string, c store.Comment) string {
-	text := sort + "." + strconv.FormatInt(c.CreatedAt.UnixMicro(), 10) + "." + idText(c.ID)
+// topList is the name of the list whose order is that of likes.
+const topList = string(store.Top)
+
+// encodePlace returns the parameter after of the page that follows a comment. It is opaque to
+// clients: base64url of the name of the list, which stands for its order and filter, whether the
+// comment is pinned, its time in microseconds or its likes, and its id.
+func encodePlace(list string, p store.Place) string {
+	group, value := "-", p.At.UnixMicro()
+	switch {
+	case p.Pinned:
+		group = "pinned"
+	case list == topList:
+		value = p.Likes
+	}
+	text := strings.Join([]string{list, group, strconv.FormatInt(value, 10), idText(p.ID)}, ".")
 	return base64.RawURLEncoding.EncodeToString([]byte(text))
 }
 
 // decodePlace reads the parameter after. It returns the problem malformed if the value is
-// not one of encodePlace for the same sort.
-func decodePlace(sort, s string) (store.Place, error) {
-	invalid := problemMalformed.with("after is not the next of a page with this sort")
+// not one of encodePlace for the same list.
+func decodePlace(list, s string) (store.Place, error) {
+	invalid := problemMalformed.with("after is not the next of a page with this sort and filter")
 	text, err := base64.RawURLEncoding.Strict().DecodeString(s)
 	if err != nil {
 		return store.Place{}, invalid
 	}
 	parts := strings.Split(string(text), ".")
-	if len(parts) != 3 || parts[0] != sort {
+	if len(parts) != 4 || parts[0] != list || parts[1] != "-" && parts[1] != "pinned" {
 		return store.Place{}, invalid
 	}
-	micros, err := strconv.ParseInt(parts[1], 10, 64)
-	at := time.UnixMicro(micros)
-	if err != nil || at.Year() < 1 || at.Year() > 9999 { // Postgres holds these years
-		return store.Place{}, invalid
-	}
-	id, err := parseRowID(parts[2])
+	value, err := strconv.ParseInt(parts[2], 10, 64)
 	if err != nil {
 		return store.Place{}, invalid
 	}
-	return store.Place{CreatedAt: at, ID: id}, nil
+	id, err := parseRowID(parts[3])
+	if err != nil {
+		return store.Place{}, invalid
+	}
+	place := store.Place{Pinned: parts[1] == "pinned", ID: id}
+	if list == topList && !place.Pinned {
+		place.Likes = value
+		return place, nil
+	}
+	place.At = time.UnixMicro(value)
+	if place.At.Year() < 1 || place.At.Year() > 9999 { // Postgres holds these years
+		return store.Place{}, invalid
+	}
+	return place, nil
 }

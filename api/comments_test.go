@@ -27,8 +27,8 @@ func (r *rig) write(t *testing.T, post, who, body string) string {
 
 func commentText(id, parent, who, body string, more string) string {
 	name := strings.ToUpper(who[:1]) + who[1:]
-	return fmt.Sprintf(`{"id":%q,"postId":"42","parentId":%s,"author":{"id":%q,"name":%q,"avatarUrl":null},"body":%q,"html":%q,`+
-		`"status":"published","likeCount":0,"replyCount":0,"createdAt":"*","editedAt":null,"version":1%s}`, id, parent, who, name, body, "<p>"+html.EscapeString(body)+"</p>", more)
+	return fmt.Sprintf(`{"id":%q,"postId":"42","parentId":%s,"rootId":%[2]s,"author":{"id":%[3]q,"name":%[4]q,"avatarUrl":null},"body":%[5]q,"html":%[6]q,`+
+		`"status":"published","pinnedAt":null,"likeCount":0,"replyCount":0,"threadCount":0,"createdAt":"*","editedAt":null,"version":1%[7]s}`, id, parent, who, name, body, "<p>"+html.EscapeString(body)+"</p>", more)
 }
 
 // resolve returns the address in the Location of an answer to a request of this path.
@@ -61,17 +61,18 @@ func TestComments(t *testing.T) {
 	r.do(t, "POST", "/v1/posts/43/comments", as(t, "bob"), sends(`{"body":"Hi","parentId":"1"}`)).isProblem(t, 422, "no_parent")
 	r.do(t, "PUT", "/v1/posts/42/like", as(t, "ann"))
 
-	first := strings.Replace(commentText("1", "null", "ann", "Hello <b> \u2028", ""), `"replyCount":0`, `"replyCount":1`, 1)
+	first := strings.Replace(commentText("1", "null", "ann", "Hello <b> \u2028", `,"liked":false`),
+		`"replyCount":0,"threadCount":0`, `"replyCount":1,"threadCount":1`, 1)
 	page := func(liked, user string) string {
-		return `{"data":[` + commentText("2", `"1"`, "bob", "Hi", "") + `,` + first + `],"page":{"next":null,"more":false},` +
-			`"post":{"commentCount":2,"likeCount":1,"liked":` + liked + `},"user":` + user + `,"cursor":"` + r.head(t) + `"}`
+		return `{"data":[` + commentText("2", `"1"`, "bob", "Hi", `,"liked":false`) + `,` + first + `],"page":{"next":null,"more":false},` +
+			`"post":{"id":"42","title":null,"url":null,"locked":false,"commentCount":2,"likeCount":1,"liked":` + liked + `},"user":` + user + `,"cursor":"` + r.head(t) + `"}`
 	}
-	list := r.do(t, "GET", "/v1/posts/42/comments", as(t, "ann"))
+	list := r.do(t, "GET", "/v1/posts/42/comments?flat=1", as(t, "ann"))
 	list.wants(t, 200, page("true", `"ann"`))
 	streamtest.Want(t, "Cache-Control", list.header.Get("Cache-Control"), "private, no-cache")
-	r.do(t, "GET", "/v1/posts/42/comments").wants(t, 200, page("false", "null"))
+	r.do(t, "GET", "/v1/posts/42/comments?flat=1").wants(t, 200, page("false", "null"))
 	r.do(t, "GET", "/v1/posts/nobody/comments").wants(t, 200,
-		`{"data":[],"page":{"next":null,"more":false},"post":{"commentCount":0,"likeCount":0,"liked":false},"user":null,"cursor":"*"}`)
+		`{"data":[],"page":{"next":null,"more":false},"post":{"id":"nobody","title":null,"url":null,"locked":false,"commentCount":0,"likeCount":0,"liked":false},"user":null,"cursor":"*"}`)
 }
 
 func TestDeleteComment(t *testing.T) {
@@ -86,12 +87,12 @@ func TestDeleteComment(t *testing.T) {
 	remove(root, as(t, "bot", auth.RoleService)).isProblem(t, 403, "forbidden")
 	streamtest.Want(t, "status", remove(root, as(t, "ann")).status, 204)
 	streamtest.Want(t, "status again", remove(root, as(t, "ann")).status, 204)
-	list := r.do(t, "GET", "/v1/posts/42/comments?sort=oldest")
-	list.wants(t, 200, `{"data":[{"id":"1","postId":"42","parentId":null,"author":null,"body":"","html":"","status":"deleted","likeCount":0,"replyCount":1,`+
-		`"createdAt":"*","editedAt":null,"version":1},`+commentText(reply, `"1"`, "bob", "reply", "")+
-		`],"page":{"next":null,"more":false},"post":{"commentCount":1,"likeCount":0,"liked":false},"user":null,"cursor":"*"}`)
-	get(root).wants(t, 200, `{"id":"1","postId":"42","parentId":null,"author":null,"body":"","html":"","status":"deleted","likeCount":0,"replyCount":1,`+
-		`"createdAt":"*","editedAt":null,"version":1}`)
+	list := r.do(t, "GET", "/v1/posts/42/comments?flat=1&sort=oldest")
+	list.wants(t, 200, `{"data":[{"id":"1","postId":"42","parentId":null,"rootId":null,"author":null,"body":"","html":"","status":"deleted","pinnedAt":null,`+
+		`"likeCount":0,"replyCount":1,"threadCount":1,"createdAt":"*","editedAt":null,"version":1,"liked":false},`+commentText(reply, `"1"`, "bob", "reply", `,"liked":false`)+
+		`],"page":{"next":null,"more":false},"post":{"id":"42","title":null,"url":null,"locked":false,"commentCount":1,"likeCount":0,"liked":false},"user":null,"cursor":"*"}`)
+	get(root).wants(t, 200, `{"id":"1","postId":"42","parentId":null,"rootId":null,"author":null,"body":"","html":"","status":"deleted","pinnedAt":null,`+
+		`"likeCount":0,"replyCount":1,"threadCount":1,"createdAt":"*","editedAt":null,"version":1}`)
 	get(reply).wants(t, 200, commentText(reply, `"1"`, "bob", "reply", ""))
 	streamtest.Want(t, "status of a moderator's", remove(reply, as(t, "mod", auth.RoleModerator)).status, 204)
 	get(reply).isProblem(t, 404, "not_found")
@@ -188,10 +189,11 @@ func TestCommentPages(t *testing.T) {
 	place := func(text string) string { return base64.RawURLEncoding.EncodeToString([]byte(text)) }
 	bad := []string{
 		"sort=newest&after=" + next, "after=" + next, "sort=oldest&after=" + next + "=", "sort=oldest&after=" + next + "&after=" + next,
-		"sort=oldest&after=x", "sort=oldest&after=" + place("oldest.1"), "sort=oldest&after=" + place("oldest.1.1.1"), "sort=oldest&after=" + place("oldest.x.1"),
-		"sort=oldest&after=" + place("oldest.1.0"), "sort=oldest&after=" + place("oldest.1.-1"), "sort=oldest&after=" + place("oldest.9223372036854775807.1"),
-		"sort=oldest&after=" + place("oldest.-9223372036854775808.1"), "sort=oldest&after=%00",
+		"sort=oldest&after=x", "sort=oldest&after=" + place("oldest.1"), "sort=oldest&after=" + place("oldest.-.1.1.1"), "sort=oldest&after=" + place("oldest.-.x.1"), "sort=oldest&after=" + place("oldest.x.1.1"),
+		"sort=oldest&after=" + place("oldest.-.1.0"), "sort=oldest&after=" + place("oldest.-.1.-1"), "sort=oldest&after=" + place("oldest.-.9223372036854775807.1"),
+		"sort=oldest&after=" + place("oldest.-.-9223372036854775808.1"), "sort=oldest&after=%00",
 		"sort=top%00", "sort=best", "sort=newest&sort=oldest",
+		"flat=1&sort=oldest&after=" + next, "sort=top&after=" + next, "flat=1&sort=top", "flat=2", "flat=1&flat=1",
 	}
 	for _, limit := range []string{"0", "-1", "101", "1e2", "1.5", "", "x", "%2B1", "99999999999999999999", "1&limit=2"} {
 		bad = append(bad, "limit="+limit)

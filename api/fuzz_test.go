@@ -18,9 +18,10 @@ import (
 )
 
 func FuzzDecodePlace(f *testing.F) {
-	f.Add("newest", encodePlace("newest", store.Comment{ID: 7, CreatedAt: time.Now()}))
-	f.Add("oldest", base64.RawURLEncoding.EncodeToString([]byte("oldest.-62135596800000000.9223372036854775807")))
+	f.Add("newest", encodePlace("newest", store.Place{ID: 7, At: time.Now()}))
+	f.Add("oldest", base64.RawURLEncoding.EncodeToString([]byte("oldest.pinned.-62135596800000000.9223372036854775807")))
 	f.Add("newest", "bmV3ZXN0LjEuMQ==")
+	f.Add("top", encodePlace("top", store.Place{ID: 7, Likes: 3}))
 	f.Fuzz(func(t *testing.T, sort, text string) {
 		place, err := decodePlace(sort, text)
 		if err != nil {
@@ -30,11 +31,11 @@ func FuzzDecodePlace(f *testing.F) {
 			}
 			return
 		}
-		if place.ID <= 0 || place.CreatedAt.Year() < 1 || place.CreatedAt.Year() > 9999 {
+		if place.ID <= 0 || place.At.Year() < 1 || place.At.Year() > 9999 {
 			t.Fatalf("%#v", place)
 		}
-		again, err := decodePlace(sort, encodePlace(sort, store.Comment{ID: place.ID, CreatedAt: place.CreatedAt}))
-		if err != nil || !again.CreatedAt.Equal(place.CreatedAt) || again.ID != place.ID {
+		again, err := decodePlace(sort, encodePlace(sort, place))
+		if err != nil || !again.At.Equal(place.At) || again.ID != place.ID || again.Likes != place.Likes || again.Pinned != place.Pinned {
 			t.Fatalf("%#v reads back as %#v, %v", place, again, err)
 		}
 		if _, err := decodePlace(sort+"x", text); err == nil {

@@ -31,10 +31,10 @@ func TestNumbers_AreNoFaults(t *testing.T) {
 	for name, do := range map[string]func(n string) answer{
 		"limit of comments": func(n string) answer { return r.do(t, "GET", "/v1/posts/1/comments?limit="+url.QueryEscape(n)) },
 		"after of comments": func(n string) answer { return r.do(t, "GET", "/v1/posts/1/comments?after="+url.QueryEscape(n)) },
-		"time in after":     func(n string) answer { return r.do(t, "GET", "/v1/posts/1/comments?after="+place("newest."+n+".1")) },
-		"id in after":       func(n string) answer { return r.do(t, "GET", "/v1/posts/1/comments?after="+place("newest.1."+n)) },
+		"time in after":     func(n string) answer { return r.do(t, "GET", "/v1/posts/1/comments?after="+place("newest.-."+n+".1")) },
+		"id in after":       func(n string) answer { return r.do(t, "GET", "/v1/posts/1/comments?after="+place("newest.-.1."+n)) },
 		"id in after, oldest": func(n string) answer {
-			return r.do(t, "GET", "/v1/posts/1/comments?sort=oldest&after="+place("oldest.1."+n))
+			return r.do(t, "GET", "/v1/posts/1/comments?sort=oldest&after="+place("oldest.-.1."+n))
 		},
 		"comment":           func(n string) answer { return r.do(t, "GET", "/v1/comments/"+url.PathEscape(n)) },
 		"comment to delete": func(n string) answer { return r.do(t, "DELETE", "/v1/comments/"+url.PathEscape(n), as(t, "ann")) },

@@ -12,7 +12,7 @@ const (
 	// does not allow anyway. Pages of allowed origins may send others, too.
 	corsHeaders = "Authorization, Content-Type, Last-Event-ID, Cache-Control, Prefer, Idempotency-Key"
 	// corsExposed are the header fields of answers that pages of allowed origins may read.
-	corsExposed = "Next-Cursor, Retry-After, RateLimit, RateLimit-Policy, WWW-Authenticate, Location, X-Request-Id"
+	corsExposed = "Next-Cursor, ETag, Retry-After, RateLimit, RateLimit-Policy, WWW-Authenticate, Location, X-Request-Id"
 	// corsMaxAge is how long a browser keeps the answer to a preflight, in seconds. It is
 	// the most that Chromium accepts.
 	corsMaxAge = "7200"

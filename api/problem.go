@@ -47,6 +47,9 @@ type Problem struct {
 	// Pointer is the member of the body that unknown_field is about (RFC 6901).
 	Pointer string `json:"pointer,omitempty"`
 
+	// Comment is set for version_mismatch: the comment as it is now.
+	Comment *commentJSON `json:"comment,omitempty"`
+
 	// Listener is set by GET /readyz only.
 	Listener *listenerJSON `json:"listener,omitempty"`
 
@@ -79,6 +82,7 @@ var (
 	problemForbidden     = Problem{Status: 403, Code: "forbidden", Title: "Not allowed"}
 	problemOrigin        = Problem{Status: 403, Code: "forbidden_origin", Title: "The page's origin is not allowed"}
 	problemHost          = Problem{Status: 403, Code: "forbidden_host", Title: "The host is not one of this server"}
+	problemTooLate       = Problem{Status: 403, Code: "too_late", Title: "The time to edit the comment is over"}
 	problemNotFound      = Problem{Status: 404, Code: "not_found", Title: "There is no such thing"}
 	problemSwitchedOff   = Problem{Status: 404, Code: "switched_off", Title: "The server does not offer this"}
 	problemMethod        = Problem{Status: 405, Code: "method_not_allowed", Title: "The method is not allowed"}
@@ -86,6 +90,7 @@ var (
 	problemLocked        = Problem{Status: 409, Code: "post_locked", Title: "The post takes no comments"}
 	problemInFlight      = Problem{Status: 409, Code: "idempotency_key_in_flight", Title: "The first request with the key is not done yet", retryAfter: time.Second}
 	problemGone          = Problem{Status: 410, Code: "cursor_gone", Title: "Events after the cursor are gone"}
+	problemVersion       = Problem{Status: 412, Code: "version_mismatch", Title: "The comment has another version"}
 	problemTooLarge      = Problem{Status: 413, Code: "too_large", Title: "The request is too large"}
 	problemMediaType     = Problem{Status: 415, Code: "unsupported_media_type", Title: "The request has another media type"}
 	problemUnknownField  = Problem{Status: 422, Code: "unknown_field", Title: "The body has a field that is not known"}
@@ -121,6 +126,8 @@ var known = []struct {
 	{stream.ErrNotReady, &problemUnavailable, false, ""},
 	{store.ErrNotFound, &problemNotFound, false, ""},
 	{store.ErrNotAuthor, &problemForbidden, true, ""},
+	{store.ErrTooLate, &problemTooLate, false, ""},
+	{store.ErrVersion, &problemVersion, false, ""},
 	{store.ErrPostLocked, &problemLocked, false, ""},
 	{store.ErrNoParent, &problemNoParent, false, ""},
 	{store.ErrInFlight, &problemInFlight, false, ""},

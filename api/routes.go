@@ -1,6 +1,8 @@
 package api
 
 import (
+	"cmp"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -35,7 +37,9 @@ func (s *Server) routes(cfg Config) []route {
 		faults.New(s.logger, "the end of typing is not sent", "the end of typing is sent again")}
 	presence := &presenceHandlers{cfg.Presence}
 	charges := charges{s.limits, s.refuse}
-	comments := &commentHandlers{cfg.Store, typing, charges}
+	comments := &commentHandlers{cfg.Store, typing, charges,
+		cmp.Or(cfg.EditWindow, defaultEditWindow), fmt.Sprint(cfg.HTMLVersion, cfg.Build)}
+	moderation := &moderationHandlers{cfg.Store}
 	likes := &likeHandlers{cfg.Store, charges}
 	counts := &countHandlers{cfg.Store}
 	notifications := &notificationHandlers{cfg.Store}
@@ -52,7 +56,14 @@ func (s *Server) routes(cfg Config) []route {
 		{"GET", "/v1/posts/:post/comments", s.bounded(maxAnswerBytes, comments.list)},
 		{"POST", "/v1/posts/:post/comments", comments.create},
 		{"GET", "/v1/comments/:id", s.bounded(maxRowAnswer, comments.get)},
+		{"PATCH", "/v1/comments/:id", s.bounded(maxRowAnswer, comments.edit)},
 		{"DELETE", "/v1/comments/:id", s.bounded(maxRowAnswer, comments.delete)},
+		{"GET", "/v1/comments/:id/replies", s.bounded(maxAnswerBytes, comments.replies)},
+		{"GET", "/v1/comments/:id/revisions", s.bounded(maxAnswerBytes, moderation.revisions)},
+		{"PUT", "/v1/comments/:id/status", s.bounded(maxRowAnswer, moderation.setStatus)},
+		{"PUT", "/v1/comments/:id/pin", s.bounded(maxRowAnswer, moderation.pin)},
+		{"DELETE", "/v1/comments/:id/pin", s.bounded(maxRowAnswer, moderation.unpin)},
+		{"GET", "/v1/moderation", s.bounded(maxAnswerBytes, moderation.list)},
 		{"PUT", "/v1/posts/:post/like", likes.put},
 		{"DELETE", "/v1/posts/:post/like", likes.delete},
 		{"POST", "/v1/posts/:post/typing", typing.create},

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"net"
 	"net/http"
 	"net/netip"
@@ -44,6 +45,8 @@ type Config struct {
 	PublicKinds    []string            // kinds of topics that all users may read, in addition to post
 	Heartbeat      time.Duration       // time without an event after which a stream sends a heartbeat; default 15 s
 	MaxAge         time.Duration       // of a stream, which ends at 80 to 100 % of it, at random; default 10 min
+	EditWindow     time.Duration       // how long after its creation an author may edit a comment; default 15 min; see NoEdits and UnlimitedEdits
+	HTMLVersion    string              // names the renderer of [store.Config].HTML, for ETags: another one may give other HTML
 	Demo           *Demo               // nil: no demo page
 	Certificate    *Certificate        // of the connections, for its metric; optional
 	Limits         Limits
@@ -51,9 +54,16 @@ type Config struct {
 	Logger         *slog.Logger // default: discard
 }
 
+// Values of [Config].EditWindow.
 const (
-	defaultHeartbeat = 15 * time.Second
-	defaultMaxAge    = 10 * time.Minute
+	NoEdits        = -1 * time.Nanosecond // only moderators may edit
+	UnlimitedEdits = time.Duration(math.MaxInt64)
+)
+
+const (
+	defaultEditWindow = 15 * time.Minute
+	defaultHeartbeat  = 15 * time.Second
+	defaultMaxAge     = 10 * time.Minute
 )
 
 // A Server answers HTTP requests. Call [Server.Serve] to start it; to stop it, call

@@ -52,17 +52,18 @@ func TestComments_EventsHaveTheDocumentedData(t *testing.T) {
 	exec(t, conn, `insert into tidings.comments (id, post_id, author_id, body, created_at)
 		values (17, 'auth0|4/2', 'ann', E'"<b>"\n\u2028ñ 😀', `+at+`)`)
 	same(t, conn, "new-comment", 0, `{
-		"id": "17", "postId": "auth0|4/2", "parentId": null,
+		"id": "17", "postId": "auth0|4/2", "parentId": null, "rootId": null, "pinnedAt": null,
 		"author": {"id": "ann", "name": "Ann Ä.", "avatarUrl": "https://example.com/a.png"},
-		"body": "\"<b>\"\n\u2028ñ 😀", "status": "published", "likeCount": 0, "replyCount": 0,
+		"body": "\"<b>\"\n\u2028ñ 😀", "status": "published", "likeCount": 0, "replyCount": 0, "threadCount": 0,
 		"createdAt": "2026-01-01T22:04:05.678901Z", "editedAt": null, "version": 1}`)
 
 	before := head(t, conn)
 	exec(t, conn, `insert into tidings.comments (id, post_id, parent_id, author_id, body, created_at)
 		values (18, 'auth0|4/2', 17, 'bob', 'a reply', `+at+`)`)
 	same(t, conn, "new-comment", before, `{
-		"id": "18", "postId": "auth0|4/2", "parentId": "17", "author": {"id": "bob", "name": "bob", "avatarUrl": null},
-		"body": "a reply", "status": "published", "likeCount": 0, "replyCount": 0,
+		"id": "18", "postId": "auth0|4/2", "parentId": "17", "rootId": "17", "pinnedAt": null,
+		"thread": {"parentReplyCount": 1, "threadCount": 1}, "author": {"id": "bob", "name": "bob", "avatarUrl": null},
+		"body": "a reply", "status": "published", "likeCount": 0, "replyCount": 0, "threadCount": 0,
 		"createdAt": "2026-01-01T22:04:05.678901Z", "editedAt": null, "version": 1}`)
 
 	exec(t, conn, `insert into tidings.likes (post_id, comment_id, user_id) values ('auth0|4/2', 17, 'bob'), ('auth0|4/2', 17, 'cy')`)
@@ -70,14 +71,16 @@ func TestComments_EventsHaveTheDocumentedData(t *testing.T) {
 	exec(t, conn, `update tidings.comments set body = 'edited' where id = 17`)
 	edited := value[string](t, conn, `select to_char(edited_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') from tidings.comments where id = 17`)
 	same(t, conn, "comment-updated", before, `{
-		"id": "17", "postId": "auth0|4/2", "parentId": null,
+		"id": "17", "postId": "auth0|4/2", "parentId": null, "rootId": null, "pinnedAt": null,
 		"author": {"id": "ann", "name": "Ann Ä.", "avatarUrl": "https://example.com/a.png"},
-		"body": "edited", "status": "published", "likeCount": 2, "replyCount": 1,
+		"body": "edited", "status": "published", "likeCount": 2, "replyCount": 1, "threadCount": 1,
 		"createdAt": "2026-01-01T22:04:05.678901Z", "editedAt": "`+edited+`", "version": 2}`)
 
 	before = head(t, conn)
 	exec(t, conn, `delete from tidings.comments where id = 18`)
-	same(t, conn, "comment-deleted", before, `{"id": "18", "postId": "auth0|4/2", "parentId": "17", "tombstone": null}`)
+	same(t, conn, "comment-deleted", before, `{
+		"id": "18", "postId": "auth0|4/2", "parentId": "17", "rootId": "17",
+		"thread": {"parentReplyCount": 0, "threadCount": 0}, "tombstone": null}`)
 }
 
 func TestComments_ChangesBecomeEvents(t *testing.T) {
@@ -94,27 +97,27 @@ func TestComments_ChangesBecomeEvents(t *testing.T) {
 		"AnotherAuthor":   {comment, `update tidings.comments set author_id = 'bob'`, []string{"comment-updated"}, "published hello 2 f f"},
 		"Tombstone": {
 			comment, `update tidings.comments set status = 'deleted'`,
-			[]string{"comment-deleted", "comment-count"}, "deleted  2 f t",
+			[]string{"comment-deleted", "moderation", "comment-count"}, "deleted  2 f t",
 		},
-		"Deleted":             {comment, `delete from tidings.comments`, []string{"comment-deleted", "comment-count"}, ""},
-		"Hidden":              {comment, `update tidings.comments set status = 'spam'`, []string{"comment-deleted", "comment-count"}, "spam hello 2 f f"},
-		"InsertedAsPending":   {``, held, nil, "pending x 1 f f"},
-		"Approved":            {held, `update tidings.comments set status = 'published'`, []string{"new-comment", "comment-count"}, "published x 2 f f"},
-		"EditedWhilePending":  {held, `update tidings.comments set body = 'y'`, nil, "pending y 2 t f"},
-		"Rejected":            {held, `update tidings.comments set status = 'rejected'`, nil, "rejected x 2 f f"},
-		"DeletedWhilePending": {held, `delete from tidings.comments`, nil, ""},
+		"Deleted":             {comment, `delete from tidings.comments`, []string{"comment-deleted", "moderation", "comment-count"}, ""},
+		"Hidden":              {comment, `update tidings.comments set status = 'spam'`, []string{"comment-deleted", "moderation", "comment-count"}, "spam hello 2 f f"},
+		"InsertedAsPending":   {``, held, []string{"moderation"}, "pending x 1 f f"},
+		"Approved":            {held, `update tidings.comments set status = 'published'`, []string{"new-comment", "moderation", "comment-count"}, "published x 2 f f"},
+		"EditedWhilePending":  {held, `update tidings.comments set body = 'y'`, []string{"moderation"}, "pending y 2 t f"},
+		"Rejected":            {held, `update tidings.comments set status = 'rejected'`, []string{"moderation"}, "rejected x 2 f f"},
+		"DeletedWhilePending": {held, `delete from tidings.comments`, []string{"moderation"}, ""},
 		"ApprovedAndEdited": {
 			held, `update tidings.comments set status = 'published', body = 'y'`,
-			[]string{"new-comment", "comment-count"}, "published y 2 t f",
+			[]string{"new-comment", "moderation", "comment-count"}, "published y 2 t f",
 		},
 		"InsertedAndDeletedInOneCommit": {
 			``, `begin; ` + comment + `; update tidings.comments set body = 'y'; delete from tidings.comments; commit`,
-			[]string{"new-comment", "comment-updated", "comment-deleted"}, "",
+			[]string{"new-comment", "comment-updated", "comment-deleted", "moderation"}, "",
 		},
 		"SeveralInOneStatement": {
 			comment + `;` + held,
 			`update tidings.comments set status = case id when 9 then 'published' else 'spam' end`,
-			[]string{"new-comment", "comment-deleted"}, "spam hello 2 f f",
+			[]string{"new-comment", "comment-deleted", "moderation", "moderation"}, "spam hello 2 f f",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

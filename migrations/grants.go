@@ -32,6 +32,7 @@ var grantables = []grantable{
 	{"events", "SELECT"},
 	{"log", "SELECT"},
 	{"tombstones", "SELECT"},
+	{"revisions", "SELECT"},
 	{"floor", "SELECT"},
 	{"epochs", "SELECT"},
 	{"migrations", "SELECT"},

@@ -178,7 +178,7 @@ func TestGrants_OthersAreRevokedAtEachStart(t *testing.T) {
 	for _, privilege := range []string{"SELECT", "UPDATE", "DELETE"} {
 		want = append(want, name+" "+privilege+" notifications")
 	}
-	for _, table := range []string{"counts", "epochs", "events", "floor", "log", "migrations", "tombstones"} {
+	for _, table := range []string{"counts", "epochs", "events", "floor", "log", "migrations", "revisions", "tombstones"} {
 		want = append(want, name+" SELECT "+table)
 	}
 	for _, function := range []string{"publish", "signal", "recount", "new_epoch"} {

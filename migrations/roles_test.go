@@ -219,7 +219,7 @@ func TestRoles_SettingsChangeNothing(t *testing.T) {
 			select tidings.publish('post:p', 'x', '{"a": 0.1}')`)
 		exec(t, conn, `commit`)
 		return list[string](t, conn, `
-			select topic || ' ' || name || ' ' || case name when 'notification' then data - 'createdAt' else data end
+			select topic || ' ' || name || ' ' || case when name in ('notification', 'post-updated') then data - 'createdAt' else data end
 			from tidings.log
 			order by position`)
 	}

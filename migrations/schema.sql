@@ -44,6 +44,8 @@ create table tidings.posts (
     constraint posts_url_length CHECK ((octet_length(url) <= 2000))
 );
 comment on table tidings.posts is 'Things to comment on. The first comment or like creates an unknown post.';
+CREATE TRIGGER changed_insert AFTER INSERT ON tidings.posts REFERENCING NEW TABLE AS after FOR EACH STATEMENT EXECUTE FUNCTION tidings.posts_changed();
+CREATE TRIGGER changed_update AFTER UPDATE ON tidings.posts REFERENCING OLD TABLE AS before NEW TABLE AS after FOR EACH STATEMENT EXECUTE FUNCTION tidings.posts_changed();
 CREATE TRIGGER deleted AFTER DELETE ON tidings.posts REFERENCING OLD TABLE AS removed FOR EACH STATEMENT EXECUTE FUNCTION tidings.posts_deleted();
 CREATE TRIGGER no_truncate BEFORE TRUNCATE ON tidings.posts FOR EACH STATEMENT EXECUTE FUNCTION tidings.refuse_truncate();
 CREATE TRIGGER notifications AFTER DELETE ON tidings.posts REFERENCING OLD TABLE AS removed FOR EACH STATEMENT EXECUTE FUNCTION tidings.notifications_of_posts();
@@ -59,25 +61,38 @@ create table tidings.comments (
     edited_at timestamp with time zone,
     deleted_at timestamp with time zone,
     version integer not null default 1,
+    root_id bigint,
+    mentions text[] not null default '{}'::text[],
+    pinned_at timestamp with time zone,
     constraint comments_author_grammar CHECK (((author_id ~ '^[]A-Za-z0-9._~:/?#@!$&''()*+,;=%|[-]+$'::text) AND (octet_length(author_id) <= 255) AND (author_id <> ALL (ARRAY['.'::text, '..'::text, '-'::text, '*'::text])))),
     constraint comments_body_length CHECK (((char_length(body) <= 5000) AND ((status = 'deleted'::text) OR (body ~ '[^\s\u0001-\u0020\u007f-\u00a0\u00ad\u034f\u061c\u115f\u1160\u1680\u17b4\u17b5\u180b-\u180f\u2000-\u200f\u2028-\u202f\u205f-\u206f\u2800\u3000\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]'::text)))),
     constraint comments_created_at_range CHECK (((created_at >= '0001-01-01 00:00:00+00'::timestamp with time zone) AND (created_at < '10000-01-01 00:00:00+00'::timestamp with time zone))),
     constraint comments_deleted_at_range CHECK (((deleted_at >= '0001-01-01 00:00:00+00'::timestamp with time zone) AND (deleted_at < '10000-01-01 00:00:00+00'::timestamp with time zone))),
     constraint comments_edited_at_range CHECK (((edited_at >= '0001-01-01 00:00:00+00'::timestamp with time zone) AND (edited_at < '10000-01-01 00:00:00+00'::timestamp with time zone))),
     constraint comments_in_post UNIQUE (post_id, id),
+    constraint comments_mentions CHECK (((cardinality(mentions) <= 100) AND ((mentions = '{}'::text[]) OR ((array_ndims(mentions) = 1) AND (array_position(mentions, NULL::text) IS NULL) AND (array_to_string(mentions, ' '::text) ~ '^[]A-Za-z0-9._~:/?#@!$&''()*+,;=%|[-]+( []A-Za-z0-9._~:/?#@!$&''()*+,;=%|[-]+)*$'::text) AND (cardinality(string_to_array(array_to_string(mentions, ' '::text), ' '::text)) = cardinality(mentions)) AND (array_to_string(mentions, ' '::text) !~ '[^ ]{255}[^ ]'::text) AND (NOT (mentions && '{.,..,-,*}'::text[])))))),
     constraint comments_parent_in_same_post FOREIGN KEY (post_id, parent_id) REFERENCES tidings.comments(post_id, id) DEFERRABLE INITIALLY DEFERRED,
     constraint comments_parent_is_older CHECK ((parent_id < id)),
+    constraint comments_pinned_at_range CHECK (((pinned_at >= '0001-01-01 00:00:00+00'::timestamp with time zone) AND (pinned_at < '10000-01-01 00:00:00+00'::timestamp with time zone))),
+    constraint comments_pinned_is_root CHECK (((pinned_at IS NULL) OR (parent_id IS NULL))),
     constraint comments_pkey PRIMARY KEY (id),
     constraint comments_post_id_fkey FOREIGN KEY (post_id) REFERENCES tidings.posts(id) ON DELETE CASCADE DEFERRABLE INITIALLY DEFERRED,
     constraint comments_status CHECK ((status = ANY (ARRAY['published'::text, 'pending'::text, 'rejected'::text, 'spam'::text, 'deleted'::text])))
 );
 comment on table tidings.comments is 'INSERT (post_id, author_id, body) is enough. The other columns have defaults.';
 CREATE INDEX comments_by_parent ON tidings.comments USING btree (parent_id, post_id, status) WHERE (parent_id IS NOT NULL);
+CREATE INDEX comments_by_root ON tidings.comments USING btree (root_id, created_at, id) WHERE (root_id IS NOT NULL);
+CREATE INDEX comments_by_status ON tidings.comments USING btree (status, created_at, id) WHERE (status <> 'published'::text);
 CREATE INDEX comments_by_time ON tidings.comments USING btree (post_id, created_at, id);
+CREATE INDEX comments_pinned ON tidings.comments USING btree (post_id, pinned_at, id) WHERE (pinned_at IS NOT NULL);
+CREATE INDEX comments_roots ON tidings.comments USING btree (post_id, created_at, id) WHERE (parent_id IS NULL);
+CREATE INDEX comments_without_root ON tidings.comments USING btree (parent_id) WHERE ((root_id IS NULL) AND (parent_id IS NOT NULL));
 CREATE TRIGGER defer_post BEFORE INSERT ON tidings.comments FOR EACH STATEMENT EXECUTE FUNCTION tidings.defer_post();
 CREATE TRIGGER deleted AFTER DELETE ON tidings.comments REFERENCING OLD TABLE AS removed FOR EACH STATEMENT EXECUTE FUNCTION tidings.comments_deleted();
 CREATE TRIGGER inserted AFTER INSERT ON tidings.comments REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION tidings.comments_inserted();
 CREATE TRIGGER no_truncate BEFORE TRUNCATE ON tidings.comments FOR EACH STATEMENT EXECUTE FUNCTION tidings.refuse_truncate();
+CREATE TRIGGER revised AFTER UPDATE ON tidings.comments FOR EACH ROW WHEN ((old.version <> new.version)) EXECUTE FUNCTION tidings.comment_revised();
+CREATE TRIGGER rooted BEFORE INSERT ON tidings.comments FOR EACH ROW WHEN (((new.parent_id IS NOT NULL) OR (new.root_id IS NOT NULL))) EXECUTE FUNCTION tidings.comment_rooted();
 CREATE TRIGGER touched BEFORE UPDATE ON tidings.comments FOR EACH ROW EXECUTE FUNCTION tidings.comment_touched();
 CREATE TRIGGER updated AFTER UPDATE ON tidings.comments REFERENCING OLD TABLE AS before NEW TABLE AS after FOR EACH STATEMENT EXECUTE FUNCTION tidings.comments_updated();
 
@@ -129,6 +144,7 @@ create table tidings.counts (
     comments bigint not null default 0,
     likes bigint not null default 0,
     unread bigint not null default 0,
+    thread bigint not null default 0,
     constraint counts_pkey PRIMARY KEY (target, "position")
 );
 CREATE INDEX counts_by_position ON tidings.counts USING brin ("position") WITH (autosummarize='on');
@@ -199,6 +215,7 @@ create unlogged table tidings.pending (
     comment_id bigint,
     notification_id bigint,
     came smallint,
+    thread bigint not null default 0,
     constraint pending_pkey PRIMARY KEY (xact, n)
 );
 CREATE TRIGGER mark AFTER INSERT ON tidings.pending REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION tidings.mark();
@@ -298,23 +315,35 @@ create unlogged table tidings.signals (
 CREATE INDEX signals_by_age ON tidings.signals USING btree (created_at);
 CREATE INDEX signals_by_change ON tidings.signals USING btree (changed);
 
--- tidings.announce_comments(ids bigint[], post_ids text[], parent_ids bigint[]) returns void
+create table tidings.revisions (
+    comment_id bigint not null,
+    version integer not null,
+    body text not null,
+    replaced_at timestamp with time zone not null default clock_timestamp(),
+    constraint revisions_pkey PRIMARY KEY (comment_id, version)
+);
+CREATE TRIGGER no_truncate BEFORE TRUNCATE ON tidings.revisions FOR EACH STATEMENT EXECUTE FUNCTION tidings.refuse_truncate();
+
+-- tidings.announce_comments(ids bigint[], post_ids text[], parent_ids bigint[], root_ids bigint[]) returns void
 -- tidings.announce_notifications(told bigint[], told_users text[], told_came bigint[], told_unread bigint[]) returns void
 -- tidings.change_tombstones(mine xid8, OUT early_ids bigint[], OUT early_names text[], OUT early_posts text[], OUT early_data jsonb[], OUT late_ids bigint[], OUT late_posts text[], OUT late_data jsonb[]) returns record
 -- tidings.check_event(topic text, name text) returns void
--- tidings.comment_data(c tidings.comments, likes bigint, replies bigint) returns jsonb
+-- tidings.comment_data(c tidings.comments) returns jsonb
+-- tidings.comment_revised() returns trigger, security definer
+-- tidings.comment_rooted() returns trigger, security definer
 -- tidings.comment_touched() returns trigger, security definer
 -- tidings.comments_deleted() returns trigger, security definer
 -- tidings.comments_inserted() returns trigger, security definer
 -- tidings.comments_updated() returns trigger, security definer
 -- tidings.defer_post() returns trigger, security definer
--- tidings.deleted_data(id bigint, post_id text, parent_id bigint, tombstone jsonb) returns jsonb
+-- tidings.deleted_data(id bigint, post_id text, parent_id bigint, root_id bigint, tombstone jsonb) returns jsonb
 -- tidings.flush() returns trigger, security definer
 -- tidings.head() returns bigint
 -- tidings.like_touched() returns trigger
 -- tidings.likes_deleted() returns trigger, security definer
 -- tidings.likes_inserted() returns trigger, security definer
 -- tidings.mark() returns trigger, security definer
+-- tidings.moderation_data(c tidings.comments, was text, becomes text) returns jsonb
 -- tidings.new_epoch() returns bigint, security definer
 -- tidings.note_epoch() returns void, security definer
 -- tidings.note_posts_and_users(post_ids text[], user_ids text[]) returns void
@@ -322,6 +351,8 @@ CREATE INDEX signals_by_change ON tidings.signals USING btree (changed);
 -- tidings.notifications_changed() returns trigger, security definer
 -- tidings.notifications_of_posts() returns trigger, security definer
 -- tidings.number(mine xid8) returns void
+-- tidings.post_data(p tidings.posts) returns jsonb
+-- tidings.posts_changed() returns trigger, security definer
 -- tidings.posts_deleted() returns trigger, security definer
 -- tidings.publish(topic text, name text, data jsonb) returns void, security definer
 -- tidings.raise_floor() returns trigger, security definer
@@ -329,9 +360,10 @@ CREATE INDEX signals_by_change ON tidings.signals USING btree (changed);
 -- tidings.refuse_truncate() returns trigger
 -- tidings.restore_notifications(ids bigint[]) returns void
 -- tidings.rfc3339(t timestamp with time zone) returns text
+-- tidings.root_orphans(ids bigint[]) returns void
 -- tidings.signal(topic text, name text, data jsonb) returns void, security definer
 -- tidings.signed(body text) returns text
 -- tidings.tombstone_data(comment bigint) returns jsonb
 -- tidings.users_changed() returns trigger, security definer
--- tidings.withdraw_comments(ids bigint[], post_ids text[], parent_ids bigint[]) returns void
+-- tidings.withdraw_comments(ids bigint[], post_ids text[], parent_ids bigint[], root_ids bigint[]) returns void
 -- tidings.withdraw_notifications(ids bigint[]) returns void

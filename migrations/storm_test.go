@@ -93,26 +93,30 @@ func countsAreRight(t *testing.T, conn *pgx.Conn) {
 			select 'post:' || id as target,
 				(select count(*) from tidings.comments c where c.post_id = p.id and status = 'published') as comments,
 				(select count(*) from tidings.likes l where l.post_id = p.id and comment_id is null) as likes,
-				0 as unread
+				0 as unread,
+				0 as thread
 			from tidings.posts p
 			union all
 			select 'comment:' || id,
 				(select count(*) from tidings.comments r where r.parent_id = c.id and status = 'published'),
 				(select count(*) from tidings.likes l where l.comment_id = c.id),
-				0
+				0,
+				(select count(*) from tidings.comments r where r.root_id = c.id and status = 'published')
 			from tidings.comments c
 			union all
-			select 'user:' || user_id, 0, 0, count(*) from tidings.notifications where read_at is null group by user_id
+			select 'moderation', count(*), 0, 0, 0 from tidings.comments where status = 'pending'
+			union all
+			select 'user:' || user_id, 0, 0, count(*), 0 from tidings.notifications where read_at is null group by user_id
 		),
 		noted as (
-			select target, comments, likes, unread
+			select target, comments, likes, unread, thread
 			from tidings.counts c
 			where position = (select max(position) from tidings.counts n where n.target = c.target)
 		)
 		select format('%s: %s, noted %s', target, fact, noted)
 		from fact full join noted using (target)
-		where (coalesce(fact.comments, 0), coalesce(fact.likes, 0), coalesce(fact.unread, 0))
-			is distinct from (coalesce(noted.comments, 0), coalesce(noted.likes, 0), coalesce(noted.unread, 0))`)
+		where (coalesce(fact.comments, 0), coalesce(fact.likes, 0), coalesce(fact.unread, 0), coalesce(fact.thread, 0))
+			is distinct from (coalesce(noted.comments, 0), coalesce(noted.likes, 0), coalesce(noted.unread, 0), coalesce(noted.thread, 0))`)
 	if len(wrong) > 0 {
 		t.Errorf("%d counts are wrong: %q", len(wrong), wrong[:min(len(wrong), 10)])
 	}

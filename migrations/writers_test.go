@@ -152,7 +152,6 @@ func TestWriters_StatementsWithoutEffectTakeNoTurn(t *testing.T) {
 		"AnUpdateOfNoRows":           `update tidings.comments set body = 'y' where id = 404`,
 		"AnUpdateThatChangesNothing": `update tidings.comments set body = body`,
 		"ADeleteOfNoRows":            `delete from tidings.comments where id = 404; delete from tidings.likes where user_id = 'zoe'`,
-		"ACommentHeldForModeration":  `insert into tidings.comments (post_id, author_id, body, status) values ('p', 'ann', 'x', 'pending')`,
 		"APostOrUser":                `insert into tidings.posts (id) values ('q'); insert into tidings.users (id, name) values ('q', 'Q')`,
 		"RetentionOfNothing":         `delete from tidings.events where position < 0`,
 		"ACopyOfNoRows":              `copy tidings.comments (post_id, author_id, body) from program 'true'`,

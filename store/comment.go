@@ -3,31 +3,35 @@ package store
 import (
 	"context"
 	"time"
-
-	"github.com/jackc/pgx/v5"
 )
 
 // A Comment is one row of tidings.comments with its counts and its author.
 type Comment struct {
-	ID        int64
-	PostID    string
-	ParentID  *int64 // the comment that this one replies to; nil for none
-	Author    User
-	Body      string // as the author wrote it
-	HTML      string // of the body: see Config.HTML
-	Status    string
-	Likes     int64
-	Replies   int64 // published ones
-	CreatedAt time.Time
-	EditedAt  *time.Time // nil: never edited
-	Version   int        // 1 for a new comment, one more with each change
-	Repeated  bool       // of CreateComment: an earlier request with the same key created it
+	ID          int64
+	PostID      string
+	ParentID    *int64 // the comment that this one replies to; nil for none
+	RootID      *int64 // the comment at the top of the thread; nil for that one
+	Author      User
+	Body        string // as the author wrote it
+	HTML        string // of the body: see Config.HTML
+	Status      string
+	PinnedAt    *time.Time // nil: not pinned
+	Likes       int64
+	Replies     int64 // published ones
+	ThreadCount int64 // of a root: published comments below it, at any depth
+	CreatedAt   time.Time
+	EditedAt    *time.Time // nil: never edited
+	Version     int        // 1 for a new comment, one more with each change
+	Repeated    bool       // of CreateComment: an earlier request with the same key created it
 }
 
-// The statuses that readers can see. A deleted comment that has replies stays in lists
-// without body and author.
+// Statuses of comments. Readers see published comments. They see another one without body and
+// author, as deleted, as long as a published comment is below it.
 const (
 	StatusPublished = "published"
+	StatusPending   = "pending"
+	StatusRejected  = "rejected"
+	StatusSpam      = "spam"
 	StatusDeleted   = "deleted"
 )
 
@@ -62,7 +66,7 @@ func (s *Store) CreateComment(ctx context.Context, c NewComment) (Comment, error
 	if by := &w.created.Author; by.ID != "" && by.Name == "" { // a trigger of the site has set another author
 		s.addName(ctx, by)
 	}
-	w.created.HTML = s.html(w.created.Body)
+	w.created.HTML = s.html.of(w.created.Body)
 	return w.created, w.err
 }
 
@@ -76,40 +80,4 @@ func (s *Store) addName(ctx context.Context, u *User) {
 	if err != nil {
 		u.Name = u.ID
 	}
-}
-
-// DeleteComment deletes a comment for its author or for a moderator. Others get
-// ErrNotAuthor. It returns ErrNotFound if the comment does not exist, nil if it is
-// deleted already, and an *InvalidError if a trigger of the site refuses.
-func (s *Store) DeleteComment(ctx context.Context, id int64, by string, moderator bool) error {
-	return s.writeWaiting(ctx, rowOfComment(id), func(tx pgx.Tx) error {
-		var author string
-		err := tx.QueryRow(ctx, `
-			select author_id
-			from tidings.comments
-			where id = $1
-			for no key update`, id,
-		).Scan(&author)
-		if err != nil {
-			return err
-		}
-		if author != by && !moderator {
-			return ErrNotAuthor
-		}
-		if _, err = tx.Exec(ctx, `
-			update tidings.comments
-			set status = 'deleted'
-			where id = $1 and status <> 'deleted'`, id); err != nil {
-			return err
-		}
-		// A trigger of the site may have left the update out, or deleted the row.
-		var kept bool
-		err = tx.QueryRow(ctx, `
-			select exists (select from tidings.comments where id = $1 and status <> 'deleted')`, id,
-		).Scan(&kept)
-		if err == nil && kept {
-			err = errRefused
-		}
-		return err
-	})
 }

@@ -15,10 +15,10 @@ import (
 	"github.com/tidings-live/tidings/stream/streamtest"
 )
 
-// walk turns the pages of post 42 from the first to the last and returns the ids.
-func walk(t *testing.T, d database, oldest bool, limit int) (ids []int64) {
+// walk turns the pages of a list from the first to the last and returns the ids.
+func walk(t *testing.T, d database, q store.ListQuery) (ids []int64) {
 	t.Helper()
-	q := store.ListQuery{PostID: "42", Oldest: oldest, Limit: limit}
+	limit := q.Limit
 	for {
 		list, err := d.Comments(t.Context(), q)
 		streamtest.Must(t, err)
@@ -33,8 +33,8 @@ func walk(t *testing.T, d database, oldest bool, limit int) (ids []int64) {
 		case len(ids) > 2000:
 			t.Fatal("the pages have no end")
 		}
-		last := list.Comments[limit-1]
-		q.After = &store.Place{CreatedAt: last.CreatedAt, ID: last.ID}
+		after := list.Comments[limit-1].Place(q.Sort, q.Flat)
+		q.After = &after
 	}
 }
 
@@ -60,8 +60,8 @@ func TestComments_Pages(t *testing.T) {
 		descending := slices.Clone(ascending)
 		slices.Reverse(descending)
 		for _, limit := range []int{1, 2, 5, 23, 24, 25} {
-			streamtest.Want(t, fmt.Sprintf("oldest first by %d", limit), walk(t, d, true, limit), ascending)
-			streamtest.Want(t, fmt.Sprintf("newest first by %d", limit), walk(t, d, false, limit), descending)
+			streamtest.Want(t, fmt.Sprintf("oldest first by %d", limit), walk(t, d, store.ListQuery{PostID: "42", Flat: true, Sort: store.Oldest, Limit: limit}), ascending)
+			streamtest.Want(t, fmt.Sprintf("newest first by %d", limit), walk(t, d, store.ListQuery{PostID: "42", Flat: true, Limit: limit}), descending)
 		}
 	})
 
@@ -82,12 +82,12 @@ func TestComments_Pages(t *testing.T) {
 			return nil
 		})
 		for range 3 {
-			for _, oldest := range []bool{true, false} {
-				ids := walk(t, d, oldest, 7)
+			for _, sort := range []store.Sort{store.Oldest, store.Newest} {
+				ids := walk(t, d, store.ListQuery{PostID: "42", Sort: sort, Limit: 7})
 				for _, id := range before {
 					i := slices.Index(ids, id)
 					if i < 0 || slices.Contains(ids[i+1:], id) {
-						t.Fatalf("oldest first %v: comment %d is missing or twice in %v", oldest, id, ids)
+						t.Fatalf("%s first: comment %d is missing or twice in %v", sort, id, ids)
 					}
 				}
 			}
@@ -104,7 +104,10 @@ func TestComments(t *testing.T) {
 		d := newDatabase(t)
 		list, err := d.Comments(t.Context(), store.ListQuery{PostID: "nobody", Viewer: "ann", Limit: 10})
 		streamtest.Must(t, err)
-		streamtest.Want(t, "the list", list, store.CommentList{Comments: []store.Comment{}, Cursor: stream.Cursor{Epoch: 1}})
+		streamtest.Want(t, "the list", list, store.CommentList{
+			Comments: []store.ListedComment{}, Post: store.Post{ID: "nobody"},
+			State: store.ListState{Epoch: 1, Cursor: stream.Cursor{Epoch: 1}},
+		})
 	})
 
 	t.Run("HaveCountsAndTheViewersLike", func(t *testing.T) {
@@ -118,7 +121,7 @@ func TestComments(t *testing.T) {
 			list, err := d.Comments(t.Context(), store.ListQuery{PostID: "42", Viewer: viewer, Limit: 10})
 			streamtest.Must(t, err)
 			streamtest.Want(t, viewer+" likes it", list.Liked, liked)
-			streamtest.Want(t, "the counts", list.Counts, store.Counts{Comments: 1, Likes: 1})
+			streamtest.Want(t, "the counts", list.Post.Counts, store.Counts{Comments: 1, Likes: 1})
 			streamtest.Want(t, "the comment's likes", list.Comments[0].Likes, 1)
 		}
 	})
@@ -133,7 +136,7 @@ func TestComments(t *testing.T) {
 		list := d.list(t, "42")
 		streamtest.Want(t, "the comments", len(list.Comments), 1)
 		streamtest.Want(t, "the status", list.Comments[0].Status, store.StatusPublished)
-		streamtest.Want(t, "the count", list.Counts.Comments, 1)
+		streamtest.Want(t, "the count", list.Post.Counts.Comments, 1)
 	})
 
 	t.Run("NameAnUnknownAuthorByItsID", func(t *testing.T) {
@@ -159,7 +162,7 @@ type snapshot struct {
 }
 
 func takeSnapshot(ctx context.Context, d database) (snapshot, error) {
-	list, err := d.Comments(ctx, store.ListQuery{PostID: "42", Limit: 100_000})
+	list, err := d.Comments(ctx, store.ListQuery{PostID: "42", Flat: true, Limit: 100_000})
 	s := snapshot{CommentList: list, ids: make(map[int64]bool)}
 	for _, c := range list.Comments {
 		s.ids[c.ID] = true
@@ -179,7 +182,7 @@ func (s *snapshot) follow(t *testing.T, events []stream.Event) {
 			}](t, e).ID
 			added := e.Name.String() == "new-comment"
 			if s.ids[id] == added {
-				t.Fatalf("from the list at %v, %v at %v repeats the change of comment %d", s.CommentList.Cursor, e.Name, e.Cursor, id)
+				t.Fatalf("from the list at %v, %v at %v repeats the change of comment %d", s.State.Cursor, e.Name, e.Cursor, id)
 			}
 			if added {
 				s.ids[id] = true
@@ -187,7 +190,7 @@ func (s *snapshot) follow(t *testing.T, events []stream.Event) {
 				delete(s.ids, id)
 			}
 		case "comment-count":
-			s.Counts.Comments = decode[struct{ Count int64 }](t, e).Count
+			s.Post.Counts.Comments = decode[struct{ Count int64 }](t, e).Count
 		}
 	}
 }
@@ -264,13 +267,13 @@ func TestComments_CursorIsTheSnapshots(t *testing.T) {
 	t.Logf("%d lists of up to %d comments", len(lists), len(last.ids))
 	rand.Shuffle(len(lists), func(i, j int) { lists[i], lists[j] = lists[j], lists[i] })
 	for _, s := range lists[:min(len(lists), 50)] {
-		if int(s.Counts.Comments) != len(s.ids) {
-			t.Fatalf("the list at %v counts %d comments and has %d", s.CommentList.Cursor, s.Counts.Comments, len(s.ids))
+		if int(s.Post.Counts.Comments) != len(s.ids) {
+			t.Fatalf("the list at %v counts %d comments and has %d", s.State.Cursor, s.Post.Counts.Comments, len(s.ids))
 		}
-		s.follow(t, d.events(t, s.CommentList.Cursor.Position, "post:42"))
-		if !maps.Equal(s.ids, last.ids) || s.Counts != last.Counts {
+		s.follow(t, d.events(t, s.State.Cursor.Position, "post:42"))
+		if !maps.Equal(s.ids, last.ids) || s.Post.Counts != last.Post.Counts {
 			t.Fatalf("from the list at %v, a reader arrives at %d comments and the count %d, want %d and %d",
-				s.CommentList.Cursor, len(s.ids), s.Counts.Comments, len(last.ids), last.Counts.Comments)
+				s.State.Cursor, len(s.ids), s.Post.Counts.Comments, len(last.ids), last.Post.Counts.Comments)
 		}
 	}
 }

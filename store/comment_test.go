@@ -26,16 +26,18 @@ func rendered(t *testing.T, c store.Comment) map[string]any {
 		}
 		return at.UTC().Format("2006-01-02T15:04:05.000000Z")
 	}
-	var parent any
-	if c.ParentID != nil {
-		parent = fmt.Sprint(*c.ParentID)
+	id := func(id *int64) any {
+		if id == nil {
+			return nil
+		}
+		return fmt.Sprint(*id)
 	}
 	text, err := json.Marshal(map[string]any{
-		"id": fmt.Sprint(c.ID), "postId": c.PostID, "parentId": parent,
+		"id": fmt.Sprint(c.ID), "postId": c.PostID, "parentId": id(c.ParentID), "rootId": id(c.RootID), "pinnedAt": stamp(c.PinnedAt),
 		"author":    map[string]any{"id": c.Author.ID, "name": c.Author.Name, "avatarUrl": c.Author.AvatarURL},
 		"body":      c.Body,
 		"status":    c.Status,
-		"likeCount": c.Likes, "replyCount": c.Replies,
+		"likeCount": c.Likes, "replyCount": c.Replies, "threadCount": c.ThreadCount,
 		"createdAt": stamp(&c.CreatedAt), "editedAt": stamp(c.EditedAt),
 		"version": c.Version,
 	})
@@ -59,16 +61,18 @@ func TestCreateComment(t *testing.T) {
 			created := d.comment(t, c)
 			list := d.list(t, "42")
 			published := named(d.events(t, 0), "new-comment")
-			listed := rendered(t, list.Comments[0])
+			listed := rendered(t, list.Comments[0].Comment)
 			streamtest.Want(t, "the created comment", rendered(t, created), listed)
-			streamtest.Want(t, "the event's data", decode[map[string]any](t, published[len(published)-1]), listed)
+			event := decode[map[string]any](t, published[len(published)-1])
+			delete(event, "thread") // the totals of the thread of a reply
+			streamtest.Want(t, "the event's data", event, listed)
 			streamtest.Want(t, "the body", created.Body, c.Body)
 			streamtest.Want(t, "the author", list.Comments[0].Author, bob)
 			streamtest.Want(t, "the parent", list.Comments[0].ParentID, c.ParentID)
 		}
 		list := d.list(t, "42")
 		streamtest.Want(t, "the root's replies", list.Comments[2].Replies, 1)
-		streamtest.Want(t, "the post's comments", list.Counts.Comments, 3)
+		streamtest.Want(t, "the post's comments", list.Post.Comments, 3)
 	})
 
 	t.Run("PublishesToThePost", func(t *testing.T) {
@@ -247,7 +251,7 @@ func TestDeleteComment(t *testing.T) {
 		events := d.events(t, 0)
 		deleted := named(events, "comment-deleted")
 		streamtest.Want(t, "the published deletions", len(deleted), 1)
-		streamtest.Want(t, "the data of the deletion", deleted[0].Data.String(), fmt.Sprintf(`{"id":"%d","postId":"42","parentId":null,"tombstone":null}`, c.ID))
+		streamtest.Want(t, "the data of the deletion", deleted[0].Data.String(), fmt.Sprintf(`{"id":"%d","postId":"42","rootId":null,"thread":null,"parentId":null,"tombstone":null}`, c.ID))
 		streamtest.Want(t, "the last count", lastCount(t, events), 0)
 	})
 
@@ -259,10 +263,10 @@ func TestDeleteComment(t *testing.T) {
 		streamtest.Must(t, d.DeleteComment(t.Context(), root.ID, "bob", false))
 		list := d.list(t, "42")
 		streamtest.Want(t, "the comments", len(list.Comments), 2)
-		streamtest.Want(t, "the count", list.Counts.Comments, 1)
-		tombstone := list.Comments[1]
+		streamtest.Want(t, "the count", list.Post.Comments, 1)
+		tombstone := list.Comments[1].Comment
 		streamtest.Want(t, "the tombstone", tombstone, store.Comment{
-			ID: root.ID, PostID: "42", Status: store.StatusDeleted, Replies: 1, CreatedAt: root.CreatedAt, Version: 1,
+			ID: root.ID, PostID: "42", Status: store.StatusDeleted, Replies: 1, ThreadCount: 1, CreatedAt: root.CreatedAt, Version: 1,
 		})
 		streamtest.Must(t, d.DeleteComment(t.Context(), reply.ID, "ann", false))
 		streamtest.Want(t, "the comments", len(d.list(t, "42").Comments), 0)

@@ -78,7 +78,7 @@ const (
 			on parent.post_id = g.post_id and parent.id = g.parent_id and parent.status = 'published'`
 
 	// insertedColumns are the columns of the comments that were inserted.
-	insertedColumns = `id, created_at, body, status, post_id, parent_id, author_id, edited_at, version`
+	insertedColumns = `id, created_at, body, status, post_id, parent_id, author_id, edited_at, version, root_id`
 
 	// insertComments inserts the comments that are not refused.
 	insertComments = `
@@ -107,7 +107,7 @@ const insertPlainComments = `
 	),
 	inserted as (` + insertComments + `
 	)
-	select n, refusal, id, null::timestamptz, null::text, null::text, ` + asRequested + `, null::timestamptz, 1
+	select n, refusal, id, null::timestamptz, null::text, null::text, ` + asRequested + `, null::timestamptz, 1, null::bigint
 	from checked
 	union all` + insertedComments
 
@@ -146,6 +146,7 @@ type storedComment struct {
 	author    *string
 	editedAt  *time.Time // nil: never edited
 	version   int
+	rootID    *int64
 }
 
 // takeComments returns the function that reads the result of the statement and sets the
@@ -161,7 +162,7 @@ func takeComments(writes []*commentWrite) func(pgx.Rows) error {
 		var c storedComment
 		_, err := pgx.ForEachRow(rows, []any{
 			&n, &refusal, &c.id, &c.createdAt, &c.body, &c.status, &c.postID, &c.parentID, &c.author,
-			&c.editedAt, &c.version,
+			&c.editedAt, &c.version, &c.rootID,
 		}, func() error {
 			if n == 0 {
 				inserted = append(inserted, c)
@@ -243,7 +244,7 @@ func (w *commentWrite) as(stored storedComment) Comment {
 		author = User{ID: w.Author.ID, Name: cmp.Or(w.Author.Name, w.Author.ID[:min(len(w.Author.ID), 200)]), AvatarURL: w.Author.AvatarURL}
 	}
 	made := Comment{
-		ID: stored.id, PostID: w.PostID, ParentID: w.ParentID, Author: author, Body: w.Body,
+		ID: stored.id, PostID: w.PostID, ParentID: w.ParentID, RootID: stored.rootID, Author: author, Body: w.Body,
 		Status: StatusPublished, CreatedAt: *stored.createdAt, EditedAt: stored.editedAt, Version: stored.version,
 	}
 	if stored.body != nil {

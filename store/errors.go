@@ -21,6 +21,10 @@ var (
 	ErrNotFound = errors.New("not found")
 	// ErrNotAuthor: another user has written the comment.
 	ErrNotAuthor = errors.New("not the author")
+	// ErrTooLate: the time in which an author may edit a comment is over.
+	ErrTooLate = errors.New("the time to edit the comment is over")
+	// ErrVersion: the comment has another version by now.
+	ErrVersion = errors.New("the comment has another version")
 	// ErrPostLocked: the post takes no comments.
 	ErrPostLocked = errors.New("post is locked")
 	// ErrNoParent: the comment to reply to does not exist, is not visible, or belongs to

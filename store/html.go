@@ -11,16 +11,32 @@ import (
 // A toHTML returns the HTML of the text of a comment: see Config.HTML.
 type toHTML func(text string) string
 
-// noHTML is the default of Config.HTML.
-func noHTML(string) string { return "" }
+// of returns the HTML of a text, or "" without Config.HTML.
+func (html toHTML) of(text string) string {
+	if html == nil {
+		return ""
+	}
+	return html(text)
+}
 
 // addTo adds the member html to the data of an event that has the text of a comment, behind
 // the text, where jsonb would have it. SQL cannot add the member. Data that is no JSON object
-// with a text is returned as it is.
+// with a text is returned as it is, and so is all data without Config.HTML.
 func (html toHTML) addTo(name string, data []byte) []byte {
-	if name != stream.NewCommentName.String() && name != stream.CommentUpdatedName.String() {
-		return data
+	switch {
+	case html == nil:
+	case name == stream.NewCommentName.String(), name == stream.CommentUpdatedName.String():
+		return html.addToComment(data)
+	case name == stream.ModerationName.String():
+		var event struct{ Comment json.RawMessage }
+		if json.Unmarshal(data, &event) == nil && event.Comment != nil {
+			return bytes.Replace(data, event.Comment, html.addToComment(event.Comment), 1)
+		}
 	}
+	return data
+}
+
+func (html toHTML) addToComment(data []byte) []byte {
 	body, end := textOf(data)
 	if body == nil {
 		return data

@@ -77,7 +77,7 @@ func TestHub(t *testing.T) {
 		d.exec(t, numberedComment, "before")
 		list := d.list(t, "42")
 		d.exec(t, numberedComment, "0")
-		sub := follow(t, d.Store, stream.At(list.Cursor), "post:42")
+		sub := follow(t, d.Store, stream.At(list.State.Cursor), "post:42")
 		d.exec(t, numberedComment, "1")
 		streamtest.Want(t, "the comments", numbered(t, sub, 2), upTo(2))
 	})

@@ -56,7 +56,7 @@ const insertKeyedComments = `
 			case when answer.visible then answer.status else 'deleted' end as known_status,
 			answer.post_id as known_post_id, answer.parent_id as known_parent_id, answer.author_id as known_author_id,
 			case when answer.visible then answer.edited_at end as known_edited_at,
-			coalesce(answer.version, 1) as known_version,
+			coalesce(answer.version, 1) as known_version, answer.root_id as known_root_id,
 			case
 				when known.key is null then 'in flight'
 				when known.xmin <> pg_current_xact_id()::xid and known.fingerprint <> g.fingerprint then 'key reused'
@@ -69,7 +69,7 @@ const insertKeyedComments = `
 		left join tidings.idempotency known
 			on known.user_id = g.author_id and known.key = g.key
 		left join lateral (
-			select post_id, parent_id, author_id, body, status, created_at, edited_at, version,
+			select post_id, parent_id, author_id, body, status, created_at, edited_at, version, root_id,
 				status in ('published', 'pending') as visible
 			from tidings.comments
 			where comments.id = known.comment_id
@@ -84,7 +84,7 @@ const insertKeyedComments = `
 		returning ` + insertedColumns + `
 	)
 	select n, refusal, coalesce(id, 0), case when refusal = 'known' then known_at end, known_body, known_status,
-		known_post_id, known_parent_id, known_author_id, known_edited_at, known_version
+		known_post_id, known_parent_id, known_author_id, known_edited_at, known_version, known_root_id
 	from checked
 	union all` + insertedComments
 

@@ -71,10 +71,10 @@ func (d database) comment(t *testing.T, c store.NewComment) store.Comment {
 	return created
 }
 
-// list returns the comments of a post, newest first.
+// list returns all comments of a post, newest first.
 func (d database) list(t *testing.T, post string) store.CommentList {
 	t.Helper()
-	list, err := d.Comments(t.Context(), store.ListQuery{PostID: post, Limit: 100_000})
+	list, err := d.Comments(t.Context(), store.ListQuery{PostID: post, Flat: true, Limit: 100_000})
 	streamtest.Must(t, err)
 	return list
 }

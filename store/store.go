@@ -90,9 +90,6 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 		html:   cfg.HTML,
 		logger: cfg.Logger,
 	}
-	if s.html == nil {
-		s.html = noHTML
-	}
 	if s.logger == nil {
 		s.logger = slog.New(slog.DiscardHandler)
 	}

@@ -58,14 +58,14 @@ func TestComments_LeaveOutRowsThatCannotBeRead(t *testing.T) {
 	d.damage(t, "tidings.comments")
 	for _, limit := range []int{1, 2, 3, 100} {
 		var got []string
-		q := store.ListQuery{PostID: "42", Oldest: true, Limit: limit}
+		q := store.ListQuery{PostID: "42", Sort: store.Oldest, Limit: limit}
 		for more := true; more; {
 			page, err := d.Comments(t.Context(), q)
 			streamtest.Must(t, err)
-			streamtest.Want(t, "the counts", page.Counts, store.Counts{Comments: 10})
+			streamtest.Want(t, "the counts", page.Post.Counts, store.Counts{Comments: 10})
 			for _, c := range page.Comments {
 				got = append(got, c.Body)
-				q.After = &store.Place{CreatedAt: c.CreatedAt, ID: c.ID}
+				q.After = &store.Place{At: c.CreatedAt, ID: c.ID}
 			}
 			more = page.More
 		}

@@ -7,8 +7,10 @@ var (
 	CommentDeletedName = Name{"comment-deleted"}
 	CommentCountName   = Name{"comment-count"}
 	LikeUpdateName     = Name{"like-update"}
+	PostUpdatedName    = Name{"post-updated"}
 	PostDeletedName    = Name{"post-deleted"}
 	NotificationName   = Name{"notification"}
+	ModerationName     = Name{"moderation"}
 	TypingName         = Name{"typing"}
 	PresenceName       = Name{"presence"}
 
@@ -48,8 +50,10 @@ var EventKinds = []EventKind{
 	{Name: CommentDeletedName, Durable: true},
 	{Name: CommentCountName, Durable: true, LatestOnly: true},
 	{Name: LikeUpdateName, Durable: true, LatestOnly: true},
+	{Name: PostUpdatedName, Durable: true},
 	{Name: PostDeletedName, Durable: true},
 	{Name: NotificationName, Durable: true},
+	{Name: ModerationName, Durable: true},
 	{Name: TypingName, LatestOnly: true},
 	{Name: PresenceName, LatestOnly: true},
 	{Name: ReadyName, Control: true},

@@ -8,15 +8,15 @@ import (
 	"weak"
 )
 
-// A textIndex finds the frames in memory that have the text of a comment or the name of a
-// user: those of the ring, and those that wait for a reader. When a comment is edited, hidden
+// A textIndex finds the frames in memory that have the text of a comment or post or the name of
+// a user: those of the ring, and those that wait for a reader. When a comment is edited, hidden
 // or deleted, all of them get the content that a read of the log has now. So an instance
 // hands out no removed text once it has read the event that says so.
 //
 // A frame is found until nothing else refers to it.
 type textIndex struct {
 	mu     sync.Mutex                      // guards the fields below and serializes changes of content
-	frames map[int64][]weak.Pointer[Frame] // by comment; 0: notifications about posts
+	frames map[int64][]weak.Pointer[Frame] // by comment; 0: events about posts
 	size   int                             // frames that were added and not removed by sweepLocked
 	next   int                             // the size at which frames that are gone are removed
 	// changes are the last frames that take a text or a name away, in order.
@@ -38,23 +38,26 @@ func newTextIndex() *textIndex {
 	return &textIndex{frames: make(map[int64][]weak.Pointer[Frame]), next: leastSweep}
 }
 
-// hasText reports whether the data of a frame is that of a comment.
+// hasText reports whether the data of a frame has the text of a comment.
 func hasText(f *Frame) bool {
-	return f.Comment != 0 && (f.Name == NewCommentName || f.Name == CommentUpdatedName)
+	return f.Comment != 0 && (f.Name == NewCommentName || f.Name == CommentUpdatedName || f.Name == ModerationName)
 }
 
-// hasName reports whether the data of a frame has the name of a user.
-func hasName(f *Frame) bool { return hasText(f) || !f.Ephemeral() && f.Name == NotificationName }
+// hasContent reports whether the data of a frame has the text of a comment or post, or the name
+// of a user.
+func hasContent(f *Frame) bool {
+	return hasText(f) || !f.Ephemeral() && (f.Name == NotificationName || f.Name == PostUpdatedName)
+}
 
 // changes reports whether a frame says that others must change.
 func changes(f *Frame) bool {
-	return f.Comment != 0 || f.Name == PostDeletedName || isUserChanged(f)
+	return f.Comment != 0 || f.Name == PostDeletedName || f.Name == PostUpdatedName || isUserChanged(f)
 }
 
 func isUserChanged(f *Frame) bool { return f.Name == userChangedName && f.Topic == Topic{} }
 
 func (t *textIndex) addLocked(f *Frame) {
-	if !hasName(f) {
+	if !hasContent(f) {
 		return
 	}
 	if t.size >= t.next {
@@ -110,7 +113,7 @@ func (t *textIndex) keepLocked(f *Frame) {
 // and changes their content to what later events say. It returns false if it does not know
 // all of these events any more: the frames must then be read again.
 func (t *textIndex) join(frames []*Frame, head int64) bool {
-	if !slices.ContainsFunc(frames, hasName) {
+	if !slices.ContainsFunc(frames, hasContent) {
 		return true
 	}
 	t.mu.Lock()
@@ -138,34 +141,39 @@ func (t *textIndex) reset() {
 // all known frames once at most, however many posts or users have changed. It returns the
 // frames that have changed.
 func (t *textIndex) applyLocked(later []*Frame) (changed []*Frame) {
-	var comments map[int64]*Frame
-	var posts map[Topic]*Frame
+	var comments map[commentFor]*Frame
+	var deleted, updated map[Topic]*Frame // by topic of the post
 	var users map[string]*Frame
 	for _, f := range later {
 		switch {
 		case isUserChanged(f):
-			if id := userOf(f.Data(), "actor"); id != "" { // else each frame without a user would match
+			if id := userOf(members(f.Data()), "actor"); id != "" { // else each frame without a user would match
 				set(&users, id, f)
 			}
 		case f.Name == PostDeletedName:
-			set(&posts, f.Topic, f)
+			set(&deleted, f.Topic, f)
+		case f.Name == PostUpdatedName:
+			set(&updated, f.Topic, f)
 		case f.Comment != 0:
-			set(&comments, f.Comment, f) // a later one replaces the earlier ones
+			set(&comments, commentFor{f.Comment, f.Name == ModerationName}, f) // a later one replaces the earlier ones
 		}
 	}
-	for id, f := range comments {
-		each(t.frames[id], func(known *Frame) {
+	for key, f := range comments {
+		each(t.frames[key.id], func(known *Frame) {
 			if known != f && known.change(f) {
 				changed = append(changed, known)
 			}
 		})
 	}
-	if posts == nil && users == nil {
+	if deleted == nil && updated == nil && users == nil {
 		return changed
 	}
 	for _, frames := range t.frames {
 		each(frames, func(known *Frame) {
-			if f := posts[known.Topic]; f != nil && hasText(known) && known.change(f) {
+			if f := deleted[postOf(known)]; f != nil && known.change(f) {
+				changed = append(changed, known)
+			}
+			if f := updated[known.Topic]; f != nil && known.Name == PostUpdatedName && known.change(f) {
 				changed = append(changed, known)
 			}
 			if users != nil && known.rename(users) {
@@ -174,6 +182,13 @@ func (t *textIndex) applyLocked(later []*Frame) (changed []*Frame) {
 		})
 	}
 	return changed
+}
+
+// A commentFor is a comment in the events for readers, or in those for moderators, which may
+// have a text that readers must not see.
+type commentFor struct {
+	id         int64
+	moderators bool
 }
 
 // set sets the value of a key in a map, which is made first if it is nil.
@@ -193,12 +208,32 @@ func each(frames []weak.Pointer[Frame], do func(*Frame)) {
 	}
 }
 
+// postOf returns the topic of the post that a frame is about. An event for moderators has another
+// topic.
+func postOf(f *Frame) Topic {
+	if f.Name != ModerationName {
+		return f.Topic
+	}
+	var id string
+	_ = json.Unmarshal(f.comment()["postId"], &id) // the data of our own events has a post
+	topic, _ := ParseTopic("post:" + id)
+	return topic
+}
+
+// comment returns the members of the comment in the data of a frame.
+func (f *Frame) comment() map[string]json.RawMessage {
+	if f.Name == ModerationName {
+		return members(Data{members(f.Data())["comment"]})
+	}
+	return members(f.Data())
+}
+
 // userOf returns the id of the user in a member of the data; empty for none.
-func userOf(d Data, role string) string {
+func userOf(all map[string]json.RawMessage, role string) string {
 	var user struct {
 		ID string `json:"id"`
 	}
-	_ = json.Unmarshal(members(d)[role], &user) // a comment that was removed has no author
+	_ = json.Unmarshal(all[role], &user) // a comment that was removed has no author
 	return user.ID
 }
 
@@ -209,29 +244,59 @@ func (f *Frame) rename(users map[string]*Frame) bool {
 	if hasText(f) {
 		role = "author"
 	}
-	later := users[userOf(f.Data(), role)]
+	all := f.comment()
+	later := users[userOf(all, role)]
 	if later == nil || f.content.Load().asOf > later.content.Load().asOf {
 		return false
 	}
-	all := members(f.Data())
 	all[role] = members(later.Data())["actor"]
-	f.setContent(object(all), later.content.Load().asOf)
+	f.setComment(all, later.content.Load().asOf)
 	return true
 }
 
-// change gives a frame about a comment the content that follows from a later event, unless
-// its content was read after that event. It reports whether it did.
+// setComment sets the comment in the data of a frame.
+func (f *Frame) setComment(comment map[string]json.RawMessage, asOf int64) {
+	data := object(comment)
+	if f.Name == ModerationName {
+		all := members(f.Data())
+		all["comment"] = data.json
+		data = object(all)
+	}
+	f.setContent(data, asOf)
+}
+
+// change gives a frame about a comment or post the content that follows from a later event,
+// unless its content was read after that event. It reports whether it did. An event for
+// moderators has the text that only they may read: it follows other events for them, and those
+// with the text for all.
 func (f *Frame) change(later *Frame) bool {
 	asOf := later.content.Load().asOf
 	if f.content.Load().asOf > asOf {
 		return false
 	}
-	data := removedText
-	if hasText(later) {
-		data = members(later.Data())
+	switch {
+	case f.Name == PostUpdatedName && later.Name == PostUpdatedName:
+		f.setContent(object(replaced(members(f.Data()), postMembers, members(later.Data()))), asOf)
+	case f.Name == PostUpdatedName:
+		f.setContent(object(replaced(members(f.Data()), postMembers, removedPost)), asOf)
+	case !hasText(f), f.Name == ModerationName && later.Name == CommentDeletedName,
+		f.Name != ModerationName && later.Name == ModerationName:
+		return false
+	case hasText(later):
+		f.setComment(replaced(f.comment(), textMembers, later.comment()), asOf)
+	default:
+		f.setComment(replaced(f.comment(), textMembers, removedText), asOf)
 	}
-	f.setContent(withText(f.Data(), data), asOf)
 	return true
+}
+
+// postMembers are the members of a post that a read of the log takes from the post as it is now.
+var postMembers = []string{"title", "url", "authorId", "locked"}
+
+// removedPost are these members of a post that was deleted.
+var removedPost = map[string]json.RawMessage{
+	"title": json.RawMessage(`null`), "url": json.RawMessage(`null`),
+	"authorId": json.RawMessage(`null`), "locked": json.RawMessage(`false`),
 }
 
 // textMembers are the members of a comment that a read of the log takes from the comment as
@@ -250,18 +315,14 @@ func members(d Data) (m map[string]json.RawMessage) {
 	return m
 }
 
-// withText returns the data of a comment with other textMembers.
-func withText(d Data, text map[string]json.RawMessage) Data {
-	all := members(d)
-	if all == nil {
-		return d
-	}
-	for _, name := range textMembers {
-		if value, ok := text[name]; ok && all[name] != nil {
+// replaced sets the named members of an object that it has to those of another object.
+func replaced(all map[string]json.RawMessage, names []string, other map[string]json.RawMessage) map[string]json.RawMessage {
+	for _, name := range names {
+		if value, ok := other[name]; ok && all[name] != nil {
 			all[name] = value
 		}
 	}
-	return object(all)
+	return all
 }
 
 // object encodes members in the order of jsonb, in which the log has them: by length, then by

@@ -275,3 +275,64 @@ func TestTextIndexChangesEachFrameOnceARead(t *testing.T) {
 	streamtest.Want(t, "frames that the first read changes", len(x.follow(first)), 0)
 	streamtest.Want(t, "frames that the second read changes", len(x.follow(edits(51))), len(first))
 }
+
+// The event of a moderator has a text that no other event has.
+func TestMemoryOfModeratorsAndPosts(t *testing.T) {
+	t.Parallel()
+	frame := func(topic, name string, comment, position int64, data string) *Frame {
+		parsed, err := ParseTopic(topic)
+		streamtest.Must(t, err)
+		e := Event{Cursor: Cursor{1, position}, Topic: parsed, Name: Name{name}, Data: Data{[]byte(data)}, Comment: comment}
+		return newFrame(e, position)
+	}
+	const held, public = `{"comment":{"body":"held","author":{"id":"ann"},"postId":"42","status":"spam"},"status":"spam"}`, `{"body":"public","author":{"id":"ann"},"status":"published"}`
+	moderation := func() *Frame { return frame("site:moderation", "moderation", 7, 1, held) }
+	comment := func() *Frame { return frame("post:42", "new-comment", 7, 1, public) }
+	post := func() *Frame {
+		return frame("post:42", "post-updated", 0, 1, `{"id":"42","url":"u","title":"t","locked":true,"authorId":"ann"}`)
+	}
+	for name, c := range map[string]struct {
+		known *Frame
+		later []*Frame
+		want  string
+	}{
+		"HiddenCommentStaysForModerators": {moderation(), []*Frame{frame("post:42", "comment-deleted", 7, 2, `{"id":"7"}`)}, held},
+		"ModeratorsFollowModerators": {
+			moderation(), []*Frame{frame("site:moderation", "moderation", 7, 2, `{"comment":{"body":"","author":null,"status":"deleted"}}`)},
+			`{"status":"spam","comment":{"body":"","author":null,"postId":"42","status":"deleted"}}`,
+		},
+		"ModeratorsFollowEdits": {
+			moderation(), []*Frame{frame("post:42", "comment-updated", 7, 2, public)},
+			`{"status":"spam","comment":{"body":"public","author":{"id":"ann"},"postId":"42","status":"published"}}`,
+		},
+		"ReadersDoNotFollowModerators": {comment(), []*Frame{frame("site:moderation", "moderation", 7, 2, held)}, public},
+		"ModeratorsFollowThePost": {
+			moderation(), []*Frame{frame("post:42", "post-deleted", 0, 2, `{}`)},
+			`{"status":"spam","comment":{"body":"","author":null,"postId":"42","status":"deleted"}}`,
+		},
+		"ModeratorsFollowUsers": {
+			moderation(), []*Frame{newFrame(Event{Cursor: Cursor{1, 2}, Name: userChangedName, Data: Data{[]byte(`{"actor":{"id":"ann","name":"A"}}`)}}, 2)},
+			`{"status":"spam","comment":{"body":"held","author":{"id":"ann","name":"A"},"postId":"42","status":"spam"}}`,
+		},
+		"PostFollowsUpdates": {
+			post(), []*Frame{frame("post:42", "post-updated", 0, 2, `{"id":"42","url":null,"title":"T","locked":false,"authorId":null}`)},
+			`{"id":"42","url":null,"title":"T","locked":false,"authorId":null}`,
+		},
+		"PostDeleted": {
+			post(), []*Frame{frame("post:42", "post-deleted", 0, 2, `{}`), frame("post:42", "post-updated", 0, 3, `{"id":"42","url":null,"title":null,"locked":false,"authorId":null}`)},
+			`{"id":"42","url":null,"title":null,"locked":false,"authorId":null}`,
+		},
+		"CommentsOfADeletedPostThatIsThereAgain": {
+			comment(), []*Frame{frame("post:42", "post-deleted", 0, 2, `{}`), frame("post:42", "post-updated", 0, 3, `{"id":"42","title":"new"}`)},
+			`{"body":"","author":null,"status":"deleted"}`,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			index := newTextIndex()
+			index.follow([]*Frame{c.known})
+			index.follow(c.later)
+			streamtest.Want(t, "data", c.known.Data().String(), c.want)
+		})
+	}
+}

@@ -55,9 +55,9 @@ var restTests = []struct {
 		},
 		`GET /v1/posts/42/comments?after=x+y&limit=5&sort=oldest `,
 		`{"data":[` + commentJSON + `],"page":{"next":"n","more":true},` +
-			`"post":{"commentCount":7,"likeCount":8,"liked":true},"cursor":"1-9"}`,
+			`"post":{"id":"42","title":null,"url":null,"locked":false,"commentCount":7,"likeCount":8,"liked":true},"cursor":"1-9"}`,
 		CommentList{Data: []Comment{comment}, Page: PageInfo{Next: "n", More: true},
-			Post: PostCounts{CommentCount: 7, LikeCount: 8, Liked: true}, Cursor: "1-9"}},
+			Post: ListedPost{ID: "42", CommentCount: 7, LikeCount: 8, Liked: true}, Cursor: "1-9"}},
 	{"CommentsByDefault",
 		func(ctx context.Context, c *Client) (any, error) { return c.Comments(ctx, "42", ListOptions{}) },
 		`GET /v1/posts/42/comments `,

@@ -20,18 +20,31 @@ type Author struct {
 // Comment is a comment as the API returns it. The events new-comment and
 // comment-updated carry the same JSON.
 type Comment struct {
-	ID         string     `json:"id"`
-	PostID     string     `json:"postId"`
-	ParentID   *string    `json:"parentId"` // nil if the comment is not a reply
-	Author     *Author    `json:"author"`   // nil if the comment is deleted
-	Body       string     `json:"body"`     // as the author wrote it; "" if the comment is deleted
-	HTML       string     `json:"html"`     // the body as safe HTML: Markdown
-	Status     string     `json:"status"`   // published, or deleted for a tombstone
-	LikeCount  int64      `json:"likeCount"`
-	ReplyCount int64      `json:"replyCount"` // published direct replies
-	CreatedAt  time.Time  `json:"createdAt"`
-	EditedAt   *time.Time `json:"editedAt"` // nil if the comment was never edited
-	Version    int64      `json:"version"`  // grows with each change
+	ID          string     `json:"id"`
+	PostID      string     `json:"postId"`
+	ParentID    *string    `json:"parentId"` // nil if the comment is not a reply
+	RootID      *string    `json:"rootId"`   // the comment at the top of the thread; nil for that one
+	Author      *Author    `json:"author"`   // nil if the comment is deleted
+	Body        string     `json:"body"`     // as its author wrote it; "" if the comment is deleted
+	HTML        string     `json:"html"`     // of the body, safe to show; "" if the comment is deleted
+	Status      string     `json:"status"`   // published, or deleted for a tombstone; moderators see others
+	PinnedAt    *time.Time `json:"pinnedAt"` // nil if the comment is not pinned
+	LikeCount   int64      `json:"likeCount"`
+	ReplyCount  int64      `json:"replyCount"`  // published direct replies
+	ThreadCount int64      `json:"threadCount"` // of a root: published comments below it, at any depth
+	CreatedAt   time.Time  `json:"createdAt"`
+	EditedAt    *time.Time `json:"editedAt"` // nil if the comment was never edited
+	Version     int64      `json:"version"`  // grows with each change
+
+	Liked   bool     `json:"liked,omitempty"`   // in lists: true if the caller likes the comment
+	Replies *Replies `json:"replies,omitempty"` // of a root in a list: the first comments below it
+}
+
+// Replies are the first comments below a root, by time. If there are more, they follow in
+// [Client.Replies] after Page.Next.
+type Replies struct {
+	Data []Comment `json:"data"`
+	Page PageInfo  `json:"page"`
 }
 
 // NewComment is the input of [Client.CreateComment].
@@ -47,7 +60,8 @@ type NewComment struct {
 // ListOptions selects a page of comments. The zero value is the first page in the
 // server's default order.
 type ListOptions struct {
-	Sort  string // newest or oldest; "" means newest
+	Sort  string // newest, oldest or top (most likes); "" means newest
+	Flat  bool   // all comments by time; otherwise roots, pinned ones first, with their first replies
 	Limit int    // comments on the page, 1 to 100; 0 means the server's default
 	After string // PageInfo.Next of the previous page; "" for the first page
 }
@@ -58,11 +72,15 @@ type PageInfo struct {
 	More bool   `json:"more"`
 }
 
-// PostCounts holds the counts of the post whose comments are listed.
-type PostCounts struct {
-	CommentCount int64 `json:"commentCount"`
-	LikeCount    int64 `json:"likeCount"`
-	Liked        bool  `json:"liked"` // true if the caller likes the post
+// ListedPost is the post whose comments are listed.
+type ListedPost struct {
+	ID           string `json:"id"`
+	Title        string `json:"title"`  // "" if the site gave none
+	URL          string `json:"url"`    // "" if the site gave none
+	Locked       bool   `json:"locked"` // true if the post takes no new comments
+	CommentCount int64  `json:"commentCount"`
+	LikeCount    int64  `json:"likeCount"`
+	Liked        bool   `json:"liked"` // true if the caller likes the post
 }
 
 // CommentList is one page of a post's comments. Cursor belongs to the database
@@ -71,16 +89,19 @@ type PostCounts struct {
 type CommentList struct {
 	Data   []Comment  `json:"data"`
 	Page   PageInfo   `json:"page"`
-	Post   PostCounts `json:"post"`
+	Post   ListedPost `json:"post"` // the zero ListedPost in an answer of Replies
 	User   string     `json:"user"` // id of the caller; "" if not signed in
 	Cursor string     `json:"cursor"`
 }
 
-// Comments returns a page of the post's comments, replies included. A post without
-// comments, also one the server does not know, is an empty page and no error.
+// Comments returns a page of the post's comments. A post without comments, also one the
+// server does not know, is an empty page and no error.
 func (c *Client) Comments(ctx context.Context, post string, opts ListOptions) (CommentList, error) {
 	query := url.Values{}
 	set(query, "sort", opts.Sort)
+	if opts.Flat {
+		query.Set("flat", "1")
+	}
 	set(query, "after", opts.After)
 	setLimit(query, opts.Limit)
 	var list CommentList
@@ -101,13 +122,49 @@ func (c *Client) CreateComment(ctx context.Context, post string, in NewComment) 
 	return comment, err
 }
 
-// DeleteComment deletes the comment. A comment with replies stays in lists as a
-// tombstone without author and body. The caller must be its author, or have the role
-// moderator or admin.
-func (c *Client) DeleteComment(ctx context.Context, id string) error {
-	return c.do(ctx, call{act: "delete comment", method: http.MethodDelete,
-		path: "/v1/comments/" + url.PathEscape(id)})
+// Comment returns a comment as lists show it, or for moderators any comment.
+func (c *Client) Comment(ctx context.Context, id string) (Comment, error) {
+	var comment Comment
+	err := c.do(ctx, call{act: "get comment", method: http.MethodGet, path: commentPath(id, ""), out: &comment})
+	return comment, err
 }
+
+// Replies returns a page of the comments below a root at any depth, or of the direct replies
+// to another comment, by time. Sort and Flat of the options are not used.
+func (c *Client) Replies(ctx context.Context, id string, opts ListOptions) (CommentList, error) {
+	query := url.Values{}
+	set(query, "after", opts.After)
+	setLimit(query, opts.Limit)
+	var list CommentList
+	err := c.do(ctx, call{act: "list replies", method: http.MethodGet, path: commentPath(id, "/replies"), query: query, out: &list})
+	return list, err
+}
+
+// EditComment changes the text of a comment. A version other than 0 must be that of the
+// comment: if another edit came first, the error is a [*Problem] with status 412. The caller
+// must be the author, for some time after the comment, or have the role moderator or admin.
+func (c *Client) EditComment(ctx context.Context, id, body string, version int64) (Comment, error) {
+	header := http.Header{}
+	if version != 0 {
+		header.Set("If-Match", `"`+strconv.FormatInt(version, 10)+`"`)
+	}
+	in := struct {
+		Body string `json:"body"`
+	}{body}
+	var comment Comment
+	err := c.do(ctx, call{act: "edit comment", method: http.MethodPatch, path: commentPath(id, ""), header: header, in: in, out: &comment})
+	return comment, err
+}
+
+// DeleteComment deletes the comment. A comment stays in lists as a tombstone without author
+// and body while a published comment is below it. The caller must be its author, or have the
+// role moderator or admin.
+func (c *Client) DeleteComment(ctx context.Context, id string) error {
+	return c.do(ctx, call{act: "delete comment", method: http.MethodDelete, path: commentPath(id, "")})
+}
+
+// commentPath returns the path of a comment and what follows it.
+func commentPath(id, rest string) string { return "/v1/comments/" + url.PathEscape(id) + rest }
 
 // Likes is the number of likes of a post, and whether the caller is one of them.
 type Likes struct {

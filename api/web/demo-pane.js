@@ -105,7 +105,7 @@ export class Pane {
    */
   async #read() {
     /** @type {import('./demo-api.js').CommentPage} */
-    const list = await this.#api.call('GET', `${this.#path}/comments?sort=newest&limit=50`);
+    const list = await this.#api.call('GET', `${this.#path}/comments?flat=1&sort=newest&limit=50`);
     const inbox = await this.#api.call('GET', 'v1/notifications?unread=true');
     this.#comments.reset(list.data, list.page.more);
     this.#showCommentCount(list.post.commentCount);
@@ -139,6 +139,8 @@ export class Pane {
           this.#showLikes(data.count);
         }
         break;
+      case 'post-updated': // the page shows neither title nor lock
+        break;
       case 'post-deleted':
         this.#comments.reset([], false);
         this.#showCommentCount(0);
@@ -147,6 +149,8 @@ export class Pane {
         break;
       case 'notification':
         this.#bell.ring(data);
+        break;
+      case 'moderation': // only moderators get it
         break;
       case 'typing':
         this.#typing.show(data);

@@ -19,7 +19,7 @@ import (
 // A clientSite is a running server with clients of the users that clientCalls uses.
 type clientSite struct {
 	*server
-	ann, ben, service *client.Client
+	ann, ben, service, moderator *client.Client
 }
 
 // clientCalls has one call of every method of the Go client. Each checks the answer
@@ -60,14 +60,91 @@ var clientCalls = map[string]func(t *testing.T, ctx context.Context, s clientSit
 	"Comments": func(t *testing.T, ctx context.Context, s clientSite) {
 		post := putPost(t, ctx, s, "comments")
 		one, two := comment(t, s.ann, post.ID, "one"), comment(t, s.ann, post.ID, "two")
-		first, err := s.Comments(ctx, post.ID, client.ListOptions{Sort: "oldest", Limit: 1})
+		first, err := s.Comments(ctx, post.ID, client.ListOptions{Sort: "oldest", Flat: true, Limit: 1})
 		streamtest.Must(t, err)
 		streamtest.Want(t, "the first page", first.Data, []client.Comment{one})
-		streamtest.Want(t, "the count", first.Post, client.PostCounts{CommentCount: 2})
-		second, err := s.Comments(ctx, post.ID, client.ListOptions{Sort: "oldest", Limit: 1, After: first.Page.Next})
+		streamtest.Want(t, "the post", first.Post, client.ListedPost{ID: post.ID, Title: post.Title, URL: post.URL, CommentCount: 2})
+		second, err := s.Comments(ctx, post.ID, client.ListOptions{Sort: "oldest", Flat: true, Limit: 1, After: first.Page.Next})
 		streamtest.Must(t, err)
 		streamtest.Want(t, "the second page", second.Data, []client.Comment{two})
 		streamtest.Want(t, "its end", second.Page, client.PageInfo{})
+	},
+	"Comment": func(t *testing.T, ctx context.Context, s clientSite) {
+		post := putPost(t, ctx, s, "comment")
+		one := comment(t, s.ann, post.ID, "one")
+		got, err := s.Comment(ctx, one.ID)
+		streamtest.Must(t, err)
+		streamtest.Want(t, "the comment", got, one)
+	},
+	"Replies": func(t *testing.T, ctx context.Context, s clientSite) {
+		post := putPost(t, ctx, s, "replies")
+		root := comment(t, s.ann, post.ID, "root")
+		var replies []string
+		for range 4 {
+			reply, err := s.ann.CreateComment(ctx, post.ID, client.NewComment{Body: "reply", ParentID: &root.ID})
+			streamtest.Must(t, err)
+			replies = append(replies, reply.ID)
+		}
+		list, err := s.Comments(ctx, post.ID, client.ListOptions{})
+		streamtest.Must(t, err)
+		listed := list.Data[0]
+		streamtest.Want(t, "the counts", []int64{listed.ReplyCount, listed.ThreadCount, int64(len(listed.Replies.Data))}, []int64{4, 4, 3})
+		rest, err := s.Replies(ctx, root.ID, client.ListOptions{After: listed.Replies.Page.Next})
+		streamtest.Must(t, err)
+		streamtest.Want(t, "the other replies", len(rest.Data), 1)
+		streamtest.Want(t, "the last reply", rest.Data[0].ID, replies[3])
+	},
+	"EditComment": func(t *testing.T, ctx context.Context, s clientSite) {
+		post := putPost(t, ctx, s, "edit comment")
+		one := comment(t, s.ann, post.ID, "one")
+		two, err := s.ann.EditComment(ctx, one.ID, "two", one.Version)
+		streamtest.Must(t, err)
+		streamtest.Want(t, "the text", two.Body, "two")
+		_, err = s.ann.EditComment(ctx, one.ID, "three", one.Version)
+		wantProblem(t, err, http.StatusPreconditionFailed, "version_mismatch")
+	},
+	"SetStatus": func(t *testing.T, ctx context.Context, s clientSite) {
+		post := putPost(t, ctx, s, "set status")
+		one := comment(t, s.ann, post.ID, "one")
+		held, err := s.moderator.SetStatus(ctx, one.ID, "spam")
+		streamtest.Must(t, err)
+		streamtest.Want(t, "the status", held.Status, "spam")
+		_, err = s.ann.SetStatus(ctx, one.ID, "published")
+		wantProblem(t, err, http.StatusForbidden, "forbidden")
+	},
+	"PinComment": func(t *testing.T, ctx context.Context, s clientSite) {
+		post := putPost(t, ctx, s, "pin comment")
+		pinned, err := s.moderator.PinComment(ctx, comment(t, s.ann, post.ID, "one").ID)
+		streamtest.Must(t, err)
+		streamtest.Want(t, "it is pinned", pinned.PinnedAt != nil, true)
+	},
+	"UnpinComment": func(t *testing.T, ctx context.Context, s clientSite) {
+		post := putPost(t, ctx, s, "unpin comment")
+		one := comment(t, s.ann, post.ID, "one")
+		_, err := s.moderator.PinComment(ctx, one.ID)
+		streamtest.Must(t, err)
+		unpinned, err := s.moderator.UnpinComment(ctx, one.ID)
+		streamtest.Must(t, err)
+		streamtest.Want(t, "it is pinned", unpinned.PinnedAt != nil, false)
+	},
+	"Revisions": func(t *testing.T, ctx context.Context, s clientSite) {
+		post := putPost(t, ctx, s, "revisions")
+		one := comment(t, s.ann, post.ID, "one")
+		_, err := s.ann.EditComment(ctx, one.ID, "two", 0)
+		streamtest.Must(t, err)
+		list, err := s.moderator.Revisions(ctx, one.ID, client.ListOptions{})
+		streamtest.Must(t, err)
+		streamtest.Want(t, "the number of revisions", len(list.Data), 1)
+		streamtest.Want(t, "the text before", list.Data[0].Body, "one")
+	},
+	"Moderation": func(t *testing.T, ctx context.Context, s clientSite) {
+		post := putPost(t, ctx, s, "moderation")
+		one := comment(t, s.ann, post.ID, "one")
+		_, err := s.moderator.SetStatus(ctx, one.ID, "pending")
+		streamtest.Must(t, err)
+		list, err := s.moderator.Moderation(ctx, client.ModerationOptions{})
+		streamtest.Must(t, err)
+		streamtest.Want(t, "the queue", []string{list.Data[len(list.Data)-1].ID, list.Data[len(list.Data)-1].Body}, []string{one.ID, "one"})
 	},
 	"DeleteComment": func(t *testing.T, ctx context.Context, s clientSite) {
 		post := putPost(t, ctx, s, "delete comment")
@@ -193,6 +270,9 @@ var clientCalls = map[string]func(t *testing.T, ctx context.Context, s clientSit
 		created := comment(t, s.ben, post.ID, "over a poll")
 		page, err := s.Poll(ctx, []string{"post:" + post.ID}, "earliest", -1, 1)
 		streamtest.Must(t, err)
+		streamtest.Want(t, "the first event", page.Events[0].Name, "post-updated")
+		page, err = s.Poll(ctx, []string{"post:" + post.ID}, page.Cursor, -1, 1)
+		streamtest.Must(t, err)
 		streamtest.Want(t, "the comment", decode[client.Comment](t, page.Events[0]), created)
 		streamtest.Want(t, "the cursor", page.Cursor, page.Events[0].ID)
 		streamtest.Want(t, "more", page.More, true) // the comment-count
@@ -210,7 +290,7 @@ var clientCalls = map[string]func(t *testing.T, ctx context.Context, s clientSit
 func TestEveryClientMethodWorksWithTheServer(t *testing.T) {
 	t.Parallel()
 	srv := newSite(t).start(t)
-	s := clientSite{srv, srv.as(t, "ann"), srv.as(t, "ben"), srv.as(t, "backend", "service")}
+	s := clientSite{srv, srv.as(t, "ann"), srv.as(t, "ben"), srv.as(t, "backend", "service"), srv.as(t, "mia", "moderator")}
 	methods := reflect.TypeFor[*client.Client]()
 	for i := range methods.NumMethod() {
 		name := methods.Method(i).Name

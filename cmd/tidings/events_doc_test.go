@@ -139,6 +139,8 @@ func everyEvent(t *testing.T) []client.Event {
 	ann := srv.as(t, "ann")
 	reader := open(t, ann, "now", "post:demo", "me")
 	quiet := open(t, srv.Client, "now", "post:quiet")
+	mia := srv.as(t, "mia", auth.RoleModerator)
+	moderators := open(t, mia, "now", "site:moderation")
 
 	post := client.PostInput{AuthorID: client.Value("ann")}
 	_, err := srv.as(t, "backend", "service").PutPost(ctx, "demo", post)
@@ -150,8 +152,12 @@ func everyEvent(t *testing.T) []client.Event {
 	_, err = ben.LikePost(ctx, "demo")
 	streamtest.Must(t, err)
 	s.exec(t, `insert into tidings.likes (post_id, comment_id, user_id) values ('demo', $1, 'ben')`, own.ID)
-	all := readUntil(t, reader, "stream.ready", "new-comment", "new-comment", "comment-updated", "comment-count",
+	all := readUntil(t, reader, "stream.ready", "post-updated", "new-comment", "new-comment", "comment-updated", "comment-count",
 		"like-update", "like-update", "notification", "notification", "notification", "stream.ping")
+	s.exec(t, `insert into tidings.comments (id, post_id, author_id, body, status) values (1000, 'demo', 'ben', 'held', 'pending')`)
+	_, err = mia.SetStatus(ctx, "1000", "spam")
+	streamtest.Must(t, err)
+	all = append(all, readUntil(t, moderators, "moderation", "moderation")...)
 	streamtest.Must(t, ann.DeleteComment(ctx, own.ID))   // leaves a tombstone
 	streamtest.Must(t, ben.DeleteComment(ctx, reply.ID)) // withdraws its notification; its events have no text any more
 	s.exec(t, `update tidings.notifications set read_at = now()`)

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tidings-live/tidings/api"
 	"github.com/tidings-live/tidings/store"
 )
 
@@ -23,6 +24,7 @@ type serverFlags struct {
 	AllowedOrigins []string      `env:"TIDINGS_ALLOWED_ORIGINS" placeholder:"ORIGIN" help:"Origins (scheme://host[:port]) of the pages that may call the API from a browser. The server's own origin is always allowed. Default: no others."`
 	PublicKinds    []string      `env:"TIDINGS_PUBLIC_KINDS" placeholder:"KIND" help:"Kinds of topics that anyone may read, in addition to post. Default: no others."`
 	AutoPosts      bool          `env:"TIDINGS_AUTO_POSTS" default:"true" negatable:"" help:"Create a post that does not exist when it gets its first comment or like."`
+	EditWindow     string        `env:"TIDINGS_EDIT_WINDOW" default:"15m" help:"Time in which authors may edit a comment after they have written it; off for no time, unlimited for no limit. Moderators may always edit."`
 	MarkdownImages bool          `env:"TIDINGS_MARKDOWN_IMAGES" help:"Show the images that comments name. They come from other servers, which then know who reads. Default: a link to each image."`
 	GroupCommit    string        `env:"TIDINGS_GROUP_COMMIT" default:"on" enum:"on,off" help:"Commit comments and likes that arrive at the same time in one transaction: ${enum}. Turn it off only to measure."`
 	Typing         string        `env:"TIDINGS_TYPING" default:"on" enum:"on,off" help:"Tell the readers of a post which users are typing: ${enum}."`
@@ -45,6 +47,23 @@ type serverFlags struct {
 // off is the value of a switch that is off.
 const off = "off"
 
+// parseEditWindow reads the setting of [api.Config].EditWindow. Empty is its default.
+func parseEditWindow(text string) (time.Duration, error) {
+	switch text {
+	case "":
+		return 0, nil
+	case off:
+		return api.NoEdits, nil
+	case "unlimited":
+		return api.UnlimitedEdits, nil
+	}
+	window, err := time.ParseDuration(text)
+	if err != nil || window <= 0 {
+		return 0, fmt.Errorf("--edit-window=%s: a time like 15m, off or unlimited are possible", text)
+	}
+	return window, nil
+}
+
 // Validate is called by kong. An error makes the command line a wrong one.
 func (f serverFlags) Validate() error {
 	if f.Retention < store.MinimumAge {
@@ -52,6 +71,9 @@ func (f serverFlags) Validate() error {
 	}
 	if (f.TLSCert == "") != (f.TLSKey == "") {
 		return errors.New("--tls-cert and --tls-key must be set together")
+	}
+	if _, err := parseEditWindow(f.EditWindow); err != nil {
+		return err
 	}
 	if f.Leeway < 0 {
 		return fmt.Errorf("--leeway=%v: must not be negative", f.Leeway)

@@ -118,7 +118,7 @@ type state struct {
 func (h *hosted) wantLists(t *testing.T, srv *server, post string) {
 	t.Helper()
 	ctx, ann := patient(t), srv.as(t, "ann")
-	comments, err := ann.Comments(ctx, post, client.ListOptions{Limit: 100})
+	comments, err := ann.Comments(ctx, post, client.ListOptions{Flat: true, Limit: 100})
 	streamtest.Must(t, err)
 	notices, err := ann.Notifications(ctx, client.NotificationOptions{Limit: 100})
 	streamtest.Must(t, err)

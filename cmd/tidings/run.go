@@ -64,6 +64,10 @@ func (i instance) build(ctx context.Context) (*parts, error) {
 	if err != nil {
 		return nil, err
 	}
+	editWindow, err := parseEditWindow(i.EditWindow)
+	if err != nil {
+		return nil, err
+	}
 	certificate, secured, err := i.certificate()
 	if err != nil {
 		return nil, err
@@ -90,7 +94,7 @@ func (i instance) build(ctx context.Context) (*parts, error) {
 	p.api, err = api.New(api.Config{
 		Store: db, Hub: hub, Typing: p.typing, Presence: p.presence, Listener: p.listener, Verifier: verifier,
 		AllowedOrigins: i.AllowedOrigins, PublicURL: i.PublicURL, LocalOnly: i.localOnly, PublicKinds: i.PublicKinds,
-		Heartbeat: i.Heartbeat, MaxAge: i.MaxAge, Demo: i.demo, Certificate: certificate, Limits: i.limits(), Build: buildVersion(), Logger: i.logger,
+		Heartbeat: i.Heartbeat, MaxAge: i.MaxAge, EditWindow: editWindow, HTMLVersion: fmt.Sprint(markdown.Version, i.MarkdownImages), Demo: i.demo, Certificate: certificate, Limits: i.limits(), Build: buildVersion(), Logger: i.logger,
 	})
 	if err != nil {
 		db.Close()

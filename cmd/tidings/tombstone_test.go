@@ -40,7 +40,7 @@ func TestTombstoneIsAsListsShowIt(t *testing.T) {
 	}
 	list := func() (comments []client.Comment, ids string) {
 		t.Helper()
-		page, err := srv.Comments(t.Context(), "42", client.ListOptions{Sort: "oldest"})
+		page, err := srv.Comments(t.Context(), "42", client.ListOptions{Sort: "oldest", Flat: true})
 		streamtest.Must(t, err)
 		var all []string
 		for _, c := range page.Data {

@@ -1,7 +1,7 @@
 -- Writes to `pending` what an UPDATE that made comments visible leads to (an approval, for
--- example). The three arrays have the same length: id, post and parent of each comment.
+-- example). The four arrays have the same length: id, post, parent and root of each comment.
 --   event: `new-comment` for the readers of the post;
---   counts: one comment more on the post, one reply more on the parent;
+--   counts: one comment more on the post, one reply more on the parent, one more in the thread;
 --   notifications: `reply` for the author of the parent, `comment` for the author of the
 --   post. Nobody is notified twice, or of an act of their own.
 --
@@ -12,8 +12,8 @@
 -- but there is no event and no notification.
 --
 -- comments_updated calls it. comments_inserted has its own text, without the lookup of
--- likes and replies, which a new comment cannot have.
-create or replace function tidings.announce_comments(ids bigint[], post_ids text[], parent_ids bigint[]) returns void
+-- likes, which a new comment cannot have.
+create or replace function tidings.announce_comments(ids bigint[], post_ids text[], parent_ids bigint[], root_ids bigint[]) returns void
 language plpgsql
 as $$
 begin
@@ -21,9 +21,7 @@ begin
         (topic, name, data, target, comments, recipient, kind, actor_id, post_id, comment_id)
     select
         'post:' || c.post_id, case when c.id is not null then 'new-comment' end,
-        case when c.id is not null then
-            tidings.comment_data(c::tidings.comments, own.likes, own.comments)
-        end,
+        case when c.id is not null then tidings.comment_data(c::tidings.comments) end,
         'post:' || shown.post_id, 1,
         nullif(case when c.parent_id is null then p.author_id else parent.author_id end, c.author_id),
         case when c.parent_id is null then 'comment' else 'reply' end,
@@ -37,21 +35,14 @@ begin
     ) as c on true
     left join lateral (select author_id from tidings.posts where posts.id = c.post_id offset 0) as p on true
     left join lateral (select author_id from tidings.comments where comments.id = c.parent_id offset 0) as parent on true
-    left join lateral (
-        select comments, likes
-        from tidings.counts
-        where target = 'comment:' || c.id
-        order by position desc
-        limit 1
-    ) as own on true
     order by shown.id;
 
-    insert into tidings.pending (target, comments, recipient, kind, actor_id, post_id, comment_id)
+    insert into tidings.pending (target, comments, thread, recipient, kind, actor_id, post_id, comment_id)
     select
-        'comment:' || shown.parent_id, 1,
+        'comment:' || shown.parent_id, 1, coalesce((shown.root_id = shown.parent_id)::integer, 0),
         case when p.author_id not in (c.author_id, parent.author_id) then p.author_id end, 'comment',
         c.author_id, shown.post_id, shown.id
-    from unnest(ids, post_ids, parent_ids) as shown (id, post_id, parent_id)
+    from unnest(ids, post_ids, parent_ids, root_ids) as shown (id, post_id, parent_id, root_id)
     left join lateral (
         select *
         from tidings.comments
@@ -62,6 +53,12 @@ begin
     left join lateral (select author_id from tidings.comments where comments.id = c.parent_id offset 0) as parent on true
     where shown.parent_id is not null
     order by shown.id;
+
+    insert into tidings.pending (target, thread)
+    select 'comment:' || shown.root_id, count(*)
+    from unnest(parent_ids, root_ids) as shown (parent_id, root_id)
+    where shown.root_id <> shown.parent_id
+    group by shown.root_id;
 
     -- What the comments themselves notify of is restored by mark.
     perform tidings.restore_notifications(array_agg(w.id))

@@ -24,11 +24,13 @@ as $$
 declare
     gone_posts     text[];
     concerned      boolean; -- whether a comment was hidden, is a reply, or has a tombstone
-    -- The comments of a round: id, post, parent; 1 if the transaction has shown it and -1 if it
+    -- The comments of a round: id, post, parent, root of the thread; 1 if the transaction has
+    -- shown it and -1 if it
     -- has hidden it, else 0; and its row of `pending`, if it has one there.
     ids     bigint[];
     posts   text[];
     parents bigint[];
+    roots   bigint[];
     deltas  bigint[];
     ns      bigint[];
     -- The same of a round that has ended; 1 if a tombstone came and -1 if one went, else 0; and
@@ -36,6 +38,7 @@ declare
     this_ids     bigint[];
     this_posts   text[];
     this_parents bigint[];
+    this_roots   bigint[];
     this_deltas  bigint[];
     this_ns      bigint[];
     this_changes bigint[];
@@ -44,6 +47,7 @@ declare
     all_ids     bigint[];
     all_posts   text[];
     all_parents bigint[];
+    all_roots   bigint[];
     all_deltas  bigint[];
     all_ns      bigint[];
     all_changes bigint[];
@@ -73,13 +77,14 @@ begin
         return;
     end if;
 
-    select array_agg(c.id), array_agg(c.post_id), array_agg(c.parent_id), array_agg(c.delta), array_agg(c.n)
-    into ids, posts, parents, deltas, ns
+    select array_agg(c.id), array_agg(c.post_id), array_agg(c.parent_id), array_agg(c.root_id), array_agg(c.delta), array_agg(c.n)
+    into ids, posts, parents, roots, deltas, ns
     from (
         select
             comment_id as id,
             min(post_id) as post_id,
             max((data ->> 'parentId')::bigint) as parent_id,
+            max((data ->> 'rootId')::bigint) as root_id,
             sum(comments)::bigint as delta,
             max(n) as n
         from tidings.pending
@@ -104,7 +109,7 @@ begin
                 ) as becomes,
                 above.id as above_id,
                 above.parent_id as above_parent
-            from unnest(ids, posts, parents, deltas, ns) as given (id, post_id, parent_id, delta, n)
+            from unnest(ids, posts, parents, roots, deltas, ns) as given (id, post_id, parent_id, root_id, delta, n)
             left join lateral (
                 select given.parent_id as id, coalesce(c.parent_id, t.parent_id) as parent_id
                 from (values (1)) as one (row)
@@ -124,18 +129,21 @@ begin
             where id = any (array(select id from node where was and not becomes))
         )
         select this.*, next.*
-        into this_ids, this_posts, this_parents, this_deltas, this_ns, this_changes, this_linked, ids, posts, parents, deltas, ns
+        into this_ids, this_posts, this_parents, this_roots, this_deltas, this_ns, this_changes, this_linked,
+            ids, posts, parents, roots, deltas, ns
         from (
             select
-                array_agg(id), array_agg(post_id), array_agg(parent_id), array_agg(delta), array_agg(n),
+                array_agg(id), array_agg(post_id), array_agg(parent_id), array_agg(root_id), array_agg(delta), array_agg(n),
                 array_agg(becomes::integer::bigint - was::integer),
                 array_agg(delta = 0 or above_id is not null)
             from node
         ) as this
         cross join (
-            select array_agg(id), array_agg(post_id), array_agg(parent_id), array_agg(0::bigint), array_agg(null::bigint)
+            select
+                array_agg(id), array_agg(post_id), array_agg(parent_id), array_agg(root_id),
+                array_agg(0::bigint), array_agg(null::bigint)
             from (
-                select above_id as id, min(post_id) as post_id, min(above_parent) as parent_id
+                select above_id as id, min(post_id) as post_id, min(above_parent) as parent_id, min(root_id) as root_id
                 from node
                 where above_id is not null
                     and (was <> becomes or delta < 0 and not becomes or delta > 0 and not was)
@@ -145,6 +153,7 @@ begin
         all_ids := all_ids || this_ids;
         all_posts := all_posts || this_posts;
         all_parents := all_parents || this_parents;
+        all_roots := all_roots || this_roots;
         all_deltas := all_deltas || this_deltas;
         all_ns := all_ns || this_ns;
         all_changes := all_changes || this_changes;
@@ -157,9 +166,10 @@ begin
     with node as materialized (
         select
             id, min(post_id) as post_id, min(parent_id) as parent_id,
+            case when min(parent_id) is not null then min(root_id) end as root_id, -- a root has none
             sum(delta) as delta, sum(change) as change, min(n) as n, bool_or(linked) as linked
-        from unnest(all_ids, all_posts, all_parents, all_deltas, all_ns, all_changes, all_linked)
-            as looked_at (id, post_id, parent_id, delta, n, change, linked)
+        from unnest(all_ids, all_posts, all_parents, all_roots, all_deltas, all_ns, all_changes, all_linked)
+            as looked_at (id, post_id, parent_id, root_id, delta, n, change, linked)
         group by id
         having sum(delta) < 0 or sum(delta) = 0 and sum(change) <> 0
     ),
@@ -177,11 +187,11 @@ begin
         array_agg(id order by id) filter (where change > 0 and delta = 0),
         array_agg('comment-deleted'::text order by id) filter (where change > 0 and delta = 0),
         array_agg(post_id order by id) filter (where change > 0 and delta = 0),
-        array_agg(tidings.deleted_data(id, post_id, parent_id, tidings.tombstone_data(id)) order by id)
+        array_agg(tidings.deleted_data(id, post_id, parent_id, root_id, tidings.tombstone_data(id)) order by id)
             filter (where change > 0 and delta = 0),
         array_agg(id order by id desc) filter (where change < 0 or delta < 0 and change = 0 and linked),
         array_agg(post_id order by id desc) filter (where change < 0 or delta < 0 and change = 0 and linked),
-        array_agg(tidings.deleted_data(id, post_id, parent_id, null) order by id desc)
+        array_agg(tidings.deleted_data(id, post_id, parent_id, root_id, null) order by id desc)
             filter (where change < 0 or delta < 0 and change = 0 and linked)
     into early_ids, early_names, early_posts, early_data, late_ids, late_posts, late_data
     from node;

@@ -1,5 +1,5 @@
 -- Writes to `pending` what a DELETE of comments leads to, for those that were published:
--- see withdraw_comments. A cascade from `posts` fires it too. Comments whose post is gone are
+-- see withdraw_comments. Tells moderators of all. A cascade from `posts` fires it too. Comments whose post is gone are
 -- only counted: posts_deleted writes one event for all of them. A counter without post_id has
 -- no event.
 --
@@ -18,18 +18,37 @@ set enable_seqscan = off
 set jit = off
 as $$
 begin
-    perform tidings.withdraw_comments(array_agg(c.id), array_agg(c.post_id), array_agg(c.parent_id))
+    perform tidings.withdraw_comments(array_agg(c.id), array_agg(c.post_id), array_agg(c.parent_id), array_agg(c.root_id))
     from removed as c
     cross join lateral (select id from tidings.posts where posts.id = c.post_id offset 0) as p
     where c.status = 'published';
 
-    insert into tidings.pending (target, comments)
-    select counter.target, -count(*)
+    insert into tidings.pending (target, comments, thread)
+    select counter.target, -sum(counter.comments), -sum(counter.thread)
     from removed as c
     left join lateral (select id from tidings.posts where posts.id = c.post_id offset 0) as p on true
-    cross join lateral (values ('post:' || c.post_id), ('comment:' || c.parent_id)) as counter (target)
+    cross join lateral (values
+        ('post:' || c.post_id, 1, 0), ('comment:' || c.parent_id, 1, 0), ('comment:' || c.root_id, 0, 1)
+    ) as counter (target, comments, thread)
     where c.status = 'published' and p.id is null and counter.target is not null
     group by counter.target;
+
+    insert into tidings.pending (topic, name, data, target, comments, comment_id)
+    select
+        case when p.id is not null then 'site:moderation' end, 'moderation',
+        tidings.moderation_data(c::tidings.comments, c.status, 'deleted'),
+        case when c.status = 'pending' then 'moderation' end, -(c.status = 'pending')::integer, c.id
+    from removed as c
+    left join lateral (select id from tidings.posts where posts.id = c.post_id offset 0) as p on true
+    where c.status = 'pending' or p.id is not null and c.status <> 'deleted'
+    order by c.id;
+
+    delete from tidings.revisions
+    where ctid = any (array(
+        select r.ctid
+        from removed
+        cross join lateral (select ctid from tidings.revisions where revisions.comment_id = removed.id offset 0) as r
+    ));
 
     -- Deleted comments never come back. Those that were hidden have rows here, too.
     delete from tidings.withdrawn

@@ -1,9 +1,12 @@
 -- Writes to `pending` what an INSERT of comments leads to, for those with status
--- 'published'. Creates unknown posts and users first.
+-- 'published'. Creates unknown posts and users first, and sets the roots of comments that came
+-- before their parents.
 --   event: `new-comment` for the readers of the post;
---   counts: one comment more on the post, one reply more on the parent;
+--   counts: one comment more on the post, one reply more on the parent, one more in the thread;
 --   notifications: `reply` for the author of the parent, `comment` for the author of the
 --   post. Nobody is notified twice, or of an act of their own.
+-- Of the other comments, the event `moderation` tells the moderators. A comment whose root is
+-- not known yet is counted in its thread by comments_updated.
 --
 -- The rows are read again, because a trigger of the site may have hidden or deleted some of
 -- them since. Such comments are counted, as the trigger's own statement has counted them
@@ -27,10 +30,21 @@ as $$
 declare
     unknown boolean; -- whether a post or a user has no row yet
     replies boolean; -- whether a comment has a parent
+    deep    boolean; -- whether a comment replies to a reply
+    orphans boolean; -- whether a comment was inserted before its parent
+    held    boolean; -- whether a comment is not published
 begin
-    select bool_or(p.id is null or u.id is null), bool_or(c.parent_id is not null)
-    into unknown, replies
+    select
+        bool_or(p.id is null or u.id is null), bool_or(c.parent_id is not null), bool_or(c.root_id <> c.parent_id),
+        bool_or(c.parent_id is not null and c.root_id is null or orphan.id is not null), bool_or(c.status <> 'published')
+    into unknown, replies, deep, orphans, held
     from added as c
+    left join lateral (
+        select id
+        from tidings.comments
+        where comments.parent_id = c.id and comments.root_id is null
+        limit 1
+    ) as orphan on true
     left join lateral (select id from tidings.posts where posts.id = c.post_id offset 0) as p on true
     left join lateral (select id from tidings.users where users.id = c.author_id offset 0) as u on true;
 
@@ -39,12 +53,17 @@ begin
         from added;
     end if;
 
+    if orphans then
+        perform tidings.root_orphans(array_agg(id))
+        from added;
+    end if;
+
     -- c is the row as it is now, or null if it is no longer published.
     insert into tidings.pending
         (topic, name, data, target, comments, recipient, kind, actor_id, post_id, comment_id)
     select
         'post:' || c.post_id, case when c.id is not null then 'new-comment' end,
-        case when c.id is not null then tidings.comment_data(c::tidings.comments, 0, 0) end,
+        case when c.id is not null then tidings.comment_data(c::tidings.comments) end,
         'post:' || added.post_id, 1,
         nullif(case when c.parent_id is null then p.author_id else parent.author_id end, c.author_id),
         case when c.parent_id is null then 'comment' else 'reply' end,
@@ -62,9 +81,9 @@ begin
     order by added.id;
 
     if replies then
-        insert into tidings.pending (target, comments, recipient, kind, actor_id, post_id, comment_id)
+        insert into tidings.pending (target, comments, thread, recipient, kind, actor_id, post_id, comment_id)
         select
-            'comment:' || added.parent_id, 1,
+            'comment:' || added.parent_id, 1, coalesce((added.root_id = added.parent_id)::integer, 0),
             case when p.author_id not in (c.author_id, parent.author_id) then p.author_id end, 'comment',
             c.author_id, added.post_id, added.id
         from added
@@ -77,6 +96,24 @@ begin
         left join lateral (select author_id from tidings.posts where posts.id = c.post_id offset 0) as p on true
         left join lateral (select author_id from tidings.comments where comments.id = c.parent_id offset 0) as parent on true
         where added.parent_id is not null and added.status = 'published'
+        order by added.id;
+    end if;
+
+    if deep then
+        insert into tidings.pending (target, thread)
+        select 'comment:' || root_id, count(*)
+        from added
+        where root_id <> parent_id and status = 'published'
+        group by root_id;
+    end if;
+
+    if held then
+        insert into tidings.pending (topic, name, data, target, comments, comment_id)
+        select
+            'site:moderation', 'moderation', tidings.moderation_data(added::tidings.comments, null, added.status),
+            case when added.status = 'pending' then 'moderation' end, (added.status = 'pending')::integer, added.id
+        from added
+        where added.status <> 'published'
         order by added.id;
     end if;
     return null;

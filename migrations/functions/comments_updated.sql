@@ -4,6 +4,8 @@
 --   published only after: what announce_comments does;
 --   published only before: what withdraw_comments does.
 -- A comment that a trigger of the site has hidden since has no event `comment-updated`.
+--   another status, or a change of a comment that is not published: the event `moderation`;
+--   a root, of a comment that was inserted before its parent: one comment more in the thread.
 -- Creates unknown users first.
 --
 -- A statement trigger: an UPDATE of 100,000 rows is one call.
@@ -28,6 +30,12 @@ declare
     withdrawn         bigint[];
     withdrawn_posts   text[];
     withdrawn_parents bigint[];
+    shown_roots       bigint[];
+    withdrawn_roots   bigint[];
+    found_roots       bigint[]; -- roots of visible comments that had none
+    moderated         bigint[];
+    moderated_was     text[];
+    moderated_becomes text[];
 begin
     perform tidings.note_posts_and_users(null, array_agg(author_id))
     from after;
@@ -35,16 +43,20 @@ begin
     -- Both versions are grouped, not joined: for one row, a join is planned as a nested
     -- loop, and that plan would be kept for the next 20,000 rows (15 s).
     with version as (
-        select id, post_id, parent_id, status as was, null as becomes, version as number from before
+        select id, post_id, parent_id, root_id, status as was, null as becomes, version as number from before
         union all
-        select id, post_id, parent_id, null, status, version from after
+        select id, post_id, parent_id, root_id, null, status, version from after
     ),
     change as (
         select
             id, post_id, parent_id,
             min(was) = 'published' as was_shown,
             min(becomes) = 'published' as is_shown,
-            min(number) <> max(number) as edited
+            min(number) <> max(number) as edited,
+            min(was) as was,
+            min(becomes) as becomes,
+            min(root_id) as root_id,
+            count(root_id) = 1 as rooted
         from version
         group by id, post_id, parent_id
     )
@@ -55,17 +67,24 @@ begin
         array_agg(parent_id) filter (where is_shown and not was_shown),
         array_agg(id) filter (where was_shown and not is_shown),
         array_agg(post_id) filter (where was_shown and not is_shown),
-        array_agg(parent_id) filter (where was_shown and not is_shown)
-    into edited, shown, shown_posts, shown_parents, withdrawn, withdrawn_posts, withdrawn_parents
+        array_agg(parent_id) filter (where was_shown and not is_shown),
+        array_agg(root_id) filter (where is_shown and not was_shown),
+        array_agg(root_id) filter (where was_shown and not is_shown),
+        array_agg(root_id) filter (where is_shown and was_shown and rooted),
+        array_agg(id) filter (where was <> becomes or change.edited and not is_shown),
+        array_agg(was) filter (where was <> becomes or change.edited and not is_shown),
+        array_agg(becomes) filter (where was <> becomes or change.edited and not is_shown)
+    into edited, shown, shown_posts, shown_parents, withdrawn, withdrawn_posts, withdrawn_parents,
+        shown_roots, withdrawn_roots, found_roots, moderated, moderated_was, moderated_becomes
     from change;
 
-    perform tidings.announce_comments(shown, shown_posts, shown_parents);
-    perform tidings.withdraw_comments(withdrawn, withdrawn_posts, withdrawn_parents);
+    perform tidings.announce_comments(shown, shown_posts, shown_parents, shown_roots);
+    perform tidings.withdraw_comments(withdrawn, withdrawn_posts, withdrawn_parents, withdrawn_roots);
 
     insert into tidings.pending (topic, name, data, post_id, comment_id)
     select
         'post:' || c.post_id, 'comment-updated',
-        tidings.comment_data(c::tidings.comments, own.likes, own.comments), c.post_id, c.id
+        tidings.comment_data(c::tidings.comments), c.post_id, c.id
     from unnest(edited) as i (id)
     cross join lateral (
         select *
@@ -73,14 +92,26 @@ begin
         where comments.id = i.id and comments.status = 'published'
         offset 0
     ) as c
-    left join lateral (
-        select comments, likes
-        from tidings.counts
-        where target = 'comment:' || c.id
-        order by position desc
-        limit 1
-    ) as own on true
     order by c.id;
+
+    if found_roots is not null then
+        insert into tidings.pending (target, thread)
+        select 'comment:' || r.root_id, count(*)
+        from unnest(found_roots) as r (root_id)
+        group by r.root_id;
+    end if;
+
+    -- A comment whose row is gone by now is counted, without an event.
+    if moderated is not null then
+        insert into tidings.pending (topic, name, data, target, comments, comment_id)
+        select
+            case when c.id is not null then 'site:moderation' end, 'moderation',
+            case when c.id is not null then tidings.moderation_data(c::tidings.comments, change.was, change.becomes) end,
+            'moderation', (change.becomes = 'pending')::integer - (change.was = 'pending')::integer, change.id
+        from unnest(moderated, moderated_was, moderated_becomes) as change (id, was, becomes)
+        left join lateral (select * from tidings.comments where comments.id = change.id offset 0) as c on true
+        order by change.id;
+    end if;
     return null;
 end
 $$;

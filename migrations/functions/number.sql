@@ -10,8 +10,16 @@
 --   6. `notification`: see announce_notifications.
 -- A count that ends as it began (a like that is removed again) has no event and no row.
 --
--- New counts are rows at the position of the last event, so an older snapshot finds the
--- counts that belong to it. If there is no event, they get the next position.
+-- The new counts are written first, and each event shows the counts after its transaction. So no
+-- event has an older count than an event before it:
+--   new-comment and comment-updated: likeCount, replyCount and threadCount of the comment;
+--   comment-deleted: the same of the tombstone, if there is one;
+--   those three, of a reply: rootId, and in thread the replyCount of the parent and the threadCount
+--   of the root;
+--   moderation: the counts of its comment, and the number of pending comments;
+--   post-updated: commentCount and likeCount of the post.
+-- The counts are rows at the position of the first event, so an older snapshot finds the counts
+-- that belong to it.
 create or replace function tidings.number(mine xid8) returns void
 language plpgsql
 as $$
@@ -23,6 +31,7 @@ declare
     told_came   bigint[];
     told_unread bigint[];
     stones      record; -- the events of tombstones
+    first       bigint; -- the position of the first event and of the counts
 begin
     -- To look is cheaper than to begin a statement that has nothing to do.
     if exists (select from tidings.pending where xact = mine and notification_id is not null) then
@@ -41,6 +50,30 @@ begin
         ) as n;
     end if;
 
+    first := nextval('tidings.positions');
+    insert into tidings.counts (target, position, comments, likes, unread, thread)
+    select
+        total.target,
+        first,
+        coalesce(newest.comments, 0) + total.comments,
+        coalesce(newest.likes, 0) + total.likes,
+        coalesce(newest.unread, 0) + total.unread,
+        coalesce(newest.thread, 0) + total.thread
+    from (
+        select target, sum(comments) as comments, sum(likes) as likes, sum(unread) as unread, sum(thread) as thread
+        from tidings.pending
+        where xact = mine and target is not null
+        group by target
+        having sum(comments) <> 0 or sum(likes) <> 0 or sum(unread) <> 0 or sum(thread) <> 0
+    ) as total
+    left join lateral (
+        select *
+        from tidings.counts
+        where counts.target = total.target
+        order by counts.position desc
+        limit 1
+    ) as newest on true;
+
     select * into stones from tidings.change_tombstones(mine);
 
     with gathered as (
@@ -48,35 +81,23 @@ begin
         where xact = mine
         returning *
     ),
-    total as (
-        select
-            target,
-            min(post_id) as post_id,
-            sum(comments) as comments,
-            sum(likes) as likes,
-            sum(unread) as unread
-        from gathered
-        where target is not null
-        group by target
-        having sum(comments) <> 0 or sum(likes) <> 0 or sum(unread) <> 0
-    ),
     counted as (
-        select
-            total.target,
-            total.post_id,
-            coalesce(newest.comments, 0) + total.comments as comments,
-            coalesce(newest.likes, 0) + total.likes as likes,
-            coalesce(newest.unread, 0) + total.unread as unread,
-            total.comments <> 0 as comments_changed,
-            total.likes <> 0 as likes_changed
-        from total
-        left join lateral (
+        select total.*, newest.comments, newest.likes, newest.unread
+        from (
+            select
+                target, min(post_id) as post_id, sum(comments) <> 0 as comments_changed, sum(likes) <> 0 as likes_changed
+            from gathered
+            where target is not null
+            group by target
+            having sum(comments) <> 0 or sum(likes) <> 0 or sum(unread) <> 0
+        ) as total
+        cross join lateral (
             select *
             from tidings.counts
             where counts.target = total.target
             order by counts.position desc
             limit 1
-        ) as newest on true
+        ) as newest
     ),
     outgoing as (
         select 1 as part, ord as n, 'post:' || post_id as topic, name, data, comment_id
@@ -110,18 +131,80 @@ begin
         from counted
         where told is null and target like 'user:%' -- a recount
     ),
-    written as (
-        insert into tidings.events (position, topic, name, data, comment_id)
-        select nextval('tidings.positions'), topic, name, data, comment_id
-        from (select * from outgoing order by part, n, topic) as o
-        returning position
+    -- The counts that an event shows: of its comment or post, of the parent and of the thread.
+    complete as (
+        select
+            o.part, o.n, o.topic, o.name, o.comment_id,
+            case
+                when o.name = 'post-updated' then
+                    o.data || jsonb_build_object('commentCount', coalesce(own.comments, 0), 'likeCount', coalesce(own.likes, 0))
+                when o.name = 'moderation' then
+                    o.data || jsonb_build_object(
+                        'comment', (o.data -> 'comment') || jsonb_build_object(
+                            'likeCount', coalesce(own.likes, 0), 'replyCount', coalesce(own.comments, 0), 'threadCount', coalesce(own.thread, 0)),
+                        'pending', coalesce(queue.comments, 0))
+                when o.comment_id is not null then
+                    o.data
+                    || case
+                        when o.name <> 'comment-deleted' then jsonb_build_object(
+                            'likeCount', coalesce(own.likes, 0), 'replyCount', coalesce(own.comments, 0), 'threadCount', coalesce(own.thread, 0))
+                        when o.data ->> 'tombstone' is null then '{}'
+                        else jsonb_build_object('tombstone', (o.data -> 'tombstone') || jsonb_build_object(
+                            'likeCount', coalesce(own.likes, 0), 'replyCount', coalesce(own.comments, 0), 'threadCount', coalesce(own.thread, 0)))
+                    end
+                    || case when root.id is null then '{}' else jsonb_build_object(
+                        'rootId', root.id,
+                        'thread', jsonb_build_object(
+                            'parentReplyCount', coalesce(parent.comments, 0), 'threadCount', coalesce(thread.thread, 0))) end
+                else o.data
+            end as data
+        from outgoing as o
+        left join lateral (
+            select comments, likes, thread
+            from tidings.counts
+            where target = case
+                when o.name = 'post-updated' then o.topic
+                when o.name <> 'comment-deleted' or o.data ->> 'tombstone' is not null then 'comment:' || o.comment_id
+            end
+            order by position desc
+            limit 1
+        ) as own on true
+        left join lateral (
+            -- A comment that was inserted before its parent had no root then.
+            select coalesce(o.data ->> 'rootId', (select root_id::text from tidings.comments where comments.id = o.comment_id)) as id
+            where o.comment_id is not null and o.data ->> 'parentId' is not null
+        ) as root on true
+        left join lateral (
+            select comments
+            from tidings.counts
+            where target = 'comment:' || (o.data ->> 'parentId') and root.id is not null
+            order by position desc
+            limit 1
+        ) as parent on true
+        left join lateral (
+            select counts.thread
+            from tidings.counts
+            where target = 'comment:' || root.id
+            order by position desc
+            limit 1
+        ) as thread on true
+        left join lateral (
+            select comments
+            from tidings.counts
+            where target = 'moderation' and o.name = 'moderation'
+            order by position desc
+            limit 1
+        ) as queue on true
     )
-    insert into tidings.counts (target, position, comments, likes, unread)
+    insert into tidings.events (position, topic, name, data, comment_id)
     select
-        target,
-        coalesce((select max(position) from written), nextval('tidings.positions')),
-        comments, likes, unread
-    from counted;
+        case when o.rank = 1 then first else nextval('tidings.positions') end,
+        o.topic, o.name, o.data, o.comment_id
+    from (
+        select *, row_number() over (order by part, n, topic) as rank
+        from complete
+        order by part, n, topic
+    ) as o;
 
     if told is not null then
         perform tidings.announce_notifications(told, told_users, told_came, told_unread);

@@ -21,7 +21,7 @@ begin
             using errcode = 'active_sql_transaction',
                   hint = 'The changes of the transaction so far would be counted twice.';
     end if;
-    insert into tidings.pending (target, post_id, comments, likes, unread)
+    insert into tidings.pending (target, post_id, comments, likes, unread, thread)
     select
         target,
         case -- null for a comment that no longer exists: it has no readers
@@ -29,35 +29,43 @@ begin
             when target like 'comment:%' then (
                 select c.post_id from tidings.comments c where c.id = substr(target, 9)::bigint
             )
-            else substr(target, 6)
+            when target like 'post:%' then substr(target, 6)
         end,
         coalesce(actual.comments, 0) - coalesce(noted.comments, 0),
         coalesce(actual.likes, 0) - coalesce(noted.likes, 0),
-        coalesce(actual.unread, 0) - coalesce(noted.unread, 0)
+        coalesce(actual.unread, 0) - coalesce(noted.unread, 0),
+        coalesce(actual.thread, 0) - coalesce(noted.thread, 0)
     from (
-        select target, min(post_id) as post_id, sum(comments) as comments, sum(likes) as likes, sum(unread) as unread
+        select target, min(post_id) as post_id, sum(comments) as comments, sum(likes) as likes, sum(unread) as unread,
+            sum(thread) as thread
         from (
-            select 'post:' || post_id as target, post_id, 1 as comments, 0 as likes, 0 as unread
+            select 'post:' || post_id as target, post_id, 1 as comments, 0 as likes, 0 as unread, 0 as thread
             from tidings.comments where status = 'published'
             union all
-            select 'comment:' || parent_id, post_id, 1, 0, 0
+            select 'comment:' || parent_id, post_id, 1, 0, 0, 0
             from tidings.comments where status = 'published' and parent_id is not null
             union all
-            select coalesce('comment:' || comment_id, 'post:' || post_id), post_id, 0, 1, 0
+            select 'comment:' || root_id, post_id, 0, 0, 0, 1
+            from tidings.comments where status = 'published' and root_id is not null
+            union all
+            select 'moderation', null, 1, 0, 0, 0
+            from tidings.comments where status = 'pending'
+            union all
+            select coalesce('comment:' || comment_id, 'post:' || post_id), post_id, 0, 1, 0, 0
             from tidings.likes
             union all
-            select 'user:' || user_id, null, 0, 0, 1
+            select 'user:' || user_id, null, 0, 0, 1, 0
             from tidings.notifications where read_at is null
         ) as fact
         group by target
     ) as actual
     full join (
-        select distinct on (target) target, comments, likes, unread
+        select distinct on (target) target, comments, likes, unread, thread
         from tidings.counts
         order by target, position desc
     ) as noted using (target)
-    where (coalesce(actual.comments, 0), coalesce(actual.likes, 0), coalesce(actual.unread, 0))
-        is distinct from (coalesce(noted.comments, 0), coalesce(noted.likes, 0), coalesce(noted.unread, 0));
+    where (coalesce(actual.comments, 0), coalesce(actual.likes, 0), coalesce(actual.unread, 0), coalesce(actual.thread, 0))
+        is distinct from (coalesce(noted.comments, 0), coalesce(noted.likes, 0), coalesce(noted.unread, 0), coalesce(noted.thread, 0));
     get diagnostics repaired = row_count;
 
     with recursive above as (
@@ -89,7 +97,9 @@ begin
         returning id, post_id, parent_id
     )
     insert into tidings.pending (topic, name, data, post_id, comment_id)
-    select 'post:' || post_id, 'comment-deleted', tidings.deleted_data(id, post_id, parent_id, tombstone), post_id, id
+    select 'post:' || post_id, 'comment-deleted', 
+        tidings.deleted_data(id, post_id, parent_id, (select root_id from tidings.comments as c where c.id = change.id), tombstone),
+        post_id, id
     from (
         select added.*, tidings.tombstone_data(id) as tombstone, id as place
         from added

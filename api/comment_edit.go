@@ -1,0 +1,104 @@
+package api
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/tidings-live/tidings/api/auth"
+	"github.com/tidings-live/tidings/api/internal/limit"
+	"github.com/tidings-live/tidings/store"
+)
+
+// isModerator reports whether a user may change the comments of others and read hidden ones.
+func isModerator(who auth.Identity) bool { return who.Is(auth.RoleModerator, auth.RoleAdmin) }
+
+// edit answers PATCH /v1/comments/{id}, body {body?}, with the comment: for its author within the
+// edit window, and for moderators. If-Match names the version that the client has seen.
+//
+// Problems: unauthenticated, not_found, forbidden (another author), too_late, invalid (the body),
+// malformed (If-Match is no version), version_mismatch with the comment as it is now,
+// rate_limited.
+func (h *commentHandlers) edit(c echo.Context) error {
+	who, err := signedIn(c)
+	if err != nil {
+		return err
+	}
+	e := store.CommentEdit{By: who.Subject, Moderator: isModerator(who), Window: h.editWindow}
+	if e.ID, err = commentID(c); err != nil {
+		return err
+	}
+	if e.Version, err = ifMatch(c.Request().Header); err != nil {
+		return err
+	}
+	var in struct {
+		Body *string `json:"body"`
+	}
+	if err := decode(c, &in); err != nil {
+		return err
+	}
+	if in.Body != nil {
+		if err := validBody(*in.Body); err != nil {
+			return err
+		}
+	}
+	e.Body = in.Body
+	charge, err := h.charges.begin(who, limit.Comments)
+	if err != nil {
+		return err
+	}
+	edited, err := h.store.EditComment(c.Request().Context(), e)
+	settle(charge, err)
+	if errors.Is(err, store.ErrVersion) {
+		return h.mismatch(c, e.ID, err)
+	}
+	if err != nil {
+		return err
+	}
+	return sendComment(c, http.StatusOK, edited)
+}
+
+// mismatch returns the problem version_mismatch with the comment as it is now.
+func (h *commentHandlers) mismatch(c echo.Context, id int64, cause error) error {
+	now, err := h.store.HeldComment(c.Request().Context(), id)
+	if err != nil {
+		return err
+	}
+	problem := problemOf(cause).with(fmt.Sprintf("the comment has the version %d", now.Version))
+	comment := viewComment(now)
+	problem.Comment = &comment
+	return problem
+}
+
+// ifMatch returns the version in the header field If-Match (RFC 9110, section 13.1.1): a strong
+// tag as in ETag, or * for any version. It returns nil for any, and the problem malformed for
+// another value.
+func ifMatch(header http.Header) (*int, error) {
+	values := header.Values("If-Match")
+	if len(values) == 0 || len(values) == 1 && values[0] == "*" {
+		return nil, nil
+	}
+	digits, opened := strings.CutPrefix(values[0], `"`)
+	digits, closed := strings.CutSuffix(digits, `"`)
+	version, err := strconv.Atoi(digits)
+	if len(values) > 1 || !opened || !closed || err != nil || version < 1 || strconv.Itoa(version) != digits {
+		return nil, problemMalformed.with(`If-Match is no version: give the ETag of the comment, like "3"`)
+	}
+	return &version, nil
+}
+
+// tag returns the ETag of a list. It depends on what the list shows, the renderer of HTML, the
+// user and the roles. Each address has tags of its own, so parameters need no part in it.
+func (h *commentHandlers) tag(c echo.Context, state store.ListState) string {
+	who := identity(c)
+	roles := slices.Sorted(slices.Values(who.Roles))
+	sum := sha256.Sum256(fmt.Appendf(nil, "%d %d %q %q %q", state.Epoch, state.Changed, h.rendered, who.Subject, roles))
+	return `W/"` + base64.RawURLEncoding.EncodeToString(sum[:12]) + `"`
+}

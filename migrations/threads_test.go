@@ -1,0 +1,224 @@
+package migrations_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/tidings-live/tidings/stream/streamtest"
+)
+
+// roots lists each comment with its root.
+const roots = `select id || ' ' || coalesce(root_id::text, '-') from tidings.comments order by id`
+
+func TestThreads_EachReplyHasItsRoot(t *testing.T) {
+	t.Parallel()
+	insert := func(rows string) string {
+		return `insert into tidings.comments (id, post_id, author_id, body, parent_id, root_id)
+			select id, 'p', 'ann', 'x', parent::bigint, root::bigint from (values ` + rows + `) as v (id, parent, root);`
+	}
+	want := []string{"1 -", "2 1", "3 1", "4 1"}
+	for name, sql := range map[string]string{
+		"OneByOne":              insert(`(1, null::int, null::int)`) + insert(`(2, 1, null)`) + insert(`(3, 2, null)`) + insert(`(4, 1, null)`),
+		"InOneStatement":        insert(`(1, null, null::int), (2, 1, null), (3, 2, null), (4, 1, null)`),
+		"ChildrenFirst":         insert(`(4, 1, null::int), (3, 2, null), (2, 1, null), (1, null, null)`),
+		"ChildrenInAnother":     `begin;` + insert(`(3, 2, null::int), (4, 1, null)`) + insert(`(2, 1, null)`) + insert(`(1, null::int, null::int)`) + `commit`,
+		"TheMiddleLast":         `begin;` + insert(`(1, null, null::int), (3, 2, null), (4, 1, null)`) + insert(`(2, 1, null::int)`) + `commit`,
+		"GivenRootsOverwritten": insert(`(1, null, 3), (2, 1, 7), (3, 2, 2), (4, 1, 4)`),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			conn, _ := database(t)
+			exec(t, conn, sql)
+			streamtest.Want(t, "roots", list[string](t, conn, roots), want)
+			streamtest.Want(t, "roots in events", list[string](t, conn, `
+				select (data ->> 'id') || ' ' || coalesce(data ->> 'rootId', '-')
+				from tidings.events
+				where name = 'new-comment'
+				order by (data ->> 'id')::bigint`), want)
+			exec(t, conn, `update tidings.comments set root_id = 3`)
+			streamtest.Want(t, "roots after an update", list[string](t, conn, roots), want)
+			countsAreRight(t, conn)
+		})
+	}
+}
+
+// Each event of a transaction has the totals after the transaction.
+func TestThreads_EventsHaveTotals(t *testing.T) {
+	t.Parallel()
+	const totals = `
+		select name || ' ' || (data ->> 'id') || ' ' || concat_ws(' ', data ->> 'replyCount', data ->> 'threadCount', data ->> 'thread')
+		from tidings.events
+		where position > $1 and name in ('new-comment', 'comment-updated', 'comment-deleted')
+		order by position`
+	conn, dsn := database(t)
+	exec(t, conn, thread) // 1 ← 2 ← 3; 4 is spam
+	streamtest.Want(t, "inserted", list[string](t, conn, totals, 0)[:3], []string{
+		"new-comment 1 1 2",
+		`new-comment 2 1 0 {"threadCount": 2, "parentReplyCount": 1}`,
+		`new-comment 3 0 0 {"threadCount": 2, "parentReplyCount": 1}`,
+	})
+	for _, step := range []struct {
+		sql  string
+		want []string
+	}{
+		{`update tidings.comments set body = 'y' where id = 2`, []string{`comment-updated 2 1 0 {"threadCount": 2, "parentReplyCount": 1}`}},
+		{`update tidings.comments set status = 'spam' where id = 3`, []string{`comment-deleted 3 {"threadCount": 1, "parentReplyCount": 0}`}},
+		{`update tidings.comments set status = 'published' where id = 3`, []string{`new-comment 3 0 0 {"threadCount": 2, "parentReplyCount": 1}`}},
+		{`update tidings.comments set status = 'spam' where id = 2`, []string{`comment-deleted 2 {"threadCount": 1, "parentReplyCount": 0}`}},
+		{`update tidings.comments set status = 'spam' where id = 3`, []string{
+			`comment-deleted 3 {"threadCount": 0, "parentReplyCount": 0}`,
+			`comment-deleted 2 {"threadCount": 0, "parentReplyCount": 0}`,
+		}},
+		{`update tidings.comments set status = 'published' where id = 3`, []string{
+			`comment-deleted 2 {"threadCount": 1, "parentReplyCount": 0}`,
+			`new-comment 3 0 0 {"threadCount": 1, "parentReplyCount": 1}`,
+		}},
+	} {
+		before := head(t, conn)
+		exec(t, conn, step.sql)
+		streamtest.Want(t, step.sql, list[string](t, conn, totals, before), step.want)
+		countsAreRight(t, conn)
+	}
+	leavesNothing(t, dsn)
+}
+
+// A count in the event of a comment is as of the commit: a like that was committed after the
+// statement and before the commit counts.
+func TestThreads_CountsAreThoseAtCommit(t *testing.T) {
+	t.Parallel()
+	conn, dsn := database(t)
+	other := connect(t, dsn)
+	exec(t, conn, thread)
+	exec(t, conn, `begin; update tidings.comments set body = 'y' where id = 1`)
+	exec(t, other, `insert into tidings.likes (post_id, comment_id, user_id) values ('p', 1, 'bob');
+		insert into tidings.comments (id, post_id, parent_id, author_id, body) values (9, 'p', 2, 'ann', 'x')`)
+	before := head(t, conn)
+	exec(t, conn, `commit`)
+	got := data(t, conn, "comment-updated", before)
+	streamtest.Want(t, "counts", fmt.Sprint(got["likeCount"], got["replyCount"], got["threadCount"]), "1 1 3")
+}
+
+// A chain of 10,000 replies is one statement, and a change in it does not walk through it.
+func TestThreads_DeepThread(t *testing.T) {
+	t.Parallel()
+	conn, _ := database(t)
+	exec(t, conn, `set statement_timeout = '60s'`)
+	exec(t, conn, `insert into tidings.comments (id, post_id, parent_id, author_id, body)
+		select n, 'p', nullif(n - 1, 0), 'ann', 'x' from generate_series(1, 10000) as n`)
+	streamtest.Want(t, "roots", value[int](t, conn, `select count(*) from tidings.comments where root_id = 1`), 9999)
+	exec(t, conn, `alter sequence tidings.comments_id_seq restart with 20000`)
+	exec(t, conn, `update tidings.comments set status = 'spam' where id = 5000`)
+	exec(t, conn, `insert into tidings.comments (post_id, parent_id, author_id, body) values ('p', 10000, 'ann', 'x')`)
+	streamtest.Want(t, "tombstones", tombstones(t, conn), "5000")
+	countsAreRight(t, conn)
+}
+
+func TestThreads_ChecksOfColumns(t *testing.T) {
+	t.Parallel()
+	conn, _ := database(t)
+	exec(t, conn, thread)
+	hundred := "{" + strings.TrimSuffix(strings.Repeat("a,", 100), ",") + "}"
+	for name, c := range map[string]struct{ constraint, set string }{
+		"NoMentions":       {"", `mentions = '{}'`},
+		"Mentions":         {"", `mentions = '{ann,"o''brien@x.org",auth0|5f}'`},
+		"HundredMentions":  {"", `mentions = '` + hundred + `'`},
+		"TooManyMentions":  {"comments_mentions", `mentions = '` + strings.Replace(hundred, "a", "a,b", 1) + `'`},
+		"NullMention":      {"comments_mentions", `mentions = '{null}'`},
+		"EmptyMention":     {"comments_mentions", `mentions = '{""}'`},
+		"MentionWithSpace": {"comments_mentions", `mentions = '{"a b"}'`},
+		"MentionOfDot":     {"comments_mentions", `mentions = '{ann,.}'`},
+		"LongMention":      {"comments_mentions", `mentions = array[repeat('a', 256)]`},
+		"NestedMentions":   {"comments_mentions", `mentions = '{{a},{b}}'`},
+		"PinnedReply":      {"comments_pinned_is_root", `pinned_at = now() where id = 2`},
+		"PinnedForever":    {"comments_pinned_at_range", `pinned_at = 'infinity' where id = 1`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			sql := `update tidings.comments set ` + c.set
+			if c.constraint == "" {
+				exec(t, conn, sql)
+				return
+			}
+			streamtest.Want(t, sql, refused(t, conn, "23514", sql).ConstraintName, c.constraint)
+		})
+	}
+}
+
+// A revision is a text that was replaced or emptied.
+func TestThreads_RevisionsKeepReplacedTexts(t *testing.T) {
+	t.Parallel()
+	conn, _ := database(t)
+	const revisions = `select format('%s %s %s', comment_id, version, body) from tidings.revisions order by comment_id, version`
+	exec(t, conn, thread)
+	exec(t, conn, `update tidings.comments set body = 'a2' where id = 1; update tidings.comments set pinned_at = now() where id = 1;
+		update tidings.comments set status = 'deleted' where id in (1, 3); update tidings.comments set status = 'published', body = 'a3' where id = 1`)
+	streamtest.Want(t, "revisions", list[string](t, conn, revisions), []string{"1 1 a", "1 3 a2", "3 1 c"})
+	streamtest.Want(t, "row", value[string](t, conn, `
+		select format('%s %s %s %s', version, body, edited_at is not null, deleted_at is not null) from tidings.comments where id = 1`), "5 a3 t f")
+	exec(t, conn, `delete from tidings.comments where id = 3`)
+	streamtest.Want(t, "revisions", list[string](t, conn, revisions), []string{"1 1 a", "1 3 a2"})
+	exec(t, conn, `delete from tidings.posts`)
+	streamtest.Want(t, "revisions", list[string](t, conn, revisions), []string{})
+}
+
+// A post that changes tells so, with the counts as they are.
+func TestPosts_ChangesBecomeEvents(t *testing.T) {
+	t.Parallel()
+	conn, _ := database(t)
+	events := func(sql string) []string {
+		before := head(t, conn)
+		exec(t, conn, sql)
+		return list[string](t, conn, `select name from tidings.events where position > $1 order by position`, before)
+	}
+	updated := []string{"post-updated"}
+	streamtest.Want(t, "a new post", events(`insert into tidings.posts (id) values ('p')`), []string{})
+	streamtest.Want(t, "a new post with a title", events(`insert into tidings.posts (id, title) values ('q', 't')`), updated)
+	for _, set := range []string{`title = 'T'`, `url = 'https://example.org'`, `author_id = 'ann'`, `locked = true`, `title = null`} {
+		streamtest.Want(t, set, events(`update tidings.posts set `+set+` where id = 'p'`), updated)
+		streamtest.Want(t, set+" again", events(`update tidings.posts set `+set+` where id = 'p'`), []string{})
+	}
+	exec(t, conn, comment)
+	before := head(t, conn)
+	exec(t, conn, `update tidings.posts set title = 'U', created_at = `+at+` where id = 'p'`)
+	same(t, conn, "post-updated", before, `{"id": "p", "title": "U", "url": "https://example.org", "authorId": "ann", "locked": true,
+		"commentCount": 1, "likeCount": 0, "createdAt": "2026-01-01T22:04:05.678901Z"}`)
+	streamtest.Want(t, "texts in the log", value[bool](t, conn, `select bool_or(events::text ~ 'title|example') from tidings.events`), false)
+	exec(t, conn, `delete from tidings.posts where id = 'p'`)
+	same(t, conn, "post-updated", before, `{"id": "p", "title": null, "url": null, "authorId": null, "locked": false,
+		"commentCount": 1, "likeCount": 0, "createdAt": "2026-01-01T22:04:05.678901Z"}`)
+}
+
+// Moderators are told of each change of a status, with the text and the number of pending
+// comments.
+func TestModeration_IsTold(t *testing.T) {
+	t.Parallel()
+	conn, _ := database(t)
+	told := func(sql string) string {
+		before := head(t, conn)
+		exec(t, conn, sql)
+		return strings.Join(list[string](t, conn, `
+			select concat_ws(' ', data #>> '{comment,id}', coalesce(data ->> 'was', '-'), data ->> 'status',
+				data ->> 'pending', nullif(data #>> '{comment,body}', ''), data ->> 'by')
+			from tidings.log
+			where position > $1 and topic = 'site:moderation' and name = 'moderation'
+			order by position`, before), ", ")
+	}
+	for _, step := range []struct{ sql, want string }{
+		{comment, ""},
+		{`insert into tidings.comments (id, post_id, author_id, body, status)
+			values (11, 'p', 'ann', 'x', 'pending'), (12, 'p', 'bob', 'y', 'pending'), (13, 'p', 'bob', 'z', 'spam')`,
+			"11 - pending 2 x, 12 - pending 2 y, 13 - spam 2 z"},
+		{`update tidings.comments set body = 'x2' where id = 11`, "11 pending pending 2 x2"},
+		{`begin; set local tidings.by = 'mod'; update tidings.comments set status = 'published' where id = 11; commit`, "11 pending published 1 x2 mod"},
+		{`update tidings.comments set body = 'x3' where id = 11`, ""},
+		{`update tidings.comments set status = 'deleted' where id = 11`, "11 published deleted 1"},
+		{`delete from tidings.comments where id = 12`, "12 pending deleted 0"},
+		{`delete from tidings.posts`, ""},
+	} {
+		streamtest.Want(t, step.sql, told(step.sql), step.want)
+		countsAreRight(t, conn)
+	}
+	names := list[string](t, conn, `select distinct topic from tidings.events where name = 'moderation'`)
+	streamtest.Want(t, "topics", slices.Compact(names), []string{"site:moderation"})
+}
