@@ -11,9 +11,12 @@
 -- numbered before, and two transactions that hide a parent and its last reply at the same time
 -- leave no tombstone.
 --
--- It walks up from the changed comments in rounds, all of them at once, and stops at comments
--- that are published and where nothing changes. The last round that looks at a comment sees the
--- final state of all comments below it.
+-- It takes the changed comments and those above them that are not published, as far as they may
+-- change: a comment above hidden ones stays if it has a published child, and a comment above
+-- shown ones stays if it is a tombstone. Of these, the ones with a published child or with a
+-- tombstone that is not among them become tombstones, and so do the ones above. Whether an id is
+-- among them is looked up in a JSON object, because a join without hashing would compare each
+-- with each.
 create or replace function tidings.change_tombstones(
     mine xid8,
     out early_ids bigint[], out early_names text[], out early_posts text[], out early_data jsonb[],
@@ -24,34 +27,25 @@ as $$
 declare
     gone_posts     text[];
     concerned      boolean; -- whether a comment was hidden, is a reply, or has a tombstone
-    -- The comments of a round: id, post, parent, root of the thread; 1 if the transaction has
-    -- shown it and -1 if it
-    -- has hidden it, else 0; and its row of `pending`, if it has one there.
+    -- The changed comments: id, post, parent, root of the thread; 1 if the transaction has shown
+    -- it and -1 if it has hidden it; and its row of `pending`.
     ids     bigint[];
     posts   text[];
     parents bigint[];
     roots   bigint[];
     deltas  bigint[];
     ns      bigint[];
-    -- The same of a round that has ended; 1 if a tombstone came and -1 if one went, else 0; and
+    -- These and the comments above them that may change; for the latter, 0 and no row. linked:
     -- whether the comment or its parent may be a tombstone.
-    this_ids     bigint[];
-    this_posts   text[];
-    this_parents bigint[];
-    this_roots   bigint[];
-    this_deltas  bigint[];
-    this_ns      bigint[];
-    this_changes bigint[];
-    this_linked  boolean[];
-    -- The same of all rounds.
     all_ids     bigint[];
     all_posts   text[];
     all_parents bigint[];
     all_roots   bigint[];
     all_deltas  bigint[];
     all_ns      bigint[];
-    all_changes bigint[];
     all_linked  boolean[];
+    near        jsonb; -- the parent of each
+    becoming    jsonb; -- has the ids of those that are tombstones now
 begin
     -- A root that is new has no tombstone and no parent. The commits of such comments, the most
     -- frequent ones, end here.
@@ -97,81 +91,88 @@ begin
         or c.parent_id is not null
             and not exists (select from tidings.comments as p where p.id = c.parent_id and p.status = 'published' offset 0);
 
-    while ids is not null loop
-        with node as materialized (
-            select
-                given.*,
-                exists (select from tidings.tombstones as t where t.id = given.id offset 0) as was,
-                not exists (select from tidings.comments as c where c.id = given.id and c.status = 'published' offset 0)
-                and (
-                    exists (select from tidings.comments as c where c.parent_id = given.id and c.status = 'published' offset 0)
-                    or exists (select from tidings.tombstones as t where t.parent_id = given.id offset 0)
-                ) as becomes,
-                above.id as above_id,
-                above.parent_id as above_parent
-            from unnest(ids, posts, parents, roots, deltas, ns) as given (id, post_id, parent_id, root_id, delta, n)
-            left join lateral (
-                select given.parent_id as id, coalesce(c.parent_id, t.parent_id) as parent_id
-                from (values (1)) as one (row)
-                left join lateral (select * from tidings.comments where comments.id = given.parent_id offset 0) as c on true
-                left join lateral (select * from tidings.tombstones where tombstones.id = given.parent_id offset 0) as t on true
-                where given.parent_id is not null and c.status is distinct from 'published'
-            ) as above on true
-        ),
-        added as (
-            insert into tidings.tombstones (id, post_id, parent_id)
-            select id, post_id, parent_id
-            from node
-            where becomes and not was
-        ),
-        dropped as (
-            delete from tidings.tombstones
-            where id = any (array(select id from node where was and not becomes))
-        )
-        select this.*, next.*
-        into this_ids, this_posts, this_parents, this_roots, this_deltas, this_ns, this_changes, this_linked,
-            ids, posts, parents, roots, deltas, ns
-        from (
-            select
-                array_agg(id), array_agg(post_id), array_agg(parent_id), array_agg(root_id), array_agg(delta), array_agg(n),
-                array_agg(becomes::integer::bigint - was::integer),
-                array_agg(delta = 0 or above_id is not null)
-            from node
-        ) as this
-        cross join (
-            select
-                array_agg(id), array_agg(post_id), array_agg(parent_id), array_agg(root_id),
-                array_agg(0::bigint), array_agg(null::bigint)
-            from (
-                select above_id as id, min(post_id) as post_id, min(above_parent) as parent_id, min(root_id) as root_id
-                from node
-                where above_id is not null
-                    and (was <> becomes or delta < 0 and not becomes or delta > 0 and not was)
-                group by above_id
-            ) as above
-        ) as next;
-        all_ids := all_ids || this_ids;
-        all_posts := all_posts || this_posts;
-        all_parents := all_parents || this_parents;
-        all_roots := all_roots || this_roots;
-        all_deltas := all_deltas || this_deltas;
-        all_ns := all_ns || this_ns;
-        all_changes := all_changes || this_changes;
-        all_linked := all_linked || this_linked;
-    end loop;
-
-    if all_ids is null then
+    if ids is null then
         return;
     end if;
-    with node as materialized (
+    with recursive walk as (
+        select id, post_id, parent_id, root_id, delta, n, delta < 0 as hides, false as above
+        from unnest(ids, posts, parents, roots, deltas, ns) as given (id, post_id, parent_id, root_id, delta, n)
+        union
+        select above.id, walk.post_id, above.parent_id, walk.root_id, 0, null, walk.hides, true
+        from walk
+        cross join lateral (
+            select walk.parent_id as id, coalesce(c.parent_id, t.parent_id) as parent_id
+            from (values (1)) as one (row)
+            left join lateral (select * from tidings.comments where comments.id = walk.parent_id offset 0) as c on true
+            left join lateral (select * from tidings.tombstones where tombstones.id = walk.parent_id offset 0) as t on true
+            where walk.parent_id is not null and c.status is distinct from 'published'
+        ) as above
+        where not case
+            when walk.hides then exists (
+                select from tidings.comments as c where c.parent_id = walk.id and c.status = 'published' offset 0
+            )
+            else exists (select from tidings.tombstones as t where t.id = walk.id offset 0)
+        end
+    )
+    select
+        array_agg(id), array_agg(post_id), array_agg(parent_id), array_agg(root_id), array_agg(delta), array_agg(n),
+        array_agg(above or node.parent_id is not null
+            and not exists (select from tidings.comments as c where c.id = node.parent_id and c.status = 'published' offset 0)),
+        jsonb_object_agg(id, parent_id)
+    into all_ids, all_posts, all_parents, all_roots, all_deltas, all_ns, all_linked, near
+    from (
         select
             id, min(post_id) as post_id, min(parent_id) as parent_id,
             case when min(parent_id) is not null then min(root_id) end as root_id, -- a root has none
-            sum(delta) as delta, sum(change) as change, min(n) as n, bool_or(linked) as linked
-        from unnest(all_ids, all_posts, all_parents, all_roots, all_deltas, all_ns, all_changes, all_linked)
-            as looked_at (id, post_id, parent_id, root_id, delta, n, change, linked)
+            sum(delta)::bigint as delta, min(n) as n, bool_or(above) as above
+        from walk
         group by id
-        having sum(delta) < 0 or sum(delta) = 0 and sum(change) <> 0
+    ) as node;
+
+    with recursive become as (
+        select a.id
+        from unnest(all_ids) as a (id)
+        where not exists (select from tidings.comments as c where c.id = a.id and c.status = 'published' offset 0)
+            and (
+                exists (select from tidings.comments as c where c.parent_id = a.id and c.status = 'published' offset 0)
+                or exists (select from tidings.tombstones as t where t.parent_id = a.id and not near ? t.id::text offset 0)
+            )
+        union
+        select (near ->> become.id::text)::bigint
+        from become
+        where near ? (near ->> become.id::text)
+            and not exists (
+                select from tidings.comments as c
+                where c.id = (near ->> become.id::text)::bigint and c.status = 'published'
+                offset 0
+            )
+    )
+    select coalesce(jsonb_object_agg(id, null), '{}')
+    into becoming
+    from become;
+
+    with looked_at as materialized (
+        select
+            given.*,
+            exists (select from tidings.tombstones as t where t.id = given.id offset 0) as was,
+            becoming ? given.id::text as becomes
+        from unnest(all_ids, all_posts, all_parents, all_roots, all_deltas, all_ns, all_linked)
+            as given (id, post_id, parent_id, root_id, delta, n, linked)
+    ),
+    added as (
+        insert into tidings.tombstones (id, post_id, parent_id)
+        select id, post_id, parent_id
+        from looked_at
+        where becomes and not was
+    ),
+    dropped as (
+        delete from tidings.tombstones
+        where id = any (array(select id from looked_at where was and not becomes))
+    ),
+    node as materialized (
+        select *, becomes::integer - was::integer as change
+        from looked_at
+        where delta < 0 or delta = 0 and becomes <> was
     ),
     staying as (
         update tidings.pending
