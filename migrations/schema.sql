@@ -285,7 +285,7 @@ CREATE TRIGGER no_truncate BEFORE TRUNCATE ON tidings.signal_key FOR EACH STATEM
 create unlogged table tidings.instances (
     id uuid not null,
     pid integer not null,
-    backend_start timestamp with time zone not null,
+    lock_key bigint not null,
     asked bigint not null,
     answered jsonb not null,
     constraint instances_pkey PRIMARY KEY (id)

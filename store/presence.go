@@ -1,10 +1,13 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
+	mathrand "math/rand/v2"
 
 	"github.com/jackc/pgx/v5"
 
@@ -15,10 +18,14 @@ import (
 // A Store is the [awareness.Board]: the tables tidings.instances and tidings.presence.
 var _ awareness.Board = (*Store)(nil)
 
-// takeLease returns the session of conn, which listens, as the lease of this instance.
-// Postgres ends a session at once when the process of its client has ended, and within 4 s
-// when the machine of its client, or the network, is gone: it is then told by TCP. The settings
-// have no effect on a local socket.
+// takeLease makes the session of conn, which listens, the lease of this instance. Postgres ends
+// a session at once when the process of its client has ended, and within 4 s when the machine
+// of its client, or the network, is gone: it is then told by TCP. The settings have no effect
+// on a local socket.
+//
+// pg_stat_activity hides the start of a session from roles that are not members of its login,
+// but every role may read pg_locks. No other session can wait for or take a lock whose key is
+// random and not known yet.
 func takeLease(ctx context.Context, conn *pgx.Conn) (l awareness.Lease, err error) {
 	_, err = conn.Exec(ctx, `
 		set tcp_keepalives_idle = 2;
@@ -26,10 +33,13 @@ func takeLease(ctx context.Context, conn *pgx.Conn) (l awareness.Lease, err erro
 		set tcp_keepalives_count = 2;
 		set tcp_user_timeout = 4000;
 		listen tidings_presence`)
+	var locked bool
+	l.Key = mathrand.Int64()
 	if err == nil {
-		err = conn.QueryRow(ctx, `
-			select pid, backend_start
-			from pg_stat_get_activity(pg_backend_pid())`).Scan(&l.PID, &l.Start)
+		err = conn.QueryRow(ctx, `select pg_backend_pid(), pg_try_advisory_lock($1)`, l.Key).Scan(&l.PID, &locked)
+	}
+	if err == nil && !locked {
+		err = errors.New("another session holds a lock with the same random key")
 	}
 	if err != nil {
 		return l, fmt.Errorf("take the lease of presence: %w", err)
@@ -60,10 +70,10 @@ func (s *Store) Report(ctx context.Context, r awareness.Report) error {
 	defer cancel()
 	return s.exec(ctx, s.pool, `
 		with instance as (
-			insert into tidings.instances (id, pid, backend_start, asked, answered)
+			insert into tidings.instances (id, pid, lock_key, asked, answered)
 			values ($1, $2, $3, $4, $5)
 			on conflict (id) do update
-			set pid = excluded.pid, backend_start = excluded.backend_start,
+			set pid = excluded.pid, lock_key = excluded.lock_key,
 				asked = excluded.asked, answered = excluded.answered
 		),
 		written as (
@@ -82,7 +92,7 @@ func (s *Store) Report(ctx context.Context, r awareness.Report) error {
 		dead as (
 			delete from tidings.instances
 			where id = any ($12::uuid[])
-				and not exists (`+sessionOf+`)
+				and not `+leased+`
 			returning id
 		),
 		buried as (
@@ -91,28 +101,29 @@ func (s *Store) Report(ctx context.Context, r awareness.Report) error {
 			where instance = dead.id
 		)
 		select set_config('synchronous_commit', 'off', true), pg_notify('tidings_presence', '')`,
-		r.Instance, r.Lease.PID, r.Lease.Start, r.Asked, r.Answered,
+		r.Instance, r.Lease.PID, r.Lease.Key, r.Asked, r.Answered,
 		topics, watched, viewers, users, members, purge, r.Dead)
 }
 
-// sessionOf selects the session that a row of tidings.instances names. The start of a session
-// of another role may be hidden.
-const sessionOf = `
+// leased is true for a row of tidings.instances whose lease exists.
+const leased = `exists (
 	select
-	from pg_stat_get_activity(instances.pid) as session
-	where session.backend_start is null or session.backend_start = instances.backend_start`
+	from pg_locks as l
+	where l.locktype = 'advisory' and l.pid = instances.pid and l.granted
+		and l.classid::bigint << 32 | l.objid::bigint = instances.lock_key)`
 
-// Look implements [awareness.Board]. The instances are read before the rows, so that each row
-// is at least as new as the answers of its instance.
-func (s *Store) Look(ctx context.Context, instance string, since int64) (view awareness.View, err error) {
+// Look implements [awareness.Board]. A mark is the snapshot of a look, as pg_snapshot. The
+// instances are read before the rows, so that each row is at least as new as the answers of its
+// instance.
+func (s *Store) Look(ctx context.Context, instance, since string) (view awareness.View, err error) {
 	var id *string
 	var alive bool
 	var asked *int64
 	var answered map[string]int64
 	batch := &pgx.Batch{}
 	batch.Queue(`
-		select oldest, instances.id::text, exists (`+sessionOf+`), asked, answered
-		from (select pg_snapshot_xmin(pg_current_snapshot())::text::bigint as oldest) as now
+		select mark, instances.id::text, `+leased+`, asked, answered
+		from (select pg_current_snapshot()::text as mark) as now
 		left join tidings.instances on id <> $1`, instance,
 	).Query(func(rows pgx.Rows) error {
 		_, err := pgx.ForEachRow(rows, []any{&view.Mark, &id, &alive, &asked, &answered}, func() error {
@@ -127,7 +138,10 @@ func (s *Store) Look(ctx context.Context, instance string, since int64) (view aw
 	batch.Queue(`
 		select instance::text, topic, watched, viewers, users, members
 		from tidings.presence
-		where instance <> $1 and changed >= $2::bigint::text::xid8`, instance, since,
+		where instance <> $1
+			and changed >= pg_snapshot_xmin($2::text::pg_snapshot)
+			and not pg_visible_in_snapshot(changed, $2::text::pg_snapshot)`,
+		instance, cmp.Or(since, "1:1:"), // before the first transaction
 	).Query(func(rows pgx.Rows) (err error) {
 		view.Rows, err = pgx.CollectRows(rows, scanPresence)
 		return err

@@ -200,51 +200,44 @@ func misleading(r rune) bool {
 
 // A signalReader reads the signals in the table tidings.signals. It is for one goroutine.
 type signalReader struct {
-	since int64           // the oldest transaction that could still commit at the last read
-	read  map[string]bool // ids of the rows of that transaction and later ones that were read
+	seen string // the snapshot of the last read, as pg_snapshot
 }
 
-// begin makes the next read return only the rows of transactions that have not ended yet.
+// begin makes the next read return only the rows that are not visible yet.
 func (r *signalReader) begin(ctx context.Context, conn *pgx.Conn) error {
-	r.read = nil
-	err := conn.QueryRow(ctx, `select pg_snapshot_xmin(pg_current_snapshot())::text::bigint`).Scan(&r.since)
-	if err != nil {
-		return fmt.Errorf("read the oldest transaction: %w", err)
+	if err := conn.QueryRow(ctx, `select pg_current_snapshot()::text`).Scan(&r.seen); err != nil {
+		return fmt.Errorf("read the snapshot: %w", err)
 	}
 	return nil
 }
 
-// next returns the signals since the last read that are not older than signalAge. Rows do not
-// become visible in any order, so each read begins at the oldest transaction that was open
-// during the last one, and leaves out the rows that were read then. A row that no reader can
-// be given is left out.
+// next returns the signals that are not older than signalAge and were not visible to the last
+// read: rows do not become visible in any order. A row that no reader can be given is left
+// out.
 func (r *signalReader) next(ctx context.Context, conn *pgx.Conn) ([]stream.Event, error) {
 	rows, _ := conn.Query(ctx, `
-		select oldest, id::text, topic, name, data
-		from (select pg_snapshot_xmin(pg_current_snapshot())::text::bigint as oldest) as now
+		select pg_current_snapshot()::text, topic, name, data
+		from (select) as one_row
 		left join tidings.signals
-			on changed >= $1::bigint::text::xid8
+			on changed >= pg_snapshot_xmin($1::text::pg_snapshot)
+			and not pg_visible_in_snapshot(changed, $1::text::pg_snapshot)
 			and created_at > clock_timestamp() - $2::interval
-		order by created_at`, r.since, signalAge)
+		order by created_at`, r.seen, signalAge)
 	var events []stream.Event
-	var id, topic, name *string
+	var topic, name *string // nil: no row of the table
 	var data []byte
-	read := make(map[string]bool)
-	_, err := pgx.ForEachRow(rows, []any{&r.since, &id, &topic, &name, &data}, func() error {
-		if id == nil {
-			return nil // no row of the table
+	_, err := pgx.ForEachRow(rows, []any{&r.seen, &topic, &name, &data}, func() error {
+		if topic == nil {
+			return nil
 		}
-		if read[*id] = true; !r.read[*id] {
-			if e, err := (signalEventJSON{*topic, *name, data}).event(); err == nil {
-				events = append(events, e)
-			}
+		if e, err := (signalEventJSON{*topic, *name, data}).event(); err == nil {
+			events = append(events, e)
 		}
 		return nil
 	})
 	if err != nil {
 		return nil, fmt.Errorf("read signals: %w", err)
 	}
-	r.read = read
 	return events, nil
 }
 

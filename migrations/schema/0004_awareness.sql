@@ -3,16 +3,17 @@
 -- again and write their rows again.
 
 -- A running instance. It lives as long as its LISTEN session, which is the backend with this
--- pid and start, so no instance has to write a sign of life.
+-- pid that holds an advisory lock, so no instance has to write a sign of life.
+--   lock_key: random key of the lock, since a later backend may have the same pid;
 --   asked: raised with each post that readers of the instance begin to watch;
 --   answered: asked of each other instance, as it was when this instance last wrote the rows
 --   of all watched posts.
 create unlogged table tidings.instances (
-    id             uuid primary key,
-    pid            integer not null,
-    backend_start  timestamptz not null,
-    asked          bigint not null,
-    answered       jsonb not null
+    id        uuid primary key,
+    pid       integer not null,
+    lock_key  bigint not null,
+    asked     bigint not null,
+    answered  jsonb not null
 );
 
 -- What an instance has to tell about a post. It has a row for the posts that its readers
@@ -22,8 +23,8 @@ create unlogged table tidings.instances (
 --   users: the first 20 users in the order of their ids, as [{"id", "name"}];
 --   members: eight bytes of the SHA-256 of the id of each user, in order, so that a user is
 --   counted once on two instances;
---   changed: the transaction that wrote the row. Instances read the rows that are not older
---   than the oldest transaction of their last read.
+--   changed: the transaction that wrote the row. Instances read the rows of transactions that
+--   their last read did not see.
 create unlogged table tidings.presence (
     instance  uuid not null,
     topic     text not null,

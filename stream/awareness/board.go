@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"slices"
-	"time"
 
 	"github.com/tidings-live/tidings/stream"
 )
@@ -17,8 +16,8 @@ type Board interface {
 	// doorbell of all instances.
 	Report(ctx context.Context, r Report) error
 	// Look returns all other instances, and their rows that have changed since the mark of
-	// an earlier view; 0 stands for all rows. A row may be returned again.
-	Look(ctx context.Context, instance string, since int64) (View, error)
+	// an earlier view; "" stands for all rows. A row may be returned again.
+	Look(ctx context.Context, instance, since string) (View, error)
 	// Withdraw removes an instance that stops, and its rows.
 	Withdraw(ctx context.Context, instance string) error
 }
@@ -26,8 +25,10 @@ type Board interface {
 // A Lease is the database session that listens for an instance. Other instances count the
 // readers of the instance while the session exists.
 type Lease struct {
-	PID   int32     // of the backend
-	Start time.Time // of the backend
+	PID int32 // of the backend
+	// Key of an advisory lock that the session holds. It is random, so a later backend with
+	// the same pid is another lease.
+	Key int64
 }
 
 // A Report is what an instance writes on the board.
@@ -70,7 +71,7 @@ func memberOf(userID string) Member {
 
 // A View is what an instance sees on the board.
 type View struct {
-	Mark      int64 // the next look begins here
+	Mark      string // the next look begins here
 	Instances []Instance
 	Rows      []Row
 }

@@ -38,7 +38,7 @@ type board struct {
 	peers map[string]*peer
 
 	rung     bool      // the doorbell has rung since the last look
-	mark     int64     // the next look begins here; 0: it returns all rows
+	mark     string    // the next look begins here; "": it returns all rows
 	lookedAt time.Time // zero: never
 	busy     bool      // a job is being done
 	pause    time.Time // after a failure, nothing is done before
@@ -80,7 +80,7 @@ func newBoard(id string, shared bool) board {
 // renew notes a new lease. Notifications between two leases are lost, and after a crash of the
 // database its unlogged tables are empty, so all is read and written again.
 func (b *board) renew(lease Lease) {
-	b.lease, b.mark, b.rung, b.register = lease, 0, true, true
+	b.lease, b.mark, b.rung, b.register = lease, "", true, true
 }
 
 // beginWatch asks the other instances for their readers of a post.
@@ -127,7 +127,7 @@ func (b *board) rowsOf(topic stream.Topic) iter.Seq[Row] {
 // A job is a report or a look, which may take long.
 type job struct {
 	report *Report // nil: look
-	since  int64
+	since  string
 }
 
 // do does the job. done gives its outcome to the ledger.
@@ -137,7 +137,7 @@ func (j job) do(ctx context.Context, board Board, id string) (done change, err e
 		return func(l *ledger, now time.Time) { l.reported(*j.report, err, now) }, err
 	}
 	view, err := board.Look(ctx, id, j.since)
-	return func(l *ledger, now time.Time) { l.looked(view, j.since == 0, err, now) }, err
+	return func(l *ledger, now time.Time) { l.looked(view, j.since == "", err, now) }, err
 }
 
 // nextJob returns what has to be done now; nil if there is nothing or a job is being done. wait
@@ -161,7 +161,7 @@ func (l *ledger) nextJob(now time.Time) (next *job, wait time.Duration) {
 	if !look.IsZero() && !look.After(now) {
 		l.rung = false
 		if now.Sub(l.lookedAt) > lookWhole {
-			l.mark = 0
+			l.mark = ""
 		}
 		return &job{since: l.mark}, time.Hour
 	}
@@ -191,7 +191,7 @@ func (l *ledger) lookDue(now time.Time) (due time.Time) {
 // reportDue is the time of the next report; zero: none. The first look comes before the first
 // report.
 func (l *ledger) reportDue(now time.Time) time.Time {
-	if l.mark == 0 || !l.register && !l.acknowledge && len(l.dirty) == 0 && len(l.dead) == 0 {
+	if l.mark == "" || !l.register && !l.acknowledge && len(l.dirty) == 0 && len(l.dead) == 0 {
 		return time.Time{}
 	}
 	if due := l.reportedAt.Add(reportEvery); due.After(now) {

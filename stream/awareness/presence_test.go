@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -68,11 +69,12 @@ func (b *table) Report(_ context.Context, r Report) error {
 	return nil
 }
 
-func (b *table) Look(_ context.Context, instance string, since int64) (v View, err error) {
+func (b *table) Look(_ context.Context, instance, since string) (v View, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.looks[instance]++
-	v.Mark = b.version + 1
+	seen, _ := strconv.ParseInt(since, 10, 64)
+	v.Mark = strconv.FormatInt(b.version, 10)
 	for id, i := range b.instances {
 		if id != instance {
 			v.Instances = append(v.Instances, i)
@@ -80,7 +82,7 @@ func (b *table) Look(_ context.Context, instance string, since int64) (v View, e
 	}
 	for id, rows := range b.rows {
 		for _, row := range rows {
-			if id != instance && row.version >= since {
+			if id != instance && row.version > seen {
 				v.Rows = append(v.Rows, row.Row)
 			}
 		}
