@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	mathrand "math/rand/v2"
 	"sync"
 	"time"
@@ -43,8 +42,9 @@ const (
 // drops packets.
 var errDeaf = errors.New("the LISTEN connection receives no notifications")
 
-// ListenerConfig sets a [Listener]. [Listener.Run] calls the functions, one call at a
-// time. They must not block. A nil function is not called.
+// ListenerConfig sets a [Listener]. [Listener.Run] calls the functions, Signal and Event from
+// several goroutines, the others one call at a time. They must not block. A nil function is not
+// called.
 type ListenerConfig struct {
 	// Wake is called when the log may have grown, and after each connect, because
 	// notifications between two connections are lost.
@@ -63,12 +63,10 @@ type ListenerConfig struct {
 // A Listener receives the notifications of all sessions of the database, over one
 // dedicated connection. It is safe for concurrent use.
 type Listener struct {
-	store  *Store
-	on     ListenerConfig
-	logger *slog.Logger
-	gate   signalGate   // used by Run only
-	table  signalReader // used by Run only
-	faults *faults.Work
+	store   *Store
+	on      ListenerConfig
+	signals *signalReceiver
+	faults  *faults.Work
 
 	mu     sync.Mutex       // guards probes, err and stats
 	probes map[string]probe // probes that have not arrived yet, by payload
@@ -81,7 +79,6 @@ func (s *Store) NewListener(cfg ListenerConfig) *Listener {
 	l := &Listener{
 		store:  s,
 		on:     cfg,
-		logger: s.logger,
 		faults: faults.New(s.logger, "listener lost", "listener is connected again"),
 		probes: make(map[string]probe),
 		err:    errors.New("listen: not connected yet"),
@@ -95,12 +92,16 @@ func (s *Store) NewListener(cfg ListenerConfig) *Listener {
 	if cfg.Event == nil {
 		l.on.Event = func(stream.Event) {}
 	}
+	l.signals = newSignalReceiver(s, l.on)
 	return l
 }
 
 // Run listens until ctx ends, then returns nil. If a connection fails, or receives nothing
 // any more, Run makes another one after a pause, which grows with each failure in a row.
 func (l *Listener) Run(ctx context.Context) error {
+	var receiving sync.WaitGroup
+	defer receiving.Wait()
+	receiving.Go(func() { l.signals.run(ctx) })
 	for failures := 0; ; failures++ {
 		start := time.Now()
 		err := translate(l.listen(ctx))
@@ -156,14 +157,11 @@ func (l *Listener) listen(ctx context.Context) error {
 
 // subscribe listens on the channels that the configuration needs.
 func (l *Listener) subscribe(ctx context.Context, conn *pgx.Conn) error {
-	if err := l.gate.load(ctx, conn); err != nil {
-		return err
-	}
 	_, err := conn.Exec(ctx, `listen tidings_log; listen tidings_signal; listen tidings_signals; listen tidings_probe`)
 	if err != nil {
 		return fmt.Errorf("listen: %w", err)
 	}
-	if err := l.table.begin(ctx, conn); err != nil || l.on.Lease == nil {
+	if err := l.signals.connected(ctx, conn); err != nil || l.on.Lease == nil {
 		return err
 	}
 	lease, err := takeLease(ctx, conn)
@@ -204,63 +202,19 @@ func (l *Listener) receive(ctx context.Context, conn *pgx.Conn) error {
 	if err != nil {
 		return err
 	}
-	ctx, done := context.WithTimeout(ctx, silenceLimit)
-	defer done()
 	switch n.Channel {
 	case logChannel:
 		l.on.Wake()
 	case probeChannel:
 		l.probeReceived(n.Payload)
 	case signalChannel:
-		return l.receiveSignal(ctx, conn, n.Payload)
+		l.signals.queue(n.Payload)
 	case tableChannel:
-		events, err := l.table.next(ctx, conn)
-		for _, e := range events {
-			l.on.Event(e)
-		}
-		return err
+		l.signals.ring()
 	case boardChannel:
 		l.on.Presence()
 	}
 	return nil
-}
-
-// receiveSignal passes a signal on if it is genuine. Any role can send one that is not, any
-// number of times, so a report is logged once in signalAge. The key is read again as often:
-// it is another one after the schema was created again.
-func (l *Listener) receiveSignal(ctx context.Context, conn *pgx.Conn, payload string) error {
-	body, err := l.gate.admit(payload)
-	if errors.Is(err, errSignalForged) && time.Since(l.gate.readAt) > signalAge {
-		if err := l.gate.load(ctx, conn); err != nil {
-			return err
-		}
-		body, err = l.gate.admit(payload)
-	}
-	if err == nil {
-		err = l.passOn(body)
-	}
-	if err != nil && time.Since(l.gate.reported) > signalAge {
-		l.gate.reported = time.Now()
-		l.logger.WarnContext(ctx, "signal ignored that is not genuine", "err", err)
-	}
-	return nil
-}
-
-// passOn passes the signal with the body on.
-func (l *Listener) passOn(body string) error {
-	e, ok, err := parseSignalEvent(body)
-	if err != nil {
-		return err
-	}
-	if ok {
-		l.on.Event(e)
-		return nil
-	}
-	signal, err := parseSignal(body)
-	if err == nil {
-		l.on.Signal(signal)
-	}
-	return err
 }
 
 // setErr stores the reason why the listener does not listen; nil means that it listens.

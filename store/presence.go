@@ -112,20 +112,17 @@ const leased = `exists (
 	where l.locktype = 'advisory' and l.pid = instances.pid and l.granted
 		and l.classid::bigint << 32 | l.objid::bigint = instances.lock_key)`
 
-// Look implements [awareness.Board]. A mark is the snapshot of a look, as pg_snapshot. The
-// instances are read before the rows, so that each row is at least as new as the answers of its
-// instance.
+// Look implements [awareness.Board]. A mark is the snapshot of a look, as pg_snapshot.
 func (s *Store) Look(ctx context.Context, instance, since string) (view awareness.View, err error) {
-	var id *string
-	var alive bool
-	var asked *int64
-	var answered map[string]int64
-	batch := &pgx.Batch{}
-	batch.Queue(`
-		select mark, instances.id::text, `+leased+`, asked, answered
+	instances := readQuery{`
+		select mark, instances.id::text, ` + leased + `, asked, answered
 		from (select pg_current_snapshot()::text as mark) as now
-		left join tidings.instances on id <> $1`, instance,
-	).Query(func(rows pgx.Rows) error {
+		left join tidings.instances on id <> $1`, []any{instance}, func(rows pgx.Rows) error {
+		var id *string // nil: there is no other instance
+		var alive bool
+		var asked *int64
+		var answered map[string]int64
+		view.Instances = nil
 		_, err := pgx.ForEachRow(rows, []any{&view.Mark, &id, &alive, &asked, &answered}, func() error {
 			if id != nil {
 				view.Instances = append(view.Instances, awareness.Instance{ID: *id, Alive: alive, Asked: *asked, Answered: answered})
@@ -134,22 +131,20 @@ func (s *Store) Look(ctx context.Context, instance, since string) (view awarenes
 			return nil
 		})
 		return err
-	})
-	batch.Queue(`
+	}}
+	changed := readQuery{`
 		select instance::text, topic, watched, viewers, users, members
 		from tidings.presence
 		where instance <> $1
 			and changed >= pg_snapshot_xmin($2::text::pg_snapshot)
 			and not pg_visible_in_snapshot(changed, $2::text::pg_snapshot)`,
-		instance, cmp.Or(since, "1:1:"), // before the first transaction
-	).Query(func(rows pgx.Rows) (err error) {
-		view.Rows, err = pgx.CollectRows(rows, scanPresence)
-		return err
-	})
-	ctx, cancel := context.WithTimeout(ctx, readTimeout)
-	defer cancel()
-	err = s.pool.SendBatch(ctx, batch).Close()
-	return view, translate(err)
+		[]any{instance, cmp.Or(since, "1:1:")}, // before the first transaction
+		func(rows pgx.Rows) (err error) {
+			view.Rows, err = pgx.CollectRows(rows, scanPresence)
+			return err
+		}}
+	err = s.read(ctx, instances, changed)
+	return view, err
 }
 
 // Withdraw implements [awareness.Board].

@@ -14,8 +14,6 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/jackc/pgx/v5"
-
 	"github.com/tidings-live/tidings/stream"
 	"github.com/tidings-live/tidings/stream/awareness"
 )
@@ -80,7 +78,6 @@ type signalGate struct {
 	// those of signalAge before it.
 	seen, before map[string]bool
 	turned       time.Time
-	reported     time.Time // when a signal that is not genuine was logged
 }
 
 // Errors of signals.
@@ -89,19 +86,6 @@ var (
 	errSignalOld      = errors.New("it is older than 10 s, or from the future")
 	errSignalRepeated = errors.New("it was received before")
 )
-
-// load reads the key and the clock of the database.
-func (g *signalGate) load(ctx context.Context, conn *pgx.Conn) error {
-	err := conn.QueryRow(ctx, `
-		select key, clock_timestamp()
-		from tidings.signal_key
-		where one`).Scan(&g.key, &g.clock)
-	g.readAt = time.Now()
-	if err != nil {
-		return fmt.Errorf("read the key of signals: %w", err)
-	}
-	return nil
-}
 
 // admit returns the body of a payload, or an error if it is not genuine: not made with the
 // key, too old, or received before.
@@ -196,49 +180,6 @@ func parseSignal(body string) (Signal, error) {
 // text after it.
 func misleading(r rune) bool {
 	return unicode.IsControl(r) || r >= '\u202a' && r <= '\u202e' || r >= '\u2066' && r <= '\u2069'
-}
-
-// A signalReader reads the signals in the table tidings.signals. It is for one goroutine.
-type signalReader struct {
-	seen string // the snapshot of the last read, as pg_snapshot
-}
-
-// begin makes the next read return only the rows that are not visible yet.
-func (r *signalReader) begin(ctx context.Context, conn *pgx.Conn) error {
-	if err := conn.QueryRow(ctx, `select pg_current_snapshot()::text`).Scan(&r.seen); err != nil {
-		return fmt.Errorf("read the snapshot: %w", err)
-	}
-	return nil
-}
-
-// next returns the signals that are not older than signalAge and were not visible to the last
-// read: rows do not become visible in any order. A row that no reader can be given is left
-// out.
-func (r *signalReader) next(ctx context.Context, conn *pgx.Conn) ([]stream.Event, error) {
-	rows, _ := conn.Query(ctx, `
-		select pg_current_snapshot()::text, topic, name, data
-		from (select) as one_row
-		left join tidings.signals
-			on changed >= pg_snapshot_xmin($1::text::pg_snapshot)
-			and not pg_visible_in_snapshot(changed, $1::text::pg_snapshot)
-			and created_at > clock_timestamp() - $2::interval
-		order by created_at`, r.seen, signalAge)
-	var events []stream.Event
-	var topic, name *string // nil: no row of the table
-	var data []byte
-	_, err := pgx.ForEachRow(rows, []any{&r.seen, &topic, &name, &data}, func() error {
-		if topic == nil {
-			return nil
-		}
-		if e, err := (signalEventJSON{*topic, *name, data}).event(); err == nil {
-			events = append(events, e)
-		}
-		return nil
-	})
-	if err != nil {
-		return nil, fmt.Errorf("read signals: %w", err)
-	}
-	return events, nil
 }
 
 // deleteOldSignals deletes the signals that no instance delivers any more.

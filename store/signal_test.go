@@ -12,6 +12,7 @@ import (
 
 	"github.com/tidings-live/tidings/store"
 	"github.com/tidings-live/tidings/stream"
+	"github.com/tidings-live/tidings/stream/awareness"
 	"github.com/tidings-live/tidings/stream/streamtest"
 )
 
@@ -127,6 +128,38 @@ func TestSignalEvent(t *testing.T) {
 		streamtest.Eventually(t, "the oldest is deleted", func() bool {
 			return value[int](t, d, `select count(*) from tidings.signals`) == 2
 		})
+	})
+}
+
+// A lock on the tables of signals delays signals, and neither the doorbell of the log nor the
+// start of an instance.
+func TestListener_WaitsForNoLockOfSignals(t *testing.T) {
+	t.Parallel()
+	d := newDatabase(t)
+	_, got := listen(t, d.Store)
+	unlock := d.begin(t, `lock table tidings.signals, tidings.signal_key in access exclusive mode`)
+	var listeners []*store.Listener
+	for _, s := range []*store.Store{d.Store, open(t, d.dsn)} {
+		l, started := listen(t, s)
+		listeners = append(listeners, l)
+		d.exec(t, `notify tidings_signals`)
+		d.exec(t, `notify tidings_signal, 'forged'`)
+		for range 3 {
+			for _, each := range []*received{got, started} {
+				before := each.wakes.Load()
+				d.exec(t, `notify tidings_log`)
+				each.waitForWake(t, before)
+			}
+			waitForProof(t, l)
+		}
+	}
+	for _, l := range listeners {
+		streamtest.Want(t, "connects", l.Stats().Connects, 1)
+	}
+	unlock()
+	streamtest.Eventually(t, "a signal is received", func() bool {
+		streamtest.Must(t, d.Signal(t.Context(), store.Signal{Topic: parseTopics(t, "post:42")[0], User: awareness.User{ID: "ann", Name: "Ann"}}))
+		return len(got.allSignals()) > 0
 	})
 }
 

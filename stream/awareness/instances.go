@@ -15,9 +15,12 @@ const (
 	reportEvery = time.Second
 	// lookEvery is the time between two looks while a post is watched and there are other
 	// instances: the end of an instance rings no doorbell. lookLeast is the least time between
-	// two looks for any reason.
+	// two looks for any reason. Any role of the database can ring the doorbell, so after
+	// lookBurst / lookCost rings in a row there is one look in lookCost.
 	lookEvery = time.Second
 	lookLeast = 50 * time.Millisecond
+	lookCost  = time.Second / 2
+	lookBurst = 2 * time.Second
 	// lookWhole is the time after which a look returns all rows: an empty row that was
 	// written purgeAfter ago may be deleted.
 	lookWhole  = 30 * time.Second
@@ -40,6 +43,7 @@ type board struct {
 	rung     bool      // the doorbell has rung since the last look
 	mark     string    // the next look begins here; "": it returns all rows
 	lookedAt time.Time // zero: never
+	looks    time.Time // lookCost for each look: how far the looks are ahead of their rate
 	busy     bool      // a job is being done
 	pause    time.Time // after a failure, nothing is done before
 
@@ -159,7 +163,7 @@ func (l *ledger) nextJob(now time.Time) (next *job, wait time.Duration) {
 	}
 	l.busy = true
 	if !look.IsZero() && !look.After(now) {
-		l.rung = false
+		l.rung, l.looks = false, later(l.looks, now).Add(lookCost)
 		if now.Sub(l.lookedAt) > lookWhole {
 			l.mark = ""
 		}
@@ -183,7 +187,7 @@ func (l *ledger) lookDue(now time.Time) (due time.Time) {
 		}
 	}
 	if l.rung {
-		due = earlier(due, l.lookedAt.Add(lookLeast))
+		due = earlier(due, later(l.lookedAt.Add(lookLeast), l.looks.Add(-lookBurst)))
 	}
 	return due
 }

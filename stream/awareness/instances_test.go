@@ -87,6 +87,27 @@ func TestInstances(t *testing.T) {
 		pass(crowdInterval + 2*time.Second)
 		wantViewers(t, one, 201)
 	})
+	inBubble(t, "LookTwiceASecondAtMostWhenOthersRing", func(t *testing.T) {
+		b := newTable()
+		one, two := start(t, b), start(t, b)
+		defer one.stop()
+		defer two.stop()
+		pass(10 * time.Second)
+		before := b.statements(one.id)
+		two.reads("ann")
+		for n := range 10_000 { // 1,000 a second
+			one.Ring()
+			pass(time.Millisecond)
+			if n == 5000 {
+				one.watches("ben")
+			}
+		}
+		wantViewers(t, one, 2, "ann", "ben")
+		most := int((lookBurst+10*time.Second)/lookCost) + 1 + 2 // reports: it registers and answers
+		if n := b.statements(one.id) - before; n > most {
+			t.Errorf("%d statements in 10 s, want at most %d", n, most)
+		}
+	})
 	inBubble(t, "ForgetAnInstanceThatWasKilled", func(t *testing.T) {
 		b := newTable()
 		one, two := start(t, b), start(t, b)

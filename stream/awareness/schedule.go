@@ -68,6 +68,14 @@ func (s schedule) wait(now time.Time) time.Duration {
 	return max(0, s[0].due.Sub(now))
 }
 
+// later returns the later of two times.
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
 // earlier returns the earlier of two times, of which a zero one means never.
 func earlier(a, b time.Time) time.Time {
 	if a.IsZero() || !b.IsZero() && b.Before(a) {
