@@ -86,6 +86,7 @@ CREATE INDEX comments_by_status ON tidings.comments USING btree (status, created
 CREATE INDEX comments_by_time ON tidings.comments USING btree (post_id, created_at, id);
 CREATE INDEX comments_pinned ON tidings.comments USING btree (post_id, pinned_at, id) WHERE (pinned_at IS NOT NULL);
 CREATE INDEX comments_roots ON tidings.comments USING btree (post_id, created_at, id) WHERE (parent_id IS NULL);
+CREATE INDEX comments_roots_by_id ON tidings.comments USING btree (post_id, id) WHERE (parent_id IS NULL);
 CREATE INDEX comments_without_root ON tidings.comments USING btree (parent_id) WHERE ((root_id IS NULL) AND (parent_id IS NOT NULL));
 CREATE TRIGGER defer_post BEFORE INSERT ON tidings.comments FOR EACH STATEMENT EXECUTE FUNCTION tidings.defer_post();
 CREATE TRIGGER deleted AFTER DELETE ON tidings.comments REFERENCING OLD TABLE AS removed FOR EACH STATEMENT EXECUTE FUNCTION tidings.comments_deleted();
@@ -324,6 +325,15 @@ create table tidings.revisions (
 );
 CREATE TRIGGER no_truncate BEFORE TRUNCATE ON tidings.revisions FOR EACH STATEMENT EXECUTE FUNCTION tidings.refuse_truncate();
 
+create table tidings.ranks (
+    id bigint not null,
+    post_id text not null,
+    rank integer not null,
+    tie bigint not null,
+    constraint ranks_pkey PRIMARY KEY (id)
+);
+CREATE INDEX ranks_by_post ON tidings.ranks USING btree (post_id, rank, tie);
+
 -- tidings.announce_comments(ids bigint[], post_ids text[], parent_ids bigint[], root_ids bigint[]) returns void
 -- tidings.announce_notifications(told bigint[], told_users text[], told_came bigint[], told_unread bigint[]) returns void
 -- tidings.change_tombstones(mine xid8, OUT early_ids bigint[], OUT early_names text[], OUT early_posts text[], OUT early_data jsonb[], OUT late_ids bigint[], OUT late_posts text[], OUT late_data jsonb[]) returns record
@@ -356,6 +366,8 @@ CREATE TRIGGER no_truncate BEFORE TRUNCATE ON tidings.revisions FOR EACH STATEME
 -- tidings.posts_deleted() returns trigger, security definer
 -- tidings.publish(topic text, name text, data jsonb) returns void, security definer
 -- tidings.raise_floor() returns trigger, security definer
+-- tidings.rank_comments(mine xid8) returns void
+-- tidings.rank_of(likes bigint) returns integer
 -- tidings.recount() returns bigint, security definer
 -- tidings.refuse_truncate() returns trigger
 -- tidings.restore_notifications(ids bigint[]) returns void

@@ -222,3 +222,45 @@ func TestModeration_IsTold(t *testing.T) {
 	names := list[string](t, conn, `select distinct topic from tidings.events where name = 'moderation'`)
 	streamtest.Want(t, "topics", slices.Compact(names), []string{"site:moderation"})
 }
+
+// Ranks change rarely, rise with likes, and are what recount makes of them.
+func TestRanks(t *testing.T) {
+	t.Parallel()
+	conn, dsn := database(t)
+	streamtest.Want(t, "ranks", value[string](t, conn, `
+		select string_agg(tidings.rank_of(likes)::text, ' ' order by n)
+		from unnest(array[-1, 0, 1, 15, 16, 17, 18, 31, 32, 35, 36, 63, 64, 10000, 9223372036854775807]) with ordinality as l (likes, n)`),
+		"0 0 1 15 16 16 17 23 24 24 25 31 32 89 487")
+	streamtest.Want(t, "falls", value[int](t, conn, `
+		select count(*) from generate_series(0, 5000) as n where tidings.rank_of(n) > tidings.rank_of(n + 1)`), 0)
+
+	const row = `select coalesce((select concat_ws(' ', post_id, rank, tie, xmin) from tidings.ranks where id = 1), '-')`
+	like := func(n int) string {
+		return fmt.Sprintf(`insert into tidings.likes (post_id, comment_id, user_id) select 'p', 1, 'u' || n from generate_series(1, %d) as n on conflict do nothing`, n)
+	}
+	exec(t, conn, thread)
+	exec(t, conn, `insert into tidings.likes (post_id, comment_id, user_id) values ('p', 2, 'ann')`)
+	streamtest.Want(t, "of a reply", value[int](t, conn, `select count(*) from tidings.ranks`), 0)
+	exec(t, conn, like(3))
+	streamtest.Want(t, "of 3 likes", strings.HasPrefix(value[string](t, conn, row), "p 3 1 "), true)
+	exec(t, conn, like(16))
+	sixteen := value[string](t, conn, row)
+	streamtest.Want(t, "of 16 likes", strings.HasPrefix(sixteen, "p 16 0 "), true)
+	exec(t, conn, like(17))
+	streamtest.Want(t, "of 17 likes", value[string](t, conn, row), sixteen)
+	countsAreRight(t, conn)
+	for _, wrong := range []string{
+		`delete from tidings.ranks`, `update tidings.ranks set rank = 3, tie = 1`, `update tidings.ranks set id = 2`,
+	} {
+		exec(t, conn, wrong)
+		if n := value[int](t, conn, `select tidings.recount()`); n == 0 {
+			t.Errorf("recount repairs nothing after %s", wrong)
+		}
+		streamtest.Want(t, "after a recount", strings.HasPrefix(value[string](t, conn, row), "p 16 0 "), true)
+		countsAreRight(t, conn)
+	}
+	exec(t, conn, `delete from tidings.likes where comment_id = 1`)
+	streamtest.Want(t, "of no likes", value[string](t, conn, row), "-")
+	countsAreRight(t, conn)
+	leavesNothing(t, dsn)
+}

@@ -220,7 +220,9 @@ const visible = `(c.status = 'published' or exists (select from tidings.tombston
 // many replies each has. There is a statement for each order: with a parameter for the order,
 // Postgres would not use an index.
 const (
-	unpinned = `parent_id is null and (pinned_at is null or status <> 'published')`
+	unpinned = `c.parent_id is null and (c.pinned_at is null or c.status <> 'published')`
+
+	highestRank, highestID = `2147483647`, `9223372036854775807`
 
 	pinnedRoots = `
 		select row_number() over (order by pinned_at desc, id desc) as n, id
@@ -246,23 +248,41 @@ const (
 		order by created_at, id
 		limit $5`
 
-	// The likes of each root are looked up, because an index by likes would need an update of a
-	// row for each like.
+	// The first WITH has the liked roots of the page: see the table ranks. WITH TIES adds those that
+	// are equal by rank and tie, because their order is that of their likes. The second has roots
+	// without likes, if the page has room for them.
 	topRoots = `
-		select row_number() over (order by likes desc, id desc) as n, id
-		from (
-			select c.id, coalesce(liked.likes, 0) as likes
-			from tidings.comments c
-			left join lateral (
+		with liked as materialized (
+			select c.id, n.likes
+			from tidings.ranks
+			cross join lateral (select * from tidings.comments where comments.id = ranks.id offset 0) as c
+			cross join lateral (
 				select likes
 				from tidings.counts
-				where target = 'comment:' || c.id
+				where target = 'comment:' || ranks.id
 				order by position desc
 				limit 1
-			) as liked on true
-			where c.post_id = $2 and ` + unpinned + ` and ` + visible + `
-		) as root
-		where $3::bigint is null or (likes, id) < ($3, $4::bigint)
+			) as n
+			where ranks.post_id = $2 and ` + unpinned + ` and ` + visible + `
+				and (ranks.rank, ranks.tie) <= (
+					coalesce(tidings.rank_of($3::bigint), ` + highestRank + `),
+					case when $3 < 16 then $4::bigint else ` + highestID + ` end)
+				and ($3 is null or (n.likes, c.id) < ($3, $4))
+			order by ranks.rank desc, ranks.tie desc
+			fetch first ($5) rows with ties
+		),
+		others as materialized (
+			select id
+			from tidings.comments c
+			where (select count(*) from liked) < $5
+				and post_id = $2 and ` + unpinned + ` and ` + visible + `
+				and not exists (select from tidings.ranks where ranks.id = c.id offset 0)
+				and id < case when $3 = 0 then $4 else ` + highestID + ` end
+			order by id desc
+			limit $5
+		)
+		select row_number() over (order by likes desc, id desc) as n, id
+		from (select id, likes from liked union all select id, 0 from others) as root
 		order by likes desc, id desc
 		limit $5`
 

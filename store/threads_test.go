@@ -271,3 +271,43 @@ func TestModeration(t *testing.T) {
 	_, err = d.SetPin(t.Context(), 11, true, "mod")
 	wantInvalid(t, err, "")
 }
+
+// The order by likes is that of the newest counts, also where many comments have one rank, and
+// after likes, comments and posts were deleted.
+func TestComments_TopFollowsLikes(t *testing.T) {
+	t.Parallel()
+	d := newDatabase(t)
+	d.exec(t, `
+		insert into tidings.comments (id, post_id, parent_id, author_id, body)
+		select n, '42', case when n > 30 then n - 30 end, 'ann', 'x' from generate_series(1, 40) as n`)
+	const order = `
+		select array_agg(id order by likes desc, id desc)
+		from (
+			select id, (select count(*) from tidings.likes where comment_id = c.id) as likes
+			from tidings.comments as c
+			where post_id = '42' and parent_id is null
+				and (status = 'published' or exists (select from tidings.comments as r where r.parent_id = c.id and r.status = 'published'))
+		) as root`
+	for _, sql := range []string{
+		`insert into tidings.likes (post_id, comment_id, user_id) select '42', n, 'u' || u from generate_series(1, 40) as n, generate_series(1, n % 8 * 5) as u`,
+		`insert into tidings.likes (post_id, comment_id, user_id) select '42', n, 'v' || u from generate_series(1, 40, 3) as n, generate_series(1, n) as u`,
+		`delete from tidings.likes where hashtext(comment_id || user_id) % 3 = 0`,
+		`update tidings.comments set status = 'spam' where id in (8, 12, 31)`,
+		`delete from tidings.comments where id in (20, 25)`,
+		`delete from tidings.likes where comment_id > 10`,
+		`delete from tidings.likes`,
+	} {
+		d.exec(t, sql)
+		var want []int64
+		streamtest.Must(t, d.sql.QueryRow(t.Context(), order).Scan(&want))
+		for _, limit := range []int{1, 2, 5, 29, 30, 31} {
+			got := walk(t, d, store.ListQuery{PostID: "42", Sort: store.Top, Limit: limit})
+			streamtest.Want(t, fmt.Sprintf("after %s, by %d", sql, limit), got, want)
+		}
+	}
+	d.exec(t, `insert into tidings.likes (post_id, comment_id, user_id) values ('42', 1, 'ann')`)
+	d.exec(t, `delete from tidings.posts`)
+	var left int
+	streamtest.Must(t, d.sql.QueryRow(t.Context(), `select count(*) from tidings.ranks`).Scan(&left))
+	streamtest.Want(t, "rows of ranks after the post was deleted", left, 0)
+}

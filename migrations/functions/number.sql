@@ -74,6 +74,10 @@ begin
         limit 1
     ) as newest on true;
 
+    if exists (select from tidings.pending where xact = mine and likes <> 0 and target like 'comment:%') then
+        perform tidings.rank_comments(mine);
+    end if;
+
     select * into stones from tidings.change_tombstones(mine);
 
     with gathered as (

@@ -1,5 +1,5 @@
 -- Counts everything again, and publishes the counts that were wrong. Does the same with
--- tombstones. Returns how many counters and tombstones it has repaired.
+-- tombstones, and with the ranks of liked comments. Returns how many rows it has repaired.
 --
 -- It takes the turn while it counts and until the end of its transaction, so commits with
 -- events wait. It must be the first in its transaction to write (SQLSTATE 25001): changes
@@ -14,6 +14,7 @@ as $$
 declare
     repaired bigint;
     stones   bigint;
+    ranked   bigint;
 begin
     lock table tidings.turn in exclusive mode;
     if exists (select from tidings.pending where xact = pg_current_xact_id()) then
@@ -110,6 +111,35 @@ begin
     ) as change
     order by place;
     get diagnostics stones = row_count;
-    return repaired + stones;
+
+    with actual as materialized (
+        select c.id, c.post_id, tidings.rank_of(n.likes) as rank, case when n.likes < 16 then c.id else 0 end as tie
+        from (
+            select comment_id, count(*) as likes
+            from tidings.likes
+            where comment_id is not null
+            group by comment_id
+        ) as n
+        join tidings.comments as c on c.id = n.comment_id
+        where c.parent_id is null
+    ),
+    dropped as (
+        delete from tidings.ranks
+        where not exists (select from actual where actual.id = ranks.id)
+        returning id
+    ),
+    added as (
+        insert into tidings.ranks (id, post_id, rank, tie)
+        select id, post_id, rank, tie
+        from actual
+        where not exists (select from tidings.ranks where ranks.id = actual.id and ranks.rank = actual.rank)
+        on conflict (id) do update
+        set rank = excluded.rank, tie = excluded.tie
+        returning id
+    )
+    select count(*)
+    into ranked
+    from (select id from dropped union all select id from added) as change;
+    return repaired + stones + ranked;
 end
 $$;

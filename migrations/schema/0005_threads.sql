@@ -39,6 +39,7 @@ where comments.id = below.id and comments.parent_id is not null;
 
 -- Lists by time: roots, and the replies of a thread. The pinned comments of a post.
 create index comments_roots on tidings.comments (post_id, created_at, id) where parent_id is null;
+create index comments_roots_by_id on tidings.comments (post_id, id) where parent_id is null;
 create index comments_by_root on tidings.comments (root_id, created_at, id) where root_id is not null;
 create index comments_pinned on tidings.comments (post_id, pinned_at, id) where pinned_at is not null;
 -- Replies that were inserted before their parent, until the parent is. Almost always empty.
@@ -85,6 +86,35 @@ left join lateral (
     order by position desc
     limit 1
 ) as newest on true;
+
+-- The roots that have likes, by rank. A rank is a range of numbers of likes (functions/rank_of.sql), so
+-- 10,000 likes of one comment change its row 91 times and not 10,000 times: each UPDATE leaves a dead
+-- version, which one old transaction keeps alive. tie is the id if all likes of the rank are equal,
+-- and 0 otherwise. A list of the most liked comments reads them by rank and tie, descending, and
+-- sorts by likes and id those that are equal in both. Only flush writes here.
+create table tidings.ranks (
+    id       bigint primary key,
+    post_id  text not null,
+    rank     integer not null,
+    tie      bigint not null
+);
+create index ranks_by_post on tidings.ranks (post_id, rank, tie);
+
+-- rank_of does not exist yet.
+insert into tidings.ranks (id, post_id, rank, tie)
+select
+    c.id, c.post_id,
+    case when n.likes < 16 then n.likes else (n.highest - 2) * 8 + (n.likes >> (n.highest - 3)) % 8 end,
+    case when n.likes < 16 then c.id else 0 end
+from tidings.comments as c
+cross join lateral (
+    select likes, length(ltrim(likes::bit(64)::text, '0')) - 1 as highest
+    from tidings.counts
+    where target = 'comment:' || c.id
+    order by position desc
+    limit 1
+) as n
+where c.parent_id is null and n.likes > 0;
 
 -- The events as readers get them: see 0002_log.sql. A moderator gets the text of a comment that
 -- is not published, too. Of a post, the log has no title, address, author and lock.
