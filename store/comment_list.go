@@ -218,35 +218,40 @@ const visible = `(c.status = 'published' or exists (select from tidings.tombston
 // id. A page begins after the key ($3, $4), not after a number of rows, so that new comments do
 // not shift it. $1 is the viewer, $2 the post (or comment), $5 the number of comments, and $6 how
 // many replies each has. There is a statement for each order: with a parameter for the order,
-// Postgres would not use an index.
+// Postgres would not use an index. The parameters of the key and of LIMIT are in subselects for the
+// reason that eventsQuery has: to make a plan takes as long as to run it.
 const (
 	unpinned = `c.parent_id is null and (c.pinned_at is null or c.status <> 'published')`
 
 	highestRank, highestID = `2147483647`, `9223372036854775807`
 
+	// The key, or on the first page one that is before or after all others.
+	latestKey   = `((select coalesce($3::timestamptz, 'infinity')), (select coalesce($4::bigint, ` + highestID + `)))`
+	earliestKey = `((select coalesce($3::timestamptz, '-infinity')), (select coalesce($4::bigint, 0)))`
+
 	pinnedRoots = `
 		select row_number() over (order by pinned_at desc, id desc) as n, id
 		from tidings.comments c
 		where post_id = $2 and pinned_at is not null and status = 'published'
-			and ($3::timestamptz is null or (pinned_at, id) < ($3, $4::bigint))
+			and (pinned_at, id) < ` + latestKey + `
 		order by pinned_at desc, id desc
-		limit $5`
+		limit (select $5::integer)`
 
 	newestRoots = `
 		select row_number() over (order by created_at desc, id desc) as n, id
 		from tidings.comments c
 		where post_id = $2 and ` + unpinned + ` and ` + visible + `
-			and ($3::timestamptz is null or (created_at, id) < ($3, $4::bigint))
+			and (created_at, id) < ` + latestKey + `
 		order by created_at desc, id desc
-		limit $5`
+		limit (select $5::integer)`
 
 	oldestRoots = `
 		select row_number() over (order by created_at, id) as n, id
 		from tidings.comments c
 		where post_id = $2 and ` + unpinned + ` and ` + visible + `
-			and ($3::timestamptz is null or (created_at, id) > ($3, $4::bigint))
+			and (created_at, id) > ` + earliestKey + `
 		order by created_at, id
-		limit $5`
+		limit (select $5::integer)`
 
 	// The first WITH has the liked roots of the page: see the table ranks. WITH TIES adds those that
 	// are equal by rank and tie, because their order is that of their likes. The second has roots
@@ -265,58 +270,58 @@ const (
 			) as n
 			where ranks.post_id = $2 and ` + unpinned + ` and ` + visible + `
 				and (ranks.rank, ranks.tie) <= (
-					coalesce(tidings.rank_of($3::bigint), ` + highestRank + `),
-					case when $3 < 16 then $4::bigint else ` + highestID + ` end)
-				and ($3 is null or (n.likes, c.id) < ($3, $4))
+					(select coalesce(tidings.rank_of($3::bigint), ` + highestRank + `)),
+					(select case when $3 < 64 then $4::bigint else ` + highestID + ` end))
+				and (n.likes, c.id) < ((select coalesce($3, ` + highestID + `)), (select coalesce($4, ` + highestID + `)))
 			order by ranks.rank desc, ranks.tie desc
-			fetch first ($5) rows with ties
+			fetch first (select $5::integer) rows with ties
 		),
 		others as materialized (
 			select id
 			from tidings.comments c
-			where (select count(*) from liked) < $5
+			where (select count(*) from liked) < (select $5)
 				and post_id = $2 and ` + unpinned + ` and ` + visible + `
 				and not exists (select from tidings.ranks where ranks.id = c.id offset 0)
-				and id < case when $3 = 0 then $4 else ` + highestID + ` end
+				and id < (select case when $3 = 0 then $4 else ` + highestID + ` end)
 			order by id desc
-			limit $5
+			limit (select $5::integer)
 		)
 		select row_number() over (order by likes desc, id desc) as n, id
 		from (select id, likes from liked union all select id, 0 from others) as root
 		order by likes desc, id desc
-		limit $5`
+		limit (select $5::integer)`
 
 	newestFlat = `
 		select row_number() over (order by created_at desc, id desc) as n, id
 		from tidings.comments c
 		where post_id = $2 and ` + visible + `
-			and ($3::timestamptz is null or (created_at, id) < ($3, $4::bigint))
+			and (created_at, id) < ` + latestKey + `
 		order by created_at desc, id desc
-		limit $5`
+		limit (select $5::integer)`
 
 	oldestFlat = `
 		select row_number() over (order by created_at, id) as n, id
 		from tidings.comments c
 		where post_id = $2 and ` + visible + `
-			and ($3::timestamptz is null or (created_at, id) > ($3, $4::bigint))
+			and (created_at, id) > ` + earliestKey + `
 		order by created_at, id
-		limit $5`
+		limit (select $5::integer)`
 
 	threadReplies = `
 		select row_number() over (order by created_at, id) as n, id
 		from tidings.comments c
 		where root_id = $2::bigint and ` + visible + `
-			and ($3::timestamptz is null or (created_at, id) > ($3, $4::bigint))
+			and (created_at, id) > ` + earliestKey + `
 		order by created_at, id
-		limit $5`
+		limit (select $5::integer)`
 
 	directReplies = `
 		select row_number() over (order by created_at, id) as n, id
 		from tidings.comments c
 		where parent_id = $2::bigint and ` + visible + `
-			and ($3::timestamptz is null or (created_at, id) > ($3, $4::bigint))
+			and (created_at, id) > ` + earliestKey + `
 		order by created_at, id
-		limit $5`
+		limit (select $5::integer)`
 )
 
 // pageOf returns the statement for the comments of a list that are not pinned.
@@ -374,7 +379,7 @@ func selectPage(page string, by listedColumns) string {
 			from tidings.comments c
 			where c.root_id = page.id and ` + visible + `
 			order by c.created_at, c.id
-			limit $6
+			limit (select $6::integer)
 		)
 	) as listed
 	cross join lateral (select * from tidings.comments where comments.id = listed.id offset 0) as c

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"fmt"
 	"testing"
 	"time"
 
@@ -201,4 +202,67 @@ func rowsRead(t *testing.T, pool *pgxpool.Pool) (n int64) {
 		t.Fatal(err)
 	}
 	return n
+}
+
+// TestComments_LooksRowsUpByIndexHoweverManyThereAre checks the same for lists: each page reads
+// only its rows, wherever the page is.
+func TestComments_LooksRowsUpByIndexHoweverManyThereAre(t *testing.T) {
+	t.Parallel()
+	const fill = `
+		with made as (
+			insert into tidings.comments (id, post_id, parent_id, author_id, body, created_at, pinned_at)
+			select n, '42', case when n % 4 > 1 then n - n % 4 + 1 end, 'u' || n % 100, 'x', timestamptz '2026-01-01Z' + interval '1 hour' * n, case when n % 4 = 1 and n % 100 = 1 then now() end
+			from generate_series($1::int, $2::int) as n
+		)
+		insert into tidings.likes (post_id, comment_id, user_id)
+		select '42', n, 'u' || u
+		from generate_series($1::int, $2::int) as n, generate_series(1, n % 4) as u`
+	const hide = `update tidings.comments set status = 'spam' where id between $1::int and $2::int and id % 20 = 1`
+	for name, few := range map[string]int{"FromNothing": 0, "FromAFew": 40} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s, err := Open(t.Context(), Config{URL: storetest.Database(t) + "&pool_max_conns=1"})
+			streamtest.Must(t, err)
+			defer s.Close()
+			grow := func(from, to int) {
+				for _, sql := range []string{fill, hide} {
+					_, err := s.pool.Exec(t.Context(), sql, from, to)
+					streamtest.Must(t, err)
+				}
+			}
+			grow(1, few)
+			_, err = s.pool.Exec(t.Context(), `analyze`)
+			streamtest.Must(t, err)
+			pages := map[string]func() (CommentList, error){}
+			for _, sort := range []Sort{Newest, Oldest, Top} {
+				for _, flat := range []bool{false, sort != Top} {
+					q := ListQuery{PostID: "42", Viewer: "u1", Sort: sort, Flat: flat, Limit: 10}
+					name := fmt.Sprintf("%s, flat %v, ", sort, flat)
+					pages[name+"first"] = func() (CommentList, error) { return s.Comments(t.Context(), q) }
+					middle := q
+					middle.After = &Place{ID: 1001, Likes: 1, At: time.Date(2026, 1, 1, 1001, 0, 0, 0, time.UTC)}
+					pages[name+"middle"] = func() (CommentList, error) { return s.Comments(t.Context(), middle) }
+				}
+			}
+			pages["replies"] = func() (CommentList, error) {
+				return s.Replies(t.Context(), RepliesQuery{ID: 5, Viewer: "u1", Limit: 10})
+			}
+			for range 10 { // Postgres plans the first five executions one by one
+				for _, page := range pages {
+					if _, err := page(); err != nil && few > 0 {
+						streamtest.Must(t, err)
+					}
+				}
+			}
+			grow(few+1, 3000)
+			for name, page := range pages {
+				before := rowsRead(t, s.pool)
+				list, err := page()
+				streamtest.Must(t, err)
+				if n := rowsRead(t, s.pool) - before; n > 1000 {
+					t.Errorf("%s: a page of %d comments read %d rows", name, len(list.Comments), n)
+				}
+			}
+		})
+	}
 }

@@ -289,8 +289,8 @@ func TestComments_TopFollowsLikes(t *testing.T) {
 				and (status = 'published' or exists (select from tidings.comments as r where r.parent_id = c.id and r.status = 'published'))
 		) as root`
 	for _, sql := range []string{
-		`insert into tidings.likes (post_id, comment_id, user_id) select '42', n, 'u' || u from generate_series(1, 40) as n, generate_series(1, n % 8 * 5) as u`,
-		`insert into tidings.likes (post_id, comment_id, user_id) select '42', n, 'v' || u from generate_series(1, 40, 3) as n, generate_series(1, n) as u`,
+		`insert into tidings.likes (post_id, comment_id, user_id) select '42', n, 'u' || u from generate_series(1, 40) as n, generate_series(1, n % 8 * 12) as u`,
+		`insert into tidings.likes (post_id, comment_id, user_id) select '42', n, 'v' || u from generate_series(1, 40, 3) as n, generate_series(1, 60 + n) as u`,
 		`delete from tidings.likes where hashtext(comment_id || user_id) % 3 = 0`,
 		`update tidings.comments set status = 'spam' where id in (8, 12, 31)`,
 		`delete from tidings.comments where id in (20, 25)`,

@@ -10,7 +10,7 @@ begin
     with liked as materialized (
         select
             changed.id, root.post_id, tidings.rank_of(newest.likes) as rank,
-            case when newest.likes < 16 then changed.id else 0 end as tie,
+            case when newest.likes < 64 then changed.id else 0 end as tie,
             (select rank from tidings.ranks where ranks.id = changed.id) as was
         from (
             select substr(target, length('comment:') + 1)::bigint as id

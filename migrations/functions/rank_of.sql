@@ -1,15 +1,20 @@
--- Returns the rank of a comment by its number of likes: see the table ranks. Up to 15 likes, each
--- number is a rank. Above, a doubling has eight ranks of equal width: 16 and 17 likes are rank 16,
--- 30 and 31 are 23, 32 to 35 are 24.
+-- Returns the rank of a comment by its number of likes: see the table ranks. Up to 63 likes, each
+-- number is a rank. Above, a doubling has 16 ranks of equal width: 64 to 67 likes are rank 64, 124 to
+-- 127 are 79, 128 to 135 are 80.
 --
--- From 16 on, n is the place of the highest bit of likes. The three bits below it choose one of
--- the eight ranks.
+-- From 64 on, highest is the place of the highest bit of likes. The four bits below it choose one
+-- of the 16 ranks.
+--
+-- In PL/pgSQL, because a call of a function in SQL plans its query again in each statement.
 create or replace function tidings.rank_of(likes bigint) returns integer
-language sql immutable
+language plpgsql immutable strict
 as $$
-    select case
-        when likes < 16 then greatest(likes, 0)
-        else (n - 2) * 8 + (likes >> (n - 3)) % 8
-    end::integer
-    from (select length(ltrim(likes::bit(64)::text, '0')) - 1 as n) as highest
+declare
+    highest integer := length(ltrim(likes::bit(64)::text, '0')) - 1;
+begin
+    if likes < 64 then
+        return greatest(likes, 0);
+    end if;
+    return (highest - 2) * 16 + (likes >> (highest - 4)) % 16;
+end
 $$;

@@ -113,7 +113,7 @@ begin
     get diagnostics stones = row_count;
 
     with actual as materialized (
-        select c.id, c.post_id, tidings.rank_of(n.likes) as rank, case when n.likes < 16 then c.id else 0 end as tie
+        select c.id, c.post_id, tidings.rank_of(n.likes) as rank, case when n.likes < 64 then c.id else 0 end as tie
         from (
             select comment_id, count(*) as likes
             from tidings.likes

@@ -88,7 +88,7 @@ left join lateral (
 ) as newest on true;
 
 -- The roots that have likes, by rank. A rank is a range of numbers of likes (functions/rank_of.sql), so
--- 10,000 likes of one comment change its row 91 times and not 10,000 times: each UPDATE leaves a dead
+-- 10,000 likes of one comment change its row 180 times and not 10,000 times: each UPDATE leaves a dead
 -- version, which one old transaction keeps alive. tie is the id if all likes of the rank are equal,
 -- and 0 otherwise. A list of the most liked comments reads them by rank and tie, descending, and
 -- sorts by likes and id those that are equal in both. Only flush writes here.
@@ -104,8 +104,8 @@ create index ranks_by_post on tidings.ranks (post_id, rank, tie);
 insert into tidings.ranks (id, post_id, rank, tie)
 select
     c.id, c.post_id,
-    case when n.likes < 16 then n.likes else (n.highest - 2) * 8 + (n.likes >> (n.highest - 3)) % 8 end,
-    case when n.likes < 16 then c.id else 0 end
+    case when n.likes < 64 then n.likes else (n.highest - 2) * 16 + (n.likes >> (n.highest - 4)) % 16 end,
+    case when n.likes < 64 then c.id else 0 end
 from tidings.comments as c
 cross join lateral (
     select likes, length(ltrim(likes::bit(64)::text, '0')) - 1 as highest
