@@ -266,3 +266,35 @@ func TestComments_LooksRowsUpByIndexHoweverManyThereAre(t *testing.T) {
 		})
 	}
 }
+
+// The state of a list, which is enough for an answer 304, is read without comments.
+func TestListState_ReadsNoComments(t *testing.T) {
+	t.Parallel()
+	s, err := Open(t.Context(), Config{URL: storetest.Database(t) + "&pool_max_conns=1"})
+	streamtest.Must(t, err)
+	defer s.Close()
+	_, err = s.pool.Exec(t.Context(), `
+		insert into tidings.comments (post_id, author_id, body, created_at)
+		select '42', 'u' || n, 'x', '2026-01-01Z' from generate_series(1, 500) as n`)
+	streamtest.Must(t, err)
+	others := func() (scans, rows int64) {
+		_, err := s.pool.Exec(t.Context(), `select pg_stat_force_next_flush()`)
+		streamtest.Must(t, err)
+		streamtest.Must(t, s.pool.QueryRow(t.Context(), `
+			select sum(seq_scan + coalesce(idx_scan, 0)) filter (where relname in ('comments', 'counts', 'likes', 'posts', 'users', 'ranks', 'tombstones')),
+				sum(seq_tup_read + coalesce(idx_tup_fetch, 0))
+			from pg_stat_user_tables
+			where schemaname = 'tidings'`).Scan(&scans, &rows))
+		return scans, rows
+	}
+	scans, rows := others()
+	for range 10 {
+		_, err := s.ListState(t.Context(), "42", "u1")
+		streamtest.Must(t, err)
+	}
+	scansAfter, rowsAfter := others()
+	streamtest.Want(t, "scans of other tables than events, epochs and floor", scansAfter-scans, 0)
+	if n := rowsAfter - rows; n > 10*10 {
+		t.Errorf("10 states read %d rows", n)
+	}
+}

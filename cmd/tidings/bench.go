@@ -16,7 +16,7 @@ type benchCommand struct {
 	URL         string `name:"url" help:"Address of the server to measure. By default, bench starts its own server and Postgres in a temporary folder."`
 	Secret      string `env:"TIDINGS_JWT_SECRET" help:"Secret of the tokens of the server at --url (HS256), to sign those of readers and writers. Default: none."`
 	PID         int    `name:"pid" help:"Process id of the server at --url, if it runs on this machine. With it, CPU time and memory are measured. Default: none."`
-	DatabaseURL string `name:"database-url" placeholder:"URL" help:"Address of the database of the server at --url. With it, the CPU time of Postgres is measured if it runs on this machine, and the time that Postgres alone needs, in a scratch table that is dropped. Default: none."`
+	DatabaseURL string `name:"database-url" placeholder:"URL" help:"Address of the database of the server at --url. With it, the CPU time of Postgres is measured if it runs on this machine, and the time that Postgres alone needs, in a scratch table that is dropped. Without it, the section lists is left out. Default: none."`
 
 	Against string `type:"existingfile" placeholder:"PROGRAM" help:"Program of another build of tidings. Both builds are measured in turns, each on its own server and Postgres, and compared. Default: none."`
 	Rounds  int    `default:"5" help:"Number of measurements of each build, with --against. The medians and the least and greatest values are printed."`
@@ -27,6 +27,8 @@ type benchCommand struct {
 	Likers     int           `default:"256" help:"Number of concurrent writers of likes."`
 	Viewers    int           `default:"1000" help:"Number of readers of the post that is liked."`
 	Likes      int           `default:"50000" help:"Number of likes of that post, each by another user."`
+	Thread     int           `default:"10000" help:"Number of comments of the post in the section lists, half of them replies."`
+	Lists      int           `default:"1000" help:"Number of times that the section lists reads each list, with one reader and with 16."`
 	Events     int           `default:"5000000" help:"Number of events in the log of one of the servers of the section conditions before the measurement."`
 	Audience   int           `default:"100" help:"Number of readers of the post that all writers write to, in the section writes."`
 	Readers    int           `default:"1000" help:"Number of readers, in the sections fanout, storm and presence."`
@@ -37,7 +39,7 @@ type benchCommand struct {
 	Cycles     float64       `default:"1000" help:"Streams per second that churn opens and closes."`
 	Visits     int           `default:"200" help:"Number of readers that go and come again each second, in the section presence."`
 	Typists    int           `default:"1000" help:"Number of users that type at the same time, in the section presence."`
-	Only       []string      `default:"latency,writes,fanout" enum:"${bench_sections}" help:"Sections to measure: ${enum}."`
+	Only       []string      `default:"latency,writes,lists,fanout" enum:"${bench_sections}" help:"Sections to measure: ${enum}."`
 	JSON       bool          `name:"json" help:"Print all figures as one JSON object at the end. The tables go to standard error."`
 }
 
@@ -54,7 +56,7 @@ func (c *benchCommand) config() bench.Config {
 		URL: c.URL, Secret: c.Secret, PID: c.PID, DatabaseURL: c.DatabaseURL, Env: os.Environ(),
 		Against: c.Against, Rounds: c.Rounds,
 		Comments: c.Comments, Publishers: c.Publishers, Duration: c.Duration, Audience: c.Audience,
-		Likers: c.Likers, Likes: c.Likes, Viewers: c.Viewers, Events: c.Events,
+		Likers: c.Likers, Likes: c.Likes, Viewers: c.Viewers, Thread: c.Thread, Lists: c.Lists, Events: c.Events,
 		Readers: c.Readers, Stopped: c.Stopped, Poll: c.Transport == "poll", Messages: c.Messages, Rate: c.Rate, Cycles: c.Cycles, Visits: c.Visits, Typists: c.Typists, Only: c.Only,
 	}
 }

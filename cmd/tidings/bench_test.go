@@ -22,7 +22,7 @@ import (
 func TestBench_RefusesWrongCommandLines(t *testing.T) {
 	t.Parallel()
 	for _, args := range []string{
-		"--readers 0", "--messages -1", "--likes 0", "--likers 0", "--viewers 0", "--events 0", "--only conditions --url http://127.0.0.1:1 --secret x", "--rate 0", "--duration 0s", "--transport smoke", "--stopped -1", "--only everything", "--url http://127.0.0.1:1",
+		"--readers 0", "--messages -1", "--likes 0", "--likers 0", "--viewers 0", "--events 0", "--thread 0", "--lists 0", "--only conditions --url http://127.0.0.1:1 --secret x", "--rate 0", "--duration 0s", "--transport smoke", "--stopped -1", "--only everything", "--url http://127.0.0.1:1",
 		"--against /no/such/program", "--against /bin/sh --rounds 0", "--against /bin/sh --only conditions", "--against /bin/sh --url http://127.0.0.1:1 --secret x",
 	} {
 		if status := execute(t.Context(), append([]string{"bench"}, strings.Fields(args)...), streams{io.Discard, io.Discard}); status != 2 {
@@ -37,7 +37,7 @@ func measured(t *testing.T, args ...string) (figures map[string]any, tables stri
 	t.Helper()
 	var out, tellings bytes.Buffer
 	args = append([]string{"bench", "--json", "--comments=5", "--publishers=4", "--audience=6",
-		"--duration=200ms", "--readers=20", "--messages=10", "--rate=200"}, args...)
+		"--duration=200ms", "--readers=20", "--messages=10", "--rate=200", "--thread=200", "--lists=3"}, args...)
 	if status := execute(t.Context(), args, streams{&out, &tellings}); status != 0 {
 		t.Fatalf("exit status %d\n%s", status, tellings.String())
 	}
@@ -54,7 +54,7 @@ func TestBench_MeasuresAServer(t *testing.T) {
 			srv := s.start(t)
 			figures, tables := measured(t, "--url="+srv.url, "--secret="+testSecret, "--database-url="+s.dsn, "--transport="+transport)
 			wantFigures(t, figures, benchFigures)
-			for _, title := range []string{"Latency, idle", "Writes: 4 writers onto 4 posts", "Writes: 4 writers onto one post", "Fan-out: 20 readers"} {
+			for _, title := range []string{"Latency, idle", "Writes: 4 writers onto 4 posts", "Writes: 4 writers onto one post", "Lists of a post with 200 comments", "Fan-out: 20 readers"} {
 				if !strings.Contains(tables, title) {
 					t.Errorf("no %q in\n%s", title, tables)
 				}
@@ -159,6 +159,9 @@ var benchFigures = map[string]float64{
 	"writes.0.comments": 0, "writes.0.failed": -1, "writes.0.commentsPerSecond": 0, "writes.0.post.p50Ms": 0, "writes.0.post.p99Ms": 0,
 	"writes.0.seen.p50Ms": 0, "writes.0.faults.lost": -1, "writes.0.faults.duplicated": -1, "writes.0.faults.reordered": -1,
 	"writes.1.commentsPerSecond": 0, "writes.1.faults.lost": -1, "writes.1.faults.duplicated": -1, "writes.1.cost.seconds": 0,
+
+	"lists.comments": 200, "lists.each.0.readers": 1, "lists.each.1.readers": 16, "lists.each.0.lists.5.answer.count": 3,
+	"lists.each.1.lists.3.answer.p95Ms": 0, "lists.each.1.lists.3.p50OfFirst": 0, "lists.each.1.lists.3.p95OfFlat": 0,
 
 	"fanout.readers": 20, "fanout.connect.perSecond": 0, "fanout.paced.messages": 10, "fanout.paced.deliveries": 200,
 	"fanout.paced.deliveriesPerSecond": 0, "fanout.paced.latency.p50Ms": 0, "fanout.paced.latency.p99Ms": 0, "fanout.paced.latency.maxMs": 0,

@@ -42,7 +42,7 @@ func TestSummarize(t *testing.T) {
 		samples[i] = time.Duration(n+1) * time.Millisecond
 	}
 	streamtest.Want(t, "the summary", summarize(samples),
-		Summary{Count: 1000, Min: 1, Mean: 500.5, P50: 500, P90: 900, P99: 990, P999: 999, Max: 1000})
+		Summary{Count: 1000, Min: 1, Mean: 500.5, P50: 500, P90: 900, P95: 950, P99: 990, P999: 999, Max: 1000})
 	streamtest.Want(t, "the summary of no samples", summarize(nil), Summary{})
 }
 

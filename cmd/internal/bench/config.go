@@ -29,6 +29,8 @@ type Config struct {
 	Likers     int           // likes: concurrent writers
 	Likes      int           // likes: number of likes
 	Viewers    int           // likes: readers of the liked post
+	Thread     int           // lists: comments of the post
+	Lists      int           // lists: how often each list is read, with each number of readers
 	Events     int           // conditions: events in the log of one server before it is measured
 	Readers    int           // fanout, storm, presence: number of readers
 	Stopped    int           // fanout: additional readers that read nothing; may be 0
@@ -57,7 +59,7 @@ func (c Config) withDefaults() Config {
 
 // Validate returns an error if the combination of settings cannot be measured.
 func (c Config) Validate() error {
-	least := min(c.Comments, c.Publishers, c.Likers, c.Likes, c.Viewers, c.Events, c.Audience, c.Readers, c.Messages, c.Visits, c.Typists)
+	least := min(c.Comments, c.Publishers, c.Likers, c.Likes, c.Viewers, c.Thread, c.Lists, c.Events, c.Audience, c.Readers, c.Messages, c.Visits, c.Typists)
 	switch {
 	case least < 1, c.Duration <= 0, c.Rate <= 0, c.Cycles <= 0:
 		return errors.New("counts, duration, rate and cycles must be greater than 0")

@@ -73,7 +73,7 @@ func (c *rawConn) close() {
 }
 
 // roundTrip sends a request and returns the response as soon as its header has arrived.
-// The caller reads the body. A status other than 200, 201 and 101 is an error.
+// The caller reads the body. A status other than 200, 201, 304 and 101 is an error.
 func (c *rawConn) roundTrip(request []byte) (*http.Response, error) {
 	if _, err := c.Write(request); err != nil {
 		return nil, err
@@ -83,7 +83,7 @@ func (c *rawConn) roundTrip(request []byte) (*http.Response, error) {
 		return nil, err
 	}
 	switch answer.StatusCode {
-	case http.StatusOK, http.StatusCreated, http.StatusSwitchingProtocols:
+	case http.StatusOK, http.StatusCreated, http.StatusNotModified, http.StatusSwitchingProtocols:
 		return answer, nil
 	default:
 		return nil, problemOf(answer)

@@ -35,6 +35,9 @@ func (r *Report) figures() (f figures) {
 	if r.Likes != nil {
 		r.Likes.addFigures(&f)
 	}
+	if r.Lists != nil {
+		r.Lists.addFigures(&f)
+	}
 	if r.Fanout != nil {
 		r.Fanout.addFigures(&f)
 	}

@@ -24,6 +24,7 @@ type Report struct {
 	Latency    *Latency    `json:"latency,omitempty"`
 	Writes     []Writes    `json:"writes,omitempty"`
 	Likes      *Likes      `json:"likes,omitempty"`
+	Lists      *Lists      `json:"lists,omitempty"`
 	Conditions *Conditions `json:"conditions,omitempty"`
 	Fanout     *Fanout     `json:"fanout,omitempty"`
 	Storm      *Storm      `json:"storm,omitempty"`

@@ -24,6 +24,7 @@ var sections = []section{
 	{name: "latency", run: Config.latency},
 	{name: "writes", run: Config.writes},
 	{name: "likes", run: Config.likes},
+	{name: "lists", run: Config.lists},
 	{name: "conditions", standalone: Config.conditions},
 	{name: "fanout", run: Config.fanout},
 	{name: "storm", run: Config.storm},

@@ -14,6 +14,7 @@ type Summary struct {
 	Mean  float64 `json:"meanMs"`
 	P50   float64 `json:"p50Ms"`
 	P90   float64 `json:"p90Ms"`
+	P95   float64 `json:"p95Ms"`
 	P99   float64 `json:"p99Ms"`
 	P999  float64 `json:"p999Ms"`
 	Max   float64 `json:"maxMs"`
@@ -35,6 +36,7 @@ func summarize(samples []time.Duration) Summary {
 		Mean:  sum / float64(len(samples)),
 		P50:   milliseconds(percentile(samples, 50)),
 		P90:   milliseconds(percentile(samples, 90)),
+		P95:   milliseconds(percentile(samples, 95)),
 		P99:   milliseconds(percentile(samples, 99)),
 		P999:  milliseconds(percentile(samples, 99.9)),
 		Max:   milliseconds(samples[len(samples)-1]),
