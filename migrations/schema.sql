@@ -345,6 +345,7 @@ CREATE INDEX ranks_by_post ON tidings.ranks USING btree (post_id, rank, tie);
 -- tidings.comments_deleted() returns trigger, security definer
 -- tidings.comments_inserted() returns trigger, security definer
 -- tidings.comments_updated() returns trigger, security definer
+-- tidings.complete_deletions(mine xid8) returns void
 -- tidings.defer_post() returns trigger, security definer
 -- tidings.deleted_data(id bigint, post_id text, parent_id bigint, root_id bigint, tombstone jsonb) returns jsonb
 -- tidings.flush() returns trigger, security definer

@@ -88,6 +88,20 @@ func TestTombstones_ComeAndGo(t *testing.T) {
 			{hide + `(1)`, "1 tombstone", "1"},
 			{`update tidings.comments set status = 'deleted' where id = 1`, "", "1"},
 		},
+		"ShownAndHiddenTogether": {
+			{hide + `(2)`, "2 tombstone", "2"},
+			{`begin; ` + show + `(2); ` + hide + `(2); commit`, "2 shown, 2 tombstone", "2"},
+		},
+		"ShownAboveAndHiddenTogether": {
+			{hide + `(1, 2, 3)`, "3 gone, 2 gone, 1 gone", ""},
+			{`begin; ` + show + `(1, 2, 3); ` + hide + `(2); commit`, "1 shown, 2 tombstone, 3 shown, 2 shown, 2 tombstone", "2"},
+		},
+		"AnotherTime": {
+			{hide + `(1)`, "1 tombstone", "1"},
+			{`update tidings.comments set created_at = created_at - interval '1 hour' where id = 1`, "1 tombstone", "1"},
+			{`begin; update tidings.comments set created_at = created_at - interval '1 hour'; ` + hide + `(2, 3); commit`, "3 gone, 2 gone, 1 gone", ""},
+			{`update tidings.comments set created_at = created_at - interval '1 hour'`, "", ""},
+		},
 		"RowsDeleted": {
 			{hide + `(1, 2)`, "2 tombstone, 1 tombstone", "1 2"},
 			{`delete from tidings.comments where id in (2, 3)`, "3 gone, 2 gone, 1 gone", ""},

@@ -5,7 +5,8 @@
 --   parent;
 --   late_…: `comment-deleted` for tombstones that go, and for hidden comments below or above
 --   them. They come after the events of the transaction, children first.
--- A hidden comment that stays as a tombstone gets the tombstone in its own event.
+-- A hidden comment that stays as a tombstone gets the tombstone in its own event
+-- (complete_deletions).
 --
 -- mine is the transaction. number calls it under the turn, so it sees every change that was
 -- numbered before, and two transactions that hide a parent and its last reply at the same time
@@ -27,6 +28,7 @@ as $$
 declare
     gone_posts     text[];
     concerned      boolean; -- whether a comment was hidden, is a reply, or has a tombstone
+    deletions      boolean; -- whether there are events comment-deleted
     -- The changed comments: id, post, parent, root of the thread; 1 if the transaction has shown
     -- it and -1 if it has hidden it; and its row of `pending`.
     ids     bigint[];
@@ -53,8 +55,9 @@ begin
         array_agg(substr(topic, length('post:') + 1)) filter (where name = 'post-deleted'),
         bool_or(comment_id is not null and target like 'post:%'
             and (comments < 0 or data ->> 'parentId' is not null
-                or exists (select from tidings.tombstones as t where t.id = pending.comment_id offset 0)))
-    into gone_posts, concerned
+                or exists (select from tidings.tombstones as t where t.id = pending.comment_id offset 0))),
+        bool_or(name = 'comment-deleted')
+    into gone_posts, concerned, deletions
     from tidings.pending
     where xact = mine;
 
@@ -68,6 +71,9 @@ begin
     end if;
 
     if concerned is not true then
+        if deletions then
+            perform tidings.complete_deletions(mine);
+        end if;
         return;
     end if;
 
@@ -92,6 +98,9 @@ begin
             and not exists (select from tidings.comments as p where p.id = c.parent_id and p.status = 'published' offset 0);
 
     if ids is null then
+        if deletions then
+            perform tidings.complete_deletions(mine);
+        end if;
         return;
     end if;
     with recursive walk as (
@@ -174,11 +183,6 @@ begin
         from looked_at
         where delta < 0 or delta = 0 and becomes <> was
     ),
-    staying as (
-        update tidings.pending
-        set data = data || jsonb_build_object('tombstone', tidings.tombstone_data(comment_id))
-        where xact = mine and pending.n = any (array(select node.n from node where delta < 0 and change > 0))
-    ),
     moved as (
         update tidings.pending
         set topic = null
@@ -197,6 +201,9 @@ begin
     into early_ids, early_names, early_posts, early_data, late_ids, late_posts, late_data
     from node;
 
+    if deletions then
+        perform tidings.complete_deletions(mine);
+    end if;
     if early_ids is null then
         return;
     end if;

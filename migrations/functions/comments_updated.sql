@@ -5,6 +5,8 @@
 --   published only before: what withdraw_comments does.
 -- A comment that a trigger of the site has hidden since has no event `comment-updated`.
 --   another status, or a change of a comment that is not published: the event `moderation`;
+--   another time of a comment that is not published: the event `comment-deleted`, if the comment
+--   is a tombstone. That is decided under the turn, so the event has no topic yet;
 --   a root, of a comment that was inserted before its parent: one comment more in the thread.
 -- Creates unknown users first.
 --
@@ -36,6 +38,7 @@ declare
     moderated         bigint[];
     moderated_was     text[];
     moderated_becomes text[];
+    moved             bigint[];
 begin
     perform tidings.note_posts_and_users(null, array_agg(author_id))
     from after;
@@ -43,9 +46,9 @@ begin
     -- Both versions are grouped, not joined: for one row, a join is planned as a nested
     -- loop, and that plan would be kept for the next 20,000 rows (15 s).
     with version as (
-        select id, post_id, parent_id, root_id, status as was, null as becomes, version as number from before
+        select id, post_id, parent_id, root_id, status as was, null as becomes, version as number, created_at from before
         union all
-        select id, post_id, parent_id, root_id, null, status, version from after
+        select id, post_id, parent_id, root_id, null, status, version, created_at from after
     ),
     change as (
         select
@@ -56,7 +59,8 @@ begin
             min(was) as was,
             min(becomes) as becomes,
             min(root_id) as root_id,
-            count(root_id) = 1 as rooted
+            count(root_id) = 1 as rooted,
+            min(created_at) <> max(created_at) as moved
         from version
         group by id, post_id, parent_id
     )
@@ -73,9 +77,10 @@ begin
         array_agg(root_id) filter (where is_shown and was_shown and rooted),
         array_agg(id) filter (where was <> becomes or change.edited and not is_shown),
         array_agg(was) filter (where was <> becomes or change.edited and not is_shown),
-        array_agg(becomes) filter (where was <> becomes or change.edited and not is_shown)
+        array_agg(becomes) filter (where was <> becomes or change.edited and not is_shown),
+        array_agg(id) filter (where change.moved and not was_shown and not is_shown)
     into edited, shown, shown_posts, shown_parents, withdrawn, withdrawn_posts, withdrawn_parents,
-        shown_roots, withdrawn_roots, found_roots, moderated, moderated_was, moderated_becomes
+        shown_roots, withdrawn_roots, found_roots, moderated, moderated_was, moderated_becomes, moved
     from change;
 
     perform tidings.announce_comments(shown, shown_posts, shown_parents, shown_roots);
@@ -93,6 +98,14 @@ begin
         offset 0
     ) as c
     order by c.id;
+
+    if moved is not null then
+        insert into tidings.pending (name, data, post_id, comment_id)
+        select 'comment-deleted', tidings.deleted_data(c.id, c.post_id, c.parent_id, c.root_id, null), c.post_id, c.id
+        from unnest(moved) as i (id)
+        cross join lateral (select * from tidings.comments where comments.id = i.id offset 0) as c
+        order by c.id;
+    end if;
 
     if found_roots is not null then
         insert into tidings.pending (target, thread)
