@@ -170,10 +170,11 @@ func (t *textIndex) applyLocked(later []*Frame) (changed []*Frame) {
 	}
 	for _, frames := range t.frames {
 		each(frames, func(known *Frame) {
-			if f := deleted[postOf(known)]; f != nil && known.change(f) {
+			// A post may be there again: one read has the content that it has then.
+			if f := updated[known.Topic]; f != nil && known.Name == PostUpdatedName && known.change(f) {
 				changed = append(changed, known)
 			}
-			if f := updated[known.Topic]; f != nil && known.Name == PostUpdatedName && known.change(f) {
+			if f := deleted[postOf(known)]; f != nil && known.change(f) {
 				changed = append(changed, known)
 			}
 			if users != nil && known.rename(users) {
@@ -246,7 +247,7 @@ func (f *Frame) rename(users map[string]*Frame) bool {
 	}
 	all := f.comment()
 	later := users[userOf(all, role)]
-	if later == nil || f.content.Load().asOf > later.content.Load().asOf {
+	if later == nil || f.content.Load().asOf >= later.content.Load().asOf {
 		return false
 	}
 	all[role] = members(later.Data())["actor"]
@@ -266,12 +267,12 @@ func (f *Frame) setComment(comment map[string]json.RawMessage, asOf int64) {
 }
 
 // change gives a frame about a comment or post the content that follows from a later event,
-// unless its content was read after that event. It reports whether it did. An event for
+// unless its content was read with that event or after it. It reports whether it did. An event for
 // moderators has the text that only they may read: it follows other events for them, and those
 // with the text for all.
 func (f *Frame) change(later *Frame) bool {
 	asOf := later.content.Load().asOf
-	if f.content.Load().asOf > asOf {
+	if f.content.Load().asOf >= asOf {
 		return false
 	}
 	switch {

@@ -277,6 +277,29 @@ func TestTextIndexChangesEachFrameOnceARead(t *testing.T) {
 }
 
 // The event of a moderator has a text that no other event has.
+// One read of the log has the deletion of a comment and its return, a user's change and a later
+// event with the new name. A replay that began before that read changes only its own frames.
+func TestTextIndexKeepsContentThatIsAsNewAsTheChange(t *testing.T) {
+	t.Parallel()
+	const hello, named = `{"body":"hello","author":{"id":"ann","name":"Ann"},"status":"published"}`, `{"actor":{"id":"ann","name":"Older"}}`
+	event := func(position int64, name Name, data string) Event {
+		e := Event{Cursor: Cursor{1, position}, Topic: post42, Name: name, Data: Data{[]byte(data)}, Comment: 7}
+		if name == userChangedName {
+			e.Topic, e.Comment = Topic{}, 0
+		}
+		return e
+	}
+	index := newTextIndex()
+	back := newFrame(event(4, NewCommentName, hello), 4)
+	index.follow([]*Frame{
+		newFrame(event(2, CommentDeletedName, `{"id":"7"}`), 4), newFrame(event(3, userChangedName, named), 4), back,
+	})
+	old := newFrame(event(1, NewCommentName, hello), 1)
+	streamtest.Want(t, "joined", index.join([]*Frame{old}, 1), true)
+	streamtest.Want(t, "the return", back.Data().String(), hello)
+	streamtest.Want(t, "the replay", old.Data().String(), `{"body":"","author":null,"status":"deleted"}`)
+}
+
 func TestMemoryOfModeratorsAndPosts(t *testing.T) {
 	t.Parallel()
 	frame := func(topic, name string, comment, position int64, data string) *Frame {
