@@ -60,7 +60,6 @@ type Store struct {
 	unread    unreadable
 	group     *group.Group // nil when each write has a transaction of its own
 	slots     group.Slots  // of transactions that are not of groups
-	rows      rows         // that deletes and changed posts write to
 	retention *faults.Work // deleting old rows
 	html      toHTML
 	logger    *slog.Logger
@@ -86,7 +85,6 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 		claims: &claims{claims: make(map[group.Key]*claim)},
 		listen: listen,
 		slots:  group.NewSlots(int(max(1, pool.MaxConns/2))),
-		rows:   rows{turns: make(map[group.Key]*rowTurn)},
 		html:   cfg.HTML,
 		logger: cfg.Logger,
 	}

@@ -65,9 +65,7 @@ func (s *Store) tryWrite(ctx context.Context, lockWait time.Duration, fn func(tx
 // slot, so that transactions that wait for rows never use more than half of the pool, and
 // only one for each row. It may call fn more than once, each time in a new transaction.
 func (s *Store) writeWaiting(ctx context.Context, row group.Key, fn func(tx pgx.Tx) error) error {
-	return s.rows.do(ctx, row, func() error {
-		return translate(s.slots.Do(ctx, func(lockWait time.Duration) error { return s.tryWrite(ctx, lockWait, fn) }))
-	})
+	return translate(s.slots.Do(ctx, row, func(lockWait time.Duration) error { return s.tryWrite(ctx, lockWait, fn) }))
 }
 
 // exec runs one statement that needs no other. Through a pooler, it has our settings.

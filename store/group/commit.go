@@ -33,7 +33,7 @@ func (g *Group) commit(ctx context.Context, batch []*pending, lockWait time.Dura
 		g.commit(ctx, batch[:half], lockWait)
 		g.commit(ctx, batch[half:], lockWait)
 	case errors.Is(err, ErrLocked):
-		g.startSolo(ctx, batch[0], lockedKeys(batch[0], err))
+		g.startSolo(ctx, batch[0], lockOf(batch[0], err), true)
 	default:
 		if errors.Is(err, ErrRefused) {
 			g.quarantine.add(batch[0].Source(), time.Now())
@@ -48,8 +48,8 @@ func (g *Group) commit(ctx context.Context, batch []*pending, lockWait time.Dura
 // Halves would meet the lock once for each half.
 func (g *Group) commitOneByOne(ctx context.Context, batch []*pending) {
 	for i, p := range batch {
-		if keys := g.heldKeys(p); len(keys) > 0 {
-			g.startSolo(ctx, p, keys)
+		if l := g.expected(p); len(l.keys) > 0 {
+			g.startSolo(ctx, p, l, false)
 			continue
 		}
 		g.commit(ctx, batch[i:i+1], searchLockWait)

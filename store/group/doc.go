@@ -24,12 +24,16 @@
 //     topic is another source. Without it, each batch is split: 240 instead of 1,189.
 //   - Solo transactions and held keys (solo.go). A write that waits for a locked row gets
 //     a separate transaction. Until it ends, the write holds the key of the locked row, and
-//     a later write with that key is solo, too. Without solo transactions, a write fails
+//     a later write with that key is solo, too. If the database does not name the row, the
+//     write holds the keys of all its rows, and a later write is first tried. Without solo transactions, a write fails
 //     when a row stays locked for longer than the batch waits. Without held keys, each batch
 //     with such a write meets the lock again: 320 instead of 480. If the write held all its
 //     [Write.Keys], comments of other users on the post would be solo while a user is locked.
-//   - Slots (slots.go) bound the solo transactions. Without them, writes to one locked row
+//   - Slots (slots.go) bound the solo transactions. Without them, writes to locked rows
 //     use all connections, and nothing else can be read or written.
+//   - Rows (rows.go). Of the writes that wait for one row, the first waits in a slot and the
+//     others behind it, without a slot or a connection. Without that, 200 writes to a locked
+//     row use all slots, and a write to another row that is locked for a moment fails.
 //   - Turns (slots.go). A transaction that waits for a lock gives its slot to the next one
 //     after 500 ms, for 10 s in all. Without turns, a row that is locked for a moment delays
 //     its writes by 10 s if writes to another row use all slots.
@@ -39,5 +43,5 @@
 //     would delay all others by 20 s instead of 1 s.
 //
 // Bounds: a batch has at most 200 writes, the queue at most 4,096, and at most 1,024 writes
-// are solo. Further writes get [ErrBusy].
+// are solo, 256 of them for one row. Further writes get [ErrBusy].
 package group

@@ -50,7 +50,8 @@ type databaseState struct {
 	tried     [][]string // the names of the writes of each transaction, in order of BEGIN
 	committed []string   // the names of the committed writes
 	waiting   int        // transactions that wait for a lock
-	mostSolo  int        // the most that waited at one time with turnLockWait
+	solo      int        // of them with turnLockWait
+	mostSolo  int        // the largest value of solo
 }
 
 var errDown = errors.New("the database is down")
@@ -143,7 +144,8 @@ func (db *fakeDatabase) count(lockWait time.Duration, change int) {
 	defer db.mu.Unlock()
 	db.waiting += change
 	if lockWait == turnLockWait {
-		db.mostSolo = max(db.mostSolo, db.waiting)
+		db.solo += change
+		db.mostSolo = max(db.mostSolo, db.solo)
 	}
 }
 
@@ -185,6 +187,12 @@ const slots = 2
 func inBubble(t *testing.T, test func(t *testing.T, r rig)) {
 	t.Helper()
 	t.Parallel()
+	inBubbleNow(t, test)
+}
+
+// inBubbleNow is inBubble for a test that needs the result of the bubble.
+func inBubbleNow(t *testing.T, test func(t *testing.T, r rig)) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		db := new(fakeDatabase)
 		g := New(db, NewSlots(slots))

@@ -15,6 +15,8 @@ const (
 	// soloMost bounds the writes that wait for a solo transaction, or are in one.
 	// Further ones get ErrBusy.
 	soloMost = 1024
+	// rowMost bounds the writes of them that wait for one row. Further ones get ErrBusy.
+	rowMost = soloMost / 4
 )
 
 // A Group commits the writes of many callers together. [Group.Submit] may be called
@@ -27,9 +29,9 @@ type Group struct {
 
 	// These fields belong to the goroutine of Run.
 
-	solo       int                       // writes that wait for a solo transaction, or are in one
-	held       map[Key]map[*pending]bool // the solo writes that hold a key
-	finished   chan outcome              // of solo transactions
+	solo       int              // writes that wait for a solo transaction, or are in one
+	held       map[Key]*holders // each has at least one write
+	finished   chan outcome     // of solo transactions
 	quarantine quarantine
 
 	transactions, writes, soloWrites atomic.Int64 // Stats
@@ -43,7 +45,7 @@ func New(c Committer, slots Slots) *Group {
 		slots:      slots,
 		queue:      make(chan *pending, queueMost),
 		closed:     make(chan struct{}),
-		held:       make(map[Key]map[*pending]bool),
+		held:       make(map[Key]*holders),
 		finished:   make(chan outcome),
 		quarantine: make(quarantine),
 	}
@@ -112,10 +114,10 @@ func (g *Group) dispatch(ctx context.Context, gathered []*pending) {
 		case p.caller.Err() != nil: // the caller has left, and nothing was written
 			p.finish(p.caller.Err())
 		case p.Risky(), g.quarantine.has(p.Source(), time.Now()):
-			g.startSolo(ctx, p, nil)
+			g.startSolo(ctx, p, lock{}, false)
 		default:
-			if keys := g.heldKeys(p); len(keys) > 0 {
-				g.startSolo(ctx, p, keys)
+			if l := g.expected(p); len(l.keys) > 0 {
+				g.startSolo(ctx, p, l, false)
 				continue
 			}
 			batch = append(batch, p)

@@ -12,42 +12,102 @@ type outcome struct {
 	err error
 }
 
+// A lock is what is known about the lock that a write has met, or has to expect.
+type lock struct {
+	// keys has the key of the locked row or table. If the database names neither, it has the
+	// keys of all rows that may be locked. It is empty if no lock is expected.
+	keys  []Key
+	named bool // the database has named the row, so all writes with the key need it
+}
+
+// holders are the solo writes that hold a key.
+type holders struct {
+	writes map[*pending]bool
+	named  int // writes for whose lock the database has named the key
+}
+
+func (h *holders) add(p *pending) {
+	h.writes[p] = true
+	if p.lock.named {
+		h.named++
+	}
+}
+
+func (h *holders) remove(p *pending) {
+	if h.writes[p] && p.lock.named {
+		h.named--
+	}
+	delete(h.writes, p)
+}
+
+// row is the key whose writes wait for the lock one after another.
+func (l lock) row() Key {
+	if len(l.keys) == 0 {
+		return Key{}
+	}
+	return l.keys[0]
+}
+
 // startSolo starts a goroutine that commits one write in a solo transaction. The write
-// holds the keys, which are those of locked rows, until the transaction has ended: other
-// writes with one of the keys get solo transactions, too. If soloMost writes are solo, the
-// write gets ErrBusy.
-func (g *Group) startSolo(ctx context.Context, p *pending, keys []Key) {
-	if g.solo == soloMost {
+// holds the keys of the lock until the transaction has ended: other writes with one of the
+// keys get solo transactions, too. If met is true, the write has met the lock. If soloMost
+// writes are solo, or rowMost with one of the keys, the write gets ErrBusy.
+func (g *Group) startSolo(ctx context.Context, p *pending, l lock, met bool) {
+	if g.solo == soloMost || g.crowded(l.keys) {
 		p.finish(ErrBusy)
 		return
 	}
 	g.solo++
 	g.soloWrites.Add(1)
-	p.held = keys
-	for _, key := range keys {
+	p.lock = l
+	for _, key := range l.keys {
 		if g.held[key] == nil {
-			g.held[key] = make(map[*pending]bool)
+			g.held[key] = &holders{writes: make(map[*pending]bool)}
 		}
-		g.held[key][p] = true
+		g.held[key].add(p)
 	}
 	go func() {
-		err := g.commitInSlot(ctx, p)
+		err := g.commitInSlot(ctx, p, met)
 		p.finish(err)
 		g.finished <- outcome{p, err}
 	}()
 }
 
-// commitInSlot commits one write in a slot. If the caller leaves or ctx ends between
-// transactions, it returns an error.
-func (g *Group) commitInSlot(ctx context.Context, p *pending) error {
+// crowded reports whether rowMost writes hold one of the keys.
+func (g *Group) crowded(keys []Key) bool {
+	for _, key := range keys {
+		if held := g.held[key]; held != nil && len(held.writes) >= rowMost {
+			return true
+		}
+	}
+	return false
+}
+
+// commitInSlot commits one write in a slot. A write that has met its lock, or whose lock the
+// database has named to another write, waits for it behind the other writes to the row. Any
+// other write may not need the locked row, and is first tried. If the caller leaves or ctx
+// ends between transactions, commitInSlot returns an error.
+func (g *Group) commitInSlot(ctx context.Context, p *pending, met bool) error {
 	waiting, cancel := context.WithCancelCause(p.caller)
 	defer cancel(nil)
 	defer context.AfterFunc(ctx, func() { cancel(ErrClosed) })()
+	waiting, end := bounded(waiting)
+	defer end()
 	try := func(lockWait time.Duration) error { return g.committer.Commit(ctx, []Write{p.Write}, lockWait) }
-	if len(p.held) > 0 {
-		return g.slots.waitForLock(waiting, try)
+	if met || p.lock.named {
+		return g.slots.waitForLock(waiting, p.lock.row(), try)
 	}
-	return g.slots.Do(waiting, try)
+	return g.slots.commit(waiting, p.Write, p.lock.row(), try)
+}
+
+// commit makes the transactions of a write. Attempts with the same probe run one after
+// another. ctx has a deadline.
+func (s Slots) commit(ctx context.Context, w Write, probe Key, try func(lockWait time.Duration) error) error {
+	err := s.attempt(ctx, probe, try)
+	if !errors.Is(err, ErrLocked) {
+		return err
+	}
+	return s.waitForLock(ctx, lockOf(w, err).row(), try)
 }
 
 // endSolo releases the keys of a write whose solo transaction has ended. If that has
@@ -58,26 +118,37 @@ func (g *Group) endSolo(o outcome) {
 	if errors.Is(o.err, ErrRefused) {
 		g.quarantine.add(o.Source(), time.Now())
 	}
-	for _, key := range o.held {
-		delete(g.held[key], o.pending)
-		if len(g.held[key]) == 0 || o.err == nil { // the write had the lock, so the row is free
+	for _, key := range o.lock.keys {
+		held := g.held[key]
+		if held == nil {
+			continue
+		}
+		held.remove(o.pending)
+		if len(held.writes) == 0 || o.err == nil { // the write had the lock, so the row is free
 			delete(g.held, key)
 		}
 	}
 }
 
-// heldKeys returns the keys of w that solo writes hold. The other keys of w are free.
-func (g *Group) heldKeys(w Write) (held []Key) {
+// expected returns the lock that a write has to expect: the keys of w that solo writes hold.
+// The other keys of w are free. A key that the database has named is returned alone.
+func (g *Group) expected(w Write) (l lock) {
 	for _, key := range w.Keys() {
-		if g.held[key] != nil {
-			held = append(held, key)
+		switch held := g.held[key]; {
+		case held == nil:
+		case held.named > 0:
+			return lock{[]Key{key}, true}
+		default:
+			l.keys = append(l.keys, key)
 		}
 	}
-	return held
+	return l
 }
 
 // CommitSolo commits one write in a transaction of its own, without a [Group]. It returns
 // ErrBusy when a row stays locked for SoloLockWait.
 func CommitSolo(ctx context.Context, c Committer, slots Slots, w Write) error {
-	return slots.Do(ctx, func(lockWait time.Duration) error { return c.Commit(ctx, []Write{w}, lockWait) })
+	waiting, cancel := bounded(ctx)
+	defer cancel()
+	return slots.commit(waiting, w, Key{}, func(lockWait time.Duration) error { return c.Commit(ctx, []Write{w}, lockWait) })
 }

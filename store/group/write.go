@@ -63,23 +63,22 @@ func (e *LockedError) Error() string { return e.Err.Error() }
 // Unwrap returns ErrLocked and the error of the database.
 func (e *LockedError) Unwrap() []error { return []error{ErrLocked, e.Err} }
 
-// lockedKeys returns the keys of a write that has met a lock: that of the table that err
-// names, or those of the rows in it. If err names no table, or a table in which the write has
-// no row, any of the write's rows may be locked, and lockedKeys returns the keys of all rows.
-func lockedKeys(w Write, err error) []Key {
+// lockOf returns the lock that a write has met. If err names no table, or a table in which the
+// write has no row, any of the write's rows may be locked.
+func lockOf(w Write, err error) lock {
 	rows := slices.DeleteFunc(w.Keys(), func(k Key) bool { return k.Row == "" })
 	var locked *LockedError
 	if !errors.As(err, &locked) {
-		return rows
+		return lock{keys: rows}
 	}
-	if locked.Whole {
-		return []Key{{Table: locked.Table}}
+	if locked.Whole { // other writes may need the table in a weaker mode
+		return lock{keys: []Key{{Table: locked.Table}}}
 	}
 	inTable := slices.DeleteFunc(slices.Clone(rows), func(k Key) bool { return k.Table != locked.Table })
 	if len(inTable) == 0 {
-		return rows
+		return lock{keys: rows}
 	}
-	return inTable
+	return lock{inTable, true}
 }
 
 // Errors that [Group.Submit] and [CommitSolo] return, besides those of the [Committer].
@@ -96,7 +95,7 @@ var (
 type pending struct {
 	Write
 	caller context.Context // context of the Submit call
-	held   []Key           // keys of the write that are counted in Group.held
+	lock   lock            // whose keys the write holds in Group.held
 	err    error           // the outcome, set before done is closed
 	done   chan struct{}
 }

@@ -1,19 +1,16 @@
-package store
+package group
 
 import (
 	"context"
 	"sync"
-	"time"
-
-	"github.com/tidings-live/tidings/store/group"
 )
 
 // rows makes the writes to one row one after another, for each of many rows. While another
-// session holds the row, only one write waits for it in a slot, however many requests there
-// are, so the slots are left to the writes to other rows.
+// session holds the row, only one write waits for it in a slot, however many writes there
+// are, so the other slots are left to the writes to other rows.
 type rows struct {
 	mu    sync.Mutex // guards turns and the fields users in it
-	turns map[group.Key]*rowTurn
+	turns map[Key]*rowTurn
 }
 
 // A rowTurn is the right to write to a row. It exists while a write has it or waits for it.
@@ -22,23 +19,26 @@ type rowTurn struct {
 	users int
 }
 
-// do calls write while no other call for the row runs. It returns ErrBusy if that is not
-// possible within group.SoloLockWait, and ctx.Err() if ctx ends before.
-func (r *rows) do(ctx context.Context, row group.Key, write func() error) error {
+func newRows() *rows { return &rows{turns: make(map[Key]*rowTurn)} }
+
+// do calls write while no other call for the row runs, in the order of the calls. If ctx ends
+// before, it returns the cause. The zero Key is no row: then do calls write at once.
+func (r *rows) do(ctx context.Context, row Key, write func() error) error {
+	if row == (Key{}) {
+		return write()
+	}
 	turn := r.join(row)
 	defer r.leave(row, turn)
 	select {
 	case turn.taken <- struct{}{}:
 		defer func() { <-turn.taken }()
 		return write()
-	case <-time.After(group.SoloLockWait):
-		return ErrBusy
 	case <-ctx.Done():
-		return ctx.Err()
+		return context.Cause(ctx)
 	}
 }
 
-func (r *rows) join(row group.Key) *rowTurn {
+func (r *rows) join(row Key) *rowTurn {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	turn := r.turns[row]
@@ -50,7 +50,7 @@ func (r *rows) join(row group.Key) *rowTurn {
 	return turn
 }
 
-func (r *rows) leave(row group.Key, turn *rowTurn) {
+func (r *rows) leave(row Key, turn *rowTurn) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if turn.users--; turn.users == 0 {
