@@ -93,7 +93,7 @@ func TestDerived_OwnEventsThenCountsThenNotifications(t *testing.T) {
 	exec(t, conn, `commit`)
 	want := []string{
 		"post:q new-comment", "post:p new-comment", "post:q comment-updated", "site:s custom",
-		"post:p comment-count", "post:q comment-count", "post:p like-update",
+		"post:p comment-count", "post:q comment-count", "post:p like-update", "user:ann liked",
 		"user:pia notification", "user:quin notification", "user:pia notification",
 	}
 	if got := since(t, conn, before); !slices.Equal(got, want) {

@@ -106,7 +106,10 @@ func TestWriters_OnConflict(t *testing.T) {
 		"OnlyNewLikesCount": {
 			`insert into tidings.likes (post_id, user_id) values ('p', 'ann')`,
 			`insert into tidings.likes (post_id, user_id) values ('p', 'ann'), ('p', 'bob'), ('p', 'bob'), ('p', 'cy') on conflict do nothing`,
-			[]string{`post:p like-update {"count": 3, "postId": "p"}`},
+			[]string{
+				`post:p like-update {"count": 3, "postId": "p"}`,
+				`user:bob liked {"liked": true, "postId": "p"}`, `user:cy liked {"liked": true, "postId": "p"}`,
+			},
 		},
 		"AnUpdatedLikeHasNoEvent": {
 			`insert into tidings.likes (post_id, user_id) values ('p', 'ann')`,
@@ -130,7 +133,7 @@ func TestWriters_OnConflict(t *testing.T) {
 			before := head(t, conn)
 			exec(t, conn, c.sql)
 			got := list[string](t, conn, `
-				select topic || ' ' || name || ' ' || coalesce(data->>'body', case when name = 'like-update' then data::text else data->>'count' end)
+				select topic || ' ' || name || ' ' || coalesce(data->>'body', case when name in ('like-update', 'liked') then data::text else data->>'count' end)
 				from tidings.log where position > $1 order by position`, before)
 			slices.Sort(got)
 			slices.Sort(c.want)

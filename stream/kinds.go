@@ -10,6 +10,7 @@ var (
 	PostUpdatedName    = Name{"post-updated"}
 	PostDeletedName    = Name{"post-deleted"}
 	NotificationName   = Name{"notification"}
+	LikedName          = Name{"liked"}
 	ModerationName     = Name{"moderation"}
 	TypingName         = Name{"typing"}
 	PresenceName       = Name{"presence"}
@@ -53,6 +54,7 @@ var EventKinds = []EventKind{
 	{Name: PostUpdatedName, Durable: true},
 	{Name: PostDeletedName, Durable: true},
 	{Name: NotificationName, Durable: true},
+	{Name: LikedName, Durable: true},
 	{Name: ModerationName, Durable: true},
 	{Name: TypingName, LatestOnly: true},
 	{Name: PresenceName, LatestOnly: true},

@@ -5,8 +5,8 @@ import { urlOf } from './demo-api.js';
 /** The events to listen to. An EventSource has no way to listen to every name. */
 const NAMES = [
   'new-comment', 'comment-updated', 'comment-deleted', 'comment-count', 'like-update', 'post-updated', 'post-deleted',
-  'notification', 'moderation', 'typing', 'presence', 'stream.ready', 'stream.gap', 'stream.checkpoint',
-  'stream.expiring', 'stream.bye', 'stream.ping',
+  'notification', 'liked', 'moderation', 'typing', 'presence', 'stream.ready', 'stream.gap',
+  'stream.checkpoint', 'stream.expiring', 'stream.bye', 'stream.ping',
   'order.updated', // published by one of the page's lines for the terminal
 ];
 

@@ -150,6 +150,11 @@ export class Pane {
       case 'notification':
         this.#bell.ring(data);
         break;
+      case 'liked': // perhaps in another tab
+        if (data.commentId) break;
+        this.#liked = data.liked;
+        if (!this.#liking) this.#showLiked(data.liked);
+        break;
       case 'moderation': // only moderators get it
         break;
       case 'typing':

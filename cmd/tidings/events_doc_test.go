@@ -141,6 +141,7 @@ func everyEvent(t *testing.T) []client.Event {
 	quiet := open(t, srv.Client, "now", "post:quiet")
 	mia := srv.as(t, "mia", auth.RoleModerator)
 	moderators := open(t, mia, "now", "site:moderation")
+	bens := open(t, ben, "now", "me")
 
 	post := client.PostInput{AuthorID: client.Value("ann")}
 	_, err := srv.as(t, "backend", "service").PutPost(ctx, "demo", post)
@@ -154,6 +155,11 @@ func everyEvent(t *testing.T) []client.Event {
 	s.exec(t, `insert into tidings.likes (post_id, comment_id, user_id) values ('demo', $1, 'ben')`, own.ID)
 	all := readUntil(t, reader, "stream.ready", "post-updated", "new-comment", "new-comment", "comment-updated", "comment-count",
 		"like-update", "like-update", "notification", "notification", "notification", "stream.ping")
+	_, err = ben.UnlikePost(ctx, "demo")
+	streamtest.Must(t, err)
+	_, err = ben.LikePost(ctx, "demo")
+	streamtest.Must(t, err)
+	all = append(all, readUntil(t, bens, "liked", "liked", "liked", "liked")...)
 	s.exec(t, `insert into tidings.comments (id, post_id, author_id, body, status) values (1000, 'demo', 'ben', 'held', 'pending')`)
 	_, err = mia.SetStatus(ctx, "1000", "spam")
 	streamtest.Must(t, err)

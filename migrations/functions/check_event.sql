@@ -28,7 +28,7 @@ begin
     end if;
     if check_event.name like 'stream.%' or check_event.name in (
         'new-comment', 'comment-updated', 'comment-deleted', 'comment-count', 'like-update',
-        'post-updated', 'post-deleted', 'notification', 'moderation', 'typing', 'presence', 'open', 'error'
+        'post-updated', 'post-deleted', 'notification', 'liked', 'moderation', 'typing', 'presence', 'open', 'error'
     ) then
         raise exception 'event name % is reserved', quote_literal(check_event.name)
             using errcode = 'invalid_parameter_value',

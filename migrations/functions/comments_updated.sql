@@ -1,7 +1,7 @@
 -- Writes to `pending` what an UPDATE of comments leads to, for each comment by its status
 -- before and after:
 --   published before and after: the event `comment-updated`, if the version changed;
---   published only after: what announce_comments does;
+--   published only after: what announce_comments does, and `liked` for each of its likes;
 --   published only before: what withdraw_comments does.
 -- A comment that a trigger of the site has hidden since has no event `comment-updated`.
 --   another status, or a change of a comment that is not published: the event `moderation`;
@@ -85,6 +85,19 @@ begin
 
     perform tidings.announce_comments(shown, shown_posts, shown_parents, shown_roots);
     perform tidings.withdraw_comments(withdrawn, withdrawn_posts, withdrawn_parents, withdrawn_roots);
+
+    -- A hidden comment keeps its likes. Lists show again to the users that they like it.
+    if shown is not null then
+        insert into tidings.pending (name, actor_id, post_id, comment_id)
+        select 'liked', l.user_id, l.post_id, l.comment_id
+        from unnest(shown, shown_posts) as c (id, post_id)
+        cross join lateral (
+            select user_id, post_id, comment_id
+            from tidings.likes
+            where likes.post_id = c.post_id and likes.comment_id = c.id
+            offset 0
+        ) as l;
+    end if;
 
     insert into tidings.pending (topic, name, data, post_id, comment_id)
     select

@@ -1,6 +1,7 @@
--- Writes to `pending` what a DELETE of likes leads to: fewer likes on the comments and
--- posts, one row for each. Withdraws the notifications about the likes: a repeated like
--- restores them.
+-- Writes to `pending` what a DELETE of likes leads to: one like less on the comment or post, and
+-- the event `liked` for the user. Likes whose post or comment is gone are only counted: readers
+-- have its `post-deleted` or `comment-deleted`. Withdraws the notifications about the likes: a
+-- repeated like restores them.
 --
 -- A statement trigger: a DELETE of 100,000 rows is one call.
 --
@@ -17,11 +18,20 @@ set enable_seqscan = off
 set jit = off
 as $$
 begin
-    insert into tidings.pending (target, likes, post_id)
-    select coalesce('comment:' || l.comment_id, 'post:' || l.post_id), -count(*), p.id
+    insert into tidings.pending (name, target, likes, actor_id, post_id, comment_id)
+    select 'liked', coalesce('comment:' || l.comment_id, 'post:' || l.post_id), -1, l.user_id, l.post_id, l.comment_id
+    from removed as l
+    left join lateral (select id from tidings.comments where comments.id = l.comment_id offset 0) as c on true
+    cross join lateral (select id from tidings.posts where posts.id = l.post_id offset 0) as p
+    where l.comment_id is null or c.id is not null;
+
+    insert into tidings.pending (target, likes)
+    select coalesce('comment:' || l.comment_id, 'post:' || l.post_id), -count(*)
     from removed as l
     left join lateral (select id from tidings.posts where posts.id = l.post_id offset 0) as p on true
-    group by l.post_id, l.comment_id, p.id;
+    left join lateral (select id from tidings.comments where comments.id = l.comment_id offset 0) as c on true
+    where p.id is null or l.comment_id is not null and c.id is null
+    group by l.post_id, l.comment_id;
 
     perform tidings.withdraw_notifications(array_agg(n.id))
     from removed as l

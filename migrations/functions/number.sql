@@ -7,7 +7,8 @@
 --   3. `comment-deleted` for tombstones that go;
 --   4. `comment-count`, one for each post whose count has changed;
 --   5. `like-update`, one for each post and comment whose count has changed;
---   6. `notification`: see announce_notifications.
+--   6. `liked`, one for each row with this name, as they happened;
+--   7. `notification`: see announce_notifications.
 -- A count that ends as it began (a like that is removed again) has no event and no row.
 --
 -- The new counts are written first, and each event shows the counts after its transaction. So no
@@ -130,7 +131,7 @@ begin
         from counted
         where likes_changed and post_id is not null
         union all
-        select 6, 0, target, 'notification',
+        select 7, 0, target, 'notification',
             jsonb_build_object('unread', unread, 'read', null), null
         from counted
         where told is null and target like 'user:%' -- a recount
@@ -199,6 +200,12 @@ begin
             order by position desc
             limit 1
         ) as queue on true
+        union all
+        select 6, n, 'user:' || actor_id, name, null,
+            jsonb_build_object('postId', post_id, 'liked', likes >= 0)
+            || case when comment_id is null then '{}' else jsonb_build_object('commentId', comment_id::text) end
+        from gathered
+        where name = 'liked' and topic is null
     )
     insert into tidings.events (position, topic, name, data, comment_id)
     select

@@ -38,6 +38,7 @@ var rules = map[string]eventRule{
 	"post-updated":      everyEvent,
 	"post-deleted":      everyEvent,
 	"notification":      everyEvent,
+	"liked":             everyEvent,
 	"moderation":        everyEvent,
 	"typing":            liveOnly,
 	"presence":          liveOnly,
@@ -75,6 +76,7 @@ type payload struct {
 	Kind      string  `json:"kind"`
 	Count     int64   `json:"count"`
 	Unread    int64   `json:"unread"`
+	Liked     bool    `json:"liked"`
 	Version   int64   `json:"version"`
 	ParentID  *string `json:"parentId"`
 	Status    string  `json:"status"`
@@ -160,7 +162,7 @@ func summarize(topic, name string, data []byte) summary {
 		p.Body, p.Status, p.Author.ID, p.Version = "", "", "", 0
 	}
 	s.digest = hash(topic, name, p.ID, p.PostID, comment, parent, p.Body, p.Kind, p.To, p.Status, p.CreatedAt, p.Author.ID, p.Actor.ID,
-		numbers(p.N, p.Count, p.Unread, p.Version))
+		strconv.FormatBool(p.Liked), numbers(p.N, p.Count, p.Unread, p.Version))
 	return s
 }
 
