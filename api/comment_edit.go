@@ -67,13 +67,12 @@ func (h *commentHandlers) edit(c echo.Context) error {
 
 // mismatch returns the problem version_mismatch with the comment as it is now.
 func (h *commentHandlers) mismatch(c echo.Context, id int64, cause error) error {
-	now, err := h.store.HeldComment(c.Request().Context(), id)
+	now, err := h.store.HeldComment(c.Request().Context(), id, identity(c).Subject)
 	if err != nil {
 		return err
 	}
 	problem := problemOf(cause).with(fmt.Sprintf("the comment has the version %d", now.Version))
-	comment := viewComment(now)
-	problem.Comment = &comment
+	problem.Comment = &listedJSON{commentJSON: viewComment(now), Liked: now.Liked}
 	return problem
 }
 

@@ -13,7 +13,7 @@ import (
 
 const defaultPageSize = 20
 
-// A listedJSON is a comment in a list.
+// A listedJSON is a comment in a list or an answer.
 type listedJSON struct {
 	commentJSON
 	Liked   bool         `json:"liked"`             // by the caller

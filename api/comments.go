@@ -23,8 +23,8 @@ type commentStore interface {
 	Comments(ctx context.Context, q store.ListQuery) (store.CommentList, error)
 	Replies(ctx context.Context, q store.RepliesQuery) (store.CommentList, error)
 	ListState(ctx context.Context, post, viewer string) (store.ListState, error)
-	Comment(ctx context.Context, id int64) (store.Comment, error)
-	HeldComment(ctx context.Context, id int64) (store.Comment, error)
+	Comment(ctx context.Context, id int64, viewer string) (store.Comment, error)
+	HeldComment(ctx context.Context, id int64, viewer string) (store.Comment, error)
 	EditComment(ctx context.Context, e store.CommentEdit) (store.Comment, error)
 	DeleteComment(ctx context.Context, id int64, by string, moderator bool) error
 }
@@ -46,11 +46,11 @@ func (h *commentHandlers) get(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	load, cache := h.store.Comment, "no-cache"
+	load, cache := h.store.Comment, "private, no-cache"
 	if isModerator(identity(c)) {
 		load, cache = h.store.HeldComment, "private, no-store"
 	}
-	comment, err := load(c.Request().Context(), id)
+	comment, err := load(c.Request().Context(), id, identity(c).Subject)
 	if err != nil {
 		return err
 	}
@@ -58,10 +58,11 @@ func (h *commentHandlers) get(c echo.Context) error {
 	return sendComment(c, http.StatusOK, comment)
 }
 
-// sendComment answers with a comment and its version as ETag, for If-Match.
+// sendComment answers with a comment, whether the caller likes it, and its version as ETag, for
+// If-Match.
 func sendComment(c echo.Context, status int, comment store.Comment) error {
 	c.Response().Header().Set("ETag", `"`+strconv.Itoa(comment.Version)+`"`)
-	return sendJSON(c, status, viewComment(comment))
+	return sendJSON(c, status, listedJSON{commentJSON: viewComment(comment), Liked: comment.Liked})
 }
 
 // commentID returns the id in the path, or [store.ErrNotFound].

@@ -12,24 +12,25 @@ import (
 
 // postStore is the part of *store.Store that the handlers of posts need.
 type postStore interface {
-	Post(ctx context.Context, id string) (store.Post, error)
+	Post(ctx context.Context, id, viewer string) (store.Post, error)
 	PutPost(ctx context.Context, p store.PostUpdate) (store.Post, bool, error)
 }
 
 // postHandlers answer requests for posts.
 type postHandlers struct{ store postStore }
 
-// get answers GET /v1/posts/{post} with the post and its counts, or with not_found.
+// get answers GET /v1/posts/{post} with the post, its counts and whether the caller likes it, or
+// with not_found.
 func (h *postHandlers) get(c echo.Context) error {
 	topic, err := postTopic(c)
 	if err != nil {
 		return err
 	}
-	post, err := h.store.Post(c.Request().Context(), topic.ID())
+	post, err := h.store.Post(c.Request().Context(), topic.ID(), identity(c).Subject)
 	if err != nil {
 		return err
 	}
-	c.Response().Header().Set(echo.HeaderCacheControl, "no-cache")
+	c.Response().Header().Set(echo.HeaderCacheControl, "private, no-cache")
 	return c.JSON(http.StatusOK, viewPost(post))
 }
 
@@ -59,7 +60,7 @@ func (h *postHandlers) put(c echo.Context) error {
 		return err
 	}
 	update := store.PostUpdate{
-		ID: topic.ID(), Title: in.Title.Change, URL: in.URL.Change, AuthorID: in.AuthorID.Change, Locked: in.Locked.Change,
+		ID: topic.ID(), Title: in.Title.Change, URL: in.URL.Change, AuthorID: in.AuthorID.Change, Locked: in.Locked.Change, By: who.Subject,
 	}
 	post, created, err := h.store.PutPost(c.Request().Context(), update)
 	if err != nil {
@@ -80,12 +81,13 @@ type postJSON struct {
 	Locked       bool    `json:"locked"`
 	CommentCount int64   `json:"commentCount"`
 	LikeCount    int64   `json:"likeCount"`
+	Liked        bool    `json:"liked"` // by the caller
 	CreatedAt    string  `json:"createdAt"`
 }
 
 func viewPost(p store.Post) postJSON {
 	return postJSON{
 		ID: p.ID, Title: p.Title, URL: p.URL, AuthorID: p.AuthorID, Locked: p.Locked,
-		CommentCount: p.Comments, LikeCount: p.Likes, CreatedAt: timestamp(p.CreatedAt),
+		CommentCount: p.Comments, LikeCount: p.Likes, Liked: p.Liked, CreatedAt: timestamp(p.CreatedAt),
 	}
 }

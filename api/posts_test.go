@@ -20,7 +20,7 @@ func TestPosts(t *testing.T) {
 	t.Run("PutCreatesThenChanges", func(t *testing.T) {
 		t.Parallel()
 		r.do(t, "GET", "/v1/posts/put").isProblem(t, 404, "not_found")
-		const created = `{"id":"put","title":"A title","url":"https://example.org/a","authorId":"eve","locked":true,"commentCount":0,"likeCount":0,"createdAt":"*"}`
+		const created = `{"id":"put","title":"A title","url":"https://example.org/a","authorId":"eve","locked":true,"commentCount":0,"likeCount":0,"liked":false,"createdAt":"*"}`
 		r.do(t, "PUT", "/v1/posts/put", bot, sends(full)).wants(t, 201, created)
 		r.do(t, "PUT", "/v1/posts/put", as(t, "root", auth.RoleAdmin), sends(full)).wants(t, 200, created)
 		r.do(t, "GET", "/v1/posts/put").wants(t, 200, created)
@@ -33,7 +33,7 @@ func TestPosts(t *testing.T) {
 			{`{"locked":null}`, `"title":null,"url":null,"authorId":null,"locked":false`},
 		} {
 			r.do(t, "PUT", "/v1/posts/put", bot, sends(step[0])).
-				wants(t, 200, `{"id":"put",`+step[1]+`,"commentCount":0,"likeCount":0,"createdAt":"*"}`)
+				wants(t, 200, `{"id":"put",`+step[1]+`,"commentCount":0,"likeCount":0,"liked":false,"createdAt":"*"}`)
 		}
 	})
 	t.Run("PutNeedsARole", func(t *testing.T) {
@@ -54,7 +54,7 @@ func TestPosts(t *testing.T) {
 		} {
 			r.do(t, "PUT", "/v1/posts/"+path, bot, sends(`{}`))
 			r.do(t, "GET", "/v1/posts/"+path).wants(t, 200,
-				`{"id":"`+id+`","title":null,"url":null,"authorId":null,"locked":false,"commentCount":0,"likeCount":0,"createdAt":"*"}`)
+				`{"id":"`+id+`","title":null,"url":null,"authorId":null,"locked":false,"commentCount":0,"likeCount":0,"liked":false,"createdAt":"*"}`)
 			r.do(t, "PUT", "/v1/posts/"+path+"/like", as(t, "ann")).wants(t, 200, `{"count":1,"liked":true}`)
 			r.do(t, "DELETE", "/v1/posts/"+path+"/like", as(t, "ann")).wants(t, 200, `{"count":0,"liked":false}`)
 		}

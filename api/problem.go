@@ -48,7 +48,7 @@ type Problem struct {
 	Pointer string `json:"pointer,omitempty"`
 
 	// Comment is set for version_mismatch: the comment as it is now.
-	Comment *commentJSON `json:"comment,omitempty"`
+	Comment *listedJSON `json:"comment,omitempty"`
 
 	// Listener is set by GET /readyz only.
 	Listener *listenerJSON `json:"listener,omitempty"`

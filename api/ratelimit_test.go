@@ -20,6 +20,7 @@ var writes = []struct {
 	{limit.Comments, "POST", "/v1/posts/1/comments", `{"body":"Hello"}`, 201},
 	{limit.Likes, "PUT", "/v1/posts/1/like", "", 200},
 	{limit.Tickets, "POST", "/v1/ticket", `{"topics":["me"]}`, 201},
+	{limit.Likes, "PUT", "/v1/comments/1/like", "", 200},
 }
 
 func writeRates(perUser int) func(*setup) {
@@ -29,10 +30,12 @@ func writeRates(perUser int) func(*setup) {
 
 func TestRateLimits_OfWrites(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, writeRates(2))
 	for _, w := range writes {
-		t.Run(string(w.kind), func(t *testing.T) {
+		t.Run(string(w.kind)+" "+w.path, func(t *testing.T) {
 			t.Parallel()
+			r := newRig(t, writeRates(2))
+			r.exec(t, `insert into tidings.comments (id, post_id, author_id, body) values (1, '1', 'bob', 'Hello')`)
+			r.exec(t, `alter sequence tidings.comments_id_seq restart 2`)
 			for range 2 {
 				streamtest.Want(t, "status within the burst", r.do(t, w.method, w.path, as(t, "ann"), sends(w.body)).status, w.status)
 			}
@@ -63,8 +66,12 @@ func TestRateLimits_ChargeOnlyAcceptedWrites(t *testing.T) {
 		r.do(t, "POST", "/v1/posts/1/comments", as(t, "ann"), sends(`{"body":" "}`)).isProblem(t, 422, "invalid")
 		r.do(t, "POST", "/v1/posts/1/comments", as(t, "ann"), sends(`{"body":"Hello","parentId":"99"}`)).isProblem(t, 422, "no_parent")
 		r.do(t, "POST", "/v1/ticket", as(t, "ann"), sends(`{"topics":["user:bob"]}`)).isProblem(t, 403, "forbidden")
+		r.do(t, "PUT", "/v1/comments/99/like", as(t, "ann")).isProblem(t, 404, "not_found")
 	}
-	for _, w := range writes {
+	r.exec(t, `insert into tidings.comments (id, post_id, author_id, body) values (99, '1', 'bob', 'Hello')`)
+	r.do(t, "PUT", "/v1/comments/99/like", as(t, "bob")).wants(t, 200, `{"count":1,"liked":true}`)
+	r.do(t, "PUT", "/v1/posts/1/like", as(t, "bob")).isProblem(t, 429, "rate_limited") // one limit for both
+	for _, w := range writes[:3] {
 		streamtest.Want(t, "status of "+string(w.kind), r.do(t, w.method, w.path, as(t, "ann"), sends(w.body)).status, w.status)
 	}
 }

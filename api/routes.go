@@ -63,6 +63,8 @@ func (s *Server) routes(cfg Config) []route {
 		{"PUT", "/v1/comments/:id/status", s.bounded(maxRowAnswer, moderation.setStatus)},
 		{"PUT", "/v1/comments/:id/pin", s.bounded(maxRowAnswer, moderation.pin)},
 		{"DELETE", "/v1/comments/:id/pin", s.bounded(maxRowAnswer, moderation.unpin)},
+		{"PUT", "/v1/comments/:id/like", likes.putOfComment},
+		{"DELETE", "/v1/comments/:id/like", likes.deleteOfComment},
 		{"GET", "/v1/moderation", s.bounded(maxAnswerBytes, moderation.list)},
 		{"PUT", "/v1/posts/:post/like", likes.put},
 		{"DELETE", "/v1/posts/:post/like", likes.delete},

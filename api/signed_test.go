@@ -63,7 +63,7 @@ func TestPublish(t *testing.T) {
 		publish(as(t, "ann", roles...), `{"topic":"room:1","event":"a","data":1}`).isProblem(t, 403, "forbidden")
 	}
 	for _, name := range []string{
-		"new-comment", "comment-updated", "comment-deleted", "comment-count", "like-update", "post-deleted", "notification", "typing", "presence", "open", "error",
+		"new-comment", "comment-updated", "comment-deleted", "comment-count", "like-update", "post-deleted", "notification", "liked", "typing", "presence", "open", "error",
 		"stream.ready", "stream.bye", "stream.x", "", "A", "a b", "a:b", "a_b", "a\\n", "a\\u0000", "é", strings.Repeat("a", 65),
 	} {
 		publish(bot, `{"topic":"room:1","event":"`+name+`","data":1}`).isProblem(t, 422, "invalid")

@@ -17,6 +17,7 @@ type Comment struct {
 	Status      string
 	PinnedAt    *time.Time // nil: not pinned
 	Likes       int64
+	Liked       bool  // by the viewer of a read
 	Replies     int64 // published ones
 	ThreadCount int64 // of a root: published comments below it, at any depth
 	CreatedAt   time.Time

@@ -93,7 +93,7 @@ func (s *Store) changeComment(ctx context.Context, id int64, by string, change f
 	if err := s.lockComment(ctx, id, by, change); err != nil {
 		return Comment{}, err
 	}
-	return s.HeldComment(ctx, id)
+	return s.HeldComment(ctx, id, by)
 }
 
 // lockComment runs change in a transaction that has locked a comment. The setting tidings.by

@@ -47,7 +47,6 @@ const commentPageBytes = 1 << 20
 // A ListedComment is a comment in a list.
 type ListedComment struct {
 	Comment
-	Liked     bool            // the viewer likes it
 	Below     []ListedComment // of a root: the first FirstReplies comments below it, by time
 	MoreBelow bool            // the root has more
 }
@@ -347,12 +346,8 @@ type listedColumns struct {
 
 var (
 	wholeComments = listedColumns{
-		`exists (
-			select from tidings.likes
-			where likes.post_id = c.post_id and likes.comment_id = c.id and likes.user_id = $1
-			offset 0
-		), ` + commentColumnsOfC,
-		func(c *ListedComment) []any { return append([]any{&c.Liked}, scanTargets(&c.Comment)...) },
+		viewerLikes + `, ` + commentColumnsOfC,
+		func(c *ListedComment) []any { return viewedTargets(&c.Comment) },
 	}
 
 	// placesOfComments are the columns of a Place, which a damaged text does not concern.
@@ -459,7 +454,7 @@ type RepliesQuery struct {
 // another comment. It returns ErrNotFound if no list shows the comment. Of CommentList, Post has
 // only its id.
 func (s *Store) Replies(ctx context.Context, q RepliesQuery) (CommentList, error) {
-	above, err := s.Comment(ctx, q.ID)
+	above, err := s.Comment(ctx, q.ID, "")
 	if err != nil {
 		return CommentList{}, err
 	}

@@ -24,12 +24,23 @@ const (
 		limit 1
 	) as n on true`
 
+	// viewerLikes is whether the viewer $1 likes the comment.
+	viewerLikes = `
+		exists (
+			select from tidings.likes
+			where likes.post_id = c.post_id and likes.comment_id = c.id and likes.user_id = $1
+			offset 0
+		)`
+
 	selectComment = `
-	select ` + commentColumnsOfC + `
+	select ` + viewerLikes + `, ` + commentColumnsOfC + `
 	from tidings.comments c
 	` + commentJoins + `
-	where c.id = $1`
+	where c.id = $2`
 )
+
+// viewedTargets are the targets of viewerLikes and commentColumnsOfC.
+func viewedTargets(c *Comment) []any { return append([]any{&c.Liked}, scanTargets(c)...) }
 
 // scanTargets are the targets of commentColumnsOfC.
 func scanTargets(c *Comment) []any {
@@ -40,16 +51,17 @@ func scanTargets(c *Comment) []any {
 }
 
 // hide removes the text from a comment that is not published, as lists show it above a visible
-// one. The function tombstone_data of the schema shows a tombstone in the same way.
+// one. No viewer likes it, because a reader of events cannot know what a tombstone had. The function tombstone_data of the schema shows a tombstone in the same way.
 func (c *Comment) hide() {
 	if c.Status != StatusPublished {
-		c.Author, c.Body, c.Status, c.EditedAt, c.Version, c.PinnedAt = User{}, "", StatusDeleted, nil, 1, nil
+		c.Author, c.Body, c.Status, c.EditedAt, c.Version, c.PinnedAt, c.Liked = User{}, "", StatusDeleted, nil, 1, nil, false
 	}
 }
 
-// Comment returns a comment as lists show it. It returns ErrNotFound if no list shows it.
-func (s *Store) Comment(ctx context.Context, id int64) (Comment, error) {
-	c, err := s.commentRow(ctx, selectComment+` and `+visible, id)
+// Comment returns a comment as lists show it to a viewer. It returns ErrNotFound if no list shows
+// it.
+func (s *Store) Comment(ctx context.Context, id int64, viewer string) (Comment, error) {
+	c, err := s.commentRow(ctx, selectComment+` and `+visible, id, viewer)
 	c.hide()
 	c.HTML = s.html.of(c.Body)
 	return c, err
@@ -57,17 +69,14 @@ func (s *Store) Comment(ctx context.Context, id int64) (Comment, error) {
 
 // HeldComment returns a comment as moderators see it, whatever its status. It returns ErrNotFound
 // if it has no row.
-func (s *Store) HeldComment(ctx context.Context, id int64) (Comment, error) {
-	c, err := s.commentRow(ctx, selectComment, id)
+func (s *Store) HeldComment(ctx context.Context, id int64, viewer string) (Comment, error) {
+	c, err := s.commentRow(ctx, selectComment, id, viewer)
 	c.HTML = s.html.of(c.Body)
 	return c, err
 }
 
-func (s *Store) commentRow(ctx context.Context, sql string, id int64) (c Comment, err error) {
-	err = s.read(ctx, readQuery{sql, []any{id}, func(rows pgx.Rows) (err error) {
-		c, err = pgx.CollectExactlyOneRow(rows, scanComment)
-		return err
-	}})
+func (s *Store) commentRow(ctx context.Context, sql string, id int64, viewer string) (c Comment, err error) {
+	err = s.read(ctx, rowQuery(viewedTargets(&c), sql, viewer, id))
 	return c, err
 }
 

@@ -149,7 +149,7 @@ func translateCode(pg *pgconn.PgError) error {
 		return fmt.Errorf("%w: %w", ErrBusy, pg)
 	case pg.ConstraintName == parentConstraint: // the parent was deleted meanwhile
 		return ErrNoParent
-	case pg.Code == pgerrcode.ForeignKeyViolation && isPostKey(pg.ConstraintName): // the post was deleted meanwhile
+	case pg.Code == pgerrcode.ForeignKeyViolation && isTargetKey(pg.ConstraintName): // it was deleted meanwhile
 		return ErrNotFound
 	case pg.Code == pgerrcode.UniqueViolation && isIDKey(pg.ConstraintName):
 		return fmt.Errorf("%w: %w", ErrBusy, pg) // the sequence has been moved forward since

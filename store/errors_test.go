@@ -37,7 +37,7 @@ func methods(t *testing.T, s *store.Store) map[string]func(context.Context) erro
 		"Like":   func(ctx context.Context) error { _, err := s.Like(ctx, "42", ann); return err },
 		"Unlike": func(ctx context.Context) error { _, err := s.Unlike(ctx, "42", "ann"); return err },
 		"Post": func(ctx context.Context) error {
-			if _, err := s.Post(ctx, "nobody"); !errors.Is(err, store.ErrNotFound) {
+			if _, err := s.Post(ctx, "nobody", ""); !errors.Is(err, store.ErrNotFound) {
 				return err
 			}
 			return nil

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"errors"
+	"fmt"
 	"regexp"
 	"strconv"
 	"strings"
@@ -24,7 +25,9 @@ func rowOfComment(id int64) group.Key {
 	return group.Key{Table: "comments", Row: strconv.FormatInt(id, 10)}
 }
 
-func likeKey(post, user string) group.Key { return group.Key{Table: "likes", Row: user + " " + post} }
+func likeKey(l likeTarget) group.Key {
+	return group.Key{Table: "likes", Row: fmt.Sprint(l.user, " ", l.comment, " ", l.post)}
+}
 
 func idempotencyKey(user, key string) group.Key {
 	return group.Key{Table: idempotencyTable, Row: user + " " + key}

@@ -314,6 +314,9 @@ func TestLockedRowDelaysOnlyWritesThatNeedIt(t *testing.T) {
 	like := func(post string, by store.User) func(ctx context.Context, d database) error {
 		return func(ctx context.Context, d database) error { _, err := d.Like(ctx, post, by); return err }
 	}
+	likeComment := func(id int64, by string) func(ctx context.Context, d database) error {
+		return func(ctx context.Context, d database) error { _, err := d.LikeComment(ctx, id, user(by)); return err }
+	}
 	for name, locked := range map[string]struct {
 		hold    string
 		blocked func(ctx context.Context, d database) error
@@ -356,6 +359,26 @@ func TestLockedRowDelaysOnlyWritesThatNeedIt(t *testing.T) {
 			`delete from tidings.likes where user_id = 'liker'`,
 			func(ctx context.Context, d database) error { _, err := d.Unlike(ctx, "mixed", "liker"); return err },
 		},
+		"LikedComment": {
+			`select from tidings.comments where id = 1 for update`, likeComment(1, "hu"),
+		},
+		"DeletedComment": {
+			`delete from tidings.comments where id = 2`, likeComment(2, "hu"),
+		},
+		"PostOfALikedComment": {
+			`select from tidings.posts where id = 'held' for update`, likeComment(2, "hu"),
+		},
+		"LikeOfAComment": {
+			`insert into tidings.likes (post_id, comment_id, user_id) values ('mixed', 1, 'known')`, likeComment(1, "known"),
+		},
+		"UnlikeOfAComment": {
+			`delete from tidings.likes where user_id = 'liker'`,
+			func(ctx context.Context, d database) error { _, err := d.UnlikeComment(ctx, 1, "liker"); return err },
+		},
+		"NotificationOfALikeOfAComment": {
+			`insert into tidings.notifications (user_id, kind, post_id, comment_id, actor_id) values ('known', 'like', 'mixed', 1, 'hu')`,
+			likeComment(1, "hu"),
+		},
 		"Notification": {
 			`insert into tidings.notifications (user_id, kind, post_id, actor_id) values ('author', 'like', 'liked', 'hu')`,
 			like("liked", user("hu")),
@@ -380,8 +403,8 @@ func TestLockedRowDelaysOnlyWritesThatNeedIt(t *testing.T) {
 				insert into site_counters values ('held');
 				insert into tidings.posts (id, author_id) values ('held', null), ('mixed', 'author'), ('liked', 'author');
 				insert into tidings.users (id, name) values ('known', 'Known');
-				insert into tidings.comments (post_id, author_id, body) values ('mixed', 'known', 'Hello');
-				insert into tidings.likes (post_id, user_id) values ('mixed', 'liker')`)
+				insert into tidings.comments (post_id, author_id, body) values ('mixed', 'known', 'Hello'), ('held', 'known', 'Hello');
+				insert into tidings.likes (post_id, comment_id, user_id) values ('mixed', null, 'liker'), ('mixed', 1, 'liker')`)
 			release := d.hold(t, locked.hold)
 			waiting := make(chan error, 3)
 			for range cap(waiting) {

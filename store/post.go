@@ -17,6 +17,7 @@ type Post struct {
 	Locked    bool // takes no comments
 	CreatedAt time.Time
 	Counts
+	Liked bool // by the viewer of a read
 }
 
 // Counts are the counters of a post. They are never negative.
@@ -25,14 +26,18 @@ type Counts struct {
 	Likes    int64
 }
 
-// Post returns one post, or ErrNotFound.
-func (s *Store) Post(ctx context.Context, id string) (Post, error) {
+// Post returns one post as a viewer sees it, or ErrNotFound.
+func (s *Store) Post(ctx context.Context, id, viewer string) (Post, error) {
 	var p Post
 	err := s.read(ctx, rowQuery([]any{
-		&p.ID, &p.Title, &p.URL, &p.AuthorID, &p.Locked, &p.CreatedAt, &p.Comments, &p.Likes,
+		&p.ID, &p.Title, &p.URL, &p.AuthorID, &p.Locked, &p.CreatedAt, &p.Comments, &p.Likes, &p.Liked,
 	}, `
 		select p.id, p.title, p.url, p.author_id, p.locked, p.created_at,
-			coalesce(c.comments, 0), coalesce(c.likes, 0)
+			coalesce(c.comments, 0), coalesce(c.likes, 0),
+			exists (
+				select from tidings.likes
+				where post_id = $1 and comment_id is null and user_id = $2
+			)
 		from tidings.posts p
 		left join lateral (
 			select comments, likes
@@ -41,7 +46,7 @@ func (s *Store) Post(ctx context.Context, id string) (Post, error) {
 			order by position desc
 			limit 1
 		) as c on true
-		where p.id = $1`, id))
+		where p.id = $1`, id, viewer))
 	return p, err
 }
 
@@ -61,6 +66,7 @@ type PostUpdate struct {
 	URL      Change[string]
 	AuthorID Change[string]
 	Locked   Change[bool] // a cleared lock is open
+	By       string       // user that changes it
 }
 
 // PutPost creates a post or changes its fields, and reports whether it was created.
@@ -88,7 +94,7 @@ func (s *Store) PutPost(ctx context.Context, p PostUpdate) (Post, bool, error) {
 	if err != nil {
 		return Post{}, false, err
 	}
-	post, err := s.Post(ctx, p.ID)
+	post, err := s.Post(ctx, p.ID, p.By)
 	return post, created, err
 }
 

@@ -24,7 +24,7 @@ func TestPost(t *testing.T) {
 			put, created, err := d.PutPost(t.Context(), u)
 			streamtest.Must(t, err)
 			streamtest.Want(t, "created", created, i == 0)
-			got, err := d.Post(t.Context(), "42")
+			got, err := d.Post(t.Context(), "42", "")
 			streamtest.Must(t, err)
 			streamtest.Want(t, "the post", got, put)
 			streamtest.Want(t, "the post", got, store.Post{
@@ -57,10 +57,10 @@ func TestPost(t *testing.T) {
 	t.Run("IsNotFoundBeforeItsFirstComment", func(t *testing.T) {
 		t.Parallel()
 		d := newDatabase(t)
-		_, err := d.Post(t.Context(), "42")
+		_, err := d.Post(t.Context(), "42", "")
 		streamtest.WantErr(t, err, store.ErrNotFound)
 		d.comment(t, store.NewComment{PostID: "42", Author: ann, Body: "Hello"})
-		post, err := d.Post(t.Context(), "42")
+		post, err := d.Post(t.Context(), "42", "")
 		streamtest.Must(t, err)
 		streamtest.Want(t, "the counts", post.Counts, store.Counts{Comments: 1})
 		_, created, err := d.PutPost(t.Context(), store.PostUpdate{ID: "42"})

@@ -13,14 +13,18 @@ const (
 	// commentPostKey and likePostKey are violated when the post is deleted meanwhile.
 	commentPostKey = "comments_post_id_fkey"
 	likePostKey    = "likes_post_id_fkey"
+	// likeCommentKey is violated when the comment is deleted meanwhile.
+	likeCommentKey = "likes_comment_in_post"
 	// commentKey and notificationKey are violated when rows were imported with ids that
 	// the sequence of the table has not passed yet.
 	commentKey      = "comments_pkey"
 	notificationKey = "notifications_pkey"
 )
 
-func isPostKey(constraint string) bool {
-	return constraint == commentPostKey || constraint == likePostKey
+// isTargetKey reports whether a constraint is violated when what is commented on or liked was
+// deleted meanwhile.
+func isTargetKey(constraint string) bool {
+	return constraint == commentPostKey || constraint == likePostKey || constraint == likeCommentKey
 }
 
 func isIDKey(constraint string) bool {

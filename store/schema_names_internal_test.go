@@ -26,6 +26,7 @@ func TestSchemaNames(t *testing.T) {
 			{parentConstraint, "tidings.comments", "f"},
 			{commentPostKey, "tidings.comments", "f"},
 			{likePostKey, "tidings.likes", "f"},
+			{likeCommentKey, "tidings.likes", "f"},
 			{commentKey, "tidings.comments", "p"},
 			{notificationKey, "tidings.notifications", "p"},
 		} {

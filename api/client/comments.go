@@ -36,7 +36,7 @@ type Comment struct {
 	EditedAt    *time.Time `json:"editedAt"` // nil if the comment was never edited
 	Version     int64      `json:"version"`  // grows with each change
 
-	Liked   bool     `json:"liked,omitempty"`   // in lists: true if the caller likes the comment
+	Liked   bool     `json:"liked,omitempty"`   // true if the caller likes the comment; events do not say it
 	Replies *Replies `json:"replies,omitempty"` // of a root in a list: the first comments below it
 }
 
@@ -166,7 +166,7 @@ func (c *Client) DeleteComment(ctx context.Context, id string) error {
 // commentPath returns the path of a comment and what follows it.
 func commentPath(id, rest string) string { return "/v1/comments/" + url.PathEscape(id) + rest }
 
-// Likes is the number of likes of a post, and whether the caller is one of them.
+// Likes is the number of likes of a post or comment, and whether the caller likes it.
 type Likes struct {
 	Count int64 `json:"count"`
 	Liked bool  `json:"liked"`
@@ -175,17 +175,29 @@ type Likes struct {
 // LikePost likes the post as the caller, who must be signed in. Another like of the
 // same user changes nothing.
 func (c *Client) LikePost(ctx context.Context, post string) (Likes, error) {
-	return c.like(ctx, "like post", http.MethodPut, post)
+	return c.like(ctx, call{act: "like post", method: http.MethodPut}.onPost(post, "/like"))
 }
 
 // UnlikePost removes the caller's like of the post. Without a like it changes nothing.
 func (c *Client) UnlikePost(ctx context.Context, post string) (Likes, error) {
-	return c.like(ctx, "unlike post", http.MethodDelete, post)
+	return c.like(ctx, call{act: "unlike post", method: http.MethodDelete}.onPost(post, "/like"))
 }
 
-func (c *Client) like(ctx context.Context, act, method, post string) (Likes, error) {
-	var likes Likes
-	err := c.do(ctx, call{act: act, method: method, out: &likes}.onPost(post, "/like"))
+// LikeComment likes a published comment as the caller, who must be signed in. Another like of
+// the same user changes nothing. Of any other comment, the error is a [*Problem] with status 404.
+func (c *Client) LikeComment(ctx context.Context, id string) (Likes, error) {
+	return c.like(ctx, call{act: "like comment", method: http.MethodPut, path: commentPath(id, "/like")})
+}
+
+// UnlikeComment removes the caller's like of a published comment. Without a like it changes
+// nothing. Of any other comment, the error is a [*Problem] with status 404.
+func (c *Client) UnlikeComment(ctx context.Context, id string) (Likes, error) {
+	return c.like(ctx, call{act: "unlike comment", method: http.MethodDelete, path: commentPath(id, "/like")})
+}
+
+func (c *Client) like(ctx context.Context, k call) (likes Likes, err error) {
+	k.out = &likes
+	err = c.do(ctx, k)
 	return likes, err
 }
 

@@ -16,6 +16,7 @@ type Post struct {
 	Locked       bool      `json:"locked"`   // true if the post takes no new comments
 	CommentCount int64     `json:"commentCount"`
 	LikeCount    int64     `json:"likeCount"`
+	Liked        bool      `json:"liked"` // true if the caller likes the post; events do not say it
 	CreatedAt    time.Time `json:"createdAt"`
 }
 

@@ -169,6 +169,31 @@ var clientCalls = map[string]func(t *testing.T, ctx context.Context, s clientSit
 		streamtest.Must(t, err)
 		streamtest.Want(t, "the likes", likes, client.Likes{})
 	},
+	"LikeComment": func(t *testing.T, ctx context.Context, s clientSite) {
+		post := putPost(t, ctx, s, "like comment")
+		id := comment(t, s.ann, post.ID, "likeable").ID
+		for range 2 {
+			likes, err := s.ben.LikeComment(ctx, id)
+			streamtest.Must(t, err)
+			streamtest.Want(t, "the likes", likes, client.Likes{Count: 1, Liked: true})
+		}
+		list, err := s.ben.Comments(ctx, post.ID, client.ListOptions{})
+		streamtest.Must(t, err)
+		streamtest.Want(t, "the likes in the list", client.Likes{Count: list.Data[0].LikeCount, Liked: list.Data[0].Liked}, client.Likes{Count: 1, Liked: true})
+		_, err = s.ben.LikeComment(ctx, "999999999")
+		wantProblem(t, err, http.StatusNotFound, "not_found")
+	},
+	"UnlikeComment": func(t *testing.T, ctx context.Context, s clientSite) {
+		post := putPost(t, ctx, s, "unlike comment")
+		id := comment(t, s.ann, post.ID, "likeable").ID
+		_, err := s.ben.LikeComment(ctx, id)
+		streamtest.Must(t, err)
+		for range 2 {
+			likes, err := s.ben.UnlikeComment(ctx, id)
+			streamtest.Must(t, err)
+			streamtest.Want(t, "the likes", likes, client.Likes{})
+		}
+	},
 	"Counts": func(t *testing.T, ctx context.Context, s clientSite) {
 		post := putPost(t, ctx, s, "counts")
 		comment(t, s.ben, post.ID, "one")
