@@ -18,8 +18,8 @@ type migrator struct {
 	logger  *slog.Logger
 }
 
-// apply connects, and takes one step after another until the database is up to date. It
-// fails if a lock is not granted within lockTimeout.
+// apply connects, and brings the database up to date. It fails if a lock is not granted within
+// lockTimeout.
 func apply(ctx context.Context, dsn string, r release, logger *slog.Logger) error {
 	conn, err := connect(ctx, dsn)
 	if err != nil {
@@ -34,10 +34,8 @@ func apply(ctx context.Context, dsn string, r release, logger *slog.Logger) erro
 	if err := m.prepare(ctx); err != nil {
 		return fmt.Errorf("migrate: %w", err)
 	}
-	for more := true; more; {
-		if more, err = m.advance(ctx); err != nil {
-			return fmt.Errorf("migrate: %w", err)
-		}
+	if err := m.advance(ctx); err != nil {
+		return fmt.Errorf("migrate: %w", err)
 	}
 	if err := checkRowSecurity(ctx, conn); err != nil {
 		return fmt.Errorf("migrate: %w", err)
@@ -87,35 +85,40 @@ func (m migrator) prepare(ctx context.Context) error {
 	return nil
 }
 
-// advance takes the next step, and reports whether there was one. Whether there is a step
-// is looked up without the lock first: a database that is up to date needs no lock, and no
-// right to lock. The lock conflicts with itself, but not with reading: neither pg_dump nor
-// its lock on the table delays the other.
-func (m migrator) advance(ctx context.Context) (more bool, err error) {
+// advance takes all steps, in one transaction. Otherwise the functions of the release before would
+// run with the tables of this one until they are replaced. Whether there is a step is looked up
+// without the lock first: a database that is up to date needs no lock, and no right to lock.
+// The lock conflicts with itself, but not with reading: neither pg_dump nor its lock on the table
+// delays the other.
+func (m migrator) advance(ctx context.Context) error {
 	in, err := read(ctx, m.conn)
 	if err != nil {
-		return false, err
+		return err
 	}
 	next, err := plan(m.release, in)
 	if err != nil || next == nil {
 		if err == nil && newer(m.release, in) {
 			m.logger.InfoContext(ctx, "a newer tidings has migrated the database; this one can work with it")
 		}
-		return false, err
+		return err
 	}
-	return true, pgx.BeginTxFunc(ctx, m.conn, pgx.TxOptions{IsoLevel: pgx.ReadCommitted}, func(tx pgx.Tx) error {
+	return pgx.BeginTxFunc(ctx, m.conn, pgx.TxOptions{IsoLevel: pgx.ReadCommitted}, func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, `lock table tidings.migrations in exclusive mode`); err != nil {
 			return fmt.Errorf("wait for another migrator: %w", err)
 		}
-		in, err := read(ctx, m.conn)
-		if err != nil {
-			return err
+		for {
+			in, err := read(ctx, m.conn)
+			if err != nil {
+				return err
+			}
+			next, err := plan(m.release, in)
+			if err != nil || next == nil {
+				return err
+			}
+			if err := m.take(ctx, tx, *next); err != nil {
+				return err
+			}
 		}
-		next, err := plan(m.release, in)
-		if err != nil || next == nil {
-			return err
-		}
-		return m.take(ctx, tx, *next)
 	})
 }
 

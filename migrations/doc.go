@@ -7,11 +7,12 @@
 //
 // # Numbered files
 //
-// A numbered file runs once, in a transaction, in the order of the numbers. It is never
-// edited once it has landed: a mistake is corrected by the next number. The table
-// tidings.migrations keeps the SHA-256 of each file that has run, and [Up] refuses a file
-// that differs from it by name. A numbered file does not call functions of the schema
-// tidings, because in a new database none exists yet.
+// A numbered file runs once, in the order of the numbers. All that a database lacks run in
+// one transaction, with the functions after them. A file is never edited once it has landed:
+// a mistake is corrected by the next number. The table tidings.migrations keeps the SHA-256
+// of each file that has run, and [Up] refuses a file that differs from it by name. A numbered
+// file does not call functions of the schema tidings, because in a new database none exists
+// yet. An UPDATE of rows disables the triggers meanwhile, because those of a site would run.
 //
 // # Functions
 //

@@ -65,7 +65,7 @@ func readRecords(ctx context.Context, conn *pgx.Conn) (in installed, settledAt s
 	return in, settledAt, nil
 }
 
-// A step is one change to a database. It runs in a transaction.
+// A step is one change to a database.
 type step struct {
 	file      *file   // the numbered file to run
 	functions bool    // or: apply the functions

@@ -23,19 +23,42 @@ alter table tidings.comments
     add constraint comments_pinned_at_range check (pinned_at >= '0001-01-01 00:00Z' and pinned_at < '10000-01-01 00:00Z'),
     add constraint comments_pinned_is_root check (pinned_at is null or parent_id is null);
 
-with recursive below as (
-    select id, id as root_id
-    from tidings.comments
-    where parent_id is null
-    union all
-    select c.id, below.root_id
+-- The triggers of comments are disabled meanwhile, because a trigger of the site may refuse the
+-- UPDATE, or tell somebody of it. Then each is as it was.
+do $$
+declare
+    names  text[];
+    states text[];
+begin
+    select array_agg(tgname), array_agg(tgenabled)
+    into names, states
+    from pg_trigger
+    where tgrelid = 'tidings.comments'::regclass and not tgisinternal and tgenabled <> 'D';
+
+    for i in 1 .. coalesce(cardinality(names), 0) loop
+        execute format('alter table tidings.comments disable trigger %I', names[i]);
+    end loop;
+
+    with recursive below as (
+        select id, id as root_id
+        from tidings.comments
+        where parent_id is null
+        union all
+        select c.id, below.root_id
+        from below
+        join tidings.comments as c on c.parent_id = below.id
+    )
+    update tidings.comments
+    set root_id = below.root_id
     from below
-    join tidings.comments as c on c.parent_id = below.id
-)
-update tidings.comments
-set root_id = below.root_id
-from below
-where comments.id = below.id and comments.parent_id is not null;
+    where comments.id = below.id and comments.parent_id is not null;
+
+    for i in 1 .. coalesce(cardinality(names), 0) loop
+        execute format('alter table tidings.comments enable %s trigger %I',
+            case states[i] when 'A' then 'always' when 'R' then 'replica' else '' end, names[i]);
+    end loop;
+end
+$$;
 
 -- Lists by time: roots, and the replies of a thread. The pinned comments of a post.
 create index comments_roots on tidings.comments (post_id, created_at, id) where parent_id is null;
