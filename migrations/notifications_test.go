@@ -19,11 +19,13 @@ func TestNotifications_HaveTheRightRecipients(t *testing.T) {
 	t.Parallel()
 
 	const (
-		say       = `insert into tidings.comments (post_id, author_id, body) values `
-		reply     = `insert into tidings.comments (post_id, parent_id, author_id, body) values `
-		likes     = `insert into tidings.likes (post_id, comment_id, user_id) values `
-		piaIsAnn  = `update tidings.comments set author_id = 'pia' where id = 1;`
-		likeAgain = likes + `('p', null, 'cy'); BREAK delete from tidings.likes; BREAK ` + likes + `('p', null, 'cy')`
+		say   = `insert into tidings.comments (post_id, author_id, body) values `
+		reply = `insert into tidings.comments (post_id, parent_id, author_id, body) values `
+		likes = `insert into tidings.likes (post_id, comment_id, user_id) values `
+		// dee has commented on p, and nobody is notified of that.
+		commenters = `insert into tidings.comments (id, post_id, author_id, body) values (3, 'p', 'dee', 'x'); delete from tidings.notifications;`
+		piaIsAnn   = `update tidings.comments set author_id = 'pia' where id = 1;`
+		likeAgain  = likes + `('p', null, 'cy'); BREAK delete from tidings.likes; BREAK ` + likes + `('p', null, 'cy')`
 	)
 	for name, c := range map[string]struct {
 		sql  string
@@ -40,8 +42,33 @@ func TestNotifications_HaveTheRightRecipients(t *testing.T) {
 		"OfAPendingReplyOnApproval": {
 			`update tidings.comments set status = 'published' where id = 2`, []string{"ann reply bob 2", "pia comment bob 2"},
 		},
-		"OfAnEditNobody":             {`update tidings.comments set body = 'z' where id = 1`, nil},
-		"OfADeleteNobody":            {`delete from tidings.comments where id = 2`, nil},
+		"OfAnEditNobody":  {`update tidings.comments set body = 'z' where id = 1`, nil},
+		"OfADeleteNobody": {`delete from tidings.comments where id = 2`, nil},
+		"OfAMention": {
+			commenters + `insert into tidings.comments (post_id, author_id, body, mentions) values ('p', 'cy', 'x', '{dee,bob,stranger,cy,dee}')`,
+			[]string{"dee mention cy 100", "pia comment cy 100"}, // bob's comment is pending
+		},
+		"OfAMentionBeforeAReplyAndAComment": {
+			commenters + `update tidings.posts set author_id = 'dee';
+				insert into tidings.comments (post_id, parent_id, author_id, body, mentions) values ('p', 1, 'cy', 'x', '{ann,dee}')`,
+			[]string{"ann mention cy 100", "dee mention cy 100"},
+		},
+		"OfAMentionOfTheParentsAuthorThePostsAuthorToo": {
+			`insert into tidings.comments (post_id, parent_id, author_id, body, mentions) values ('p', 1, 'cy', 'x', '{ann}')`,
+			[]string{"ann mention cy 100", "pia comment cy 100"},
+		},
+		"OfAMentionInTheFirstStatementOfTheUser": {
+			`insert into tidings.comments (post_id, author_id, body, mentions) values ('q', 'cy', 'x', '{dee}'), ('q', 'dee', 'y', '{}')`,
+			[]string{"dee mention cy 100"},
+		},
+		"OfAMentionOnApproval": {
+			commenters + `update tidings.comments set mentions = '{dee}' where id = 2; update tidings.comments set status = 'published' where id = 2`,
+			[]string{"dee mention bob 2", "ann reply bob 2", "pia comment bob 2"},
+		},
+		"OfAnotherPostsCommenterNobody": {
+			`insert into tidings.comments (post_id, author_id, body) values ('q', 'dee', 'x'); insert into tidings.comments (post_id, author_id, body, mentions) values ('p', 'cy', 'x', '{dee}')`,
+			[]string{"pia comment cy 101"},
+		},
 		"OfALikeOfThePost":           {likes + `('p', null, 'cy')`, []string{"pia like cy -"}},
 		"OfALikeOfAComment":          {likes + `('p', 1, 'cy')`, []string{"ann like cy 1"}},
 		"OfOnesOwnLikeNobody":        {likes + `('p', 1, 'ann'), ('p', null, 'pia')`, nil},
@@ -99,7 +126,7 @@ func TestNotifications_HaveTheDocumentedData(t *testing.T) {
 	exec(t, conn, `insert into tidings.likes (post_id, user_id) values ('p', 'bob')`)
 	id, created := split(value[string](t, conn, at))
 	same(t, conn, "notification", before, `{
-		"id": "`+id+`", "kind": "like", "postId": "p", "unread": 1, "createdAt": "`+created+`",
+		"id": "`+id+`", "kind": "like", "postId": "p", "count": 1, "unread": 1, "createdAt": "`+created+`",
 		"actor": {"id": "bob", "name": "BOB", "avatarUrl": "https://example.com/bob"}}`)
 
 	before = head(t, conn)
@@ -110,7 +137,7 @@ func TestNotifications_HaveTheDocumentedData(t *testing.T) {
 		"actor": {"id": "new", "name": "new", "avatarUrl": null}}`)
 }
 
-// Each notification has the number of unread ones after it.
+// Each notification has the number of unread ones after it. The likes of one target are one.
 func TestNotifications_CountTheUnread(t *testing.T) {
 	t.Parallel()
 
@@ -131,7 +158,7 @@ func TestNotifications_CountTheUnread(t *testing.T) {
 			`insert into tidings.likes (post_id, comment_id, user_id)
 			values ('p', null, 'dee'), ('p', 1, 'dee'), ('p', null, 'eve'), ('p', 1, 'eve');
 			insert into tidings.comments (post_id, author_id, body) values ('p', 'eve', 'x')`,
-			[]string{"pia 2", "ann 1", "pia 3", "ann 2", "pia 4"},
+			[]string{"pia 1", "ann 1", "pia 1", "ann 1", "pia 2"},
 		},
 		{
 			"SomeReadInTheSameCommit",
@@ -139,7 +166,7 @@ func TestNotifications_CountTheUnread(t *testing.T) {
 			update tidings.notifications set read_at = now()
 			where id in (select id from tidings.notifications where user_id = 'pia' order by id limit 3);
 			insert into tidings.likes (post_id, user_id) values ('p', 'gus')`,
-			[]string{"pia 1", "pia 2", "pia 3"},
+			[]string{"pia 2", "pia 2", "pia 2"},
 		},
 		{
 			"AsManyRead",

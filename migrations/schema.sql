@@ -80,6 +80,7 @@ create table tidings.comments (
     constraint comments_status CHECK ((status = ANY (ARRAY['published'::text, 'pending'::text, 'rejected'::text, 'spam'::text, 'deleted'::text])))
 );
 comment on table tidings.comments is 'INSERT (post_id, author_id, body) is enough. The other columns have defaults.';
+CREATE INDEX comments_by_author ON tidings.comments USING btree (author_id, post_id);
 CREATE INDEX comments_by_parent ON tidings.comments USING btree (parent_id, post_id, status) WHERE (parent_id IS NOT NULL);
 CREATE INDEX comments_by_root ON tidings.comments USING btree (root_id, created_at, id) WHERE (root_id IS NOT NULL);
 CREATE INDEX comments_by_status ON tidings.comments USING btree (status, created_at, id) WHERE (status <> 'published'::text);
@@ -170,13 +171,19 @@ create table tidings.notifications (
     actor_id text not null,
     created_at timestamp with time zone not null default clock_timestamp(),
     read_at timestamp with time zone,
+    thread_id bigint not null default 0,
+    more boolean not null default false,
     constraint notifications_created_at_range CHECK (((created_at >= '0001-01-01 00:00:00+00'::timestamp with time zone) AND (created_at < '10000-01-01 00:00:00+00'::timestamp with time zone))),
     constraint notifications_pkey PRIMARY KEY (id),
     constraint notifications_read_at_range CHECK (((read_at >= '0001-01-01 00:00:00+00'::timestamp with time zone) AND (read_at < '10000-01-01 00:00:00+00'::timestamp with time zone)))
 );
+CREATE INDEX notifications_by_read_at ON tidings.notifications USING btree (read_at) WHERE (read_at IS NOT NULL);
 CREATE INDEX notifications_by_target ON tidings.notifications USING btree (post_id, comment_id, actor_id);
+CREATE INDEX notifications_by_thread ON tidings.notifications USING btree (user_id, post_id, thread_id, created_at);
 CREATE INDEX notifications_by_user ON tidings.notifications USING btree (user_id, id);
-CREATE UNIQUE INDEX notifications_once ON tidings.notifications USING btree (user_id, actor_id, post_id, comment_id, ((kind = 'like'::text))) NULLS NOT DISTINCT;
+CREATE UNIQUE INDEX notifications_comment_once ON tidings.notifications USING btree (user_id, comment_id) WHERE (kind <> 'like'::text);
+CREATE INDEX notifications_folded ON tidings.notifications USING btree (user_id, post_id, COALESCE(comment_id, (0)::bigint), ((read_at IS NULL)), id) WHERE (kind = 'like'::text);
+CREATE UNIQUE INDEX notifications_like_once ON tidings.notifications USING btree (user_id, actor_id, post_id, comment_id) NULLS NOT DISTINCT WHERE (kind = 'like'::text);
 CREATE TRIGGER deleted AFTER DELETE ON tidings.notifications REFERENCING OLD TABLE AS removed FOR EACH STATEMENT EXECUTE FUNCTION tidings.notifications_changed();
 CREATE TRIGGER inserted AFTER INSERT ON tidings.notifications REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION tidings.notifications_changed();
 CREATE TRIGGER no_truncate BEFORE TRUNCATE ON tidings.notifications FOR EACH STATEMENT EXECUTE FUNCTION tidings.refuse_truncate();
@@ -192,6 +199,9 @@ create table tidings.withdrawn (
     actor_id text not null,
     created_at timestamp with time zone not null,
     read_at timestamp with time zone,
+    thread_id bigint not null default 0,
+    more boolean not null default false,
+    dismissed boolean not null default false,
     constraint withdrawn_pkey PRIMARY KEY (id)
 );
 CREATE INDEX withdrawn_by_comment ON tidings.withdrawn USING btree (comment_id) WHERE (comment_id IS NOT NULL);
@@ -336,6 +346,7 @@ CREATE INDEX ranks_by_post ON tidings.ranks USING btree (post_id, rank, tie);
 
 -- tidings.announce_comments(ids bigint[], post_ids text[], parent_ids bigint[], root_ids bigint[]) returns void
 -- tidings.announce_notifications(told bigint[], told_users text[], told_came bigint[], told_unread bigint[]) returns void
+-- tidings.change_notifications(mine xid8, OUT told bigint[], OUT told_users text[], OUT told_came bigint[], OUT told_unread bigint[]) returns record
 -- tidings.change_tombstones(mine xid8, OUT early_ids bigint[], OUT early_names text[], OUT early_posts text[], OUT early_data jsonb[], OUT late_ids bigint[], OUT late_posts text[], OUT late_data jsonb[]) returns record
 -- tidings.check_event(topic text, name text) returns void
 -- tidings.comment_data(c tidings.comments) returns jsonb
@@ -349,11 +360,13 @@ CREATE INDEX ranks_by_post ON tidings.ranks USING btree (post_id, rank, tie);
 -- tidings.defer_post() returns trigger, security definer
 -- tidings.deleted_data(id bigint, post_id text, parent_id bigint, root_id bigint, tombstone jsonb) returns jsonb
 -- tidings.flush() returns trigger, security definer
+-- tidings.forget_counts(targets text[]) returns void
 -- tidings.head() returns bigint
 -- tidings.like_touched() returns trigger
 -- tidings.likes_deleted() returns trigger, security definer
 -- tidings.likes_inserted() returns trigger, security definer
 -- tidings.mark() returns trigger, security definer
+-- tidings.mention(ids bigint[]) returns void
 -- tidings.moderation_data(c tidings.comments, was text, becomes text) returns jsonb
 -- tidings.new_epoch() returns bigint, security definer
 -- tidings.note_epoch() returns void, security definer
@@ -361,6 +374,7 @@ CREATE INDEX ranks_by_post ON tidings.ranks USING btree (post_id, rank, tie);
 -- tidings.notification_touched() returns trigger
 -- tidings.notifications_changed() returns trigger, security definer
 -- tidings.notifications_of_posts() returns trigger, security definer
+-- tidings.notify(users text[], kinds text[], actors text[], posts text[], comments bigint[]) returns void
 -- tidings.number(mine xid8) returns void
 -- tidings.post_data(p tidings.posts) returns jsonb
 -- tidings.posts_changed() returns trigger, security definer
@@ -371,6 +385,7 @@ CREATE INDEX ranks_by_post ON tidings.ranks USING btree (post_id, rank, tie);
 -- tidings.rank_of(likes bigint) returns integer
 -- tidings.recount() returns bigint, security definer
 -- tidings.refuse_truncate() returns trigger
+-- tidings.renotify(ids bigint[]) returns void
 -- tidings.restore_notifications(ids bigint[]) returns void
 -- tidings.rfc3339(t timestamp with time zone) returns text
 -- tidings.root_orphans(ids bigint[]) returns void

@@ -106,7 +106,8 @@ func countsAreRight(t *testing.T, conn *pgx.Conn) {
 			union all
 			select 'moderation', count(*), 0, 0, 0 from tidings.comments where status = 'pending'
 			union all
-			select 'user:' || user_id, 0, 0, count(*), 0 from tidings.notifications where read_at is null group by user_id
+			select 'user:' || user_id, 0, 0, count(distinct case kind when 'like' then concat_ws(' ', post_id, comment_id) else id::text end), 0
+			from tidings.notifications where read_at is null group by user_id
 		),
 		noted as (
 			select target, comments, likes, unread, thread

@@ -56,7 +56,7 @@ func TestNotifications_EveryWriteReachesUnread(t *testing.T) {
 
 	const likes = `insert into tidings.likes (post_id, comment_id, user_id) values ('p', null, 'cy'), ('p', 1, 'cy'), ('p', null, 'dee')`
 	three := []string{"pia like cy - 1", "ann like cy 1 2", "pia like dee - 3"}
-	begin := step{likes, three, []string{"pia 1 new 1", "ann 1 new 2", "pia 2 new 3"}}
+	begin := step{likes, three, []string{"pia 1 new 1", "ann 1 new 2", "pia 1 new 3"}}
 	for name, steps := range map[string][]step{
 		"ReadAndUnread": {
 			begin,
@@ -87,7 +87,7 @@ func TestNotifications_EveryWriteReachesUnread(t *testing.T) {
 				insert into tidings.likes (post_id, user_id) values ('p', 'eve'), ('p', 'fay');
 				update tidings.notifications set read_at = now() where actor_id = 'fay'`,
 				[]string{three[1], three[2] + " read", "pia like eve - 4", "pia like fay - 5 read"},
-				[]string{`pia 0 withdrawn ["1"]`, `pia 0 read ["3"]`, "pia 1 new 4", "pia 1 new 5"}},
+				[]string{`pia 1 withdrawn ["1"]`, `pia 1 read ["3"]`, "pia 1 new 4", "pia 1 new 5"}},
 		},
 		"InsertedAndDeletedInOneTransaction": {
 			{likes + `; delete from tidings.notifications`, []string{}, []string{}},

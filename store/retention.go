@@ -126,12 +126,16 @@ func trimCounts(ctx context.Context, tx pgx.Tx, floor int64) error {
 				and position <= (select position from tidings.floor)
 		)
 		delete from tidings.counts
-		using passed
-		where counts.target = passed.target
-			and counts.position < (
+		where ctid = any (array(
+			select counts.ctid
+			from passed
+			join tidings.counts on counts.target = passed.target
+			where counts.position < (
 				select max(newest.position)
 				from tidings.counts newest
 				where newest.target = passed.target
-			)`, floor)
+			)
+			for update of counts skip locked -- a transaction that deletes a post may stay open
+		))`, floor)
 	return err
 }

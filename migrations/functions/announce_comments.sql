@@ -2,8 +2,9 @@
 -- example). The four arrays have the same length: id, post, parent and root of each comment.
 --   event: `new-comment` for the readers of the post;
 --   counts: one comment more on the post, one reply more on the parent, one more in the thread;
---   notifications: `reply` for the author of the parent, `comment` for the author of the
---   post. Nobody is notified twice, or of an act of their own.
+--   notifications: `mention` (functions/mention.sql), `reply` for the author of the parent,
+--   `comment` for the author of the post. A user is notified once, with the first of these, and
+--   not of an act of the user's own.
 --
 -- Notifications about likes of the comments are restored, for likes that still exist.
 --
@@ -17,6 +18,18 @@ create or replace function tidings.announce_comments(ids bigint[], post_ids text
 language plpgsql
 as $$
 begin
+    if ids is null then
+        return;
+    end if;
+    if exists (
+        select
+        from unnest(ids) as shown (id)
+        cross join lateral (select mentions from tidings.comments where comments.id = shown.id offset 0) as c
+        where c.mentions <> '{}'
+    ) then
+        perform tidings.mention(ids);
+    end if;
+
     insert into tidings.pending
         (topic, name, data, target, comments, recipient, kind, actor_id, post_id, comment_id)
     select

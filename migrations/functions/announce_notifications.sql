@@ -1,11 +1,13 @@
 -- Writes the events `notification` of a transaction. The four arrays have the same length: id
 -- and user of each notification that the transaction has changed; 1 for a row that is new or
--- restored, -1 for one that is gone, else 0; by how much the user's number of unread rows
--- changed. number calls it under the turn, after it has appended the counts.
+-- restored or has another actor, -1 for one that is gone, else 0; 1 for a row that makes a
+-- notification unread. The id is null for rows that are too many to be named. number calls it
+-- under the turn, after it has appended the counts.
 --
 -- First, for users with rows that were read or are gone, {unread, read: [ids]} and {unread,
 -- withdrawn: [ids]}; null stands for more than 100 ids. Then one event for each row that
--- came. `unread` of an event is the number of unread notifications up to this event.
+-- came. `unread` of an event is the number of unread notifications up to this event. count is the
+-- number of other users who like the post or comment. A row that has gone since is not told.
 create or replace function tidings.announce_notifications(told bigint[], told_users text[], told_came bigint[], told_unread bigint[]) returns void
 language plpgsql
 as $$
@@ -26,6 +28,7 @@ begin
             order by counts.position desc
             limit 1
         ) as newest on true
+        where c.came < 1 or exists (select from tidings.notifications as n where n.id = c.id offset 0)
     ),
     outgoing as (
         select
@@ -33,7 +36,7 @@ begin
             jsonb_build_object(
                 'unread', change.total - change.fresh,
                 case when change.came = 0 then 'read' else 'withdrawn' end,
-                case when count(*) <= 100 then jsonb_agg(change.id::text order by change.id) end) as data
+                case when count(*) <= 100 and count(change.id) = count(*) then jsonb_agg(change.id::text order by change.id) end) as data
         from change
         where change.came <= 0
         group by change.user_id, change.came, change.total, change.fresh
@@ -49,8 +52,31 @@ begin
                 'unread', change.total - change.later)
             || case when notice.comment_id is null then '{}'
                     else jsonb_build_object('commentId', notice.comment_id::text) end
+            || case when notice.kind = 'like' then jsonb_build_object('count', others.count) else '{}' end
+            || case when notice.more then '{"more": true}'::jsonb else '{}' end
         from change
         cross join lateral (select * from tidings.notifications where notifications.id = change.id offset 0) as notice
+        left join lateral (
+            select greatest(1, coalesce((
+                select likes
+                from tidings.counts
+                where target = coalesce('comment:' || notice.comment_id, 'post:' || notice.post_id)
+                order by position desc
+                limit 1
+            ), 0) - case
+                when notice.comment_id is null then exists (
+                    select from tidings.likes
+                    where likes.post_id = notice.post_id and likes.comment_id is null and likes.user_id = notice.user_id
+                    offset 0
+                )
+                else exists (
+                    select from tidings.likes
+                    where likes.post_id = notice.post_id and likes.comment_id = notice.comment_id and likes.user_id = notice.user_id
+                    offset 0
+                )
+            end::int) as count
+            where notice.kind = 'like'
+        ) as others on true
         where change.came = 1
     )
     insert into tidings.events (position, topic, name, data)

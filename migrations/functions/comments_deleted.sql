@@ -1,7 +1,7 @@
--- Writes to `pending` what a DELETE of comments leads to, for those that were published:
--- see withdraw_comments. Tells moderators of all. A cascade from `posts` fires it too. Comments whose post is gone are
--- only counted: posts_deleted writes one event for all of them. A counter without post_id has
--- no event.
+-- Writes to `pending` what a DELETE of comments leads to, for those that were published: see
+-- withdraw_comments. Tells moderators of all. A cascade from `posts` fires it too. Comments
+-- whose post is gone have no event, because posts_deleted writes one for all of them, and their
+-- counters are forgotten: to count down each one would hold the turn for seconds.
 --
 -- A statement trigger: a DELETE of 100,000 rows is one call.
 --
@@ -23,25 +23,27 @@ begin
     cross join lateral (select id from tidings.posts where posts.id = c.post_id offset 0) as p
     where c.status = 'published';
 
-    insert into tidings.pending (target, comments, thread)
-    select counter.target, -sum(counter.comments), -sum(counter.thread)
+    perform tidings.forget_counts(array_agg('comment:' || c.id))
     from removed as c
     left join lateral (select id from tidings.posts where posts.id = c.post_id offset 0) as p on true
-    cross join lateral (values
-        ('post:' || c.post_id, 1, 0), ('comment:' || c.parent_id, 1, 0), ('comment:' || c.root_id, 0, 1)
-    ) as counter (target, comments, thread)
-    where c.status = 'published' and p.id is null and counter.target is not null
-    group by counter.target;
+    where p.id is null;
 
     insert into tidings.pending (topic, name, data, target, comments, comment_id)
     select
-        case when p.id is not null then 'site:moderation' end, 'moderation',
+        'site:moderation', 'moderation',
         tidings.moderation_data(c::tidings.comments, c.status, 'deleted'),
         case when c.status = 'pending' then 'moderation' end, -(c.status = 'pending')::integer, c.id
     from removed as c
-    left join lateral (select id from tidings.posts where posts.id = c.post_id offset 0) as p on true
-    where c.status = 'pending' or p.id is not null and c.status <> 'deleted'
+    cross join lateral (select id from tidings.posts where posts.id = c.post_id offset 0) as p
+    where c.status <> 'deleted'
     order by c.id;
+
+    insert into tidings.pending (target, comments)
+    select 'moderation', -count(*)
+    from removed as c
+    left join lateral (select id from tidings.posts where posts.id = c.post_id offset 0) as p on true
+    where c.status = 'pending' and p.id is null
+    having count(*) > 0;
 
     delete from tidings.revisions
     where ctid = any (array(

@@ -3,8 +3,9 @@
 -- before their parents.
 --   event: `new-comment` for the readers of the post;
 --   counts: one comment more on the post, one reply more on the parent, one more in the thread;
---   notifications: `reply` for the author of the parent, `comment` for the author of the
---   post. Nobody is notified twice, or of an act of their own.
+--   notifications: `mention` (functions/mention.sql), `reply` for the author of the parent,
+--   `comment` for the author of the post. A user is notified once, with the first of these, and
+--   not of an act of the user's own.
 -- Of the other comments, the event `moderation` tells the moderators. A comment whose root is
 -- not known yet is counted in its thread by comments_updated.
 --
@@ -33,11 +34,13 @@ declare
     deep    boolean; -- whether a comment replies to a reply
     orphans boolean; -- whether a comment was inserted before its parent
     held    boolean; -- whether a comment is not published
+    names   boolean; -- whether a comment mentions a user
 begin
     select
         bool_or(p.id is null or u.id is null), bool_or(c.parent_id is not null), bool_or(c.root_id <> c.parent_id),
-        bool_or(c.parent_id is not null and c.root_id is null or orphan.id is not null), bool_or(c.status <> 'published')
-    into unknown, replies, deep, orphans, held
+        bool_or(c.parent_id is not null and c.root_id is null or orphan.id is not null), bool_or(c.status <> 'published'),
+        bool_or(c.mentions <> '{}')
+    into unknown, replies, deep, orphans, held, names
     from added as c
     left join lateral (
         select id
@@ -55,6 +58,11 @@ begin
 
     if orphans then
         perform tidings.root_orphans(array_agg(id))
+        from added;
+    end if;
+
+    if names then
+        perform tidings.mention(array_agg(id order by id))
         from added;
     end if;
 

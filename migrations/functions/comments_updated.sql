@@ -8,6 +8,8 @@
 --   another time of a comment that is not published: the event `comment-deleted`, if the comment
 --   is a tombstone. That is decided under the turn, so the event has no topic yet;
 --   a root, of a comment that was inserted before its parent: one comment more in the thread.
+--   another author or other mentions of a visible comment: what renotify does, and mention
+--   for those with other mentions.
 -- Creates unknown users first.
 --
 -- A statement trigger: an UPDATE of 100,000 rows is one call.
@@ -35,6 +37,8 @@ declare
     shown_roots       bigint[];
     withdrawn_roots   bigint[];
     found_roots       bigint[]; -- roots of visible comments that had none
+    renamed           bigint[]; -- visible comments with another author or other mentions
+    mentioning        bigint[]; -- those with other mentions
     moderated         bigint[];
     moderated_was     text[];
     moderated_becomes text[];
@@ -46,9 +50,11 @@ begin
     -- Both versions are grouped, not joined: for one row, a join is planned as a nested
     -- loop, and that plan would be kept for the next 20,000 rows (15 s).
     with version as (
-        select id, post_id, parent_id, root_id, status as was, null as becomes, version as number, created_at from before
+        select id, post_id, parent_id, root_id, status as was, null as becomes, version as number,
+            created_at, author_id, mentions from before
         union all
-        select id, post_id, parent_id, root_id, null, status, version, created_at from after
+        select id, post_id, parent_id, root_id, null, status, version,
+            created_at, author_id, mentions from after
     ),
     change as (
         select
@@ -60,7 +66,9 @@ begin
             min(becomes) as becomes,
             min(root_id) as root_id,
             count(root_id) = 1 as rooted,
-            min(created_at) <> max(created_at) as moved
+            min(created_at) <> max(created_at) as moved,
+            min(author_id) <> max(author_id) or min(mentions) <> max(mentions) as renamed,
+            min(mentions) <> max(mentions) as mentioning
         from version
         group by id, post_id, parent_id
     )
@@ -75,16 +83,22 @@ begin
         array_agg(root_id) filter (where is_shown and not was_shown),
         array_agg(root_id) filter (where was_shown and not is_shown),
         array_agg(root_id) filter (where is_shown and was_shown and rooted),
+        array_agg(id) filter (where is_shown and was_shown and change.renamed),
+        array_agg(id) filter (where is_shown and was_shown and change.mentioning),
         array_agg(id) filter (where was <> becomes or change.edited and not is_shown),
         array_agg(was) filter (where was <> becomes or change.edited and not is_shown),
         array_agg(becomes) filter (where was <> becomes or change.edited and not is_shown),
         array_agg(id) filter (where change.moved and not was_shown and not is_shown)
     into edited, shown, shown_posts, shown_parents, withdrawn, withdrawn_posts, withdrawn_parents,
-        shown_roots, withdrawn_roots, found_roots, moderated, moderated_was, moderated_becomes, moved
+        shown_roots, withdrawn_roots, found_roots, renamed, mentioning, moderated, moderated_was, moderated_becomes, moved
     from change;
 
     perform tidings.announce_comments(shown, shown_posts, shown_parents, shown_roots);
     perform tidings.withdraw_comments(withdrawn, withdrawn_posts, withdrawn_parents, withdrawn_roots);
+    perform tidings.renotify(renamed);
+    if mentioning is not null then
+        perform tidings.mention(mentioning);
+    end if;
 
     -- A hidden comment keeps its likes. Lists show again to the users that they like it.
     if shown is not null then

@@ -1,7 +1,7 @@
 -- Writes to `pending` what a DELETE of likes leads to: one like less on the comment or post, and
--- the event `liked` for the user. Likes whose post or comment is gone are only counted: readers
--- have its `post-deleted` or `comment-deleted`. Withdraws the notifications about the likes: a
--- repeated like restores them.
+-- the event `liked` for the user. Likes whose comment is gone are only counted, and those whose post
+-- is gone are not: readers have its `comment-deleted` or `post-deleted`. Withdraws the
+-- notifications about the likes: a repeated like restores them.
 --
 -- A statement trigger: a DELETE of 100,000 rows is one call.
 --
@@ -28,9 +28,9 @@ begin
     insert into tidings.pending (target, likes)
     select coalesce('comment:' || l.comment_id, 'post:' || l.post_id), -count(*)
     from removed as l
-    left join lateral (select id from tidings.posts where posts.id = l.post_id offset 0) as p on true
+    cross join lateral (select id from tidings.posts where posts.id = l.post_id offset 0) as p
     left join lateral (select id from tidings.comments where comments.id = l.comment_id offset 0) as c on true
-    where p.id is null or l.comment_id is not null and c.id is null
+    where l.comment_id is not null and c.id is null
     group by l.post_id, l.comment_id;
 
     perform tidings.withdraw_notifications(array_agg(n.id))

@@ -4,10 +4,9 @@
 -- fires `flush` at COMMIT, once for each transaction. A flush for each row of `pending` was
 -- quadratic: 16,000 rows took 30 s.
 --
--- Inserts the notifications that the rows ask for. That is here and not in flush, because
--- an INSERT may wait for another transaction that inserts the same row, and flush must
--- not wait while it holds the turn. A notification that was withdrawn is restored: it keeps
--- its id, created_at and read_at. One that exists stays as it is.
+-- Makes the notifications that the rows ask for (functions/notify.sql). That is here and not in
+-- flush, because an INSERT may wait for another transaction that inserts the same row, and flush
+-- must not wait while it holds the turn.
 --
 -- A statement trigger on `pending`. ENABLE ALWAYS: it also fires in sessions with
 -- session_replication_role = replica, since rows left in `pending` would never be numbered.
@@ -23,30 +22,13 @@ begin
     on conflict do nothing;
 
     -- To look is cheaper than to begin a statement that has nothing to do.
-    if not exists (select from added where recipient is not null) then
-        return null;
+    if exists (select from added where recipient is not null) then
+        perform tidings.notify(
+            array_agg(recipient order by n), array_agg(kind order by n), array_agg(actor_id order by n),
+            array_agg(post_id order by n), array_agg(comment_id order by n))
+        from added
+        where recipient is not null;
     end if;
-
-    perform tidings.restore_notifications(array_agg(w.id))
-    from added
-    cross join lateral (
-        select id
-        from tidings.withdrawn
-        where withdrawn.user_id = added.recipient
-            and withdrawn.actor_id = added.actor_id
-            and withdrawn.post_id = added.post_id
-            and withdrawn.comment_id is not distinct from added.comment_id
-            and (withdrawn.kind = 'like') = (added.kind = 'like')
-        offset 0
-    ) as w
-    where added.recipient is not null;
-
-    insert into tidings.notifications (user_id, kind, post_id, comment_id, actor_id)
-    select recipient, kind, post_id, comment_id, actor_id
-    from added
-    where recipient is not null
-    order by n
-    on conflict do nothing;
     return null;
 end
 $$;

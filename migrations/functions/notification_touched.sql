@@ -1,6 +1,6 @@
 -- Refuses an UPDATE that changes the id, the user, the actor or the target of a notification
 -- (SQLSTATE 23000): the row would be told to another user, or twice. Only read_at and
--- created_at may change.
+-- created_at may change, and the actor if a trigger gives it the new author of its comment.
 --
 -- A row trigger before UPDATE.
 create or replace function tidings.notification_touched() returns trigger
@@ -9,8 +9,9 @@ set search_path = pg_catalog, tidings, pg_temp
 set row_security = off
 as $$
 begin
-    if (new.id, new.user_id, new.kind, new.actor_id, new.post_id, new.comment_id)
-        is distinct from (old.id, old.user_id, old.kind, old.actor_id, old.post_id, old.comment_id) then
+    if (new.id, new.user_id, new.kind, new.post_id, new.comment_id, new.thread_id)
+        is distinct from (old.id, old.user_id, old.kind, old.post_id, old.comment_id, old.thread_id)
+        or new.actor_id <> old.actor_id and pg_trigger_depth() = 1 then
         raise exception 'a notification keeps its id, user, kind, actor, post and comment'
             using errcode = 'integrity_constraint_violation', hint = 'Delete it and insert another.';
     end if;

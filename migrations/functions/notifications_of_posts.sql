@@ -17,7 +17,7 @@ begin
         from removed
         cross join lateral (select id from tidings.notifications where notifications.post_id = removed.id offset 0) as n
     ));
-    -- comments_deleted has deleted those about comments.
+    -- comments_deleted deletes those about comments.
     delete from tidings.withdrawn
     where id = any (array(
         select w.id

@@ -25,8 +25,7 @@ create or replace function tidings.number(mine xid8) returns void
 language plpgsql
 as $$
 declare
-    -- The rows of `notifications` that this transaction has changed: id, user, and by how
-    -- much the rows and the unread rows of the user changed.
+    -- What change_notifications returns.
     told        bigint[];
     told_users  text[];
     told_came   bigint[];
@@ -35,20 +34,10 @@ declare
     first       bigint; -- the position of the first event and of the counts
 begin
     -- To look is cheaper than to begin a statement that has nothing to do.
-    if exists (select from tidings.pending where xact = mine and notification_id is not null) then
-        select array_agg(n.id), array_agg(n.user_id), array_agg(n.came), array_agg(n.unread)
+    if exists (select from tidings.pending where xact = mine and came is not null) then
+        select c.told, c.told_users, c.told_came, c.told_unread
         into told, told_users, told_came, told_unread
-        from (
-            select
-                notification_id as id,
-                min(substr(target, length('user:') + 1)) as user_id,
-                sum(came) as came,
-                sum(unread) as unread
-            from tidings.pending
-            where xact = mine and notification_id is not null
-            group by notification_id
-            having sum(came) <> 0 or sum(unread) <> 0
-        ) as n;
+        from tidings.change_notifications(mine) as c;
     end if;
 
     first := nextval('tidings.positions');
@@ -62,8 +51,14 @@ begin
         coalesce(newest.thread, 0) + total.thread
     from (
         select target, sum(comments) as comments, sum(likes) as likes, sum(unread) as unread, sum(thread) as thread
-        from tidings.pending
-        where xact = mine and target is not null
+        from (
+            select target, comments, likes, unread, thread
+            from tidings.pending
+            where xact = mine and target is not null and came is null
+            union all
+            select 'user:' || c.user_id, 0, 0, c.unread, 0
+            from unnest(told_users, told_unread) as c (user_id, unread)
+        ) as part
         group by target
         having sum(comments) <> 0 or sum(likes) <> 0 or sum(unread) <> 0 or sum(thread) <> 0
     ) as total
@@ -92,7 +87,7 @@ begin
             select
                 target, min(post_id) as post_id, sum(comments) <> 0 as comments_changed, sum(likes) <> 0 as likes_changed
             from gathered
-            where target is not null
+            where target is not null and came is null
             group by target
             having sum(comments) <> 0 or sum(likes) <> 0 or sum(unread) <> 0
         ) as total
@@ -134,7 +129,7 @@ begin
         select 7, 0, target, 'notification',
             jsonb_build_object('unread', unread, 'read', null), null
         from counted
-        where told is null and target like 'user:%' -- a recount
+        where target like 'user:%' -- a recount
     ),
     -- The counts that an event shows: of its comment or post, of the parent and of the thread.
     complete as (
@@ -217,7 +212,7 @@ begin
         order by part, n, topic
     ) as o;
 
-    if told is not null then
+    if told_users is not null then
         perform tidings.announce_notifications(told, told_users, told_came, told_unread);
     end if;
 end

@@ -56,7 +56,11 @@ begin
             from tidings.likes
             union all
             select 'user:' || user_id, null, 0, 0, 1, 0
-            from tidings.notifications where read_at is null
+            from tidings.notifications where read_at is null and kind <> 'like'
+            union all
+            select 'user:' || user_id, null, 0, 0, 1, 0
+            from tidings.notifications where read_at is null and kind = 'like'
+            group by user_id, post_id, comment_id
         ) as fact
         group by target
     ) as actual

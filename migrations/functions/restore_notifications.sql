@@ -12,9 +12,9 @@ begin
         where id = any (ids)
         returning *
     )
-    insert into tidings.notifications (id, user_id, kind, post_id, comment_id, actor_id, created_at, read_at)
+    insert into tidings.notifications (id, user_id, kind, post_id, comment_id, actor_id, created_at, read_at, thread_id, more)
         overriding system value
-    select id, user_id, kind, post_id, comment_id, actor_id, created_at, read_at
+    select id, user_id, kind, post_id, comment_id, actor_id, created_at, read_at, thread_id, more
     from back
     order by id
     on conflict do nothing;

@@ -1,5 +1,5 @@
 -- Withdraws notifications: moves the rows with these ids from `notifications` to `withdrawn`.
--- They keep all columns until tidings.restore_notifications moves them back.
+-- They keep all columns until they are moved back, by notify or restore_notifications.
 create or replace function tidings.withdraw_notifications(ids bigint[]) returns void
 language plpgsql
 as $$
@@ -12,8 +12,8 @@ begin
         where id = any (ids)
         returning *
     )
-    insert into tidings.withdrawn (id, user_id, kind, post_id, comment_id, actor_id, created_at, read_at)
-    select id, user_id, kind, post_id, comment_id, actor_id, created_at, read_at
+    insert into tidings.withdrawn (id, user_id, kind, post_id, comment_id, actor_id, created_at, read_at, thread_id, more)
+    select id, user_id, kind, post_id, comment_id, actor_id, created_at, read_at, thread_id, more
     from gone;
 end
 $$;
