@@ -209,10 +209,18 @@ func viewListed(l store.ListedComment, room int) (v listedJSON, size int) {
 // notModified reports whether the client has the answer already, and sets its header fields.
 func (h *commentHandlers) notModified(c echo.Context, state store.ListState) bool {
 	tag := h.tag(c, state)
+	if !hasTag(c, tag) {
+		return false
+	}
+	c.Response().Header().Set("ETag", tag)
+	c.Response().Header().Set(echo.HeaderCacheControl, "private, no-cache")
+	return true
+}
+
+// hasTag reports whether If-None-Match has a weak tag. A strong one with the same text counts.
+func hasTag(c echo.Context, tag string) bool {
 	for candidate := range strings.SplitSeq(strings.Join(c.Request().Header.Values("If-None-Match"), ","), ",") {
 		if candidate = strings.TrimSpace(candidate); candidate == tag || "W/"+candidate == tag {
-			c.Response().Header().Set("ETag", tag)
-			c.Response().Header().Set(echo.HeaderCacheControl, "private, no-cache")
 			return true
 		}
 	}

@@ -2,6 +2,9 @@ package api
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
 	"net/http"
 
 	"github.com/labstack/echo/v4"
@@ -11,9 +14,11 @@ import (
 	"github.com/tidings-live/tidings/stream"
 )
 
-// notificationStore is the part of *store.Store that the handler of notifications needs.
+// notificationStore is the part of *store.Store that the handlers of notifications need.
 type notificationStore interface {
 	Notifications(ctx context.Context, q store.NotificationQuery) (store.NotificationList, error)
+	MarkRead(ctx context.Context, user string, ids []int64) (unread int64, err error)
+	MarkAllRead(ctx context.Context, user string) (unread int64, err error)
 }
 
 // notificationHandlers answer requests of users for their own notifications.
@@ -30,8 +35,8 @@ type notificationListJSON struct {
 }
 
 // list answers GET /v1/notifications with one page of 1 to 100 of the user's notifications
-// (20 by default), newest first; unread=1 leaves out those that are read. Problems:
-// unauthenticated, malformed.
+// (20 by default), newest first; unread=1 leaves out those that are read. The answer has a weak
+// ETag, and If-None-Match is answered 304. Problems: unauthenticated, malformed.
 func (h *notificationHandlers) list(c echo.Context) error {
 	who, err := signedIn(c)
 	if err != nil {
@@ -55,8 +60,72 @@ func (h *notificationHandlers) list(c echo.Context) error {
 		next := answer.Data[len(answer.Data)-1].ID
 		answer.Page = pageJSON{Next: &next, More: true}
 	}
-	c.Response().Header().Set(echo.HeaderCacheControl, "no-store")
+	tag, err := answer.tag()
+	if err != nil {
+		return err
+	}
+	c.Response().Header().Set("ETag", tag)
+	c.Response().Header().Set(echo.HeaderCacheControl, "private, no-cache")
+	if hasTag(c, tag) {
+		return c.NoContent(http.StatusNotModified)
+	}
 	return sendJSON(c, http.StatusOK, answer)
+}
+
+// tag returns the ETag of an answer. The cursor is no part of it: a stream from an older cursor
+// continues the same list.
+func (l notificationListJSON) tag() (string, error) {
+	l.Cursor = stream.Cursor{}
+	sum := sha256.New()
+	if err := json.NewEncoder(sum).Encode(l); err != nil {
+		return "", err
+	}
+	return fmt.Sprintf(`W/"%x"`, sum.Sum(nil)[:12]), nil
+}
+
+// read answers POST /v1/notifications/read, body {ids} or {all: true}, with the number of unread
+// notifications that are left. ids has up to 100 ids. The id of a like stands for the likes of the
+// same post or comment up to it; ids that the user has no notification with are ignored. It is
+// idempotent. Problems: unauthenticated, unknown_field, invalid (more ids, both or neither).
+func (h *notificationHandlers) read(c echo.Context) error {
+	who, err := signedIn(c)
+	if err != nil {
+		return err
+	}
+	var in struct {
+		IDs *[]string `json:"ids"`
+		All bool      `json:"all"`
+	}
+	if err := decode(c, &in); err != nil {
+		return err
+	}
+	if (in.IDs != nil) == in.All {
+		return problemInvalid.with("give either ids or all: true")
+	}
+	var unread int64
+	if in.All {
+		unread, err = h.store.MarkAllRead(c.Request().Context(), who.Subject)
+	} else {
+		unread, err = h.readSome(c, who, *in.IDs)
+	}
+	if err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, map[string]int64{"unread": unread})
+}
+
+// readSome marks the notifications with these ids.
+func (h *notificationHandlers) readSome(c echo.Context, who auth.Identity, texts []string) (unread int64, err error) {
+	if len(texts) > maxPageSize {
+		return 0, problemInvalid.with(fmt.Sprintf("ids has %d ids: %d is the most, or all: true", len(texts), maxPageSize))
+	}
+	ids := make([]int64, len(texts))
+	for i, text := range texts {
+		if ids[i], err = parseRowID(text); err != nil {
+			return 0, problemInvalid.with(fmt.Sprintf("ids/%d is not an id of a notification", i))
+		}
+	}
+	return h.store.MarkRead(c.Request().Context(), who.Subject, ids)
 }
 
 // notificationQuery reads the parameters unread, limit and after.
@@ -86,6 +155,8 @@ type notificationJSON struct {
 	PostID    string   `json:"postId"`
 	CommentID *string  `json:"commentId,omitempty"`
 	Actor     userJSON `json:"actor"`
+	Count     int64    `json:"count,omitempty"` // of kind like: the number of other users who like it
+	More      bool     `json:"more,omitempty"`  // others may have followed without a notification
 	CreatedAt string   `json:"createdAt"`
 	ReadAt    *string  `json:"readAt"`
 }
@@ -93,6 +164,6 @@ type notificationJSON struct {
 func viewNotification(n store.Notification) notificationJSON {
 	return notificationJSON{
 		ID: idText(n.ID), Kind: n.Kind, PostID: n.PostID, CommentID: optionalID(n.CommentID),
-		Actor: viewUser(n.Actor), CreatedAt: timestamp(n.CreatedAt), ReadAt: optionalTimestamp(n.ReadAt),
+		Actor: viewUser(n.Actor), Count: n.Count, More: n.More, CreatedAt: timestamp(n.CreatedAt), ReadAt: optionalTimestamp(n.ReadAt),
 	}
 }

@@ -72,6 +72,7 @@ func (s *Server) routes(cfg Config) []route {
 		{"GET", "/v1/posts/:post/presence", s.bounded(maxRowAnswer, presence.get)},
 		{"GET", "/v1/counts", s.bounded(maxRowAnswer, counts.list)},
 		{"GET", "/v1/notifications", s.bounded(maxAnswerBytes, notifications.list)},
+		{"POST", "/v1/notifications/read", notifications.read},
 		{"POST", "/v1/publish", publish.create},
 		{"POST", "/v1/ticket", tickets.create},
 		{"GET", "/v1/connection", connectionHandlers{}.get},

@@ -102,7 +102,11 @@ func TestNotifications(t *testing.T) {
 	all := one(3, "eve", "null") + "," + one(2, "bob", "null") + "," + one(1, "bob", "null")
 	got := list("ann", "")
 	got.wants(t, 200, `{"data":[`+all+`],"page":{"next":null,"more":false},"unread":3,"user":"ann","cursor":"`+r.head(t)+`"}`)
-	streamtest.Want(t, "Cache-Control", got.header.Get("Cache-Control"), "no-store")
+	streamtest.Want(t, "Cache-Control", got.header.Get("Cache-Control"), "private, no-cache")
+	tag := got.header.Get("ETag")
+	same := r.do(t, "GET", "/v1/notifications", as(t, "ann"), header("If-None-Match", `"other", `+tag))
+	streamtest.Want(t, "status of the same list", same.status, 304)
+	streamtest.Want(t, "body of the same list", same.body, "")
 	list("ann", "limit=1").wants(t, 200, `{"data":[`+one(3, "eve", "null")+`],"page":{"next":"3","more":true},"unread":3,"user":"ann","cursor":"*"}`)
 	list("ann", "limit=1&after=2").wants(t, 200, `{"data":[`+one(1, "bob", "null")+`],"page":{"next":null,"more":false},"unread":3,"user":"ann","cursor":"*"}`)
 	const none = `{"data":[],"page":{"next":null,"more":false},"unread":0,"user":"*","cursor":"*"}`
@@ -118,12 +122,58 @@ func TestNotifications(t *testing.T) {
 	r.do(t, "GET", "/v1/notifications").isProblem(t, 401, "unauthenticated")
 }
 
+func TestNotifications_AreMarkedAsRead(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.exec(t, `insert into tidings.posts (id, author_id) values ('42', 'ann')`)
+	r.exec(t, `insert into tidings.comments (post_id, author_id, body) select '42', 'bob', 'x' from generate_series(1, 4)`)
+	r.exec(t, `insert into tidings.likes (post_id, user_id) values ('42', 'bob'), ('42', 'cy')`)
+	tag := r.do(t, "GET", "/v1/notifications", as(t, "ann")).header.Get("ETag")
+	s := r.follow(t, "topic=me", as(t, "ann"))
+	s.event("stream.ready")
+	read := func(who, body string) answer {
+		return r.do(t, "POST", "/v1/notifications/read", as(t, who), sends(body))
+	}
+	for _, c := range []struct{ who, body, answer, event string }{
+		{"ann", `{"ids":["1","3","404"]}`, `{"unread":3}`, `{"read":["1","3"],"unread":3}`},
+		{"ann", `{"ids":["1"]}`, `{"unread":3}`, ""},
+		{"ann", `{"ids":[]}`, `{"unread":3}`, ""},
+		{"bob", `{"ids":["2"]}`, `{"unread":0}`, ""},
+		{"ann", `{"ids":["6"]}`, `{"unread":2}`, `{"read":["5","6"],"unread":2}`}, // both likes
+		{"ann", `{"all":true}`, `{"unread":0}`, `{"read":["2","4"],"unread":0}`},
+		{"ann", `{"all":true}`, `{"unread":0}`, ""},
+	} {
+		read(c.who, c.body).wants(t, 200, c.answer)
+		if c.event != "" {
+			streamtest.Want(t, "the event of "+c.body, s.event("notification").field("data"), c.event)
+		}
+	}
+	changed := r.do(t, "GET", "/v1/notifications", as(t, "ann"), header("If-None-Match", tag))
+	streamtest.Want(t, "status of the changed list", changed.status, 200)
+	if strings.Contains(changed.body, `"readAt":null`) || !strings.Contains(changed.body, `"count":2`) {
+		t.Errorf("the list is %s", changed.body)
+	}
+
+	hundred := strings.Repeat(`"1",`, 99) + `"1"`
+	read("ann", `{"ids":[`+hundred+`]}`).wants(t, 200, `{"unread":0}`)
+	for _, body := range []string{`{}`, `{"all":false}`, `{"ids":null}`, `{"ids":["1"],"all":true}`, `{"ids":["x"]}`, `{"ids":["0"]}`, `{"ids":[""]}`, `{"ids":["1",` + hundred + `]}`} {
+		read("ann", body).isProblem(t, 422, "invalid")
+	}
+	read("ann", `{"id":"1"}`).isProblem(t, 422, "unknown_field")
+	read("ann", `{"ids":[1]}`).isProblem(t, 400, "malformed")
+	r.do(t, "POST", "/v1/notifications/read", sends(`{"all":true}`)).isProblem(t, 401, "unauthenticated")
+}
+
 // ticket takes a ticket for topics.
 func (r *rig) ticket(t *testing.T, who edit, topics string) string {
 	t.Helper()
 	got := r.do(t, "POST", "/v1/ticket", who, sends(`{"topics":`+topics+`}`))
 	got.wants(t, 201, `{"ticket":"*","expiresAt":"*"}`)
-	streamtest.Want(t, "Cache-Control", got.header.Get("Cache-Control"), "no-store")
+	streamtest.Want(t, "Cache-Control", got.header.Get("Cache-Control"), "private, no-cache")
+	tag := got.header.Get("ETag")
+	same := r.do(t, "GET", "/v1/notifications", as(t, "ann"), header("If-None-Match", `"other", `+tag))
+	streamtest.Want(t, "status of the same list", same.status, 304)
+	streamtest.Want(t, "body of the same list", same.body, "")
 	var made struct {
 		Ticket    string
 		ExpiresAt time.Time

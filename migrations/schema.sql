@@ -182,7 +182,7 @@ CREATE INDEX notifications_by_target ON tidings.notifications USING btree (post_
 CREATE INDEX notifications_by_thread ON tidings.notifications USING btree (user_id, post_id, thread_id, created_at);
 CREATE INDEX notifications_by_user ON tidings.notifications USING btree (user_id, id);
 CREATE UNIQUE INDEX notifications_comment_once ON tidings.notifications USING btree (user_id, comment_id) WHERE (kind <> 'like'::text);
-CREATE INDEX notifications_folded ON tidings.notifications USING btree (user_id, post_id, COALESCE(comment_id, (0)::bigint), ((read_at IS NULL)), id) WHERE (kind = 'like'::text);
+CREATE INDEX notifications_folded ON tidings.notifications USING btree (user_id, post_id, COALESCE(comment_id, (0)::bigint), (((read_at IS NULL))::integer), id) WHERE (kind = 'like'::text);
 CREATE UNIQUE INDEX notifications_like_once ON tidings.notifications USING btree (user_id, actor_id, post_id, comment_id) NULLS NOT DISTINCT WHERE (kind = 'like'::text);
 CREATE TRIGGER deleted AFTER DELETE ON tidings.notifications REFERENCING OLD TABLE AS removed FOR EACH STATEMENT EXECUTE FUNCTION tidings.notifications_changed();
 CREATE TRIGGER inserted AFTER INSERT ON tidings.notifications REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION tidings.notifications_changed();

@@ -9,13 +9,16 @@ import (
 	"github.com/tidings-live/tidings/stream"
 )
 
-// A Notification tells a user what another user, the actor, has done.
+// A Notification tells a user what another user, the actor, has done. The likes of one post
+// or comment are one notification: it is that of the newest like, and it is read when all are.
 type Notification struct {
 	ID        int64
-	Kind      string // comment, reply or like
+	Kind      string // comment, reply, mention or like
 	PostID    string
-	CommentID *int64 // nil for a like
+	CommentID *int64 // nil for likes of a post
 	Actor     User
+	Count     int64 // of kind like: the number of other users who like the post or comment; else 0
+	More      bool  // the thread has reached its limit, so others may have followed untold
 	CreatedAt time.Time
 	ReadAt    *time.Time // nil: not read yet
 }
@@ -39,16 +42,55 @@ type NotificationList struct {
 }
 
 // selectNotifications selects the notifications of user $1 with ids below $2 (0: all), $3:
-// only those that are unread, newest first.
+// only those that are unread, newest first. Of the likes of one target, the newest stands for
+// all, unread if one is. Both are single lookups in the index notifications_folded.
 const selectNotifications = `
 	select n.id, n.kind, n.post_id, n.comment_id,
 		n.actor_id, coalesce(u.name, n.actor_id), u.avatar_url,
-		n.created_at, n.read_at
+		case when n.kind = 'like' then greatest(1, coalesce(c.likes, 0) - own.likes) else 0 end,
+		n.more, n.created_at,
+		case when f.unread is null then n.read_at end
 	from tidings.notifications n
 	left join tidings.users u on u.id = n.actor_id
+	cross join lateral (
+		select
+			(
+				select max(l.id)
+				from tidings.notifications l
+				where n.kind = 'like' and l.kind = 'like'
+					and l.user_id = n.user_id and l.post_id = n.post_id and coalesce(l.comment_id, 0) = coalesce(n.comment_id, 0)
+					and (l.read_at is null)::integer = 1
+			) as unread,
+			(
+				select max(l.id)
+				from tidings.notifications l
+				where n.kind = 'like' and l.kind = 'like'
+					and l.user_id = n.user_id and l.post_id = n.post_id and coalesce(l.comment_id, 0) = coalesce(n.comment_id, 0)
+					and (l.read_at is null)::integer = 0
+			) as read
+	) as f
+	left join lateral (
+		select likes
+		from tidings.counts
+		where n.kind = 'like' and target = coalesce('comment:' || n.comment_id, 'post:' || n.post_id)
+		order by position desc
+		limit 1
+	) as c on true
+	left join lateral (
+		select count(*) as likes
+		from (
+			select from tidings.likes l
+			where n.kind = 'like' and n.comment_id is null
+				and l.post_id = n.post_id and l.comment_id is null and l.user_id = n.user_id
+			union all
+			select from tidings.likes l
+			where n.kind = 'like' and l.post_id = n.post_id and l.comment_id = n.comment_id and l.user_id = n.user_id
+		) as l
+	) as own on true
 	where n.user_id = $1
 		and ($2::bigint = 0 or n.id < $2)
-		and not ($3 and n.read_at is not null)
+		and (n.kind <> 'like' or n.id = greatest(f.unread, f.read))
+		and not ($3 and n.read_at is not null and f.unread is null)
 	order by n.id desc
 	limit $4::bigint`
 
@@ -114,15 +156,7 @@ func (s *Store) readNotifications(ctx context.Context, q NotificationQuery, list
 	var state stream.State
 	err := s.read(ctx,
 		stateQuery(&state),
-		rowQuery([]any{&list.Unread}, `
-			select coalesce(max(unread), 0)
-			from (
-				select unread
-				from tidings.counts
-				where target = 'user:' || $1
-				order by position desc
-				limit 1
-			) as c`, q.User),
+		unreadQuery(q.User, &list.Unread),
 		page,
 	)
 	if err != nil {
@@ -132,8 +166,21 @@ func (s *Store) readNotifications(ctx context.Context, q NotificationQuery, list
 	return nil
 }
 
+// unreadQuery reads the number of unread notifications of a user.
+func unreadQuery(user string, into *int64) readQuery {
+	return rowQuery([]any{into}, `
+		select coalesce(max(unread), 0)
+		from (
+			select unread
+			from tidings.counts
+			where target = 'user:' || $1
+			order by position desc
+			limit 1
+		) as c`, user)
+}
+
 func scanNotification(row pgx.CollectableRow) (n Notification, err error) {
 	err = row.Scan(&n.ID, &n.Kind, &n.PostID, &n.CommentID,
-		&n.Actor.ID, &n.Actor.Name, &n.Actor.AvatarURL, &n.CreatedAt, &n.ReadAt)
+		&n.Actor.ID, &n.Actor.Name, &n.Actor.AvatarURL, &n.Count, &n.More, &n.CreatedAt, &n.ReadAt)
 	return n, err
 }

@@ -30,8 +30,8 @@ const (
 	trimBatch = 5_000
 )
 
-// Retain deletes old events, old signals and expired idempotency keys once a minute until ctx ends,
-// then returns nil. All instances may run it: only one of them deletes events at a time.
+// Retain deletes old events, notifications and signals, and expired idempotency keys, once a minute
+// until ctx ends, then returns nil. All instances may run it: only one of them deletes events at a time.
 // It logs and counts errors, and continues.
 func (s *Store) Retain(ctx context.Context, keep Retention) error {
 	tick := time.NewTicker(trimEvery)
@@ -39,7 +39,7 @@ func (s *Store) Retain(ctx context.Context, keep Retention) error {
 	for {
 		removed, err := s.Trim(ctx, keep)
 		if err == nil {
-			err = errors.Join(s.deleteExpiredKeys(ctx), s.deleteOldSignals(ctx))
+			err = errors.Join(s.deleteExpiredKeys(ctx), s.deleteOldSignals(ctx), s.deleteOldNotifications(ctx))
 		}
 		if ctx.Err() != nil {
 			return nil

@@ -3,54 +3,8 @@ package client
 import (
 	"context"
 	"net/http"
-	"net/url"
 	"time"
 )
-
-// Notification tells the caller that another user commented on the caller's post,
-// replied to the caller's comment, or liked the caller's post.
-type Notification struct {
-	ID        string     `json:"id"`
-	Kind      string     `json:"kind"` // comment, reply or like
-	PostID    string     `json:"postId"`
-	CommentID *string    `json:"commentId"` // nil for a like of a post
-	Actor     Author     `json:"actor"`     // the user who commented or liked
-	CreatedAt time.Time  `json:"createdAt"`
-	ReadAt    *time.Time `json:"readAt"` // nil while unread
-}
-
-// NotificationOptions selects a page of notifications. The zero value is the newest
-// page, read and unread.
-type NotificationOptions struct {
-	Unread bool   // only unread ones
-	Limit  int    // notifications on the page, 1 to 100; 0 means the server's default
-	After  string // PageInfo.Next of the previous page; "" for the first page
-}
-
-// NotificationList is one page of the caller's notifications, newest first. Cursor
-// belongs to the database snapshot the page was read from.
-type NotificationList struct {
-	Data   []Notification `json:"data"`
-	Page   PageInfo       `json:"page"`
-	Unread int64          `json:"unread"` // of all pages
-	User   string         `json:"user"`   // id of the caller
-	Cursor string         `json:"cursor"`
-}
-
-// Notifications returns a page of the caller's notifications. The caller must be
-// signed in.
-func (c *Client) Notifications(ctx context.Context, opts NotificationOptions) (NotificationList, error) {
-	query := url.Values{}
-	if opts.Unread {
-		query.Set("unread", "true")
-	}
-	set(query, "after", opts.After)
-	setLimit(query, opts.Limit)
-	var list NotificationList
-	err := c.do(ctx, call{act: "list notifications", method: http.MethodGet,
-		path: "/v1/notifications", query: query, out: &list})
-	return list, err
-}
 
 // Ticket opens one stream, once, until ExpiresAt. It is meant for a browser's
 // EventSource, which can send neither a header nor a cookie to another origin. A

@@ -70,13 +70,17 @@ export class Bell {
     if (this.#list.querySelector(`[data-notice-id="${CSS.escape(notice.id)}"]`)) return;
     const item = stamp('notice');
     item.dataset.noticeId = notice.id;
+    if (notice.kind === 'like') { // the likes of one post or comment are one notification
+      item.dataset.liked = `${notice.postId} ${notice.commentId ?? ''}`;
+      this.#list.querySelector(`[data-liked="${CSS.escape(item.dataset.liked)}"]`)?.remove();
+    }
     part(item, 'notice-text').textContent = textOf(notice);
     showTime(part(item, 'time'), notice.createdAt);
     this.#list.prepend(item);
     this.#none.hidden = true;
   }
 
-  /** Shows how many notifications came since the user opened the list. The API cannot mark them read yet. */
+  /** Shows how many notifications came since the user opened the list. */
   #count(unread) {
     this.#unread = unread;
     if (this.#details.open) this.#remember();
@@ -95,13 +99,23 @@ export class Bell {
   }
 }
 
+/**
+ * @param {string} who
+ * @param {number} count  of all users
+ */
+function othersWith(who, count) {
+  if (count < 2) return who;
+  return count === 2 ? `${who} and 1 other` : `${who} and ${count - 1} others`;
+}
+
 /** @param {Notice} notice */
 function textOf(notice) {
   const who = nameOf(notice.actor);
   switch (notice.kind) {
     case 'comment': return `${who} commented on your post`;
     case 'reply': return `${who} replied to you`;
-    case 'like': return `${who} liked your ${notice.commentId ? 'comment' : 'post'}`;
+    case 'mention': return `${who} mentioned you`;
+    case 'like': return `${othersWith(who, notice.count)} liked your ${notice.commentId ? 'comment' : 'post'}`;
     default: return `${who}: ${notice.kind}`;
   }
 }

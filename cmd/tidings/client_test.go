@@ -212,6 +212,35 @@ var clientCalls = map[string]func(t *testing.T, ctx context.Context, s clientSit
 		streamtest.Want(t, "the comment", *got.CommentID, created.ID)
 		streamtest.Want(t, "the actor", got.Actor, client.Author{ID: "ben", Name: "The ben"})
 	},
+	"MarkRead": func(t *testing.T, ctx context.Context, s clientSite) {
+		post := putPost(t, ctx, s, "mark read")
+		comment(t, s.ben, post.ID, "one")
+		comment(t, s.ben, post.ID, "two")
+		_, err := s.ben.LikePost(ctx, post.ID)
+		streamtest.Must(t, err)
+		before, err := s.ann.Notifications(ctx, client.NotificationOptions{Unread: true, Limit: 3})
+		streamtest.Must(t, err)
+		streamtest.Want(t, "the likes", before.Data[0].Count, 1)
+		unread, err := s.ann.MarkRead(ctx, before.Data[0].ID, before.Data[1].ID)
+		streamtest.Must(t, err)
+		streamtest.Want(t, "unread", unread, before.Unread-2)
+		after, err := s.ann.Notifications(ctx, client.NotificationOptions{Unread: true, Limit: 1})
+		streamtest.Must(t, err)
+		streamtest.Want(t, "the newest unread one", after.Data[0].ID, before.Data[2].ID)
+		_, err = s.ann.MarkRead(ctx, "x")
+		wantProblem(t, err, http.StatusUnprocessableEntity, "invalid")
+		_, err = s.ann.MarkRead(ctx)
+		streamtest.Must(t, err)
+	},
+	"MarkAllRead": func(t *testing.T, ctx context.Context, s clientSite) {
+		post := putPost(t, ctx, s, "mark all read")
+		comment(t, s.ann, post.ID, "by ann")
+		s.exec(t, `update tidings.posts set author_id = 'zoe' where id = $1`, post.ID)
+		comment(t, s.ben, post.ID, "for zoe")
+		unread, err := s.As("").MarkAllRead(ctx)
+		wantProblem(t, err, http.StatusUnauthorized, "unauthenticated")
+		streamtest.Want(t, "unread", unread, 0)
+	},
 	"Typing": func(t *testing.T, ctx context.Context, s clientSite) {
 		post := putPost(t, ctx, s, "typing")
 		reader, err := s.Stream(ctx, []string{"post:" + post.ID}, "")

@@ -47,7 +47,7 @@ begin
             select
             from tidings.notifications as n
             where n.user_id = p.user_id and n.post_id = p.post_id and coalesce(n.comment_id, 0) = p.comment_id
-                and n.kind = 'like' and n.read_at is null
+                and n.kind = 'like' and (n.read_at is null)::integer = 1
             limit greatest(p.change_of_all, 0) + 1
         ) as n
         where p.kind = 'like' and p.place = 1 and p.change_of_all <> 0

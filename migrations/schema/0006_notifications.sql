@@ -56,7 +56,7 @@ create unique index notifications_like_once
 -- The likes of one post or comment are one notification to their user. It is unread if one of
 -- them is.
 create index notifications_folded
-    on tidings.notifications (user_id, post_id, coalesce(comment_id, 0), (read_at is null), id)
+    on tidings.notifications (user_id, post_id, coalesce(comment_id, 0), ((read_at is null)::integer), id)
     where kind = 'like';
 -- What a thread has caused in the last minute.
 create index notifications_by_thread on tidings.notifications (user_id, post_id, thread_id, created_at);
