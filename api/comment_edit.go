@@ -20,11 +20,12 @@ import (
 // isModerator reports whether a user may change the comments of others and read hidden ones.
 func isModerator(who auth.Identity) bool { return who.Is(auth.RoleModerator, auth.RoleAdmin) }
 
-// edit answers PATCH /v1/comments/{id}, body {body?}, with the comment: for its author within the
-// edit window, and for moderators. If-Match names the version that the client has seen.
+// edit answers PATCH /v1/comments/{id}, body {body?, mentions?}, with the comment: for its author
+// within the edit window, and for moderators. If-Match names the version that the client has
+// seen.
 //
-// Problems: unauthenticated, not_found, forbidden (another author), too_late, invalid (the body),
-// malformed (If-Match is no version), version_mismatch with the comment as it is now,
+// Problems: unauthenticated, not_found, forbidden (another author), too_late, invalid (the body
+// or mentions), malformed (If-Match is no version), version_mismatch with the comment as it is now,
 // rate_limited.
 func (h *commentHandlers) edit(c echo.Context) error {
 	who, err := signedIn(c)
@@ -39,7 +40,8 @@ func (h *commentHandlers) edit(c echo.Context) error {
 		return err
 	}
 	var in struct {
-		Body *string `json:"body"`
+		Body     *string         `json:"body"`
+		Mentions field[[]string] `json:"mentions"`
 	}
 	if err := decode(c, &in); err != nil {
 		return err
@@ -49,7 +51,12 @@ func (h *commentHandlers) edit(c echo.Context) error {
 			return err
 		}
 	}
-	e.Body = in.Body
+	if in.Mentions.Value != nil {
+		if err := validMentions(*in.Mentions.Value); err != nil {
+			return err
+		}
+	}
+	e.Body, e.Mentions = in.Body, in.Mentions.Change
 	charge, err := h.charges.begin(who, limit.Comments)
 	if err != nil {
 		return err

@@ -14,6 +14,7 @@ import (
 	"github.com/tidings-live/tidings/api/auth"
 	"github.com/tidings-live/tidings/api/internal/limit"
 	"github.com/tidings-live/tidings/store"
+	"github.com/tidings-live/tidings/stream"
 )
 
 // commentStore is the part of *store.Store that the handlers of comments need.
@@ -79,12 +80,13 @@ func commentID(c echo.Context) (int64, error) {
 // any prefix that a proxy adds.
 const locationOfComment = "../../comments/"
 
-// create answers POST /v1/posts/{post}/comments, body {body, parentId?}, with 201, a
-// Location and the comment. The body has 1 to [store.MaxBodyRunes] characters. A request
+// create answers POST /v1/posts/{post}/comments, body {body, parentId?, mentions?},
+// with 201, a Location and the comment. The body has 1 to [store.MaxBodyRunes] characters, and
+// mentions up to [store.MaxMentions] ids of users. A request
 // that repeats an Idempotency-Key within a day gets the answer of the first, and is not
 // charged.
 //
-// Problems: unauthenticated, invalid (the body), no_parent, post_locked, not_found (the
+// Problems: unauthenticated, invalid (the body or mentions), no_parent, post_locked, not_found (the
 // post does not exist and is not created automatically), idempotency_key_in_flight,
 // idempotency_key_reused, rate_limited.
 func (h *commentHandlers) create(c echo.Context) error {
@@ -140,8 +142,9 @@ func (h *commentHandlers) charge(ctx context.Context, who auth.Identity, key str
 // answered like one that does not exist.
 func decodeComment(c echo.Context) (store.NewComment, error) {
 	var in struct {
-		Body     string  `json:"body"`
-		ParentID *string `json:"parentId"`
+		Body     string   `json:"body"`
+		ParentID *string  `json:"parentId"`
+		Mentions []string `json:"mentions"`
 	}
 	if err := decode(c, &in); err != nil {
 		return store.NewComment{}, err
@@ -149,7 +152,10 @@ func decodeComment(c echo.Context) (store.NewComment, error) {
 	if err := validBody(in.Body); err != nil {
 		return store.NewComment{}, err
 	}
-	written := store.NewComment{Body: in.Body}
+	if err := validMentions(in.Mentions); err != nil {
+		return store.NewComment{}, err
+	}
+	written := store.NewComment{Body: in.Body, Mentions: in.Mentions}
 	if in.ParentID != nil {
 		id, err := parseRowID(*in.ParentID)
 		if err != nil {
@@ -165,6 +171,19 @@ func validBody(body string) error {
 	if n := utf8.RuneCountInString(body); !store.Visible(body) || n > store.MaxBodyRunes {
 		return problemInvalid.with(fmt.Sprintf(
 			"body has %d characters: 1 to %d are possible, at least one of them visible", n, store.MaxBodyRunes))
+	}
+	return nil
+}
+
+// validMentions returns the problem invalid for a list that no comment may have.
+func validMentions(ids []string) error {
+	if len(ids) > store.MaxMentions {
+		return problemInvalid.with(fmt.Sprintf("mentions has %d ids: up to %d are possible", len(ids), store.MaxMentions))
+	}
+	for i, id := range ids {
+		if stream.ValidID(id) != nil {
+			return problemInvalid.with(fmt.Sprintf("mentions/%d is not an id of a user", i))
+		}
 	}
 	return nil
 }

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/tidings-live/tidings/api/auth"
 	"github.com/tidings-live/tidings/api/internal/limit"
 	"github.com/tidings-live/tidings/stream/streamtest"
@@ -164,16 +166,64 @@ func TestNotifications_AreMarkedAsRead(t *testing.T) {
 	r.do(t, "POST", "/v1/notifications/read", sends(`{"all":true}`)).isProblem(t, 401, "unauthenticated")
 }
 
+// Users that have commented on the post are told that a comment mentions them, with and without
+// an idempotency key, and after an edit.
+func TestNotifications_OfMentions(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	for _, who := range []string{"ann", "bob", "cy"} {
+		r.write(t, "42", who, `{"body":"x"}`)
+	}
+	const path = "/v1/posts/42/comments"
+	r.write(t, "42", "dee", `{"body":"1","mentions":["ann","stranger","dee"]}`)
+	key := header("Idempotency-Key", "k")
+	keyed := sends(`{"body":"2","mentions":["ann","bob"]}`)
+	first := r.do(t, "POST", path, as(t, "dee"), key, keyed)
+	streamtest.Want(t, "status", first.status, 201)
+	streamtest.Want(t, "the repeated answer", r.do(t, "POST", path, as(t, "dee"), key, keyed).body, first.body)
+	r.do(t, "POST", path, as(t, "dee"), key, sends(`{"body":"2","mentions":["ann"]}`)).isProblem(t, 422, "idempotency_key_reused")
+	mentions := func() []string {
+		rows, _ := r.sql.Query(t.Context(), `
+			select user_id || ' ' || body
+			from tidings.notifications
+			join tidings.comments on comments.id = comment_id
+			where kind = 'mention'
+			order by 1`)
+		all, err := pgx.CollectRows(rows, pgx.RowTo[string])
+		streamtest.Must(t, err)
+		return all
+	}
+	streamtest.Want(t, "those told", mentions(), []string{"ann 1", "ann 2", "bob 2"})
+
+	edit := func(body string) answer { return r.do(t, "PATCH", "/v1/comments/5", as(t, "dee"), sends(body)) }
+	for _, c := range []struct {
+		body string
+		want []string
+	}{
+		{`{"mentions":["bob","cy"]}`, []string{"ann 1", "bob 2", "cy 2"}},
+		{`{"body":"3"}`, []string{"ann 1", "bob 3", "cy 3"}},
+		{`{"mentions":null}`, []string{"ann 1"}},
+		{`{"mentions":["bob"],"body":"4"}`, []string{"ann 1", "bob 4"}},
+	} {
+		streamtest.Want(t, "status", edit(c.body).status, 200)
+		streamtest.Want(t, "those told after "+c.body, mentions(), c.want)
+	}
+
+	many := strings.Repeat(`"u",`, 100) + `"u"`
+	for _, bad := range []string{`["` + strings.Repeat("x", 256) + `"]`, `["a b"]`, `[""]`, `["*"]`, `["é"]`, "[" + many + "]"} {
+		r.do(t, "POST", path, as(t, "dee"), sends(`{"body":"x","mentions":`+bad+`}`)).isProblem(t, 422, "invalid")
+		edit(`{"mentions":`+bad+`}`).isProblem(t, 422, "invalid")
+	}
+	r.do(t, "POST", path, as(t, "dee"), sends(`{"body":"x","mentions":"ann"}`)).isProblem(t, 400, "malformed")
+	r.do(t, "POST", path, as(t, "dee"), sends(`{"body":"x","mentions":[`+strings.Repeat(many+",", 200)+`"u"]}`)).isProblem(t, 413, "too_large")
+}
+
 // ticket takes a ticket for topics.
 func (r *rig) ticket(t *testing.T, who edit, topics string) string {
 	t.Helper()
 	got := r.do(t, "POST", "/v1/ticket", who, sends(`{"topics":`+topics+`}`))
 	got.wants(t, 201, `{"ticket":"*","expiresAt":"*"}`)
-	streamtest.Want(t, "Cache-Control", got.header.Get("Cache-Control"), "private, no-cache")
-	tag := got.header.Get("ETag")
-	same := r.do(t, "GET", "/v1/notifications", as(t, "ann"), header("If-None-Match", `"other", `+tag))
-	streamtest.Want(t, "status of the same list", same.status, 304)
-	streamtest.Want(t, "body of the same list", same.body, "")
+	streamtest.Want(t, "Cache-Control", got.header.Get("Cache-Control"), "no-store")
 	var made struct {
 		Ticket    string
 		ExpiresAt time.Time

@@ -39,12 +39,16 @@ const (
 // MaxBodyRunes bounds the body of a comment; the schema enforces it.
 const MaxBodyRunes = 5000
 
+// MaxMentions bounds the users that a comment mentions; the schema enforces it.
+const MaxMentions = 100
+
 // A NewComment is what an author sends.
 type NewComment struct {
 	PostID   string
 	ParentID *int64 // the comment to reply to; nil for none
 	Author   User
-	Body     string // 1 to MaxBodyRunes characters, not all of them space
+	Body     string   // 1 to MaxBodyRunes characters, not all of them space
+	Mentions []string // ids of users that the text mentions: up to MaxMentions valid ids
 	// IdempotencyKey identifies the request of this author. A second request with the
 	// same key within IdempotencyLifetime gets the answer of the first. Empty for none.
 	IdempotencyKey string

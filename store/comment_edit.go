@@ -7,18 +7,19 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// A CommentEdit is another text for a comment.
+// A CommentEdit is another text or other mentions for a comment.
 type CommentEdit struct {
 	ID        int64
-	By        string  // id of the user that edits
-	Moderator bool    // may edit the comments of others, at any time, also those that are not published
-	Body      *string // 1 to MaxBodyRunes characters, not all of them space; nil keeps it
-	Version   *int    // the version that the user has seen; nil for any
+	By        string           // id of the user that edits
+	Moderator bool             // may edit the comments of others, at any time, also those that are not published
+	Body      *string          // 1 to MaxBodyRunes characters, not all of them space; nil keeps it
+	Mentions  Change[[]string] // as in NewComment
+	Version   *int             // the version that the user has seen; nil for any
 	// Window is how long after its creation an author may edit a comment; 0 or less: never.
 	Window time.Duration
 }
 
-// EditComment changes the text of a comment, and returns the comment as it is stored then. The
+// EditComment changes the text and the mentions of a comment, and returns the comment as it is stored then. The
 // text before is kept for moderators. It returns ErrNotFound, ErrNotAuthor, ErrTooLate after the
 // window, ErrVersion if the comment has another version by now, ErrBusy, and an *InvalidError.
 func (s *Store) EditComment(ctx context.Context, e CommentEdit) (Comment, error) {
@@ -35,8 +36,9 @@ func (s *Store) EditComment(ctx context.Context, e CommentEdit) (Comment, error)
 		}
 		return changed(tx.Exec(ctx, `
 			update tidings.comments
-			set body = coalesce($2, body)
-			where id = $1`, e.ID, e.Body))
+			set body = coalesce($2, body),
+				mentions = case when $3 then coalesce($4::text[], '{}') else mentions end
+			where id = $1`, e.ID, e.Body, e.Mentions.Set, e.Mentions.Value))
 	})
 }
 

@@ -3,6 +3,7 @@ package store
 import (
 	"cmp"
 	"slices"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -60,8 +61,8 @@ func queueComments(batch *pgx.Batch, writes []*commentWrite, autoPosts bool) {
 	queueKeyedComments(batch, keyed, autoPosts)
 }
 
-// Parts of the two statements that insert comments from the rows g. $1 to $4 are the
-// columns of commentColumns, $5 says whether unknown posts are created. commentErrors has
+// Parts of the two statements that insert comments from the rows g. $1 to $4 and later ones are
+// the columns of commentColumns, $5 says whether unknown posts are created. commentErrors has
 // the errors for the refusals.
 const (
 	// commentRefusals are branches of a CASE whose value is the refusal of a comment.
@@ -82,8 +83,8 @@ const (
 
 	// insertComments inserts the comments that are not refused.
 	insertComments = `
-		insert into tidings.comments (id, post_id, parent_id, author_id, body)
-		select id, post_id, parent_id, author_id, body
+		insert into tidings.comments (id, post_id, parent_id, author_id, body, mentions)
+		select id, post_id, parent_id, author_id, body, string_to_array(mentions, ' ')
 		from checked
 		where refusal = ''
 		returning ` + insertedColumns
@@ -101,8 +102,8 @@ const insertPlainComments = `
 		select g.*, nextval('tidings.comments_id_seq') as id,
 			case ` + commentRefusals + `
 			end as refusal
-		from unnest($1::text[], $2::bigint[], $3::text[], $4::text[])
-			with ordinality as g (post_id, parent_id, author_id, body, n)
+		from unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $6::text[])
+			with ordinality as g (post_id, parent_id, author_id, body, mentions, n)
 		` + commentLookups + `
 	),
 	inserted as (` + insertComments + `
@@ -116,12 +117,13 @@ func queuePlainComments(batch *pgx.Batch, writes []*commentWrite, autoPosts bool
 		return
 	}
 	c := columnsOf(writes)
-	batch.Queue(insertPlainComments, c.posts, c.parents, c.authors, c.bodies, autoPosts).Query(takeComments(writes))
+	batch.Queue(insertPlainComments, c.posts, c.parents, c.authors, c.bodies, autoPosts, c.mentions).Query(takeComments(writes))
 }
 
 // commentColumns are comments as arrays, for unnest.
 type commentColumns struct {
 	posts, authors, bodies, keys []string
+	mentions                     []string // each is ids, separated by a space
 	parents                      []*int64
 	fingerprints                 [][]byte
 }
@@ -130,6 +132,7 @@ func columnsOf(writes []*commentWrite) (c commentColumns) {
 	for _, w := range writes {
 		c.posts, c.parents = append(c.posts, w.PostID), append(c.parents, w.ParentID)
 		c.authors, c.bodies = append(c.authors, w.Author.ID), append(c.bodies, w.Body)
+		c.mentions = append(c.mentions, strings.Join(w.Mentions, " "))
 		c.keys, c.fingerprints = append(c.keys, w.IdempotencyKey), append(c.fingerprints, w.fingerprint())
 	}
 	return c

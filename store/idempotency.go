@@ -26,7 +26,11 @@ func (c NewComment) fingerprint() []byte {
 	if c.ParentID != nil {
 		parent = fmt.Sprint(*c.ParentID)
 	}
-	sum := sha256.Sum256(fmt.Appendf(nil, "%s\n%s\n%s", c.PostID, parent, c.Body))
+	text := fmt.Appendf(nil, "%s\n%s\n%s", c.PostID, parent, c.Body)
+	if len(c.Mentions) > 0 { // a version before mentions made the same text of the rest
+		text = fmt.Appendf(text, "\x00%q", c.Mentions)
+	}
+	sum := sha256.Sum256(text)
 	return sum[:]
 }
 
@@ -63,8 +67,8 @@ const insertKeyedComments = `
 				when known.xmin <> pg_current_xact_id()::xid then 'known'
 				` + commentRefusals + `
 			end as refusal
-		from unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $6::text[], $7::bytea[])
-			with ordinality as g (post_id, parent_id, author_id, body, key, fingerprint, n)
+		from unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $6::text[], $7::bytea[], $8::text[])
+			with ordinality as g (post_id, parent_id, author_id, body, key, fingerprint, mentions, n)
 		` + commentLookups + `
 		left join tidings.idempotency known
 			on known.user_id = g.author_id and known.key = g.key
@@ -77,8 +81,8 @@ const insertKeyedComments = `
 		) as answer on true
 	),
 	inserted as (
-		insert into tidings.comments (id, post_id, parent_id, author_id, body, created_at)
-		select id, post_id, parent_id, author_id, body, known_at
+		insert into tidings.comments (id, post_id, parent_id, author_id, body, created_at, mentions)
+		select id, post_id, parent_id, author_id, body, known_at, string_to_array(mentions, ' ')
 		from checked
 		where refusal = ''
 		returning ` + insertedColumns + `
@@ -124,7 +128,7 @@ func queueKeyedComments(batch *pgx.Batch, writes []*commentWrite, autoPosts bool
 	}
 	keyed, repeated := distinctKeys(writes)
 	c := columnsOf(keyed)
-	batch.Queue(insertKeyedComments, c.posts, c.parents, c.authors, c.bodies, autoPosts, c.keys, c.fingerprints).
+	batch.Queue(insertKeyedComments, c.posts, c.parents, c.authors, c.bodies, autoPosts, c.keys, c.fingerprints, c.mentions).
 		Query(func(rows pgx.Rows) error {
 			err := takeComments(keyed)(rows)
 			for w, first := range repeated {

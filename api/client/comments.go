@@ -49,8 +49,9 @@ type Replies struct {
 
 // NewComment is the input of [Client.CreateComment].
 type NewComment struct {
-	Body     string  `json:"body"`               // 1 to 5,000 characters, not all of them space
-	ParentID *string `json:"parentId,omitempty"` // the comment this one replies to; nil for none
+	Body     string   `json:"body"`               // 1 to 5,000 characters, not all of them space
+	ParentID *string  `json:"parentId,omitempty"` // the comment this one replies to; nil for none
+	Mentions []string `json:"mentions,omitempty"` // ids of users: those who have commented on the post are notified; up to 100
 
 	// IdempotencyKey makes a retry safe: for one day, a second call of the same user with
 	// the same key and comment returns the first comment and creates none. "" sends no key.

@@ -233,12 +233,15 @@ var clientCalls = map[string]func(t *testing.T, ctx context.Context, s clientSit
 		streamtest.Must(t, err)
 	},
 	"MarkAllRead": func(t *testing.T, ctx context.Context, s clientSite) {
-		post := putPost(t, ctx, s, "mark all read")
-		comment(t, s.ann, post.ID, "by ann")
-		s.exec(t, `update tidings.posts set author_id = 'zoe' where id = $1`, post.ID)
-		comment(t, s.ben, post.ID, "for zoe")
-		unread, err := s.As("").MarkAllRead(ctx)
-		wantProblem(t, err, http.StatusUnauthorized, "unauthenticated")
+		zoe := s.as(t, "zoe")
+		comment(t, zoe, "mark-all-read", "by zoe")
+		_, err := s.ben.CreateComment(ctx, "mark-all-read", client.NewComment{Body: "for zoe", Mentions: []string{"zoe"}})
+		streamtest.Must(t, err)
+		list, err := zoe.Notifications(ctx, client.NotificationOptions{})
+		streamtest.Must(t, err)
+		streamtest.Want(t, "the kind", list.Data[0].Kind, "mention")
+		unread, err := zoe.MarkAllRead(ctx)
+		streamtest.Must(t, err)
 		streamtest.Want(t, "unread", unread, 0)
 	},
 	"Typing": func(t *testing.T, ctx context.Context, s clientSite) {

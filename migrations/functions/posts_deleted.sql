@@ -1,6 +1,7 @@
 -- Writes to `pending` the event `post-deleted` for each deleted post. It stands for one event
 -- for each comment and like that goes with the post: a million events would hold the turn
--- for half a minute. The counters of all of them are forgotten: see forget_counts.
+-- for half a minute. The counters and ranks of all of them are forgotten: see
+-- forget_counts.
 --
 -- A statement trigger: a DELETE of 100,000 rows is one call.
 --
@@ -23,6 +24,9 @@ begin
 
     perform tidings.forget_counts(array_agg('post:' || id))
     from removed;
+
+    delete from tidings.ranks
+    where post_id = any (array(select id from removed));
     return null;
 end
 $$;
