@@ -37,9 +37,9 @@ type benchCommand struct {
 	Messages   int           `default:"300" help:"Number of events of the paced part of fanout. The part at full speed has four times as many."`
 	Rate       float64       `default:"50" help:"Events per second of the paced part of fanout, and of storm."`
 	Cycles     float64       `default:"1000" help:"Streams per second that churn opens and closes."`
-	Visits     int           `default:"200" help:"Number of readers that go and come again each second, in the section presence."`
+	Visits     int           `default:"200" help:"Number of readers that go and come again each second, in the section presence. Each stays away for at most 10 s, and at most one in 10 is away."`
 	Typists    int           `default:"1000" help:"Number of users that type at the same time, in the section presence."`
-	Only       []string      `default:"latency,writes,lists,fanout" enum:"${bench_sections}" help:"Sections to measure: ${enum}."`
+	Only       []string      `default:"latency,writes,lists,fanout,presence" enum:"${bench_sections}" help:"Sections to measure: ${enum}."`
 	JSON       bool          `name:"json" help:"Print all figures as one JSON object at the end. The tables go to standard error."`
 }
 

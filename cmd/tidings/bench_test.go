@@ -143,6 +143,14 @@ func TestBench_CountsPresenceAndTyping(t *testing.T) {
 	}
 }
 
+// An older server has no presence, either.
+func TestBench_SkipsPresenceThatIsSwitchedOff(t *testing.T) {
+	t.Parallel()
+	srv := newSite(t).start(t, func(i *instance) { i.Presence = off })
+	figures, _ := measured(t, "--url="+srv.url, "--secret="+testSecret, "--only=presence")
+	streamtest.Want(t, "the section", figures["presence"], nil)
+}
+
 // benchFigures are the figures that the JSON must have, by path. 0 stands for any number
 // above 0, and -1 stands for 0.
 var benchFigures = map[string]float64{
@@ -168,6 +176,8 @@ var benchFigures = map[string]float64{
 	"fanout.paced.publish.p50Ms": 0, "fanout.paced.faults.lost": -1, "fanout.paced.faults.duplicated": -1, "fanout.paced.faults.reordered": -1,
 	"fanout.flatOut.messages": 40, "fanout.flatOut.deliveries": 800, "fanout.flatOut.deliveriesPerSecond": 0,
 	"fanout.flatOut.faults.lost": -1, "fanout.flatOut.faults.duplicated": -1, "fanout.flatOut.faults.cuts": -1, "fanout.paced.cost.seconds": 0,
+
+	"presence.readers": 20, "presence.moving.changes": 0, "presence.moving.failed": -1, "presence.typing.failed": -1,
 }
 
 func wantFigures(t *testing.T, figures map[string]any, wanted map[string]float64) {

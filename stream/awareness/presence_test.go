@@ -414,11 +414,13 @@ func TestPresence_SendsACrowdOneEventInFiveSeconds(t *testing.T) {
 		streamtest.Want(t, "events while the number stays", len(i.events())-before, 0)
 		for range 30 { // 1,500 more in 30 s
 			for range 50 {
-				visits = append(visits, i.watches(""))
+				visits = append(visits, i.watches(fmt.Sprint("user-", len(visits))))
 			}
 			pass(time.Second)
 		}
 		events := i.events()[before:]
+		streamtest.Want(t, "users", len(i.last(t).Users), 20)
+		streamtest.Want(t, "joined", len(i.last(t).Joined), 5)
 		if len(events) < 4 || len(events) > 6 {
 			t.Errorf("%d events in 30 s, in which the number grew by a tenth", len(events))
 		}

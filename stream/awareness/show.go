@@ -16,7 +16,9 @@ const (
 	crowdInterval = 5 * time.Second
 	crowdChange   = 1
 	// presenceShown is the number of users that a state lists, and of joined and left users.
+	// Of a crowd, so many come and go that an event lists crowdHints of them.
 	presenceShown = 20
+	crowdHints    = 5
 )
 
 // A show has the last presence event of a post and what has happened since.
@@ -40,11 +42,11 @@ func (n *names) add(u User) {
 	}
 }
 
-// choose returns the first users of whom ok is true, as many as an event shows.
-func (n names) choose(ok func(Member) bool) []User {
-	chosen := make([]User, 0, min(len(n), presenceShown))
+// choose returns the first users of whom ok is true, at most most.
+func (n names) choose(most int, ok func(Member) bool) []User {
+	chosen := make([]User, 0, min(len(n), most))
 	for _, u := range n {
-		if len(chosen) < presenceShown && ok(memberOf(u.ID)) {
+		if len(chosen) < most && ok(memberOf(u.ID)) {
 			chosen = append(chosen, u)
 		}
 	}
@@ -92,6 +94,10 @@ func (s *show) event(topic stream.Topic, state State, members []Member, now time
 		s.changed = false
 		return e, false
 	}
+	hints := presenceShown
+	if state.Viewers > crowd {
+		hints = crowdHints
+	}
 	has := func(all []Member, m Member) bool {
 		_, found := slices.BinarySearch(all, m)
 		return found
@@ -102,8 +108,8 @@ func (s *show) event(topic stream.Topic, state State, members []Member, now time
 		Left   []User `json:"left"`
 	}{
 		state,
-		s.joined.choose(func(m Member) bool { return has(members, m) && !has(s.told, m) }),
-		s.left.choose(func(m Member) bool { return !has(members, m) && has(s.told, m) }),
+		s.joined.choose(hints, func(m Member) bool { return has(members, m) && !has(s.told, m) }),
+		s.left.choose(hints, func(m Member) bool { return !has(members, m) && has(s.told, m) }),
 	})
 	*s = show{sent: state, sentAt: now, next: now.Add(presenceInterval), told: members, joined: s.joined[:0], left: s.left[:0]}
 	return stream.Event{Topic: topic, Name: stream.PresenceName, Data: data}, true

@@ -2,8 +2,10 @@ package bench
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
+	"net/http"
 	"net/url"
 	"time"
 
@@ -15,8 +17,10 @@ const (
 	presencePace = time.Second
 	crowdPace    = 5 * time.Second // of presence, with more than crowdOf viewers
 	typingPace   = time.Second
-	// mostAway is how long a reader that goes stays away: so the number of readers changes.
+	// A reader that goes stays away for up to mostAway, so that the number of readers changes,
+	// and so that at most one in awayOf is away.
 	mostAway = 10 * time.Second
+	awayOf   = 10
 	// typistEvery is the time between two signals of a user that types.
 	typistEvery = 3 * time.Second
 	// crowdOf is the number of readers above which crowdPace holds.
@@ -79,11 +83,19 @@ func (p *statePaces) take(name string, bytes int, now time.Duration) {
 }
 
 // presence connects readers that ask for the presence of one post. Each second, some of them
-// lose their connections and connect again; then many users type.
+// lose their connections and connect again; then many users type. A server without presence is
+// not measured.
 func (c Config) presence(ctx context.Context, t *target, report *Report) error {
 	post := t.post("presence", 0)
+	var problem *client.Problem
+	if _, err := t.client.Presence(ctx, post); errors.As(err, &problem) && problem.Status == http.StatusNotFound {
+		t.out.logf("presence: the server has none")
+		return nil
+	} else if err != nil {
+		return err
+	}
 	t.out.logf("presence: %d readers connect", c.Readers)
-	pool, err := t.connectPresence(ctx, post, c.Readers, min(mostAway, c.Duration/2))
+	pool, err := t.connectPresence(ctx, post, c.Readers, c.away())
 	if err != nil {
 		return err
 	}
@@ -100,6 +112,12 @@ func (c Config) presence(ctx context.Context, t *target, report *Report) error {
 	p.print(t.out, c)
 	report.Presence = p
 	return nil
+}
+
+// away is the time for which a reader that goes stays away.
+func (c Config) away() time.Duration {
+	most := time.Second * time.Duration(c.Readers) / time.Duration(awayOf*max(1, c.Visits))
+	return max(time.Millisecond, min(mostAway, c.Duration/2, most))
 }
 
 // connectPresence connects readers that ask for presence. One half are signed in, each as
@@ -214,9 +232,10 @@ func wait(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// tooMany reports whether a reader got more events than the server promises at most.
-func (p *Presence) tooMany() bool {
-	return p.Typing.faster(typingPace) || p.Moving.faster(presencePaceOf(p.Readers))
+// wrong reports whether a reader got more events than the server promises at most, or all
+// readers none.
+func (p *Presence) wrong() bool {
+	return p.Typing.breaks(typingPace) || p.Moving.breaks(presencePaceOf(p.Readers))
 }
 
 // presencePaceOf is the least time between two presence events of a post with n readers.
@@ -227,10 +246,12 @@ func presencePaceOf(n int) time.Duration {
 	return presencePace
 }
 
-// faster reports whether a reader got more events than the pace allows. The time between two
-// events is no measure of it, because the first of them may have waited in a buffer.
-func (m Moving) faster(pace time.Duration) bool {
-	return m.Pace.Most > int(m.Seconds/pace.Seconds())+2
+// breaks reports whether a reader got more events than the pace allows, or nobody got any in the
+// time of two. The time between two events is no measure of it, because the first of them may
+// have waited in a buffer.
+func (m Moving) breaks(pace time.Duration) bool {
+	due := m.Seconds / pace.Seconds()
+	return m.Pace.Most > int(due)+2 || due >= 2 && m.Changes > 0 && m.Pace.Deliveries == 0
 }
 
 // print writes the section.

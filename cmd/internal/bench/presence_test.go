@@ -19,9 +19,11 @@ func TestStatePaces_CountEachKind(t *testing.T) {
 	streamtest.Want(t, "typing", p.typing, statePace{last: time.Second, count: 1, largest: 9})
 }
 
-func TestPresence_IsFaultyIfAReaderGetsTooManyEvents(t *testing.T) {
+func TestPresence_IsFaultyIfReadersGetTooManyEventsOrNone(t *testing.T) {
 	t.Parallel()
-	moving := func(most int) Moving { return Moving{Seconds: 10, Pace: Pace{Most: most}} }
+	moving := func(most int) Moving {
+		return Moving{Changes: 100, Seconds: 10, Pace: Pace{Most: most, Deliveries: 100 * most}}
+	}
 	for name, c := range map[string]struct {
 		presence Presence
 		faulty   bool
@@ -29,7 +31,10 @@ func TestPresence_IsFaultyIfAReaderGetsTooManyEvents(t *testing.T) {
 		"FewInACrowd":      {Presence{Readers: 101, Moving: moving(4), Typing: moving(12)}, false},
 		"TooManyInACrowd":  {Presence{Readers: 101, Moving: moving(5), Typing: moving(12)}, true},
 		"ManyOfFewReaders": {Presence{Readers: 100, Moving: moving(12), Typing: moving(12)}, false},
-		"TooManyTyping":    {Presence{Readers: 100, Moving: moving(0), Typing: moving(13)}, true},
+		"TooManyTyping":    {Presence{Readers: 100, Moving: moving(1), Typing: moving(13)}, true},
+		"NoPresence":       {Presence{Readers: 101, Moving: moving(0), Typing: moving(1)}, true},
+		"NoTyping":         {Presence{Readers: 101, Moving: moving(1), Typing: moving(0)}, true},
+		"NothingInAMoment": {Presence{Readers: 101, Moving: Moving{Changes: 9, Seconds: 9}, Typing: Moving{Changes: 9, Seconds: 1}}, false},
 	} {
 		report := &Report{Presence: &c.presence}
 		streamtest.Want(t, name, report.Verdict() != nil, c.faulty)

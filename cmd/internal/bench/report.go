@@ -67,7 +67,7 @@ func (r *Report) faults() (sum Faults) {
 	if r.Storm != nil {
 		sum.add(r.Storm.Delivery.Faults)
 	}
-	if r.Presence != nil && r.Presence.tooMany() {
+	if r.Presence != nil && r.Presence.wrong() {
 		sum.Duplicated++
 	}
 	return sum
