@@ -68,6 +68,8 @@ type Listener struct {
 	signals *signalReceiver
 	faults  *faults.Work
 
+	leaseKey int64 // see takeLease; used by Run only
+
 	mu     sync.Mutex       // guards probes, err and stats
 	probes map[string]probe // probes that have not arrived yet, by payload
 	err    error            // why it does not listen; nil while it does
@@ -77,9 +79,11 @@ type Listener struct {
 // NewListener returns a listener that connects when [Listener.Run] is called.
 func (s *Store) NewListener(cfg ListenerConfig) *Listener {
 	l := &Listener{
-		store:  s,
-		on:     cfg,
-		faults: faults.New(s.logger, "listener lost", "listener is connected again"),
+		store:    s,
+		on:       cfg,
+		faults:   faults.New(s.logger, "listener lost", "listener is connected again"),
+		leaseKey: mathrand.Int64(),
+
 		probes: make(map[string]probe),
 		err:    errors.New("listen: not connected yet"),
 	}
@@ -164,7 +168,7 @@ func (l *Listener) subscribe(ctx context.Context, conn *pgx.Conn) error {
 	if err := l.signals.connected(ctx, conn); err != nil || l.on.Lease == nil {
 		return err
 	}
-	lease, err := takeLease(ctx, conn)
+	lease, err := takeLease(ctx, conn, &l.leaseKey)
 	if err != nil {
 		return err
 	}

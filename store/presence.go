@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/binary"
 	"encoding/json"
-	"errors"
 	"fmt"
 	mathrand "math/rand/v2"
 
@@ -24,22 +23,22 @@ var _ awareness.Board = (*Store)(nil)
 // on a local socket.
 //
 // pg_stat_activity hides the start of a session from roles that are not members of its login,
-// but every role may read pg_locks. No other session can wait for or take a lock whose key is
-// random and not known yet.
-func takeLease(ctx context.Context, conn *pgx.Conn) (l awareness.Lease, err error) {
+// but every role may read pg_locks. The lock is shared and the key the same for each session of
+// this process: a pooler that LISTEN does not work with keeps sessions with locks, and they are
+// then at most as many as its sessions. If another role has taken the lock, the key changes.
+func takeLease(ctx context.Context, conn *pgx.Conn, key *int64) (l awareness.Lease, err error) {
 	_, err = conn.Exec(ctx, `
 		set tcp_keepalives_idle = 2;
 		set tcp_keepalives_interval = 1;
 		set tcp_keepalives_count = 2;
 		set tcp_user_timeout = 4000;
 		listen tidings_presence`)
-	var locked bool
-	l.Key = mathrand.Int64()
-	if err == nil {
-		err = conn.QueryRow(ctx, `select pg_backend_pid(), pg_try_advisory_lock($1)`, l.Key).Scan(&l.PID, &locked)
-	}
-	if err == nil && !locked {
-		err = errors.New("another session holds a lock with the same random key")
+	for locked := false; err == nil && !locked; {
+		l.Key = *key
+		err = conn.QueryRow(ctx, `select pg_backend_pid(), pg_try_advisory_lock_shared($1)`, l.Key).Scan(&l.PID, &locked)
+		if !locked {
+			*key = mathrand.Int64()
+		}
 	}
 	if err != nil {
 		return l, fmt.Errorf("take the lease of presence: %w", err)

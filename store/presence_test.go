@@ -169,6 +169,20 @@ func TestListener_TakesALease(t *testing.T) {
 	streamtest.Eventually(t, "the doorbell", func() bool { mu.Lock(); defer mu.Unlock(); return rings == 1 })
 	d.exec(t, `select pg_terminate_backend($1)`, first.PID)
 	second := lease(2)
-	streamtest.Want(t, "the second session is another", second != first, true)
+	streamtest.Want(t, "the second session is another, with the same key", second.PID != first.PID && second.Key == first.Key, true)
 	streamtest.Want(t, "sessions", value[int](t, d, session, second.PID, second.Key), 1)
+
+	other, err := pgx.Connect(t.Context(), d.dsn)
+	streamtest.Must(t, err)
+	t.Cleanup(func() { other.Close(context.Background()) })
+	run(t, func(ctx context.Context) error {
+		_, _ = other.Exec(ctx, `select pg_advisory_lock($1)`, second.Key)
+		return nil
+	})
+	streamtest.Eventually(t, "another session waits for the lock", func() bool {
+		return value[int](t, d, `select count(*) from pg_locks where locktype = 'advisory' and not granted and pid = $1`, other.PgConn().PID()) == 1
+	})
+	d.exec(t, `select pg_terminate_backend($1)`, second.PID)
+	third := lease(3)
+	streamtest.Want(t, "sessions", value[int](t, d, session, third.PID, third.Key), 1)
 }

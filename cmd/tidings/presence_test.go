@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 
@@ -280,9 +281,11 @@ func TestSignals(t *testing.T) {
 	t.Run("AreRefusedWithAProblem", func(t *testing.T) {
 		t.Parallel()
 		service := one.as(t, "backend", "service")
-		large := make([]byte, 6<<10)
-		wantProblem(t, service.Signal(t.Context(), "post:p", "x", large), 413, "too_large")
-		wantProblem(t, service.Signal(t.Context(), "team:7", "x", large), 413, "too_large")
+		longest := strings.Repeat("x", 6<<10-2) // in quotes
+		for _, topic := range []string{"post:p", "team:7"} {
+			streamtest.Must(t, service.Signal(t.Context(), topic, "x", longest))
+			wantProblem(t, service.Signal(t.Context(), topic, "x", longest+"x"), 413, "too_large")
+		}
 		wantProblem(t, service.Signal(t.Context(), "post:p", "typing", 1), 422, "invalid")
 		wantProblem(t, service.Signal(t.Context(), "p", "x", 1), 422, "invalid")
 		wantProblem(t, one.as(t, "ann").Signal(t.Context(), "post:p", "x", 1), 403, "forbidden")

@@ -26,8 +26,8 @@ type Board interface {
 // readers of the instance while the session exists.
 type Lease struct {
 	PID int32 // of the backend
-	// Key of an advisory lock that the session holds. It is random, so a later backend with
-	// the same pid is another lease.
+	// Key of an advisory lock that the session holds. It is random, so a later backend of
+	// another client with the same pid is another lease.
 	Key int64
 }
 
