@@ -12,11 +12,21 @@ import (
 	"golang.org/x/net/html/atom"
 )
 
-// attacks are texts, one a line, that run hit() in a page if one layer of the package leaves
-// them as they are.
+// attackLines are texts, one a line, that run hit() in a page if one layer of the package leaves
+// them as they are. Symbols stand for control characters.
 //
 //go:embed testdata/attacks.txt
-var attacks string
+var attackLines string
+
+// attacks yields the texts.
+func attacks(yield func(string) bool) {
+	symbols := strings.NewReplacer("␤", "\n", "␉", "\t", "␀", "\x00")
+	for line := range strings.Lines(attackLines) {
+		if !yield(symbols.Replace(line)) {
+			return
+		}
+	}
+}
 
 // No attack leaves an element, an attribute or an address that is not in the list.
 func TestAttacks(t *testing.T) {
@@ -24,7 +34,7 @@ func TestAttacks(t *testing.T) {
 
 	for _, images := range []bool{false, true} {
 		render := New(Options{Images: images})
-		for attack := range strings.Lines(attacks) {
+		for attack := range attacks {
 			for _, text := range []string{attack, "a " + attack, "> " + attack, "- " + attack, "*" + attack + "*", strings.TrimSpace(attack) + strings.TrimSpace(attack)} {
 				if err := harmless(render.HTML(text), images); err != nil {
 					t.Errorf("%q becomes %s: %v", text, render.HTML(text), err)
@@ -40,7 +50,7 @@ func TestAttacks_EachLayerAlone(t *testing.T) {
 	t.Parallel()
 
 	render := New(Options{Images: true})
-	for attack := range strings.Lines(attacks) {
+	for attack := range attacks {
 		var rendered strings.Builder
 		if err := render.markdown.Convert([]byte(attack), &rendered); err != nil {
 			t.Fatal(err)
@@ -57,7 +67,7 @@ func TestAttacks_EachLayerAlone(t *testing.T) {
 }
 
 func FuzzHTML(f *testing.F) {
-	for attack := range strings.Lines(attacks) {
+	for attack := range attacks {
 		f.Add(attack)
 	}
 	f.Add("> - 1. *a* ~~b~~ `c` [d](http://e) ![f](http://g)\n```h\ni\n```")

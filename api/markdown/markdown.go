@@ -11,6 +11,7 @@ import (
 	"github.com/yuin/goldmark/parser"
 	"github.com/yuin/goldmark/renderer"
 	goldmarkhtml "github.com/yuin/goldmark/renderer/html"
+	source "github.com/yuin/goldmark/text"
 	"github.com/yuin/goldmark/util"
 )
 
@@ -102,8 +103,10 @@ func (r *Renderer) render(text string) string {
 	if tooDeep.MatchString(text) {
 		return plain(text)
 	}
+	raw := []byte(text)
+	document := r.markdown.Parser().Parse(source.NewReader(raw))
 	var out bytes.Buffer
-	if err := r.markdown.Convert([]byte(text), &out); err != nil {
+	if tooNested(document) || r.markdown.Renderer().Render(&out, raw, document) != nil {
 		return plain(text)
 	}
 	return string(bytes.TrimSpace(r.policy.SanitizeBytes(out.Bytes())))
