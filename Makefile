@@ -11,6 +11,9 @@ DURATION = 5m
 # processes most of the time; -vet=off, because make lint has vetted all packages; -w,
 # because linking is faster without DWARF.
 TESTFLAGS = -race -shuffle=on -parallel 6 -timeout 6m -vet=off -ldflags=-w
+# Flags that make each test program also run its benchmarks once. They follow -args, because
+# with -bench, go test runs one package at a time.
+BENCHFLAGS = -test.bench=. -test.benchtime=1x
 # make test sets RACE to -race for the linters: they then use the packages that were
 # compiled for the tests, so that each package is compiled once.
 RACE =
@@ -43,9 +46,7 @@ run: ## start the development server with a private Postgres and a demo page
 test: ## lint, all tests on a real Postgres and in a real browser, each benchmark once
 	@.ci/install cc postgres psql pgbouncer chromium nginx haproxy
 	@$(MAKE) --no-print-directory lint RACE=-race
-	go test $(TESTFLAGS) ./...
-	go test $(TESTFLAGS) -run '^$$' -bench . -benchtime 1x \
-		$$(grep -rl --include='*_test.go' '^func Benchmark' . | xargs -n 1 dirname | sort -u)
+	go test $(TESTFLAGS) ./... -args $(BENCHFLAGS)
 
 test-proxies: ## test all proxies of docs/proxies.md, and their idle timeouts
 	@.ci/install cc postgres nginx haproxy caddy apache2 varnishd squid lighttpd h2o

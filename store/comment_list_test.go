@@ -7,7 +7,6 @@ import (
 	"math/rand/v2"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"testing"
 
 	"github.com/tidings-live/tidings/store"
@@ -241,27 +240,28 @@ func TestComments_CursorIsTheSnapshots(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	var writers sync.WaitGroup
-	var writing atomic.Int32
+	written := make(chan struct{}, 1) // a list is loaded after each few writes
 	for i := range uint64(4) {
-		writing.Add(1)
 		writers.Go(func() {
-			defer writing.Add(-1)
 			rng := rand.New(rand.NewPCG(seed, i))
 			for range 60 {
 				if err := scribble(t.Context(), d, rng); err != nil {
 					t.Error(err)
 				}
+				select {
+				case written <- struct{}{}:
+				default: // the list before is still being loaded
+				}
 			}
 		})
 	}
+	go func() { writers.Wait(); close(written) }()
 	var lists []snapshot
-	for writing.Load() > 0 {
+	for range written {
 		s, err := takeSnapshot(t.Context(), d)
 		streamtest.Must(t, err)
 		lists = append(lists, s)
 	}
-	writers.Wait()
-
 	last, err := takeSnapshot(t.Context(), d)
 	streamtest.Must(t, err)
 	t.Logf("%d lists of up to %d comments", len(lists), len(last.ids))

@@ -102,7 +102,7 @@ type cookbook struct {
 func newCookbook(t *testing.T) *cookbook {
 	t.Helper()
 	server, err := localpg.Start(t.Context(), localpg.Config{
-		Dir: storetest.Dir(t), Settings: map[string]string{"max_prepared_transactions": "2", "fsync": "off"},
+		Dir: storetest.Cluster(t), Settings: map[string]string{"max_prepared_transactions": "2", "fsync": "off"},
 	})
 	streamtest.Must(t, err)
 	t.Cleanup(func() {

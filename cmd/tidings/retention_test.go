@@ -192,7 +192,7 @@ func TestCrash_KeepsDeliveredEventsOfAsynchronousCommits(t *testing.T) {
 // memory if there is one: a crash of the server loses nothing that was written there.
 func durable(t *testing.T) *localpg.Server {
 	t.Helper()
-	server, err := localpg.Start(t.Context(), localpg.Config{Dir: storetest.Dir(t)})
+	server, err := localpg.Start(t.Context(), localpg.Config{Dir: storetest.Cluster(t)})
 	streamtest.Must(t, err)
 	t.Cleanup(func() { streamtest.Must(t, server.Stop(context.WithoutCancel(t.Context()))) })
 	return server

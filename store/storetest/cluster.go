@@ -22,20 +22,26 @@ var pristineDir string
 
 // Cluster returns a directory as Dir does, with the cluster of a stopped server in it.
 // The cluster has the database "tidings" and nothing else. It is a copy: initdb, which
-// takes a second, runs once for all tests.
+// takes a second, runs once for all tests of a package.
 func Cluster(tb testing.TB) string {
+	tb.Helper()
+	dir := Dir(tb)
+	copyPristine(tb, dir)
+	return dir
+}
+
+// copyPristine copies the cluster of the stopped server into a directory.
+func copyPristine(tb testing.TB, dir string) {
 	tb.Helper()
 	from, err := pristine()
 	if err != nil {
 		tb.Fatal(err)
 	}
-	dir := Dir(tb)
 	// cp keeps the owner of the files, which is not root even if root runs the tests.
 	copied, err := exec.Command("cp", "-Rp", filepath.Join(from, "data"), dir).CombinedOutput()
 	if err != nil {
 		tb.Fatalf("copy a cluster: %v\n%s", err, copied)
 	}
-	return dir
 }
 
 func makePristine() (string, error) {

@@ -103,6 +103,7 @@ func newServer(tb testing.TB, base string) *localpg.Server {
 	if err != nil {
 		tb.Fatal(err)
 	}
+	copyPristine(tb, dir)
 	server, err := localpg.Start(tb.Context(), localpg.Config{Dir: dir, Settings: connections})
 	if err != nil {
 		os.RemoveAll(dir)

@@ -13,7 +13,7 @@ import (
 // never too slow, on any machine.
 const Patience = time.Minute
 
-const lookEvery = 5 * time.Millisecond
+const firstPause, longestPause = 5 * time.Millisecond, 50 * time.Millisecond
 
 // Must ends the test if err is not nil.
 func Must(t testing.TB, err error) {
@@ -40,17 +40,16 @@ func WantErr(t testing.TB, err, target error) {
 	}
 }
 
-// Eventually calls holds every 5 ms until it returns true, and ends the test if that
-// takes longer than [Patience]. what names the condition in the message.
+// Eventually calls holds until it returns true, and ends the test if that takes longer than
+// [Patience]. The pause between two calls grows from 5 to 50 ms: a condition may cost a query
+// or a request, and tests share few cores. what names the condition in the message.
 func Eventually(t testing.TB, what string, holds func() bool) {
 	t.Helper()
 	deadline := time.Now().Add(Patience)
-	tick := time.NewTicker(lookEvery)
-	defer tick.Stop()
-	for !holds() {
+	for pause := firstPause; !holds(); pause = min(pause*5/4, longestPause) {
 		if time.Now().After(deadline) {
 			t.Fatalf("not within %v: %s", Patience, what)
 		}
-		<-tick.C
+		<-time.After(pause)
 	}
 }
