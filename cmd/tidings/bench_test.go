@@ -229,7 +229,7 @@ func TestBench_LeavesNothingOfItsOwnServerBehind(t *testing.T) {
 	var tellings bytes.Buffer
 	report, err := bench.Run(t.Context(), bench.Config{
 		Program: program, Env: append(os.Environ(), asProgram+"=1"), Only: []string{"latency", "writes"}, // the second on the data of the first
-		Comments: 2, Publishers: 2, Duration: 100 * time.Millisecond, Audience: 2, Readers: 2, Messages: 2, Rate: 100, Cycles: 100, Visits: 2, Typists: 2,
+		Comments: 2, Publishers: 2, Duration: 100 * time.Millisecond, Audience: 2, Readers: 2, Messages: 2, Rate: 100, Cycles: 100, Visits: 2, Typists: 2, Thread: 2, Lists: 2,
 		Likers: 1, Likes: 1, Viewers: 1, Events: 1, Progress: &tellings,
 	})
 	t.Log(tellings.String())
@@ -266,7 +266,7 @@ func TestBench_ComparesTwoPrograms(t *testing.T) {
 	c, err := bench.Compare(t.Context(), bench.Config{
 		Program: program, Against: other, Rounds: 2, Env: append(os.Environ(), asProgram+"=1"),
 		Only:     []string{"fanout"},
-		Comments: 2, Publishers: 2, Duration: 100 * time.Millisecond, Audience: 2, Readers: 2, Messages: 2, Rate: 100, Cycles: 100, Visits: 2, Typists: 2,
+		Comments: 2, Publishers: 2, Duration: 100 * time.Millisecond, Audience: 2, Readers: 2, Messages: 2, Rate: 100, Cycles: 100, Visits: 2, Typists: 2, Thread: 2, Lists: 2,
 		Likers: 1, Likes: 2, Viewers: 1, Events: 1, Tables: &tables,
 	})
 	streamtest.Must(t, err)
@@ -296,7 +296,7 @@ func TestBench_ComparesConditions(t *testing.T) {
 	var tables bytes.Buffer
 	report, err := bench.Run(t.Context(), bench.Config{
 		Program: program, Env: append(os.Environ(), asProgram+"=1"), Only: []string{"conditions"},
-		Comments: 3, Publishers: 2, Duration: 100 * time.Millisecond, Audience: 2, Readers: 2, Messages: 2, Rate: 100, Cycles: 100, Visits: 2, Typists: 2,
+		Comments: 3, Publishers: 2, Duration: 100 * time.Millisecond, Audience: 2, Readers: 2, Messages: 2, Rate: 100, Cycles: 100, Visits: 2, Typists: 2, Thread: 2, Lists: 2,
 		Likers: 1, Likes: 1, Viewers: 1, Events: 50, Tables: &tables,
 	})
 	streamtest.Must(t, err)

@@ -223,7 +223,7 @@ func TestSwitches(t *testing.T) {
 	s := newSite(t)
 	whole := s.start(t)
 	without := s.start(t, func(i *instance) { i.Typing, i.Presence = off, off })
-	x := watch["SSE"](t, without.as(t, "ann"), "p")
+	readers := []*tap{watch["SSE"](t, without.as(t, "ann"), "p"), watch["Poll"](t, without.as(t, "ann"), "p")}
 	y := watch["SSE"](t, whole.Client, "p")
 	wantProblem(t, without.as(t, "ann").Typing(t.Context(), "p"), 404, "switched_off")
 	_, err := without.Presence(t.Context(), "p")
@@ -232,12 +232,14 @@ func TestSwitches(t *testing.T) {
 	y.await(t, "typing", named("typing"))
 	y.awaitPresence(t, 1) // the other instance does not count its readers
 	s.end(t, "post:p")
-	x.await(t, "the end, before typing or presence", func(e client.Event) bool {
-		if e.Name == "typing" || e.Name == "presence" {
-			t.Errorf("got %s", e.Name)
-		}
-		return e.Name == theEnd
-	})
+	for _, x := range readers {
+		x.await(t, "the end, before typing or presence", func(e client.Event) bool {
+			if e.Name == "typing" || e.Name == "presence" {
+				t.Errorf("got %s", e.Name)
+			}
+			return e.Name == theEnd
+		})
+	}
 	streamtest.Want(t, "instances on the board", value[int](t, s, `select count(*) from tidings.instances`), 1)
 }
 

@@ -264,6 +264,7 @@ func TestPresence(t *testing.T) {
 		i.watches("ben")
 		tab := i.reads("ann")
 		i.reads("ann")
+		i.polls("ann", 0)
 		anonymous := i.reads("")
 		i.reads("")
 		pass(time.Second)
