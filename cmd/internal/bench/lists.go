@@ -33,14 +33,11 @@ type ListTime struct {
 	OfFlat  float64 `json:"p95OfFlat"`  // p95 ÷ that of the flat list
 }
 
-// listKinds are the names of the lists that are measured. Each is a page of listPage comments.
+// listKinds are the names of the lists that are measured. Each is a page of 20 comments, the default.
 var listKinds = []string{"flat", "first", "middle", "top", "top, middle", "unchanged"}
 
-const (
-	listPage = 20
-	// listReaders is the number of readers of the second measurement.
-	listReaders = 16
-)
+// listReaders is the number of readers of the second measurement.
+const listReaders = 16
 
 // lists fills a post, and reads its lists with one reader and with listReaders. Each reader asks
 // for one list of each kind in turn, so that the kinds share the changes of the machine's speed.
