@@ -189,6 +189,26 @@ func TestPosts_ChangesBecomeEvents(t *testing.T) {
 		"commentCount": 1, "likeCount": 0, "createdAt": "2026-01-01T22:04:05.678901Z"}`)
 }
 
+// After post-deleted, a page has no comments and no likes. A transaction that deletes a post and
+// writes as many again tells the counts.
+func TestPosts_DeletedAndWrittenAgainTellsTheCounts(t *testing.T) {
+	t.Parallel()
+	conn, _ := database(t)
+	const write = comment + `; insert into tidings.likes (post_id, user_id) values ('p', 'ann')`
+	exec(t, conn, write)
+	before := head(t, conn)
+	exec(t, conn, `begin; delete from tidings.posts; `+write+`; commit`)
+	streamtest.Want(t, "events", list[string](t, conn, `
+		select name || ' ' || coalesce(data ->> 'count', '')
+		from tidings.events
+		where position > $1 and topic = 'post:p'
+		order by position`, before), []string{"post-deleted ", "new-comment ", "comment-count 1", "like-update 1"})
+	before = head(t, conn)
+	exec(t, conn, `delete from tidings.posts`)
+	streamtest.Want(t, "events of a deletion", list[string](t, conn, `select name from tidings.events where position > $1 and topic = 'post:p'`, before),
+		[]string{"post-deleted"})
+}
+
 // Moderators are told of each change of a status, with the text and the number of pending
 // comments.
 func TestModeration_IsTold(t *testing.T) {

@@ -9,7 +9,8 @@
 --   5. `like-update`, one for each post and comment whose count has changed;
 --   6. `liked`, one for each row with this name, as they happened;
 --   7. `notification`: see announce_notifications.
--- A count that ends as it began (a like that is removed again) has no event and no row.
+-- A count that ends as it began (a like that is removed again) has no event and no row. But a post
+-- that was deleted and has comments or likes again has the event: post-deleted stands for zeros.
 --
 -- The new counts are written first, and each event shows the counts after its transaction. So no
 -- event has an older count than an event before it:
@@ -82,14 +83,19 @@ begin
         returning *
     ),
     counted as (
-        select total.*, newest.comments, newest.likes, newest.unread
+        select
+            total.target, total.post_id, newest.comments, newest.likes, newest.unread,
+            total.comments_changed or total.emptied and newest.comments <> 0 as comments_changed,
+            total.likes_changed or total.emptied and newest.likes <> 0 as likes_changed
         from (
             select
-                target, min(post_id) as post_id, sum(comments) <> 0 as comments_changed, sum(likes) <> 0 as likes_changed
+                target, min(post_id) as post_id, sum(comments) <> 0 as comments_changed, sum(likes) <> 0 as likes_changed,
+                target in (select topic from gathered where name = 'post-deleted') as emptied
             from gathered
             where target is not null and came is null
             group by target
             having sum(comments) <> 0 or sum(likes) <> 0 or sum(unread) <> 0
+                or target in (select topic from gathered where name = 'post-deleted')
         ) as total
         cross join lateral (
             select *
