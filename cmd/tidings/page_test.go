@@ -17,7 +17,6 @@ import (
 
 	"github.com/tidings-live/tidings/api/client"
 	"github.com/tidings-live/tidings/cmd/internal/page"
-	"github.com/tidings-live/tidings/stream"
 	"github.com/tidings-live/tidings/stream/streamtest"
 )
 
@@ -107,7 +106,7 @@ func newPageViewers(t *testing.T, servers []*server, seed uint64) (viewers []*pa
 			name: fmt.Sprintf("viewer %d, %+v", i, list), list: list,
 			topics: []string{"post:" + list.Post}, random: rand.New(rand.NewPCG(seed, uint64(100+i))),
 		}
-		signedIn := i%3 < 2 && likedIsAnEvent()
+		signedIn := i%3 < 2
 		for _, srv := range servers {
 			c := srv.Client
 			if signedIn {
@@ -271,9 +270,4 @@ func asText(t *testing.T, v any) string {
 	text, err := json.Marshal(v)
 	streamtest.Must(t, err)
 	return string(text)
-}
-
-// likedIsAnEvent reports whether an event tells readers what they like.
-func likedIsAnEvent() bool {
-	return slices.ContainsFunc(stream.EventKinds, func(k stream.EventKind) bool { return k.Name.String() == "liked" })
 }

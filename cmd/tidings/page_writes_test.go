@@ -60,6 +60,14 @@ var pageCalls = []pageCall{
 		_, err := p.client(p.user()).UnlikePost(ctx, p.post)
 		return err
 	}},
+	{"like comment", `status = 'published'`, func(ctx context.Context, p *pageWrite, id string) error {
+		_, err := p.client(p.user()).LikeComment(ctx, id)
+		return err
+	}},
+	{"unlike comment", `status = 'published'`, func(ctx context.Context, p *pageWrite, id string) error {
+		_, err := p.client(p.user()).UnlikeComment(ctx, id)
+		return err
+	}},
 	{"put post", "", func(ctx context.Context, p *pageWrite, _ string) error {
 		_, err := p.client("site").PutPost(ctx, p.post, client.PostInput{
 			Title: client.Value(p.body()), Locked: client.Value(p.random.IntN(4) == 0),

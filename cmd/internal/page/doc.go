@@ -19,9 +19,10 @@
 //     root.
 //  4. comment-count, like-update, liked and post-updated have new values of fields.
 //     post-deleted leaves an empty post, whose lists are loaded to the end.
+//     A tombstone is not liked.
 //  5. An event does not say what was there before it: whether the reader likes a comment that is
-//     added, and the replies of a root that is added. If the comment has likes or replies, the
-//     page reads them over the API ([Page.Fill]).
+//     added or published again, and the replies of a root that is added. If the comment has likes
+//     or replies, the page reads them over the API ([Page.Fill]).
 //  6. After stream.gap, the page is loaded again.
 //
 // A list that is read later than the page (rules 5 and 6, and the next page of a list) may be

@@ -125,14 +125,14 @@ func (p *Page) take(s *span, answer client.CommentList) error {
 func (p *Page) Fill(ctx context.Context, c *client.Client) error {
 	for len(p.added) > 0 {
 		n := p.known[p.added[0]]
-		if n.LikeCount > 0 && p.user != "" {
+		if p.likedIsUnknown(n) {
 			now, err := c.Comment(ctx, n.ID)
 			if err != nil && !isGone(err) {
 				return err
 			}
-			n.Liked = now.Liked
+			n.Liked = now.Liked && now.Status != "deleted"
 		}
-		if n.below != nil && !n.below.whole && n.below.end == nil {
+		if p.repliesAreUnknown(n) {
 			if err := p.loadReplies(ctx, c, n); err != nil {
 				return err
 			}

@@ -28,7 +28,7 @@ type Page struct {
 	user  string // the reader; "" if not signed in
 	shown span
 	known map[string]*Comment // all comments of the page, by id
-	added []string            // ids of comments that [Page.Fill] has to read
+	added []string            // ids of comments that [Page.Fill] has to read about
 }
 
 // Len returns the number of comments of the page, replies included.
@@ -134,7 +134,7 @@ func (p *Page) applyLiked(data []byte) error {
 	switch c := p.known[d.CommentID]; {
 	case d.CommentID == "":
 		p.Post.Liked = d.Liked
-	case c != nil:
+	case c != nil && c.Status != "deleted":
 		c.Liked = d.Liked
 	}
 	return nil
@@ -157,19 +157,24 @@ func (p *Page) count(parent, root *string, thread *counts) {
 // it afterwards.
 func (p *Page) put(c client.Comment) {
 	known := p.known[c.ID]
-	switch {
-	case known == nil:
+	if known == nil {
 		p.add(c)
-	case p.shown.order == asLoaded && c.RootID == nil:
-		c.Liked = known.Liked
+		return
+	}
+	returns := known.Status == "deleted" && c.Status != "deleted"
+	c.Liked = known.Liked && c.Status != "deleted"
+	if p.shown.order == asLoaded && c.RootID == nil {
 		known.Comment = c
-	default:
-		c.Liked = known.Liked
+	} else {
 		s := p.spanOf(c)
 		s.remove(known)
 		if known.Comment = c; !s.put(known) {
 			p.forget(known)
+			return
 		}
+	}
+	if returns {
+		p.ask(known)
 	}
 }
 
@@ -184,9 +189,22 @@ func (p *Page) add(c client.Comment) {
 	if c.RootID == nil && !p.list.Flat {
 		n.below = &span{order: byTime, whole: c.ThreadCount == 0}
 	}
-	if c.ThreadCount > 0 && n.below != nil || c.LikeCount > 0 && p.user != "" {
+	p.ask(n)
+}
+
+// ask notes that Fill has to read what events do not say of a comment.
+func (p *Page) ask(c *Comment) {
+	if p.repliesAreUnknown(c) || p.likedIsUnknown(c) {
 		p.added = append(p.added, c.ID)
 	}
+}
+
+func (p *Page) repliesAreUnknown(c *Comment) bool {
+	return c.below != nil && !c.below.whole && c.below.end == nil
+}
+
+func (p *Page) likedIsUnknown(c *Comment) bool {
+	return c.LikeCount > 0 && p.user != "" && c.Status != "deleted"
 }
 
 // spanOf returns the list that a comment is in; nil for a reply to a root that is not loaded.

@@ -130,6 +130,21 @@ func TestPage_AppliesEvents(t *testing.T) {
 	}
 }
 
+// A tombstone is not liked. When the comment is published again, the page asks.
+func TestPage_KnowsWhatIsLikedAfterATombstone(t *testing.T) {
+	t.Parallel()
+	p := loaded(t, List{})
+	for _, e := range []struct{ name, topic, data, want string }{
+		{"liked", "user:ann", `{"postId":"p","commentId":"30","liked":true}`, "30+ 20(21 22)"},
+		{"comment-deleted", "post:p", `{"id":"30","tombstone":{"id":"30","status":"deleted","likeCount":1,"createdAt":"2026-01-02T03:30:00Z"}}`, "30xl1 20(21 22)"},
+		{"liked", "user:ann", `{"postId":"p","commentId":"30","liked":true}`, "30xl1 20(21 22)"},
+		{"new-comment", "post:p", `{"id":"30","status":"published","likeCount":1,"createdAt":"2026-01-02T03:30:00Z"}`, "30l1 20(21 22) ?30"},
+	} {
+		streamtest.Must(t, p.Apply(client.Event{Name: e.name, Topic: e.topic, Data: []byte(e.data)}))
+		streamtest.Want(t, "the page after "+e.name, shown(p), e.want)
+	}
+}
+
 func TestPage_AppliesEventsOfThePost(t *testing.T) {
 	t.Parallel()
 	p := loaded(t, List{})
