@@ -256,3 +256,26 @@ func TestRoles_ExecuteIsEnoughToSignal(t *testing.T) {
 		t.Errorf("the log has %q", got)
 	}
 }
+
+// A role that may read the log does not read hidden comments there: that needs rights on comments.
+func TestRoles_TheLogHasNoHiddenText(t *testing.T) {
+	t.Parallel()
+
+	admin, _ := database(t)
+	app := as(t, admin, usage, `select on tidings.log`)
+	exec(t, admin, `insert into tidings.comments (id, post_id, author_id, body, status) values
+		(1, 'p', 'ann', 'shown text', 'published'), (2, 'p', 'ann', 'held text', 'pending'), (3, 'p', 'ann', 'spam text', 'spam')`)
+	exec(t, admin, `update tidings.comments set status = 'spam' where id = 1; update tidings.comments set status = 'published' where id = 3`)
+	got := list[string](t, app, `
+		select distinct concat_ws(' ', name, coalesce(data -> 'comment', data) ->> 'id', coalesce(data -> 'comment', data) ->> 'body')
+		from tidings.log
+		where data::text like '%body%'
+		order by 1`)
+	want := []string{"moderation 1 ", "moderation 2 ", "moderation 3 spam text", "new-comment 1 ", "new-comment 3 spam text"}
+	if !slices.Equal(got, want) {
+		t.Errorf("the log shows %q, want %q", got, want)
+	}
+	for _, table := range []string{"comments", "revisions", "events"} {
+		refused(t, app, "42501", `select from tidings.`+table)
+	}
+}

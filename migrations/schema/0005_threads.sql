@@ -139,8 +139,9 @@ cross join lateral (
 ) as n
 where c.parent_id is null and n.likes > 0;
 
--- The events as readers get them: see 0002_log.sql. A moderator gets the text of a comment that
--- is not published, too. Of a post, the log has no title, address, author and lock.
+-- The events as readers get them: see 0002_log.sql. But moderators get the text of a comment that
+-- is not published, which the view does not have: a role with rights on the view only may not read
+-- that. Of a post, the log has no title, address, author and lock.
 create or replace view tidings.log as
 select
     e.position, e.topic, e.name,
@@ -183,7 +184,7 @@ select
                 from (
                     select author_id, to_jsonb(comments) as shown
                     from tidings.comments
-                    where id = e.comment_id
+                    where id = e.comment_id and status = 'published'
                     offset 0
                 ) as c
                 left join lateral (
