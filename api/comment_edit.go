@@ -18,7 +18,9 @@ import (
 )
 
 // isModerator reports whether a user may change the comments of others and read hidden ones.
-func isModerator(who auth.Identity) bool { return who.Is(auth.RoleModerator, auth.RoleAdmin) }
+func isModerator(who auth.Identity) bool {
+	return who.Is(auth.RoleModerator, auth.RoleAdmin, auth.RoleService)
+}
 
 // edit answers PATCH /v1/comments/{id}, body {body?, mentions?}, with the comment: for its author
 // within the edit window, and for moderators. If-Match names the version that the client has

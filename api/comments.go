@@ -192,7 +192,7 @@ func validMentions(ids []string) error {
 // tombstone without text and author.
 //
 // Problems: unauthenticated, not_found, unknown_field, forbidden (the user is neither the
-// author nor a moderator nor an admin).
+// author nor a moderator).
 func (h *commentHandlers) delete(c echo.Context) error {
 	who, err := signedIn(c)
 	if err != nil {

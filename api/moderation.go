@@ -22,7 +22,7 @@ type moderationStore interface {
 }
 
 // moderationHandlers answer requests of moderators. Each has the problems unauthenticated and
-// forbidden (the user is neither a moderator nor an admin).
+// forbidden (the user is no moderator).
 type moderationHandlers struct{ store moderationStore }
 
 // statuses are the statuses that a moderator may give to a comment.
@@ -32,7 +32,7 @@ var statuses = []string{store.StatusPublished, store.StatusPending, store.Status
 func moderator(c echo.Context) (auth.Identity, error) {
 	who, err := signedIn(c)
 	if err == nil && !isModerator(who) {
-		err = problemForbidden.with("this needs the role moderator or admin")
+		err = problemForbidden.with("this needs the role moderator, admin or service")
 	}
 	return who, err
 }

@@ -249,3 +249,30 @@ func TestModeration(t *testing.T) {
 	r.do(t, "PUT", "/v1/comments/"+reply+"/pin", mia).isProblem(t, 422, "invalid")
 	streamtest.Want(t, "unpin", r.do(t, "DELETE", comment+"/pin", mia).status, 200)
 }
+
+// A site's backend and an admin may do all that a moderator may.
+func TestModeration_Roles(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	for _, role := range []string{auth.RoleModerator, auth.RoleAdmin, auth.RoleService} {
+		comment := "/v1/comments/" + r.write(t, "42", "ann", `{"body":"one"}`)
+		for _, call := range []struct {
+			method, path, body string
+			status             int
+		}{
+			{"PATCH", comment, `{"body":"two"}`, 200}, {"PUT", comment + "/pin", ``, 200}, {"DELETE", comment + "/pin", ``, 200},
+			{"PUT", comment + "/status", `{"status":"pending"}`, 200}, {"GET", comment, ``, 200}, {"GET", "/v1/moderation", ``, 200},
+			{"GET", comment + "/revisions", ``, 200}, {"DELETE", comment, ``, 204},
+		} {
+			edits := []edit{as(t, "mia", role)}
+			if call.body != "" {
+				edits = append(edits, sends(call.body))
+			}
+			got := r.do(t, call.method, call.path, edits...)
+			streamtest.Want(t, fmt.Sprintf("%s %s %s: %s", role, call.method, call.path, got.body), got.status, call.status)
+			if call.path == comment && call.method == "GET" && !strings.Contains(got.body, `"body":"two"`) {
+				t.Errorf("the role %s gets %s", role, got.body)
+			}
+		}
+	}
+}

@@ -8,9 +8,9 @@ import (
 
 // The roles that Tidings gives a meaning to. A token may have others.
 const (
-	RoleService   = "service"   // another program of the site
+	RoleService   = "service"   // another program of the site; may publish, put posts, and do all that a moderator may do
 	RoleAdmin     = "admin"     // may put posts, and do all that a moderator may do
-	RoleModerator = "moderator" // may delete the comments of all users
+	RoleModerator = "moderator" // may edit, hide, pin and delete the comments of all users
 )
 
 // An Identity is the user that a request speaks for, as the claims of a token name

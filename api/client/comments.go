@@ -143,7 +143,7 @@ func (c *Client) Replies(ctx context.Context, id string, opts ListOptions) (Comm
 
 // EditComment changes the text of a comment. A version other than 0 must be that of the
 // comment: if another edit came first, the error is a [*Problem] with status 412. The caller
-// must be the author, for some time after the comment, or have the role moderator or admin.
+// must be the author, for some time after the comment, or have the role moderator, admin or service.
 func (c *Client) EditComment(ctx context.Context, id, body string, version int64) (Comment, error) {
 	header := http.Header{}
 	if version != 0 {
@@ -159,7 +159,7 @@ func (c *Client) EditComment(ctx context.Context, id, body string, version int64
 
 // DeleteComment deletes the comment. A comment stays in lists as a tombstone without author
 // and body while a published comment is below it. The caller must be its author, or have the
-// role moderator or admin.
+// role moderator, admin or service.
 func (c *Client) DeleteComment(ctx context.Context, id string) error {
 	return c.do(ctx, call{act: "delete comment", method: http.MethodDelete, path: commentPath(id, "")})
 }

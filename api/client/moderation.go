@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// The methods in this file need the role moderator or admin.
+// The methods in this file need the role moderator, admin or service.
 
 // SetStatus gives a comment the status published, pending, rejected, spam or deleted, and
 // returns it. A deleted comment that gets another status gets its last text back.
