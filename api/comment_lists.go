@@ -114,10 +114,7 @@ func listQuery(c echo.Context, post string) (q store.ListQuery, name string, err
 	default:
 		return q, "", problemMalformed.with("sort is none of newest, oldest and top")
 	}
-	name = string(q.Sort)
-	if q.Flat {
-		name = "flat-" + name
-	}
+	name = listName(q)
 	q.Limit, q.After, err = pageOf(values, name)
 	return q, name, err
 }

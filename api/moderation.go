@@ -65,10 +65,11 @@ func (h *moderationHandlers) setStatus(c echo.Context) error {
 }
 
 // pin answers PUT /v1/comments/{id}/pin with the comment, which lists then show first. Problems:
-// not_found, invalid (the comment is a reply).
+// not_found, unknown_field, invalid (the comment is a reply).
 func (h *moderationHandlers) pin(c echo.Context) error { return h.setPin(c, true) }
 
-// unpin answers DELETE /v1/comments/{id}/pin with the comment. Problem: not_found.
+// unpin answers DELETE /v1/comments/{id}/pin with the comment. Problems: not_found,
+// unknown_field.
 func (h *moderationHandlers) unpin(c echo.Context) error { return h.setPin(c, false) }
 
 func (h *moderationHandlers) setPin(c echo.Context, pin bool) error {
@@ -78,6 +79,9 @@ func (h *moderationHandlers) setPin(c echo.Context, pin bool) error {
 	}
 	id, err := commentID(c)
 	if err != nil {
+		return err
+	}
+	if err := noFields(c); err != nil {
 		return err
 	}
 	comment, err := h.store.SetPin(c.Request().Context(), id, pin, who.Subject)
