@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -90,12 +91,17 @@ type lockedComment struct {
 	reply, pinned  bool
 }
 
-// changeComment is lockComment, and returns the comment as it is after the commit.
+// changeComment is lockComment, and returns the comment as it is after the commit. A trigger of the
+// site may have deleted the row at COMMIT, which refuses the change.
 func (s *Store) changeComment(ctx context.Context, id int64, by string, change func(pgx.Tx, lockedComment) error) (Comment, error) {
 	if err := s.lockComment(ctx, id, by, change); err != nil {
 		return Comment{}, err
 	}
-	return s.HeldComment(ctx, id, by)
+	c, err := s.HeldComment(ctx, id, by)
+	if errors.Is(err, ErrNotFound) {
+		err = errRefused
+	}
+	return c, err
 }
 
 // lockComment runs change in a transaction that has locked a comment. The setting tidings.by
@@ -134,24 +140,25 @@ func changed(tag interface{ RowsAffected() int64 }, err error) error {
 // ErrNotAuthor. It returns ErrNotFound if the comment does not exist, nil if it is
 // deleted already, and an *InvalidError if a trigger of the site refuses.
 func (s *Store) DeleteComment(ctx context.Context, id int64, by string, moderator bool) error {
-	return s.lockComment(ctx, id, by, func(tx pgx.Tx, row lockedComment) error {
+	err := s.lockComment(ctx, id, by, func(tx pgx.Tx, row lockedComment) error {
 		if row.author != by && !moderator {
 			return ErrNotAuthor
 		}
-		if _, err := tx.Exec(ctx, `
+		_, err := tx.Exec(ctx, `
 			update tidings.comments
 			set status = 'deleted'
-			where id = $1 and status <> 'deleted'`, id); err != nil {
-			return err
-		}
-		// A trigger of the site may have left the update out, or deleted the row.
-		var kept bool
-		err := tx.QueryRow(ctx, `
-			select exists (select from tidings.comments where id = $1 and status <> 'deleted')`, id,
-		).Scan(&kept)
-		if err == nil && kept {
-			err = errRefused
-		}
+			where id = $1 and status <> 'deleted'`, id)
 		return err
 	})
+	if err != nil {
+		return err
+	}
+	// A trigger of the site may have left the update out or undone it, or deleted the row.
+	var kept bool
+	err = s.read(ctx, rowQuery([]any{&kept}, `
+		select exists (select from tidings.comments where id = $1 and status <> 'deleted')`, id))
+	if err == nil && kept {
+		err = errRefused
+	}
+	return err
 }

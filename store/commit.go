@@ -33,6 +33,7 @@ type committer struct {
 	pooled    bool // see Store
 	health    *writeHealth
 	claims    *claims
+	triggers  *siteTriggers
 	autoPosts bool // see Config
 }
 
@@ -85,6 +86,9 @@ func (c committer) commitOnce(ctx context.Context, writes []group.Write, lockWai
 	queueComments(batch, b.comments, c.autoPosts)
 	queueLikes(batch, b.likes, c.autoPosts)
 	queueEvents(batch, b.events)
+	if len(b.comments) > 0 {
+		c.triggers.queue(batch)
+	}
 	committed := false
 	batch.Queue("commit").Exec(func(pgconn.CommandTag) error { committed = true; return nil })
 	c.queueLikesAfter(batch, b.likes)
@@ -101,11 +105,7 @@ func (c committer) commitOnce(ctx context.Context, writes []group.Write, lockWai
 		}
 	}
 	if committed { // later errors must not make the group repeat the transaction
-		var pg *pgconn.PgError
-		if errors.As(err, &pg) && stalePlan(pg) {
-			err = c.readLikesAfter(ctx, b.likes)
-		}
-		setUncounted(b.likes, err)
+		c.readAfter(ctx, conn, b, err)
 		return nil
 	}
 	if err != nil {
@@ -140,6 +140,18 @@ func sendTransaction(ctx context.Context, conn *pgxpool.Conn, begin, rest *pgx.B
 		prepared[q.SQL] = true
 	}
 	return nil
+}
+
+// readAfter completes the outcomes of the writes of a transaction that has committed. err is the
+// error of the reads in its round trip. A comment that cannot be read is answered as it was
+// inserted.
+func (c committer) readAfter(ctx context.Context, conn *pgxpool.Conn, b writeBatch, err error) {
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) && stalePlan(pg) {
+		err = c.readLikesAfter(ctx, b.likes)
+	}
+	setUncounted(b.likes, err)
+	_ = c.readCommentsAfter(ctx, conn, b.comments)
 }
 
 // readLikesAfter repeats the read of queueLikesAfter after it has failed.

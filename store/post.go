@@ -95,6 +95,9 @@ func (s *Store) PutPost(ctx context.Context, p PostUpdate) (Post, bool, error) {
 		return Post{}, false, err
 	}
 	post, err := s.Post(ctx, p.ID, p.By)
+	if errors.Is(err, ErrNotFound) { // a trigger of the site has deleted it, at COMMIT or before
+		err = errRefused
+	}
 	return post, created, err
 }
 

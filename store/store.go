@@ -103,7 +103,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 		s.pool.Close()
 		return nil, fmt.Errorf("open pool for the log: %w", err)
 	}
-	s.committer = committer{s.pool, pooled, &s.health, s.claims, cfg.AutoPosts}
+	s.committer = committer{s.pool, pooled, &s.health, s.claims, new(siteTriggers), cfg.AutoPosts}
 	if cfg.GroupCommit {
 		s.group = group.New(s.committer, s.slots)
 	}
