@@ -142,7 +142,7 @@ func (m migrator) take(ctx context.Context, tx pgx.Tx, s step) error {
 	if err := m.change(ctx, tx, s); err != nil {
 		return err
 	}
-	excess, err := excessGrants(ctx, m.conn, settled)
+	excess, err := excessGrants(ctx, m.conn, settled, false)
 	if err != nil {
 		return err
 	}

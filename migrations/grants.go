@@ -70,18 +70,18 @@ func readGrants(ctx context.Context, conn *pgx.Conn, settledAt string) (g grants
 	if restored {
 		settled = []uint32{}
 	}
-	g.revoke, err = excessGrants(ctx, conn, settled)
+	g.revoke, err = excessGrants(ctx, conn, settled, false)
 	g.due = restored || len(g.revoke) > 0
 	return g, err
 }
 
 // excessGrants returns the REVOKE statements that remove the rights that no role should
-// have on the objects of the schema, as far as the session may revoke them.
+// have on the objects of the schema: all of them, or those that the session may remove.
 //
 // settled are the objects whose grants were right once. On each other object, rights that
 // equal the owner's default privileges are in excess as well, even if they are grantable:
 // they were not granted for this object. Nil means that all objects are settled.
-func excessGrants(ctx context.Context, conn *pgx.Conn, settled []uint32) ([]string, error) {
+func excessGrants(ctx context.Context, conn querier, settled []uint32, all bool) ([]string, error) {
 	var names, privileges []string
 	for _, g := range grantables {
 		for privilege := range strings.FieldsSeq(g.privileges) {
@@ -117,7 +117,7 @@ func excessGrants(ctx context.Context, conn *pgx.Conn, settled []uint32) ([]stri
 		cross join lateral aclexplode(acl) as entry
 		where grantee <> owner
 			and grantor = owner
-			and pg_has_role(owner, 'usage')
+			and ($4 or pg_has_role(owner, 'usage'))
 			and (
 				grantee = 0
 				or not exists (
@@ -136,8 +136,13 @@ func excessGrants(ctx context.Context, conn *pgx.Conn, settled []uint32) ([]stri
 						and initial.privilege_type = entry.privilege_type
 				)
 			)
-		order by 1`, names, privileges, settled)
+		order by 1`, names, privileges, settled, all)
 	return pgx.CollectRows(rows, pgx.RowTo[string])
+}
+
+// A querier is a connection or a transaction.
+type querier interface {
+	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
 }
 
 // objects returns the objects of the schema that have grants.

@@ -97,6 +97,18 @@ func TestServe_Flags(t *testing.T) {
 		srv.awaitReady(t)
 	})
 
+	t.Run("NoMigrateNamesWhatOtherRolesMayMisuse", func(t *testing.T) {
+		t.Parallel()
+		s := newSite(t)
+		s.exec(t, `
+			grant create on schema tidings to public;
+			create function tidings.publish(text, text, json) returns bigint language sql as 'select 0::bigint'`)
+		said := serveAt(t, s.dsn, "--no-migrate")
+		said.await(t, regexp.MustCompile(`mend="(revoke CREATE on schema tidings from public) cascade"`))
+		said.await(t, regexp.MustCompile(`mend="(drop routine tidings.publish\(text,text,json\))"`))
+		newServer(t, "http://"+said.await(t, loggedAddress)).awaitReady(t)
+	})
+
 	t.Run("NoMigrateRefusesANewerSchema", func(t *testing.T) {
 		t.Parallel()
 		s := newSite(t)

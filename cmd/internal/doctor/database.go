@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/tidings-live/tidings/migrations"
 )
 
 // A databaseRule is a query that returns one column, a text for each fault, and what mends the
@@ -74,6 +76,14 @@ func (x *examination) checkDatabase(ctx context.Context) Finding {
 			found = append(found, texts...)
 			fix = append(fix, Line{"Postgres", rule.mend})
 		}
+	}
+	faults, err := migrations.Audit(ctx, x.cfg.DatabaseURL)
+	if err != nil {
+		return wrong(check, nil, "rights and objects could not be checked: %v", err)
+	}
+	for _, f := range faults {
+		found = append(found, f.Text)
+		fix = append(fix, Line{"Postgres", f.Mend})
 	}
 	if err := x.listens(ctx); err != nil {
 		found = append(found, fmt.Sprintf("notifications do not arrive (%v): the address leads to a pooler in transaction mode", err))

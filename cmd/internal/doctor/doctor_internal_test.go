@@ -113,6 +113,20 @@ func TestCheckDatabase(t *testing.T) {
 		streamtest.Must(t, err)
 		wants(t, check(t, dsn), "cannot be written")
 	})
+	t.Run("DatabaseWithAnotherRolesFunction", func(t *testing.T) {
+		t.Parallel()
+		dsn := storetest.Database(t)
+		conn, err := pgx.Connect(t.Context(), dsn)
+		streamtest.Must(t, err)
+		defer conn.Close(t.Context())
+		_, err = conn.Exec(t.Context(), `
+			create function tidings.publish(text, text, json) returns bigint language sql as 'select 0::bigint';
+			revoke execute on function tidings.publish(text, text, json) from public`)
+		streamtest.Must(t, err)
+		got := check(t, dsn)
+		wants(t, got, "tidings.publish(text,text,json) is not of Tidings")
+		streamtest.Want(t, "what mends it", got.Fix, []Line{{"Postgres", "drop routine tidings.publish(text,text,json)"}})
+	})
 	t.Run("DatabaseThatDoesNotAnswer", func(t *testing.T) {
 		t.Parallel()
 		wants(t, check(t, "postgres://127.0.0.1:1/none"), "cannot be reached")
