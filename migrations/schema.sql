@@ -385,7 +385,7 @@ CREATE INDEX ranks_by_post ON tidings.ranks USING btree (post_id, rank, tie);
 -- tidings.rank_of(likes bigint) returns integer
 -- tidings.recount() returns bigint, security definer
 -- tidings.refuse_truncate() returns trigger
--- tidings.renotify(ids bigint[]) returns void
+-- tidings.renotify(ids bigint[], mentioning bigint[]) returns void
 -- tidings.restore_notifications(ids bigint[]) returns void
 -- tidings.rfc3339(t timestamp with time zone) returns text
 -- tidings.root_orphans(ids bigint[]) returns void

@@ -81,6 +81,7 @@ begin
         from tidings.withdrawn
         where withdrawn.comment_id = shown.id
             and withdrawn.kind = 'like'
+            and not withdrawn.dismissed
             and exists (
                 select from tidings.likes as l
                 where l.post_id = withdrawn.post_id and l.comment_id = withdrawn.comment_id and l.user_id = withdrawn.actor_id

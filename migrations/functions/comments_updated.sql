@@ -95,7 +95,7 @@ begin
 
     perform tidings.announce_comments(shown, shown_posts, shown_parents, shown_roots);
     perform tidings.withdraw_comments(withdrawn, withdrawn_posts, withdrawn_parents, withdrawn_roots);
-    perform tidings.renotify(renamed);
+    perform tidings.renotify(renamed, mentioning);
     if mentioning is not null then
         perform tidings.mention(mentioning);
     end if;

@@ -37,7 +37,12 @@ begin
         l.user_id, l.post_id, l.comment_id
     from added as l
     left join lateral (select author_id from tidings.posts where posts.id = l.post_id offset 0) as p on true
-    left join lateral (select author_id from tidings.comments where comments.id = l.comment_id offset 0) as c on true;
+    left join lateral (
+        select author_id
+        from tidings.comments
+        where comments.id = l.comment_id and comments.status = 'published'
+        offset 0
+    ) as c on true;
     return null;
 end
 $$;

@@ -1,11 +1,11 @@
 -- Brings the notifications about visible comments up to date, after an UPDATE that has changed their
--- author or mentions:
+-- author or mentions; mentioning are the ids of those with other mentions:
 --   the actor is the author as it is now, and the author is not notified of the comment;
 --   a notification `mention` of a user whom the comment does not mention any more is withdrawn,
 --   unless the user is the author of the parent or of the post: these are notified of the comment
 --   without a mention, too.
 -- It notifies nobody. Users that are mentioned now are notified by mention.
-create or replace function tidings.renotify(ids bigint[]) returns void
+create or replace function tidings.renotify(ids bigint[], mentioning bigint[]) returns void
 language plpgsql
 as $$
 begin
@@ -24,7 +24,7 @@ begin
         offset 0
     ) as n
     where n.user_id = c.author_id
-        or n.kind = 'mention' and not n.user_id = any (c.mentions)
+        or n.kind = 'mention' and c.id = any (mentioning) and not n.user_id = any (c.mentions)
             and n.user_id is distinct from p.author_id and n.user_id is distinct from parent.author_id;
 
     update tidings.notifications
