@@ -15,8 +15,8 @@ import (
 	"github.com/tidings-live/tidings/stream/streamtest"
 )
 
-// A comment has its HTML in the answer, in lists, in events and at its address, whoever wrote
-// it.
+// A comment has its HTML in the answer, in lists, in events and at its address, whether it was
+// written over HTTP or by SQL.
 func TestMarkdown_IsInAnswersListsAndEvents(t *testing.T) {
 	t.Parallel()
 
