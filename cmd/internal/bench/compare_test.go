@@ -51,6 +51,7 @@ func TestFigures_IncludeEachSectionThatCanBeCompared(t *testing.T) {
 	t.Parallel()
 	r := &Report{
 		Latency: &Latency{}, Writes: []Writes{{Posts: 2}, {Posts: 1}}, Likes: &Likes{},
+		Lists:  &Lists{Each: []ListTimes{{Lists: []ListTime{{Name: "first"}}}}},
 		Fanout: &Fanout{Memory: &Memory{PerReader: 3}}, Storm: &Storm{}, Churn: &Churn{}, Presence: &Presence{},
 	}
 	names := map[string]float64{}
