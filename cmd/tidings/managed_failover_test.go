@@ -77,6 +77,15 @@ func TestHosted_Failover(t *testing.T) {
 		})
 		l := h.load(t, servers...)
 		l.awaitWritten(t, 20)
+		// No value of a role makes others wait until the standby has applied its commits.
+		standby := siteAt(t, second.DSN("postgres"))
+		standby.exec(t, `select pg_wal_replay_pause()`)
+		for _, value := range []string{"off", "local", "remote_write", "on", "remote_apply"} {
+			h.write(t, `select set_config('synchronous_commit', $2, false) || tidings.publish($1, 'custom', '{}')::text`, "post:"+value, value)
+			l.awaitWritten(t, 2)
+		}
+		standby.exec(t, `select pg_wal_replay_resume()`)
+		h.programs.Reset()
 		address.fail(t, second)
 		l.awaitWritten(t, 20)
 		l.end(t)

@@ -29,7 +29,10 @@
 --
 -- A commit with events
 --   is synchronous: synchronous_commit = off becomes on, for this transaction. A commit that
---   is lost in a crash would let other events have its positions;
+--   is lost in a crash would let other events have its positions. The values local,
+--   remote_write and on stay, so a synchronous standby is waited for with the turn held.
+--   remote_apply becomes on: the standby then has the commit on its disk, and the turn is
+--   not held until a query there lets it apply the commit;
 --   waits for the turn for as long as tidings.turn_timeout says, where the session has set
 --   it, and else lock_timeout. So a writer can bound its waits for rows, those of foreign
 --   keys at COMMIT included, and still wait for the turn as long as needed;
@@ -103,7 +106,7 @@ begin
         return null;
     end if;
 
-    if current_setting('synchronous_commit') = 'off' then
+    if current_setting('synchronous_commit') in ('off', 'remote_apply') then
         perform set_config('synchronous_commit', 'on', true);
     end if;
 
