@@ -71,10 +71,14 @@ func (b *blocks) next() (block, error) {
 	}
 }
 
-// event returns the next block, which must be of this event.
+// event returns the next block, which must be of this event. It passes over stream.checkpoint,
+// which a quiet reader may get at any time.
 func (b *blocks) event(name string) block {
 	b.t.Helper()
 	next, err := b.next()
+	for err == nil && next.field("event") != name && next.field("event") == "stream.checkpoint" {
+		next, err = b.next()
+	}
 	streamtest.Must(b.t, err)
 	if got := next.field("event"); got != name {
 		b.t.Fatalf("event is %q, want %q: %q", got, name, next)

@@ -60,9 +60,9 @@ func TestReturnedConnection(t *testing.T) {
 
 	t.Run("MayBeIdleForLongerThanAHeaderTakes", func(t *testing.T) {
 		t.Parallel()
-		r := newRig(t, timeouts(100*time.Millisecond, time.Hour))
+		r := newRig(t, timeouts(2*time.Second, time.Hour)) // the first request must begin within this time, too
 		w := r.back(t)
-		w.silentFor(400 * time.Millisecond)
+		w.silentFor(3 * time.Second)
 		w.ask("GET /healthz HTTP/1.1")
 		w.answer(http.StatusOK)
 	})
@@ -73,7 +73,7 @@ func TestReturnedConnection(t *testing.T) {
 	})
 	t.Run("MustFinishAHeaderThatItBegan", func(t *testing.T) {
 		t.Parallel()
-		r := newRig(t, timeouts(100*time.Millisecond, time.Hour))
+		r := newRig(t, timeouts(2*time.Second, time.Hour))
 		w := r.back(t)
 		_, err := io.WriteString(w, "GET /health")
 		streamtest.Must(t, err)
