@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -310,4 +311,49 @@ func TestComments_TopFollowsLikes(t *testing.T) {
 	var left int
 	streamtest.Must(t, d.sql.QueryRow(t.Context(), `select count(*) from tidings.ranks`).Scan(&left))
 	streamtest.Want(t, "rows of ranks after the post was deleted", left, 0)
+}
+
+// Two users delete a comment and its last reply at the same time, and moderators hide and approve
+// them: no tombstone is left, and none is missing.
+func TestDeleteComment_AtTheSameTime(t *testing.T) {
+	t.Parallel()
+	d := newDatabase(t)
+	d.exec(t, `
+		insert into tidings.comments (id, post_id, parent_id, author_id, body)
+		select n, '42', case when n % 3 <> 1 then n - 1 end, 'ann', 'x' from generate_series(1, 60) as n`)
+	all := func(change func(id int64) error) {
+		t.Helper()
+		var running sync.WaitGroup
+		for id := range int64(60) {
+			running.Go(func() { streamtest.Must(t, change(id+1)) })
+		}
+		running.Wait()
+		streamtest.Want(t, "tombstones missing", value[int64](t, d, `
+			with recursive above as (
+				select parent_id as id from tidings.comments where status = 'published'
+				union
+				select c.parent_id from above join tidings.comments as c using (id)
+			)
+			select count(*) from above join tidings.comments as c using (id)
+			where c.status <> 'published' and not exists (select from tidings.tombstones where tombstones.id = c.id)`), 0)
+		streamtest.Want(t, "repaired by a recount", value[int64](t, d, `select tidings.recount()`), 0)
+	}
+	set := func(status string, of func(id int64) bool) func(id int64) error {
+		return func(id int64) error {
+			if !of(id) {
+				return nil
+			}
+			_, err := d.SetStatus(t.Context(), id, status, "mia")
+			return err
+		}
+	}
+	every := func(int64) bool { return true }
+	all(func(id int64) error { return d.DeleteComment(t.Context(), id, "ann", false) })
+	streamtest.Want(t, "tombstones", value[int64](t, d, `select count(*) from tidings.tombstones`), 0)
+	all(set(store.StatusPublished, func(id int64) bool { return id%3 == 0 })) // the last reply of each
+	streamtest.Want(t, "tombstones", value[int64](t, d, `select count(*) from tidings.tombstones`), 40)
+	all(set(store.StatusPublished, every))
+	all(set(store.StatusSpam, func(id int64) bool { return id%2 == 0 }))
+	all(set(store.StatusPending, every))
+	streamtest.Want(t, "tombstones", value[int64](t, d, `select count(*) from tidings.tombstones`), 0)
 }
