@@ -100,18 +100,33 @@ func TestThreads_CountsAreThoseAtCommit(t *testing.T) {
 	streamtest.Want(t, "counts", fmt.Sprint(got["likeCount"], got["replyCount"], got["threadCount"]), "1 1 3")
 }
 
-// A chain of 10,000 replies is one statement, and a change in it does not walk through it.
+// A chain of 3,000 replies is one statement. So is a change that makes all of them tombstones.
 func TestThreads_DeepThread(t *testing.T) {
 	t.Parallel()
 	conn, _ := database(t)
 	exec(t, conn, `set statement_timeout = '60s'`)
 	exec(t, conn, `insert into tidings.comments (id, post_id, parent_id, author_id, body)
-		select n, 'p', nullif(n - 1, 0), 'ann', 'x' from generate_series(1, 10000) as n`)
-	streamtest.Want(t, "roots", value[int](t, conn, `select count(*) from tidings.comments where root_id = 1`), 9999)
-	exec(t, conn, `alter sequence tidings.comments_id_seq restart with 20000`)
-	exec(t, conn, `update tidings.comments set status = 'spam' where id = 5000`)
-	exec(t, conn, `insert into tidings.comments (post_id, parent_id, author_id, body) values ('p', 10000, 'ann', 'x')`)
-	streamtest.Want(t, "tombstones", tombstones(t, conn), "5000")
+		select n, 'p', nullif(n - 1, 0), 'ann', 'x' from generate_series(1, 3000) as n`)
+	streamtest.Want(t, "replies with a root", value[int](t, conn, `select count(*) from tidings.comments where root_id = 1`), 2999)
+	exec(t, conn, `alter sequence tidings.comments_id_seq restart with 3001`)
+	for _, step := range []struct {
+		sql                string
+		tombstones, events int // events that show or hide a comment
+	}{
+		{`update tidings.comments set status = 'spam' where id = 1500`, 1, 1},
+		{`insert into tidings.comments (post_id, parent_id, author_id, body) values ('p', 3000, 'ann', 'x')`, 1, 1},
+		{`update tidings.comments set status = 'spam' where id <= 3000`, 3000, 2999},
+		{`update tidings.comments set status = 'deleted' where id = 3001`, 0, 3001}, // the leaf
+		{`update tidings.comments set status = 'published' where id = 3000`, 2999, 3000},
+		{`update tidings.comments set status = 'published' where id = 1`, 2998, 1},
+		{`update tidings.comments set status = 'deleted' where id = 1`, 2999, 1}, // the root
+		{`delete from tidings.comments where id = 3001`, 2999, 0},
+	} {
+		before := head(t, conn)
+		exec(t, conn, step.sql)
+		streamtest.Want(t, "events of "+step.sql, len(shown(t, conn, before)), step.events)
+		streamtest.Want(t, "tombstones after "+step.sql, value[int](t, conn, `select count(*) from tidings.tombstones`), step.tombstones)
+	}
 	countsAreRight(t, conn)
 }
 
