@@ -42,7 +42,7 @@ func TestLikesOfComments(t *testing.T) {
 	streamtest.Want(t, "the likes in the table", likes, 1)
 }
 
-// Each answer with a comment or a post says whether the caller likes it. Of a tombstone, it is false.
+// Each answer with a comment or a post says whether the caller likes it. A tombstone is not liked.
 func TestAnswersSayLiked(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)

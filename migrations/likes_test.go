@@ -55,6 +55,15 @@ func TestLikes_TellTheUser(t *testing.T) {
 		{"the comments are shown", `update tidings.comments set status = 'published'`,
 			[]string{`user:bob {"liked": true, "postId": "p", "commentId": "1"}`, `user:cy {"liked": true, "postId": "p", "commentId": "2"}`}},
 		{"a deleted comment", `delete from tidings.comments where id = 1`, []string{}},
+		{"a reply to a hidden comment", `begin;
+			update tidings.comments set status = 'spam' where id = 2;
+			insert into tidings.comments (id, post_id, parent_id, author_id, body, status) values (3, 'p', 2, 'ann', 'three', 'pending');
+			commit`,
+			[]string{}},
+		{"a tombstone appears", `update tidings.comments set status = 'published' where id = 3`, []string{}},
+		{"a like of the tombstone", `insert into tidings.likes (post_id, comment_id, user_id) values ('p', 2, 'bob')`,
+			[]string{`user:bob {"liked": true, "postId": "p", "commentId": "2"}`}},
+		{"the tombstone goes", `update tidings.comments set status = 'pending' where id = 3`, []string{}},
 	} {
 		before := head(t, conn)
 		exec(t, conn, step.sql)
@@ -97,4 +106,24 @@ func TestLikes_ManyInAStatement(t *testing.T) {
 		where position > $1 and name = 'like-update' and data -> 'count' = '100'`, before), 100)
 	countsAreRight(t, conn)
 	leavesNothing(t, dsn)
+}
+
+// A like that is removed while another transaction shows its comment again does not come back.
+func TestLikes_RemovedWhileTheCommentIsShown(t *testing.T) {
+	t.Parallel()
+	conn, dsn := database(t)
+	exec(t, conn, `
+		insert into tidings.comments (id, post_id, author_id, body) values (1, 'p', 'ann', 'one');
+		insert into tidings.likes (post_id, comment_id, user_id) values ('p', 1, 'bob'), ('p', 1, 'cy');
+		update tidings.comments set status = 'spam'`)
+	before := head(t, conn)
+	other := connect(t, dsn)
+	exec(t, conn, `begin`)
+	exec(t, conn, `update tidings.comments set status = 'published'`)
+	exec(t, other, `delete from tidings.likes where user_id = 'bob'`)
+	exec(t, conn, `commit`)
+	Want(t, "the events liked", likedSince(t, conn, before), []string{
+		`user:bob {"liked": false, "postId": "p", "commentId": "1"}`,
+		`user:cy {"liked": true, "postId": "p", "commentId": "1"}`,
+	})
 }

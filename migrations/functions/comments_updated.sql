@@ -102,15 +102,9 @@ begin
 
     -- A hidden comment keeps its likes. Lists show again to the users that they like it.
     if shown is not null then
-        insert into tidings.pending (name, actor_id, post_id, comment_id)
-        select 'liked', l.user_id, l.post_id, l.comment_id
-        from unnest(shown, shown_posts) as c (id, post_id)
-        cross join lateral (
-            select user_id, post_id, comment_id
-            from tidings.likes
-            where likes.post_id = c.post_id and likes.comment_id = c.id
-            offset 0
-        ) as l;
+        insert into tidings.pending (name, post_id, comment_id)
+        select 'liked', post_id, id
+        from unnest(shown, shown_posts) as c (id, post_id);
     end if;
 
     insert into tidings.pending (topic, name, data, post_id, comment_id)

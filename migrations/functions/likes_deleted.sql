@@ -1,7 +1,7 @@
 -- Writes to `pending` what a DELETE of likes leads to: one like less on the comment or post, and
--- the event `liked` for the user. Likes whose comment is gone are only counted, and those whose post
--- is gone are not: readers have its `comment-deleted` or `post-deleted`. Withdraws the
--- notifications about the likes: a repeated like restores them.
+-- the event `liked` for the user, in rows with up to 10,000 users in data. Likes whose comment is
+-- gone are only counted, and those whose post is gone are not: readers have its `comment-deleted`
+-- or `post-deleted`. Withdraws the notifications about the likes: a repeated like restores them.
 --
 -- A statement trigger: a DELETE of 100,000 rows is one call.
 --
@@ -18,12 +18,15 @@ set enable_seqscan = off
 set jit = off
 as $$
 begin
-    insert into tidings.pending (name, target, likes, actor_id, post_id, comment_id)
-    select 'liked', coalesce('comment:' || l.comment_id, 'post:' || l.post_id), -1, l.user_id, l.post_id, l.comment_id
-    from removed as l
+    insert into tidings.pending (name, data, target, likes, post_id, comment_id)
+    select
+        'liked', jsonb_agg(l.user_id), coalesce('comment:' || l.comment_id, 'post:' || l.post_id), -count(*),
+        l.post_id, l.comment_id
+    from (select *, row_number() over () / 10000 as part from removed) as l
     left join lateral (select id from tidings.comments where comments.id = l.comment_id offset 0) as c on true
     cross join lateral (select id from tidings.posts where posts.id = l.post_id offset 0) as p
-    where l.comment_id is null or c.id is not null;
+    where l.comment_id is null or c.id is not null
+    group by l.post_id, l.comment_id, l.part;
 
     insert into tidings.pending (target, likes)
     select coalesce('comment:' || l.comment_id, 'post:' || l.post_id), -count(*)

@@ -7,7 +7,9 @@
 --   3. `comment-deleted` for tombstones that go;
 --   4. `comment-count`, one for each post whose count has changed;
 --   5. `like-update`, one for each post and comment whose count has changed;
---   6. `liked`, one for each row with this name, as they happened;
+--   6. `liked`, one for each user that rows with this name are about, as they happened. Of a comment
+--      that is shown again, one for each like: they are read under the turn, because a like that
+--      was removed meanwhile must not come back;
 --   7. `notification`: see announce_notifications.
 -- A count that ends as it began (a like that is removed again) has no event and no row. But a post
 -- that was deleted and has comments or likes again has the event: post-deleted stands for zeros.
@@ -202,11 +204,23 @@ begin
             limit 1
         ) as queue on true
         union all
-        select 6, n, 'user:' || actor_id, name, null,
+        select 6, n, 'user:' || coalesce(actor_id, users.id), name, null,
             jsonb_build_object('postId', post_id, 'liked', likes >= 0)
             || case when comment_id is null then '{}' else jsonb_build_object('commentId', comment_id::text) end
         from gathered
-        where name = 'liked' and topic is null
+        left join lateral jsonb_array_elements_text(data) as users (id) on true
+        where name = 'liked' and topic is null and (actor_id is not null or data is not null)
+        union all
+        select 6, shown.n, 'user:' || l.user_id, 'liked', null,
+            jsonb_build_object('postId', l.post_id, 'liked', true, 'commentId', l.comment_id::text)
+        from gathered as shown
+        cross join lateral (
+            select user_id, post_id, comment_id
+            from tidings.likes
+            where likes.post_id = shown.post_id and likes.comment_id = shown.comment_id
+            offset 0
+        ) as l
+        where shown.name = 'liked' and shown.topic is null and shown.actor_id is null and shown.data is null
     )
     insert into tidings.events (position, topic, name, data, comment_id)
     select
