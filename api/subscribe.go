@@ -58,7 +58,11 @@ func (s *Server) reading(c echo.Context) (reading, error) {
 			return reading{}, err
 		}
 	}
-	if r.topics, err = s.topics.readable(values["topic"], r.who); err != nil {
+	asked := values["topic"]
+	if len(asked) == 0 { // the topics of the ticket, if there is one
+		asked = granted
+	}
+	if r.topics, err = s.topics.readable(asked, r.who); err != nil {
 		explainCookie(c, err)
 		return reading{}, err
 	}

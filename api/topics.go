@@ -80,20 +80,21 @@ func (r topicRules) parse(text string, who auth.Identity) (stream.Topic, error) 
 }
 
 // mayRead returns nil if the user may read the topic: post topics and public kinds are for
-// all users, user topics for that user, site topics for moderators, admins and services.
+// all users, user topics for that user, site topics for moderators, admins and services, and
+// other topics for services and for users with a token whose claim topics names them.
 // The answer does not depend on whether the topic exists, so it tells nothing about that.
 func (r topicRules) mayRead(topic stream.Topic, who auth.Identity) error {
 	switch kind := topic.Kind(); {
 	case kind == kindPost || slices.Contains(r.publicKinds, kind):
 		return nil
-	case kind != kindUser && kind != kindSite:
-		return problemTopic.with("there is no kind " + kind + " here: TIDINGS_PUBLIC_KINDS adds some")
 	case who.Anonymous():
 		return problemAnonymous.with(kind + " topics are private")
 	case kind == kindUser && topic.ID() != who.Subject:
 		return problemForbidden.with("the topic is another user's")
 	case kind == kindSite && !who.Is(auth.RoleModerator, auth.RoleAdmin, auth.RoleService):
 		return problemForbidden.with("site topics need the role moderator, admin or service")
+	case kind != kindUser && kind != kindSite && !who.Is(auth.RoleService) && !who.Joins(topic):
+		return problemForbidden.with(kind + " topics need a token whose claim topics names them")
 	}
 	return nil
 }

@@ -64,15 +64,17 @@ func identityOf(found jwt.MapClaims, now time.Time) (Identity, error) {
 	issued, errIssued := timeClaim(found, "iat")
 	name, errName := textClaim(found, "name")
 	picture, errPicture := textClaim(found, "picture")
-	roles, errRoles := rolesClaim(found)
-	if err := errors.Join(errExpires, errIssued, errName, errPicture, errRoles); err != nil {
+	roles, errRoles := listClaim(found, "roles")
+	topics, errTopics := listClaim(found, "topics")
+	if err := errors.Join(errExpires, errIssued, errName, errPicture, errRoles, errTopics); err != nil {
 		return Identity{}, err
 	}
 	if issued.After(now) { // the issuer's clock is ahead; see Identity.Issued
 		issued = now
 	}
 	return Identity{
-		Name: displayName(name), Picture: pictureURL(picture), Roles: roles, Expires: expires, Issued: issued,
+		Name: displayName(name), Picture: pictureURL(picture), Roles: roles, Topics: topics,
+		Expires: expires, Issued: issued,
 	}, nil
 }
 
@@ -125,20 +127,20 @@ func textClaim(found jwt.MapClaims, name string) (string, error) {
 	return text, nil
 }
 
-// rolesClaim returns the roles claim, an array of strings; nil if it is absent or null.
-func rolesClaim(found jwt.MapClaims) (roles []string, err error) {
-	list, ok := found["roles"].([]any)
-	if !ok && found["roles"] != nil {
-		return nil, errors.New("roles is not an array")
+// listClaim returns a claim that is an array of strings, nil if it is absent or null.
+func listClaim(found jwt.MapClaims, name string) (texts []string, err error) {
+	list, ok := found[name].([]any)
+	if !ok && found[name] != nil {
+		return nil, fmt.Errorf("%s is not an array", name)
 	}
 	for _, item := range list {
-		role, ok := item.(string)
+		text, ok := item.(string)
 		if !ok {
-			return nil, errors.New("roles holds something that is not a string")
+			return nil, fmt.Errorf("%s holds something that is not a string", name)
 		}
-		roles = append(roles, role)
+		texts = append(texts, text)
 	}
-	return roles, nil
+	return texts, nil
 }
 
 // pictureURL returns s if it is an absolute http or https URL of at most 2,000 bytes,

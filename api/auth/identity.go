@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"slices"
 	"time"
+
+	"github.com/tidings-live/tidings/stream"
 )
 
 // The roles that Tidings gives a meaning to. A token may have others.
@@ -20,7 +22,8 @@ type Identity struct {
 	Name    string    `json:"name,omitempty"`    // 1 to 200 characters, see displayName; "" if the token has none
 	Picture *string   `json:"picture,omitempty"` // absolute http or https URL of at most 2,000 bytes
 	Roles   []string  `json:"roles,omitempty"`
-	Expires time.Time `json:"exp"` // the exp claim of the token; see Clock
+	Topics  []string  `json:"topics,omitempty"` // private topics that the user may read, each <kind>:<id> or <kind>:*
+	Expires time.Time `json:"exp"`              // the exp claim of the token; see Clock
 	// Issued is the iat claim, which orders the tokens of a user: the newer one has the
 	// user's current name. A time in the future counts as now. Zero: the token has none.
 	Issued time.Time `json:"iat,omitzero"`
@@ -40,6 +43,11 @@ func (i Identity) ID() *string {
 // DisplayName returns the name, or if the token has none, what of the user id fits a name.
 func (i Identity) DisplayName() string {
 	return cmp.Or(i.Name, i.Subject[:min(len(i.Subject), maxNameRunes)])
+}
+
+// Joins reports whether the claim topics names a topic, or all topics of its kind.
+func (i Identity) Joins(topic stream.Topic) bool {
+	return slices.Contains(i.Topics, topic.String()) || slices.Contains(i.Topics, topic.Kind()+":*")
 }
 
 // Is reports whether the identity has at least one of the roles.

@@ -26,6 +26,9 @@ func SignToken(secret string, i Identity) (string, error) {
 	if len(i.Roles) > 0 {
 		claims["roles"] = i.Roles
 	}
+	if len(i.Topics) > 0 {
+		claims["topics"] = i.Topics
+	}
 	if i.Picture != nil {
 		claims["picture"] = *i.Picture
 	}

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/tidings-live/tidings/api/auth"
@@ -19,6 +20,7 @@ type tokenCommand struct {
 	Name    string        `help:"Name of the user that others see. Default: the id."`
 	Picture string        `help:"URL of the user's avatar. Default: none."`
 	Role    []string      `placeholder:"ROLE" help:"Roles of the user: service, admin or moderator. Default: none."`
+	Topic   []string      `placeholder:"TOPIC" help:"Private topics that the user may read, each as KIND:ID, or KIND:* for all of a kind. Default: none."`
 	TTL     time.Duration `name:"ttl" default:"24h" help:"Time until the token expires."`
 	Secret  string        `env:"TIDINGS_JWT_SECRET" help:"Secret that signs the token (HS256). Default: the secret of 'tidings dev' in --dir."`
 	Dir     string        `default:".tidings" type:"path" help:"Folder of 'tidings dev'."`
@@ -38,6 +40,11 @@ func (c *tokenCommand) Run(io streams) error {
 			return fmt.Errorf("--role: %q is not a role; the roles are service, admin and moderator", role)
 		}
 	}
+	for _, topic := range c.Topic {
+		if err := checkClaimedTopic(topic); err != nil {
+			return fmt.Errorf("--topic: %w", err)
+		}
+	}
 	if c.Secret == "" {
 		secret, err := os.ReadFile(secretFile(c.Dir))
 		if errors.Is(err, fs.ErrNotExist) {
@@ -48,7 +55,7 @@ func (c *tokenCommand) Run(io streams) error {
 		}
 		c.Secret = string(secret)
 	}
-	who := auth.Identity{Subject: c.Sub, Name: c.Name, Roles: c.Role, Expires: time.Now().Add(c.TTL)}
+	who := auth.Identity{Subject: c.Sub, Name: c.Name, Roles: c.Role, Topics: c.Topic, Expires: time.Now().Add(c.TTL)}
 	if c.Picture != "" {
 		who.Picture = &c.Picture
 	}
@@ -58,4 +65,16 @@ func (c *tokenCommand) Run(io streams) error {
 	}
 	fmt.Fprintln(io.out, token)
 	return nil
+}
+
+// checkClaimedTopic returns an error for a text that opens nothing in the claim topics.
+func checkClaimedTopic(text string) error {
+	if kind, all := strings.CutSuffix(text, ":*"); all {
+		text = kind + ":all"
+	}
+	topic, err := stream.ParseTopic(text)
+	if err == nil && (topic.Kind() == "user" || topic.Kind() == "site") {
+		err = fmt.Errorf("a token opens no %s topics by its claim", topic.Kind())
+	}
+	return err
 }
