@@ -12,18 +12,23 @@ import (
 	"github.com/tidings-live/tidings/stream/streamtest"
 )
 
-// The table of calls in the README has every route of the server, and no others. HEAD is
-// left out, because every GET has it.
-func TestREADMEListsEveryRoute(t *testing.T) {
-	t.Parallel()
+// routesServed returns the method and path of every route. HEAD is left out, because every GET has it.
+func routesServed(t *testing.T) (served []string) {
+	t.Helper()
 	s, err := New(unconnected(t))
 	streamtest.Must(t, err)
-	var served []string
 	for _, route := range s.echo.Routes() {
 		if route.Method != http.MethodHead {
 			served = append(served, route.Method+" "+regexp.MustCompile(`:(\w+)`).ReplaceAllString(route.Path, "{$1}"))
 		}
 	}
+	slices.Sort(served)
+	return served
+}
+
+// The table of calls in the README has every route of the server, and no others.
+func TestREADMEListsEveryRoute(t *testing.T) {
+	t.Parallel()
 	readme, err := os.ReadFile("../README.md")
 	streamtest.Must(t, err)
 	var documented []string
@@ -34,9 +39,21 @@ func TestREADMEListsEveryRoute(t *testing.T) {
 			}
 		}
 	}
-	slices.Sort(served)
 	slices.Sort(documented)
-	streamtest.Want(t, "the calls in the README", documented, served)
+	streamtest.Want(t, "the calls in the README", documented, routesServed(t))
+}
+
+// docs/api.md has a section for every route, and no others. A test of cmd/tidings runs its examples.
+func TestEveryRouteIsDocumented(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("../docs/api.md")
+	streamtest.Must(t, err)
+	var documented []string
+	for _, heading := range regexp.MustCompile("(?m)^### `(.+)`$").FindAllStringSubmatch(string(page), -1) {
+		documented = append(documented, heading[1])
+	}
+	slices.Sort(documented)
+	streamtest.Want(t, "the calls in docs/api.md", documented, routesServed(t))
 }
 
 // A preflight names the methods that some route of the API has, and no others.
