@@ -51,7 +51,8 @@ func scanTargets(c *Comment) []any {
 }
 
 // hide removes the text from a comment that is not published, as lists show it above a visible
-// one. No viewer likes it: a page that sees it for the first time by an event could not know. The function tombstone_data of the schema shows a tombstone in the same way.
+// one. It is not liked, because a page that learns of it by an event could not know that. The
+// function tombstone_data of the schema shows a tombstone in the same way.
 func (c *Comment) hide() {
 	if c.Status != StatusPublished {
 		c.Author, c.Body, c.Status, c.EditedAt, c.Version, c.PinnedAt, c.Liked = User{}, "", StatusDeleted, nil, 1, nil, false
