@@ -44,7 +44,9 @@ func (s *Store) readPage(ctx context.Context, q stream.Query) (stream.Batch, err
 	for _, r := range page.rows {
 		event, err := r.event(batch.State)
 		if err != nil {
-			s.skip(ctx, r.position, err)
+			if err := s.skip(ctx, r.position, err); err != nil {
+				return stream.Batch{}, err
+			}
 			continue
 		}
 		batch.Events = append(batch.Events, event)

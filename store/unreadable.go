@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 
 	"github.com/jackc/pgerrcode"
@@ -16,6 +17,11 @@ import (
 // again, and logged again, each time that they are read.
 const unreadableMost = 10_000
 
+// sameErrorMost bounds the rows that are skipped for one error of class XX with one text. More
+// rows with it have a common cause, such as a damaged index, and are not skipped: the read fails.
+// The texts of damaged values differ, because each names the value.
+const sameErrorMost = 32
+
 // eventsTable is the name of the table of the log.
 const eventsTable = "events"
 
@@ -23,8 +29,9 @@ const eventsTable = "events"
 type unreadable struct {
 	mu     sync.Mutex // guards the fields below
 	rows   map[unreadableRow]bool
-	events int64 // number of rows of the log
-	others int64 // number of other rows
+	events int64          // number of rows of the log
+	others int64          // number of other rows
+	errors map[string]int // number of rows for each text of an error of class XX
 }
 
 type unreadableRow struct {
@@ -32,15 +39,25 @@ type unreadableRow struct {
 	id    int64
 }
 
-// add notes a row, and reports whether it is new.
-func (u *unreadable) add(row unreadableRow) bool {
+// add notes a row that cannot be read because of an error, and reports whether it is new. It
+// returns ErrUnavailable, and notes nothing, if the cause concerns all rows.
+func (u *unreadable) add(row unreadableRow, cause error) (added bool, err error) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if u.rows[row] {
-		return false
+		return false, nil
 	}
 	if u.rows == nil {
-		u.rows = make(map[unreadableRow]bool)
+		u.rows, u.errors = make(map[unreadableRow]bool), make(map[string]int)
+	}
+	var pg *pgconn.PgError
+	if errors.As(cause, &pg) && pgerrcode.IsInternalError(pg.Code) {
+		if u.errors[pg.Message] >= sameErrorMost {
+			return false, fmt.Errorf("%w: %d rows cannot be read for one cause: %w", ErrUnavailable, sameErrorMost, cause)
+		}
+		if len(u.errors) < unreadableMost {
+			u.errors[pg.Message]++
+		}
 	}
 	if len(u.rows) < unreadableMost {
 		u.rows[row] = true
@@ -50,7 +67,7 @@ func (u *unreadable) add(row unreadableRow) bool {
 	} else {
 		u.others++
 	}
-	return true
+	return true, nil
 }
 
 // SkippedEvents is the number of rows of the log that this instance could not deliver.
@@ -68,11 +85,14 @@ func (s *Store) SkippedRows() int64 {
 	return s.unread.others
 }
 
-// skip counts and logs, once, a row of the log that cannot be delivered.
-func (s *Store) skip(ctx context.Context, position int64, err error) {
-	if s.unread.add(unreadableRow{eventsTable, position}) {
-		s.logger.ErrorContext(ctx, "event cannot be delivered and is skipped", "position", position, "err", err)
+// skip counts and logs, once, a row of the log that cannot be delivered. It returns an error if
+// the cause concerns all rows.
+func (s *Store) skip(ctx context.Context, position int64, cause error) error {
+	added, err := s.unread.add(unreadableRow{eventsTable, position}, cause)
+	if added {
+		s.logger.ErrorContext(ctx, "event cannot be delivered and is skipped", "position", position, "err", cause)
 	}
+	return err
 }
 
 // skipRow counts and logs, once, a row of a list that cannot be read, and returns nil. It
@@ -84,10 +104,11 @@ func (s *Store) skipRow(ctx context.Context, table string, id int64, err error) 
 	case !isOfRow(err):
 		return err
 	}
-	if s.unread.add(unreadableRow{table, id}) {
+	added, fault := s.unread.add(unreadableRow{table, id}, err)
+	if added {
 		s.logger.ErrorContext(ctx, "row cannot be read and is left out of lists", "table", table, "id", id, "err", err)
 	}
-	return nil
+	return fault
 }
 
 // isOfRow reports whether a read may have failed for the content of one row: its data is
@@ -144,7 +165,9 @@ func (s *Store) stepOver(ctx context.Context, q stream.Query, cause error) (stre
 	batch.Through = batch.State.Head
 	if next != nil {
 		batch.Through = *next
-		s.skip(ctx, *next, cause)
+		if err := s.skip(ctx, *next, cause); err != nil {
+			return stream.Batch{}, err
+		}
 	}
 	return batch, nil
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/tidings-live/tidings/store"
+	"github.com/tidings-live/tidings/stream"
 	"github.com/tidings-live/tidings/stream/streamtest"
 )
 
@@ -106,4 +107,44 @@ func TestNotifications_LeaveOutRowsThatCannotBeRead(t *testing.T) {
 		streamtest.Want(t, fmt.Sprint("actors of pages of ", limit), strings.Join(got, " "), "c a")
 	}
 	streamtest.Want(t, "rows that were left out", d.SkippedRows(), int64(1))
+}
+
+// A cause that concerns many rows, such as a damaged index, is a fault of the read: after a bounded
+// number of rows none is skipped, and all others are delivered after the repair.
+func TestRead_SkipsNotAllRows(t *testing.T) {
+	t.Parallel()
+	const many, most = 50, 32
+	d := newDatabase(t)
+	d.exec(t, `insert into tidings.comments (post_id, author_id, body) select '42', 'ann', 'Hello' from generate_series(1, $1)`, many)
+	d.exec(t, ` -- errors of functions with other names are those of the site
+		create function tidings.head(int) returns text language plpgsql as
+			$f$ begin raise exception 'index "users_pkey" contains unexpected zero page at block 3' using errcode = 'XX002'; end $f$;
+		alter table tidings.users rename to users_kept;
+		create view tidings.users as select id, tidings.head(1) as name, avatar_url from tidings.users_kept`)
+	read := func() (events int, err error) {
+		for query := (stream.Query{Limit: 50}); ; {
+			batch, err := d.Read(t.Context(), query)
+			if err != nil {
+				return events, err
+			}
+			events += len(named(batch.Events, "new-comment"))
+			if query.After = batch.Through; batch.Through >= batch.State.Head {
+				return events, nil
+			}
+		}
+	}
+	for range 2 {
+		_, err := read()
+		streamtest.WantErr(t, err, store.ErrUnavailable)
+		_, err = d.Comments(t.Context(), store.ListQuery{PostID: "42", Flat: true, Limit: 10})
+		if err == nil {
+			t.Error("a list without its rows is returned")
+		}
+		streamtest.Want(t, "events that were skipped", d.SkippedEvents(), int64(most))
+		streamtest.Want(t, "rows that were left out of lists", d.SkippedRows(), int64(0))
+	}
+	d.exec(t, `drop view tidings.users; alter table tidings.users_kept rename to users`)
+	events, err := read()
+	streamtest.Must(t, err)
+	streamtest.Want(t, "the events after the repair", events, many)
 }
