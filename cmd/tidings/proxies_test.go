@@ -240,13 +240,22 @@ func checkOwnPost(t *testing.T, s *proxiedSite, id string) {
 	wantStatus(t, r, http.StatusCreated)
 }
 
+// checkCookie uses a cookie as a page over TLS does, and as one over plain HTTP does: browsers then
+// send no Sec-Fetch-Site, so that only Origin, Referer and Host tell the page of the site from others.
 func checkCookie(t *testing.T, s *proxiedSite, id string) {
-	header := http.Header{
-		"Cookie":         {"theme=dark; tidings_token=" + strings.TrimPrefix(bearer(t, "ann"), "Bearer ")},
-		"Sec-Fetch-Site": {"same-origin"},
+	cookie := []string{"theme=dark; tidings_token=" + strings.TrimPrefix(bearer(t, "ann"), "Bearer ")}
+	for _, header := range []http.Header{
+		{"Cookie": cookie, "Sec-Fetch-Site": {"same-origin"}},
+		{"Cookie": cookie, "Referer": {s.front.url() + "/page"}},
+	} {
+		wantStatus(t, s.page(t, "GET", "/v1/notifications", "", header), http.StatusOK)
+		wantStatus(t, s.page(t, "PUT", "/v1/posts/"+id+"/like", "", header), http.StatusOK)
+		wantStatus(t, s.page(t, "POST", "/v1/posts/"+id+"/comments", `{"body":"mine"}`, header), http.StatusCreated)
+		wantStatus(t, s.page(t, "GET", "/v1/posts/"+id+"/comments", "", header), http.StatusOK)
 	}
-	wantStatus(t, s.page(t, "GET", "/v1/notifications", "", header), http.StatusOK)
-	wantStatus(t, s.page(t, "PUT", "/v1/posts/"+id+"/like", "", header), http.StatusOK)
+	foreign := http.Header{"Cookie": cookie, "Referer": {"https://evil.example/"}}
+	wantStatus(t, s.page(t, "GET", "/v1/notifications", "", foreign), http.StatusUnauthorized)
+	wantStatus(t, s.page(t, "GET", "/v1/posts/"+id+"/comments", "", foreign), http.StatusOK)
 }
 
 // The server sees the client's address, and not one that the client made up.

@@ -45,6 +45,9 @@ type proxyKind struct {
 	around func(p *proxy, text string) string
 	// args returns the arguments of the program.
 	args func(p *proxy) []string
+	// leaves is a pattern of the files outside of its directory that the program leaves when it is
+	// killed; nil for none.
+	leaves func(p *proxy) string
 }
 
 // A proxy is a running proxy in front of a server.
@@ -106,7 +109,10 @@ func startProxy(t *testing.T, kind proxyKind, config, upstream string) *proxy {
 	cmd.Env = append(os.Environ(), "HOME="+dir) // Caddy keeps files there
 	p.process, err = child.Start(cmd, syscall.SIGKILL)
 	streamtest.Must(t, err)
-	t.Cleanup(func() { _ = p.process.Stop(syscall.SIGTERM, 2*time.Second) }) // kills a proxy that waits for streams
+	t.Cleanup(func() {
+		_ = p.process.Stop(syscall.SIGTERM, 2*time.Second) // kills a proxy that waits for streams
+		p.removeLeft(t)
+	})
 	streamtest.Must(t, p.process.Await(patient(t), func() bool {
 		conn, err := net.Dial("tcp", address)
 		if err == nil {
@@ -115,6 +121,19 @@ func startProxy(t *testing.T, kind proxyKind, config, upstream string) *proxy {
 		return err == nil
 	}))
 	return p
+}
+
+// removeLeft removes the files that the program has left.
+func (p *proxy) removeLeft(t *testing.T) {
+	t.Helper()
+	if p.kind.leaves == nil {
+		return
+	}
+	left, err := filepath.Glob(p.kind.leaves(p))
+	streamtest.Must(t, err)
+	for _, file := range left {
+		streamtest.Must(t, os.Remove(file))
+	}
 }
 
 // findProxy returns the path of a program. It also looks in /usr/sbin, which may not be in
@@ -269,6 +288,7 @@ var proxyKinds = map[string]proxyKind{
 		replace: func(p *proxy) []string {
 			return []string{" 8080 ", " " + p.upstreamPort() + " ", "http_port 80", "http_port " + p.address}
 		},
+		leaves: func(p *proxy) string { return "/dev/shm/tidings" + p.port() + "-*.shm" },
 	},
 	"lighttpd": {
 		program: "lighttpd",
