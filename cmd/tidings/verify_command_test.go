@@ -74,14 +74,14 @@ func TestVerify_FindsNoFaultsWhileFaultsAreInjected(t *testing.T) {
 	report, err := verify.Run(t.Context(), verify.Config{
 		Readers: 9, Writers: 3, Duration: 5 * time.Minute, Settle: 5 * time.Minute, Seed: 20, Progress: t.Output(),
 		Until: func(a verify.Activity) bool {
-			return injectedKinds(a.Injected) == len(verify.FaultKinds()) && a.Likes >= 30
+			return injectedKinds(a.Injected) == len(verify.FaultKinds()) && a.Changes["likes"] >= 30
 		},
 		Chaos: &verify.Chaos{Program: program, Env: []string{asProgram + "=1"}, Burst: 2_000, Longest: 700 * time.Millisecond},
 	})
 	streamtest.Must(t, err)
 	report.Print(t.Output())
-	if report.Any() || len(report.Incomplete) > 0 || report.LikesDecided == 0 {
-		t.Errorf("found %+v, %d likes decided, left out %q", report.Faults, report.LikesDecided, report.Incomplete)
+	if report.Any() || len(report.Incomplete) > 0 || report.Decided["likes"].Decided == 0 {
+		t.Errorf("found %+v, %d likes decided, left out %q", report.Faults, report.Decided["likes"].Decided, report.Incomplete)
 	}
 	if injectedKinds(report.Injected) < len(verify.FaultKinds()) || report.Deliveries == 0 {
 		t.Errorf("%d deliveries, injected faults %v", report.Deliveries, report.Injected)

@@ -18,7 +18,9 @@ import (
 var progressOfWrites = regexp.MustCompile(`[1-9][0-9]{2,} writes`)
 
 // busy reports whether a run has written and read enough to have something to report.
-func busy(a verify.Activity) bool { return a.Writes >= 100 && a.Events >= 100 && a.Likes > 0 }
+func busy(a verify.Activity) bool {
+	return a.Writes >= 100 && a.Events >= 100 && a.Changes["likes"] > 0
+}
 
 // wantIncomplete checks the report of a run that could not check everything.
 func wantIncomplete(t *testing.T, report *verify.Report, reason string) {
@@ -59,7 +61,7 @@ func TestVerify_ReportsWhatIsKnown(t *testing.T) {
 			report, err := verify.Run(ctx, cfg)
 			streamtest.Must(t, err)
 			wantIncomplete(t, report, "stopped before the end")
-			if report.LikesDecided == 0 {
+			if report.Decided["likes"].Decided == 0 {
 				t.Error("no like was decided")
 			}
 		})
@@ -95,7 +97,7 @@ func TestVerifyCommand_ExitsWith3IfItIsStopped(t *testing.T) {
 		"verify", "--url", s.start(t).url, "--secret", testSecret, "--database-url", s.dsn, "--readers", "2", "--writers", "3", "--duration", "10m",
 	}, streams{&out, progress})
 	streamtest.Want(t, "the exit status", status, 3)
-	for _, text := range []string{"acknowledged writes", "likes decided", "this report is incomplete", "stopped before the end"} {
+	for _, text := range []string{"acknowledged writes", " decided ", "this report is incomplete", "stopped before the end"} {
 		if !strings.Contains(out.String(), text) {
 			t.Errorf("no %q in\n%s", text, out.String())
 		}

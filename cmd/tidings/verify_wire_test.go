@@ -50,7 +50,7 @@ func (x *tamper) due(n int64) bool {
 // brokeOften reports whether the promise was broken often enough, and a like can be
 // decided.
 func (x *tamper) brokeOften(a verify.Activity) bool {
-	return x.broke.Load() >= x.enough && a.Likes > 0
+	return x.broke.Load() >= x.enough && a.Changes["likes"] > 0
 }
 
 // RoundTrip implements http.RoundTripper.

@@ -9,65 +9,88 @@ import (
 	"github.com/tidings-live/tidings/api/client"
 )
 
-// checkAcknowledged compares the acknowledged likes and deletes of all writers with the
-// tables. Without a database it compares the likes with the answers of the API, and the
-// deletes with nothing.
+// checkAcknowledged compares what was acknowledged to all writers with the tables or, without a
+// database, with the answers of the API. Notifications are compared with the tables only.
 func (r *run) checkAcknowledged(ctx context.Context) error {
 	for _, a := range r.acknowledged {
 		if err := r.checkLikes(ctx, a); err != nil {
 			return fmt.Errorf("look for likes: %w", err)
 		}
-		if err := r.checkDeletes(ctx, a); err != nil {
-			return fmt.Errorf("look for deleted comments: %w", err)
+		if err := r.checkComments(ctx, a); err != nil {
+			return fmt.Errorf("look for comments: %w", err)
+		}
+		if err := r.checkRead(ctx, a); err != nil {
+			return fmt.Errorf("look for notifications: %w", err)
 		}
 	}
 	return nil
+}
+
+// kindOf is the kind of a like of the target.
+func kindOf(t likeTarget) kind {
+	if t.comment != "" {
+		return kindCommentLike
+	}
+	return kindLike
 }
 
 // checkLikes compares the likes of one user, and counts those that it decided.
 func (r *run) checkLikes(ctx context.Context, a *acknowledgedState) error {
-	posts, want, undecided := a.decided()
-	r.undecided += undecided
+	targets, want, undecided := a.decided()
+	for _, target := range undecided {
+		r.decided[kindOf(target)].Undecided++
+	}
 	read := r.likedByTable
 	if r.pool == nil {
 		read = r.likedByAPI
 	}
-	liked, err := read(ctx, a.user, posts)
+	liked, err := read(ctx, a.user, targets)
 	if err != nil {
 		return err
 	}
-	for i, post := range posts {
-		r.decided++
+	for i, target := range targets {
+		if r.pool == nil && target.comment != "" {
+			continue // lists do not say who likes a hidden comment
+		}
+		r.decided[kindOf(target)].Decided++
 		if liked[i] != want[i] {
-			r.findings.add(lost, 1, "%s: the last acknowledged write of %s makes liked %t, but it is %t", post, a.user, want[i], liked[i])
+			r.decided[kindOf(target)].Wrong++
+			r.findings.add(lost, 1, "like of %s %s: the last acknowledged write of %s makes liked %t, but it is %t", target.post, target.comment, a.user, want[i], liked[i])
 		}
 	}
 	return nil
 }
 
-// likedByTable reports for each post whether the user likes it.
-func (r *run) likedByTable(ctx context.Context, user string, posts []string) ([]bool, error) {
+// likedByTable reports for each target whether the user likes it.
+func (r *run) likedByTable(ctx context.Context, user string, targets []likeTarget) ([]bool, error) {
+	var posts, comments []string
+	for _, t := range targets {
+		posts, comments = append(posts, t.post), append(comments, t.comment)
+	}
 	rows, _ := r.pool.Query(ctx, `
 		select exists (
 			select from tidings.likes
-			where post_id = post.id and comment_id is null and user_id = $2
+			where post_id = target.post and comment_id is not distinct from nullif(target.comment, '')::bigint and user_id = $3
 		)
-		from unnest($1::text[]) with ordinality as post (id, number)
-		order by number`, posts, user)
+		from unnest($1::text[], $2::text[]) with ordinality as target (post, comment, number)
+		order by number`, posts, comments, user)
 	return pgx.CollectRows(rows, pgx.RowTo[bool])
 }
 
-// likedByAPI is likedByTable with one request for each post.
-func (r *run) likedByAPI(ctx context.Context, user string, posts []string) ([]bool, error) {
+// likedByAPI is likedByTable for posts, with one request for each.
+func (r *run) likedByAPI(ctx context.Context, user string, targets []likeTarget) ([]bool, error) {
 	token, err := r.participants.token(user)
 	if err != nil {
 		return nil, err
 	}
 	server := r.servers[0].As(token)
-	liked := make([]bool, len(posts))
-	for i, post := range posts {
+	liked := make([]bool, len(targets))
+	for i, target := range targets {
+		if target.comment != "" {
+			continue
+		}
 		err := r.again(ctx, func() error {
-			list, err := server.Comments(ctx, post, client.ListOptions{Limit: 1})
+			list, err := server.Comments(ctx, target.post, client.ListOptions{Limit: 1})
 			liked[i] = list.Post.Liked
 			return err
 		})
@@ -76,22 +99,4 @@ func (r *run) likedByAPI(ctx context.Context, user string, posts []string) ([]bo
 		}
 	}
 	return liked, nil
-}
-
-// checkDeletes compares the deletes of one user with the tables.
-func (r *run) checkDeletes(ctx context.Context, a *acknowledgedState) error {
-	if r.pool == nil {
-		return nil
-	}
-	var left int64
-	err := r.pool.QueryRow(ctx, `
-		select count(*)
-		from tidings.comments
-		where id = any ($1) and status <> 'deleted'`, a.deleted,
-	).Scan(&left)
-	if err != nil {
-		return err
-	}
-	r.findings.add(lost, left, "%s: %d comments are in the table although their delete was acknowledged", a.user, left)
-	return nil
 }

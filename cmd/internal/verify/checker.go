@@ -146,7 +146,7 @@ func (c *checker) mergeTraces() {
 				all[p] = s.event
 			case known.digest != s.event.digest || !sameText(known.text, s.event.text):
 				c.findings.add(invented, 1, "readers got different events at %d: %s of %s and %s of %s", p, known.name, known.topic, s.event.name, s.event.topic)
-			case known.text == 0:
+			case known.text == text{}:
 				all[p] = s.event
 			}
 		}
@@ -160,7 +160,7 @@ func (c *checker) mergeTraces() {
 		e := all[p]
 		c.log.add(p, e)
 		c.log.through = p
-		if c.writes.found(c.writes.number(e)) {
+		if c.writes.found(c.writes.number(e), e.comment) {
 			c.findings.add(duplicated, 1, "log: write %d is in the log twice, again at %d", c.writes.number(e), p)
 		}
 	}

@@ -54,7 +54,7 @@ type Config struct {
 type Activity struct {
 	Writes   int64            // sent, with any outcome
 	Events   int64            // read by all readers together
-	Likes    int64            // likes and unlikes that were acknowledged
+	Changes  map[string]int64 // acknowledged writes that change something, by kind: see Report.Decided
 	Injected map[string]int64 // number of faults by kind; nil without Chaos
 }
 

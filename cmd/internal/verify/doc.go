@@ -4,10 +4,10 @@
 //
 // # What is written
 //
-// HTTP writers (writer_http.go) create and delete comments, like and unlike posts,
-// publish events and send typing signals. If the database is given, SQL writers
-// (writer_sql.go) write comments, likes and events in transactions with savepoints, and
-// roll some of them back. Half of the likes go to [likePosts], which are new posts again
+// HTTP writers (writer_http.go) create comments and replies, edit and delete them, hide, approve and
+// pin them as moderators, like and unlike posts and comments, publish events and send typing
+// signals. If the database is given, SQL writers (writer_sql.go) do the same in transactions with
+// savepoints, and roll some of them back. They also mark notifications as read. Half of the likes go to [likePosts], which are new posts again
 // and again. Each comment and each published event carries the number of its
 // write. The [writeLog] holds the outcome of each number: acknowledged, refused, rolled
 // back, or unanswered.
@@ -18,6 +18,9 @@
 // one transport, a stream or a long-poll, disconnects, and resumes from its cursor at
 // another. It records the events, cursors and announced gaps in its [trace]. An
 // [unauthorizedReader] tries to open other users' private topics all the time.
+//
+// Up to 12 readers keep a page (package page) of their first post. At the end, each page is
+// brought to the place of a page that is loaded again, and compared with it: check_pages.go.
 //
 // # What is the reference
 //
@@ -55,13 +58,16 @@
 //   - NeedlessGaps: a gap was announced though the log still had everything after the
 //     reader's cursor. This is checked only with the database.
 //   - Cut: a stream that kept reading during a burst was ended. Only with Chaos.
+//   - Differing: a page that followed the events differs from the same page loaded again.
 //   - Unfinished: a reader did not read up to verify.end within Config.Settle.
 //
-// A write without an answer may or may not have happened. Likes, unlikes and deletes
-// carry no number, so their acknowledged state is compared with the tables at the end,
-// that of likes without a database with the API ([acknowledgedState]). A like is decided
-// if each like and unlike of the post by the user was answered; a run that decided none
-// is incomplete. Typing signals may be lost and are checked for leaks only. Latency is
+// A write without an answer may or may not have happened. Likes, changes of comments and marks of
+// notifications carry no number, so their acknowledged state is compared with the tables at the
+// end, without a database with the API ([acknowledgedState]). Report.Decided counts them by kind.
+// An edit over HTTP names the version that it changes, so an edit without an answer is decided by
+// the next one. After another change without an answer, the comment ([ownComment]) is not changed
+// any more. A like is decided if each like and unlike of the target by the user was answered; a
+// run that decided no like of a post is incomplete. Typing signals may be lost and are checked for leaks only. Latency is
 // reported and never a fault.
 //
 // # What is no fault

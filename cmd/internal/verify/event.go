@@ -58,11 +58,18 @@ type summary struct {
 	latest    bool   // may be left out: see latestOnly
 	key       uint64 // of latest-only events: hash of topic, name and target
 	digest    uint64 // hash of everything that is compared, without text
-	text      uint64 // hash of what an event about a comment says of it; 0: the comment was removed, or there is none
-	comment   string // id of the comment of a new-comment
+	text      text   // of new-comment and comment-updated
+	comment   string // id of the comment of these two
 	n         int64  // number of the write that caused it; 0: not a numbered write
 	count     int64  // of latest-only events
 	misrouted bool   // the writer addressed it to another topic
+}
+
+// A text is what an event says of its comment as it is when the event is read. The zero text is
+// that of a comment that was removed, and of other events.
+type text struct {
+	hash    uint64
+	version int64
 }
 
 // payload has the members of the data of all kinds of events that are compared.
@@ -154,10 +161,10 @@ func summarize(topic, name string, data []byte) summary {
 	if p.ParentID != nil {
 		parent = *p.ParentID
 	}
-	if name == "new-comment" {
+	if name == "new-comment" || name == "comment-updated" {
 		s.comment = p.ID
 		if p.Status != "deleted" {
-			s.text = hash(p.Body, p.Status, p.Author.ID, numbers(s.n, p.Version))
+			s.text = text{hash(p.Body, p.Status, p.Author.ID), p.Version}
 		}
 		p.Body, p.Status, p.Author.ID, p.Version = "", "", "", 0
 	}
@@ -166,9 +173,9 @@ func summarize(topic, name string, data []byte) summary {
 	return s
 }
 
-// sameText reports whether two summaries of one event have the same text. A comment that
-// was removed between two reads has text in the first and none in the second.
-func sameText(a, b uint64) bool { return a == b || a == 0 || b == 0 }
+// sameText reports whether two reads of one event may have these texts. A comment that was
+// changed or removed between the reads has two versions, or a text in one of them.
+func sameText(a, b text) bool { return a == b || a == text{} || b == text{} || a.version != b.version }
 
 // numbers writes integers as text for hash.
 func numbers(all ...int64) string {

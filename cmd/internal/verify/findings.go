@@ -29,6 +29,9 @@ type Faults struct {
 	NeedlessGaps int64 `json:"needlessGaps"`
 	// Cut counts streams that kept reading during a burst and were ended.
 	Cut int64 `json:"cut"`
+	// Differing counts differences between a page that followed the events and the same page
+	// loaded again.
+	Differing int64 `json:"differing"`
 	// Unfinished counts readers that did not reach the end in time.
 	Unfinished int64 `json:"unfinished"`
 }
@@ -55,6 +58,7 @@ func silentGaps(f *Faults) *int64   { return &f.SilentGaps }
 func invented(f *Faults) *int64     { return &f.Invented }
 func needlessGaps(f *Faults) *int64 { return &f.NeedlessGaps }
 func cut(f *Faults) *int64          { return &f.Cut }
+func differing(f *Faults) *int64    { return &f.Differing }
 func unfinished(f *Faults) *int64   { return &f.Unfinished }
 
 // mostNotes bounds the number of faults that are described one by one. All faults are

@@ -10,7 +10,7 @@ type logEvent struct {
 	position int64
 	key      uint64
 	digest   uint64
-	text     uint64
+	text     text
 	n        int64
 	latest   bool
 }

@@ -42,6 +42,14 @@ func newParticipants(secret string, ttl time.Duration, readers int) participants
 // author is the author of a post, who is notified of its comments and likes.
 func (p participants) author(post int) string { return p.users[post%len(p.users)] }
 
+// writer is the user of a writer: first those that read their notifications.
+func (p participants) writer(i int) string {
+	if i < len(p.users) {
+		return p.users[i]
+	}
+	return fmt.Sprintf("verify-%s-writer-%d", p.run, i)
+}
+
 // private reports whether there are tokens. Without tokens, no private topic is read.
 func (p participants) private() bool { return p.secret != "" }
 

@@ -24,13 +24,20 @@ const (
 // used from any goroutine.
 type progress struct {
 	events, hops, gaps, streams, polls, writes atomic.Int64
-	likes                                      atomic.Int64 // likes and unlikes that were acknowledged
+	changes                                    [kinds]atomic.Int64 // that were acknowledged
 
 	mu       sync.Mutex     // guards problems
 	problems map[string]int // by text
 }
 
 func newProgress() *progress { return &progress{problems: make(map[string]int)} }
+
+// changed counts a write of a kind that was acknowledged.
+func (p *progress) changed(k kind, o outcome) {
+	if o == acknowledged {
+		p.changes[k].Add(1)
+	}
+}
 
 // addresses matches the addresses of connections in the texts of errors. Without the
 // addresses, errors of the same kind have the same text.

@@ -82,6 +82,10 @@ func (r *run) prepare(ctx context.Context) error {
 		return err
 	}
 	r.service = asUser(r.servers, token)
+	if token, err = p.token("verify-"+p.run+"-moderator", auth.RoleModerator); err != nil {
+		return err
+	}
+	r.moderators = asUser(r.servers, token)
 	for i, post := range p.posts {
 		err := r.ask(ctx, 0, func(ctx context.Context) error {
 			_, err := r.service[0].PutPost(ctx, post, client.PostInput{AuthorID: client.Value(p.author(i))})

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/tidings-live/tidings/api/client"
+	"github.com/tidings-live/tidings/cmd/internal/page"
 )
 
 // A reader reads its topics from cursor to cursor, in hops: each hop reads for a while
@@ -25,12 +26,15 @@ type reader struct {
 	progress  *progress
 	started   func()       // called once, when the reader has its first cursor
 	gaps      atomic.Int64 // number of gaps announced to it
+	list      page.List    // the list of its page; without a post, it has none
+	findings  *findings
 
 	silence time.Duration // see Config.Silence; 0: no limit
 
 	// The fields below belong to the goroutine of run. While the reader is paused, the
 	// goroutine that paused it may read cursor. When run has returned, any may read them.
 	cursor string
+	model  *page.Page      // of list, as the events up to cursor make it; nil: to be loaded
 	heard  int64           // when it last got an event or a cursor
 	failed error           // of the last hop that failed
 	since  int64           // since when it has been reading without a pause

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/tidings-live/tidings/api/client"
+	"github.com/tidings-live/tidings/cmd/internal/page"
 )
 
 // hop reads from a random server, by stream in three of five hops and by long-poll in
@@ -14,6 +15,7 @@ import (
 func (r *reader) hop(ctx context.Context) error {
 	r.progress.hops.Add(1)
 	server := r.servers[r.random.IntN(len(r.servers))]
+	r.loadPage(ctx, server)
 	read := r.stream
 	if r.random.IntN(5) < 2 {
 		read = r.poll
@@ -23,6 +25,23 @@ func (r *reader) hop(ctx context.Context) error {
 		return nil
 	}
 	return err
+}
+
+// loadPage loads the page of the reader, or reads what events have not said. If the server cannot,
+// another hop tries again: a page that is loaded later is newer than the cursor, which does no harm.
+func (r *reader) loadPage(ctx context.Context, server *client.Client) {
+	if r.list.Post == "" || r.cursor == "" {
+		return
+	}
+	var err error
+	if r.model == nil {
+		r.model, err = page.Load(ctx, server, r.list)
+	} else {
+		err = r.model.Fill(ctx, server)
+	}
+	if err != nil && ctx.Err() == nil {
+		r.progress.problem(err)
+	}
 }
 
 // stream opens a stream, reads a random number of events and disconnects. It sends the

@@ -39,8 +39,19 @@ func (r *reader) event(e client.Event) {
 		return
 	}
 	r.record(step{kind: received, event: s}, e.ID)
+	r.show(e)
 	if e.Name == nameEnd {
 		r.ended[e.Topic] = true
+	}
+}
+
+// show applies an event to the page of the reader.
+func (r *reader) show(e client.Event) {
+	if r.model == nil {
+		return
+	}
+	if err := r.model.Apply(e); err != nil {
+		r.findings.add(invented, 1, "%s: %v", r.name, err)
 	}
 }
 
@@ -54,7 +65,7 @@ func (r *reader) gap(from, resumed, reason string) {
 		begin, _ = stream.ParseCursor(r.cursor)
 	}
 	r.record(step{kind: gapAnnounced, from: begin, reason: reason}, resumed)
-	r.cursor = resumed
+	r.cursor, r.model = resumed, nil
 }
 
 // record adds a step that ends at the cursor. A malformed cursor is recorded as an

@@ -4,10 +4,12 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/tidings-live/tidings/api/client"
+	"github.com/tidings-live/tidings/cmd/internal/page"
 	"github.com/tidings-live/tidings/stream"
 )
 
@@ -30,10 +32,15 @@ func newReaderPool(cfg Config, p participants, c *checker, servers []*client.Cli
 			return nil, err
 		}
 		name := fmt.Sprintf("reader %d", i)
+		list := page.List{}
+		if (i%2 == 0 || !p.private()) && i/2 < mostPages {
+			list = pageLists[i/2%len(pageLists)]
+			list.Post = strings.TrimPrefix(topics[0], "post:")
+		}
 		pool.readers = append(pool.readers, &reader{
 			name: name, servers: asUser(servers, token), topics: topics, requested: requested,
 			trace: c.addReader(name, topics), now: c.writes.now, random: cfg.random("reader", i),
-			progress: progress, silence: cfg.Silence,
+			progress: progress, silence: cfg.Silence, list: list, findings: c.findings,
 		})
 	}
 	return pool, nil

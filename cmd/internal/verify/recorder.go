@@ -98,7 +98,7 @@ func (r *recorder) copyRow(row logRow) {
 	e := summarize(row.topic, row.name, row.data)
 	r.log.add(row.position, e)
 	r.positions = append(r.positions, row.position)
-	if n := r.writes.number(e); r.writes.found(n) {
+	if n := r.writes.number(e); r.writes.found(n, e.comment) {
 		r.findings.add(duplicated, 1, "log: write %d is in the log twice, again at %d", n, row.position)
 	}
 }

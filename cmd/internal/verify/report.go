@@ -29,11 +29,9 @@ type Report struct {
 	Streams      int64     `json:"streams"`
 	Polls        int64     `json:"polls"`
 	RefusedReads int64     `json:"intrudersTurnedAway"` // refused reads of other users' topics
-	// LikesDecided counts the pairs of a post and a user whose last like or unlike was
-	// acknowledged and compared. LikesUndecided counts those with a like or unlike
-	// without an answer.
-	LikesDecided   int64 `json:"likesDecided"`
-	LikesUndecided int64 `json:"likesUndecided"`
+	// Decided counts, by kind of write, the likes and comments whose last state was acknowledged
+	// and compared, and those with a write without an answer.
+	Decided map[string]Decision `json:"decided"`
 
 	Faults
 	AnnouncedGaps int64   `json:"announcedGaps"`
@@ -48,6 +46,13 @@ type Report struct {
 	Incomplete []string `json:"incomplete,omitempty"`
 }
 
+// A Decision counts what could be decided, how much of it was wrong, and what could not be decided.
+type Decision struct {
+	Decided   int64 `json:"decided"`
+	Wrong     int64 `json:"wrong"`
+	Undecided int64 `json:"undecided"`
+}
+
 // report makes the report of a run that was checked.
 func (r *run) report() *Report {
 	outcomes := r.writes.outcomes()
@@ -59,7 +64,10 @@ func (r *run) report() *Report {
 		Acknowledged: outcomes[acknowledged], Unanswered: outcomes[unanswered], Refused: outcomes[refused], RolledBack: outcomes[rolledBack],
 		Hops: r.progress.hops.Load(), Streams: r.progress.streams.Load(), Polls: r.progress.polls.Load(),
 		Faults: faults, Notes: notes, Latency: r.checker.times.latency(), Problems: r.progress.problemCounts(),
-		LikesDecided: r.decided, LikesUndecided: r.undecided, Incomplete: r.leftOut,
+		Decided: make(map[string]Decision), Incomplete: r.leftOut,
+	}
+	for k, d := range r.decided {
+		rep.Decided[kindNames[k]] = d
 	}
 	rep.Deliveries, rep.AnnouncedGaps = r.checker.delivered()
 	if r.unauthorized != nil {
@@ -85,12 +93,11 @@ func (r *Report) Print(w io.Writer) {
 		count int64
 	}{
 		{"acknowledged writes", r.Acknowledged}, {"  unanswered", r.Unanswered}, {"  refused", r.Refused}, {"  rolled back", r.RolledBack},
-		{"likes decided", r.LikesDecided}, {"  undecided", r.LikesUndecided},
 		{"deliveries", r.Deliveries}, {"hops of readers", r.Hops}, {"unauthorized refused", r.RefusedReads},
 		{"", -1},
 		{"lost", r.Lost}, {"duplicated", r.Duplicated}, {"reordered", r.Reordered}, {"leaked", r.Leaked},
 		{"silent gaps", r.SilentGaps}, {"invented", r.Invented}, {"needless gaps", r.NeedlessGaps},
-		{"cut while reading", r.Cut}, {"readers unfinished", r.Unfinished},
+		{"cut while reading", r.Cut}, {"pages differ", r.Differing}, {"readers unfinished", r.Unfinished},
 		{"", -1},
 		{"announced gaps", r.AnnouncedGaps},
 	} {
@@ -100,6 +107,12 @@ func (r *Report) Print(w io.Writer) {
 		}
 		p("  %-24s %10d", line.name, line.count)
 	}
+	p("")
+	for _, name := range kindNames {
+		d := r.Decided[name]
+		p("  %-24s %10d decided %10d wrong %10d undecided", name, d.Decided, d.Wrong, d.Undecided)
+	}
+	p("")
 	p("  %-24s %10.1f p50 %10.1f p99 %10.1f max ms, of %d", "commit to reader", r.Latency.P50, r.Latency.P99, r.Latency.Max, r.Latency.Count)
 	r.printLists(p)
 }

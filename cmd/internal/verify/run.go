@@ -67,13 +67,14 @@ type run struct {
 	readers      *readerPool
 	servers      []*client.Client    // without a token
 	service      []*client.Client    // as the site's backend; nil without a secret
+	moderators   []*client.Client    // as a moderator; nil without a secret
 	pool         *pgxpool.Pool       // nil without a database
 	unauthorized *unauthorizedReader // nil without a secret
 	injector     *injector           // nil without Chaos
 	acknowledged []*acknowledgedState
 	likePosts    *likePosts
-	decided      int64    // likes and unlikes whose last state was known and compared
-	undecided    int64    // the others
+	recent       recentComments
+	decided      [kinds]Decision
 	leftOut      []string // why the report is incomplete
 	down         bool     // a server does not answer at the end
 }
@@ -171,7 +172,7 @@ func (r *run) conclude(ctx context.Context, failed ...error) *Report {
 	for _, err := range r.check(ctx, stopped) {
 		r.leaveOut(err.Error())
 	}
-	if r.decided == 0 && len(r.leftOut) == 0 {
+	if r.decided[kindLike].Decided == 0 && len(r.leftOut) == 0 {
 		r.leaveOut("no like or unlike was decided: a longer --duration decides some")
 	}
 	return r.report()
@@ -188,7 +189,8 @@ func (r *run) check(ctx context.Context, stopped bool) (failed []error) {
 		{"compare readers with the log", r.checker.finish},
 		{"compare counts", r.checkCounts},
 		{"compare tables", r.checkTables},
-		{"compare likes and deletes", r.checkAcknowledged},
+		{"compare likes and changes of comments", r.checkAcknowledged},
+		{"compare pages", r.checkPages},
 	} {
 		if err := check.make(ctx); err != nil {
 			failed = append(failed, fmt.Errorf("%s: %w", check.what, err))

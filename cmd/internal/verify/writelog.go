@@ -23,16 +23,17 @@ type writeLog struct {
 
 	mu      sync.Mutex // guards the fields below
 	writes  []loggedWrite
-	removed map[string]int64 // numbers of comments that writers delete, by id
+	changed map[string]int64 // numbers of the writes whose comments writers change, by id
 }
 
 type loggedWrite struct {
 	outcome outcome
-	found   uint8 // how often the log copy has it; 2 means twice or more
-	at      int64 // when the outcome was recorded, as now gives it
+	found   uint8  // how often the log copy has it; 2 means twice or more
+	comment string // id of the comment that was found; "": the write is no comment
+	at      int64  // when the outcome was recorded, as now gives it
 }
 
-func newWriteLog() *writeLog { return &writeLog{began: time.Now(), removed: make(map[string]int64)} }
+func newWriteLog() *writeLog { return &writeLog{began: time.Now(), changed: make(map[string]int64)} }
 
 // now is the time since the write log was made, in nanoseconds. All latencies use this
 // clock: readers and writers share the process.
@@ -71,33 +72,37 @@ func (l *writeLog) recordMany(o outcome, first int64, count int) {
 	}
 }
 
-// found records that the log copy has the write. It returns true if the log copy had
-// the write before. A number that is not in the write log is ignored: the check of the
-// reader that got such an event decides.
-func (l *writeLog) found(n int64) (twice bool) {
+// found records that the log copy has the write. comment is the id of the comment that was
+// written, if it is one. It returns true if the log copy had the write before; a comment that is
+// shown again is the same write. A number that is not in the write log is ignored: the check of
+// the reader that got such an event decides.
+func (l *writeLog) found(n int64, comment string) (twice bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if n < 1 || n > int64(len(l.writes)) {
 		return false
 	}
 	w := &l.writes[n-1]
-	w.found = min(w.found+1, 2)
+	if w.found > 0 && comment != "" && w.comment == comment {
+		return false
+	}
+	w.found, w.comment = min(w.found+1, 2), comment
 	return w.found > 1
 }
 
-// removes notes that the comment of a write is about to be deleted. The log then has its
-// event without the text that has the number.
-func (l *writeLog) removes(comment string, n int64) {
+// changes notes that the comment of a write is about to be edited, hidden or deleted. The log then
+// has its events without the text that has the number.
+func (l *writeLog) changes(comment string, n int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.removed[comment] = n
+	l.changed[comment] = n
 }
 
 // number is the number of the write that caused an event; 0 for none.
 func (l *writeLog) number(e summary) int64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if n, ok := l.removed[e.comment]; ok && e.text == 0 {
+	if n, ok := l.changed[e.comment]; ok && e.name == "new-comment" {
 		return n
 	}
 	return e.n

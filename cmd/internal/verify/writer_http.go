@@ -14,7 +14,7 @@ const (
 	// answerLimit is how long a writer waits for an answer. After that the write may
 	// or may not have happened.
 	answerLimit = 10 * time.Second
-	// mostOwn bounds the comments that a writer remembers, to delete them.
+	// mostOwn bounds the comments that a writer changes.
 	mostOwn = 100
 )
 
@@ -29,14 +29,8 @@ type httpWriter struct {
 	progress     *progress
 	acknowledged *acknowledgedState
 	likePosts    *likePosts
-
-	own []ownComment // comments that it wrote and has not deleted
-}
-
-// An ownComment is a comment of a writer.
-type ownComment struct {
-	id string
-	n  int64 // number of the write
+	recent       *recentComments
+	moderators   []*client.Client // the same, as a moderator
 }
 
 // run writes until ctx ends, and waits for the answer to the last write.
@@ -48,23 +42,25 @@ func (w *httpWriter) run(ctx context.Context) {
 	}
 }
 
-// write makes one write: 55 % comments, 20 % events, 15 % likes and unlikes, 5 % typing
-// signals, 5 % deletes.
+// write makes one write: 45 % comments, 15 % events, 20 % likes and unlikes, 3 % typing
+// signals, 17 % changes of comments.
 func (w *httpWriter) write(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, answerLimit)
 	defer cancel()
 	server := w.random.IntN(len(w.servers))
 	switch percent := w.random.IntN(100); {
-	case percent < 55:
+	case percent < 45:
 		w.comment(ctx, w.servers[server])
-	case percent < 75:
+	case percent < 60:
 		w.publish(ctx, w.service[server])
-	case percent < 90:
+	case percent < 72:
 		w.like(ctx, server)
-	case percent < 95:
+	case percent < 80:
+		w.likeComment(ctx, w.servers[server])
+	case percent < 83:
 		w.typing(ctx, w.servers[server])
 	default:
-		w.remove(ctx, w.servers[server])
+		w.change(ctx, server)
 	}
 }
 
@@ -72,13 +68,89 @@ func (w *httpWriter) post() string {
 	return w.participants.posts[w.random.IntN(len(w.participants.posts))]
 }
 
+// comment writes a comment. A third of the comments are replies to recent ones.
 func (w *httpWriter) comment(ctx context.Context, server *client.Client) {
 	n := w.writes.add()
-	created, err := server.CreateComment(ctx, w.post(), client.NewComment{Body: body(n)})
-	w.writes.record(w.outcome(err), n)
-	if err == nil && len(w.own) < mostOwn {
-		w.own = append(w.own, ownComment{created.ID, n})
+	post, in := w.post(), client.NewComment{Body: body(n)}
+	if parent, ok := w.recent.any(w.random); ok && w.random.IntN(3) == 0 {
+		post, in.ParentID = parent.post, &parent.id
 	}
+	created, err := server.CreateComment(ctx, post, in)
+	w.writes.record(w.outcome(err), n)
+	if err != nil {
+		return
+	}
+	w.recent.add(post, created.ID)
+	if a := w.acknowledged; len(a.comments) < mostOwn {
+		a.comments = append(a.comments, &ownComment{
+			id: created.ID, post: post, root: in.ParentID == nil, n: n,
+			text: in.Body, status: created.Status, version: created.Version,
+		})
+	}
+}
+
+// change changes one of the writer's comments as its author or as a moderator. The write has no
+// number: see acknowledgedState.
+func (w *httpWriter) change(ctx context.Context, server int) {
+	c := w.acknowledged.any(w.random)
+	if c == nil {
+		return
+	}
+	x := c.next(w.random)
+	w.writes.changes(c.id, c.n)
+	var after client.Comment
+	var err error
+	switch x.kind {
+	case kindEdit:
+		after, err = w.servers[server].EditComment(ctx, c.id, x.text, c.version)
+	case kindStatus:
+		after, err = w.moderators[server].SetStatus(ctx, c.id, x.status)
+	case kindPin:
+		act := w.moderators[server].UnpinComment
+		if x.pin {
+			act = w.moderators[server].PinComment
+		}
+		after, err = act(ctx, c.id)
+	case kindDelete:
+		if err = w.servers[server].DeleteComment(ctx, c.id); err == nil {
+			after.Version = c.version + 1
+		}
+	}
+	o := w.outcome(err)
+	if o == refused && x.kind == kindEdit && c.lost != "" { // the edit without an answer may have come first
+		w.observe(ctx, server, c)
+		return
+	}
+	c.record(x, after.Version, o)
+	w.progress.changed(x.kind, o)
+}
+
+// observe decides an edit without an answer, if the comment has another version by now.
+func (w *httpWriter) observe(ctx context.Context, server int, c *ownComment) {
+	now, err := w.moderators[server].Comment(ctx, c.id)
+	if err != nil {
+		w.progress.problem(err)
+		return
+	}
+	if now.Version > c.version && now.Body == c.lost {
+		c.text, c.lost, c.version = now.Body, "", now.Version
+	}
+}
+
+// likeComment likes or unlikes a recent comment, which is refused if the comment is hidden.
+func (w *httpWriter) likeComment(ctx context.Context, server *client.Client) {
+	c, ok := w.recent.any(w.random)
+	if !ok {
+		return
+	}
+	act, liked := server.LikeComment, true
+	if w.random.IntN(3) == 0 {
+		act, liked = server.UnlikeComment, false
+	}
+	_, err := act(ctx, c.id)
+	o := w.outcome(err)
+	w.acknowledged.like(likeTarget{c.post, c.id}, liked, o)
+	w.progress.changed(kindCommentLike, o)
 }
 
 func (w *httpWriter) publish(ctx context.Context, server *client.Client) {
@@ -108,10 +180,8 @@ func (w *httpWriter) like(ctx context.Context, server int) {
 	}
 	_, err := act(ctx, post)
 	o := w.outcome(err)
-	w.acknowledged.like(post, liked, o)
-	if o == acknowledged {
-		w.progress.likes.Add(1)
-	}
+	w.acknowledged.like(likeTarget{post: post}, liked, o)
+	w.progress.changed(kindLike, o)
 }
 
 // typing sends a typing signal, which may be lost.
@@ -119,19 +189,6 @@ func (w *httpWriter) typing(ctx context.Context, server *client.Client) {
 	if err := server.Typing(ctx, w.post()); err != nil {
 		w.progress.problem(err)
 	}
-}
-
-// remove deletes the last comment of the writer. The write has no number: see
-// acknowledgedState.
-func (w *httpWriter) remove(ctx context.Context, server *client.Client) {
-	if len(w.own) == 0 {
-		return
-	}
-	last := w.own[len(w.own)-1]
-	w.own = w.own[:len(w.own)-1]
-	w.writes.removes(last.id, last.n)
-	err := server.DeleteComment(ctx, last.id)
-	w.acknowledged.remove(last.id, w.outcome(err))
 }
 
 // outcome returns what an answer says about the write, and counts an error as a

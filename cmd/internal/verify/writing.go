@@ -2,7 +2,6 @@ package verify
 
 import (
 	"context"
-	"fmt"
 	"sync"
 	"time"
 )
@@ -54,7 +53,10 @@ func (r *run) stopWhenEnough(ctx context.Context, stop func()) {
 }
 
 func (r *run) activity() Activity {
-	a := Activity{Writes: r.progress.writes.Load(), Events: r.progress.events.Load(), Likes: r.progress.likes.Load()}
+	a := Activity{Writes: r.progress.writes.Load(), Events: r.progress.events.Load(), Changes: make(map[string]int64)}
+	for k, name := range kindNames {
+		a.Changes[name] = r.progress.changes[k].Load()
+	}
 	if r.injector != nil {
 		a.Injected = r.injector.injected()
 	}
@@ -65,12 +67,12 @@ func (r *run) activity() Activity {
 // writes SQL. Without a secret all of them do.
 func (r *run) writer(i int) (func(context.Context), error) {
 	random := r.cfg.random("writer", i)
-	state := newAcknowledgedState(fmt.Sprintf("verify-%s-writer-%d", r.participants.run, i))
+	state := newAcknowledgedState(r.participants.writer(i))
 	r.acknowledged = append(r.acknowledged, state)
 	if r.pool != nil && (i%3 == 2 || !r.participants.private()) {
 		w := &sqlWriter{
 			participants: r.participants, writes: r.writes, pool: r.pool,
-			random: random, pace: r.cfg.Pace, progress: r.progress, acknowledged: state, likePosts: r.likePosts,
+			random: random, pace: r.cfg.Pace, progress: r.progress, acknowledged: state, likePosts: r.likePosts, recent: &r.recent,
 		}
 		return w.run, nil
 	}
@@ -81,6 +83,7 @@ func (r *run) writer(i int) (func(context.Context), error) {
 	w := &httpWriter{
 		participants: r.participants, writes: r.writes, servers: asUser(r.servers, token), service: r.service,
 		random: random, pace: r.cfg.Pace, progress: r.progress, acknowledged: state, likePosts: r.likePosts,
+		recent: &r.recent, moderators: r.moderators,
 	}
 	return w.run, nil
 }
