@@ -141,7 +141,8 @@ func TestComments_LargePagesEndBetweenRoots(t *testing.T) {
 	streamtest.Want(t, "by 30", len(slices.Compact(walk(t, d, store.ListQuery{PostID: "42", Flat: true, Limit: 30}))), 500)
 }
 
-// The state of a list changes with all that it shows, and with nothing else.
+// The state of a list changes with all that it shows, and with each event of its viewer. Other events
+// do not change it.
 func TestListState(t *testing.T) {
 	t.Parallel()
 	d := newDatabase(t)
@@ -164,7 +165,8 @@ func TestListState(t *testing.T) {
 		`update tidings.posts set title = 'T' where id = '42'`:                                       true,
 		`update tidings.users set name = 'Ann B.' where id = 'ann'`:                                  true,
 		`insert into tidings.likes (post_id, comment_id, user_id) values ('42', 14, 'bob')`:          true,
-		`insert into tidings.likes (post_id, user_id) values ('43', 'bob')`:                          false,
+		`insert into tidings.likes (post_id, user_id) values ('43', 'bob')`:                          true,
+		`insert into tidings.likes (post_id, user_id) values ('43', 'cy')`:                           false,
 	} {
 		before := state()
 		d.exec(t, sql)

@@ -21,8 +21,8 @@ type Lists struct {
 
 // ListTimes has the times of each list with a number of readers that ask at the same time.
 type ListTimes struct {
-	Readers int        `json:"readers"`
-	Lists   []ListTime `json:"lists"` // in the order of listKinds
+	Readers int        `json:"readers"` // each with a connection that it keeps
+	Lists   []ListTime `json:"lists"`   // in the order of listKinds
 }
 
 // A ListTime is how long one list takes, from the request until its last byte.
@@ -119,10 +119,13 @@ func (t *target) listRequests(ctx context.Context, post string, comments int) (a
 		return nil, err
 	}
 	defer conn.close()
+	// The bytes are made once and sent many times, so that making them takes no time of the load.
 	text := func(query url.Values, header string) []byte {
 		return fmt.Appendf(nil, "GET %s/v1/posts/%s/comments?%s HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\n%s\r\n",
 			t.dialer.base, post, query.Encode(), t.dialer.host, token, header)
 	}
+	// middle reads a quarter of the comments in the order of the query, in pages of 100, and returns
+	// the query for the next page.
 	middle := func(query url.Values) (url.Values, error) {
 		for skipped := 0; skipped < comments/4; {
 			query.Set("limit", fmt.Sprint(min(100, comments/4-skipped)))
@@ -157,6 +160,7 @@ func (t *target) listRequests(ctx context.Context, post string, comments int) (a
 	for _, query := range []url.Values{{"flat": {"1"}}, {}, inMiddle, {"sort": {"top"}}, topMiddle} {
 		all = append(all, listRequest{text(query, ""), http.StatusOK})
 	}
+	// The first page again, by a client that has it: the server answers 304 without a body.
 	answer, err := conn.roundTrip(all[1].text)
 	if err != nil {
 		return nil, err
