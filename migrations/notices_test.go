@@ -11,8 +11,8 @@ import (
 	. "github.com/tidings-live/tidings/stream/streamtest"
 )
 
-// mentioning has comment 3 by cy below comment 1 of ann's, on pia's post. dee has commented. Only
-// pia and ann are notified of comment 3, and of nothing else.
+// mentioning has comment 6 by cy below comment 1 of ann's, on pia's post. dee has commented. Only
+// pia and ann are notified of comment 6, and of nothing else.
 const mentioning = setting + `
 	insert into tidings.comments (id, post_id, author_id, body) values (5, 'p', 'dee', 'x');
 	delete from tidings.notifications;
@@ -34,7 +34,7 @@ func TestNotifications_FollowTheComment(t *testing.T) {
 		show = `update tidings.comments set status = 'published' where id = 6`
 	)
 	for name, changes := range map[string][]change{
-		"WhoIsMentionedLater": {
+		"AUserThatIsMentionedLater": {
 			{`update tidings.comments set mentions = '{dee,stranger}' where id = 6`, []string{"ann reply cy", "dee mention cy", "pia comment cy"}},
 			{`update tidings.comments set body = 'y' where id = 6`, []string{"ann reply cy", "dee mention cy", "pia comment cy"}},
 			{`update tidings.comments set mentions = '{}' where id = 6`, both},

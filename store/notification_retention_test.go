@@ -55,3 +55,24 @@ func TestRetain_DeletesOldNotifications(t *testing.T) {
 	last := decode[map[string]any](t, events[len(events)-1])
 	streamtest.Want(t, "unread in the last event", last["unread"], any(float64(1)))
 }
+
+// A transaction that deletes a post removes its counters, and may stay open. Retention leaves
+// these counters out.
+func TestTrim_DoesNotWaitForADeletedPost(t *testing.T) {
+	t.Parallel()
+
+	d := newDatabase(t)
+	for range 3 {
+		d.comment(t, store.NewComment{PostID: "42", Author: bob, Body: "Hello"})
+	}
+	d.exec(t, `update tidings.events set created_at = now() - interval '2 hours'`)
+	tx, err := d.sql.Begin(t.Context())
+	streamtest.Must(t, err)
+	_, err = tx.Exec(t.Context(), `delete from tidings.posts where id = '42'`)
+	streamtest.Must(t, err)
+	removed, err := d.Trim(t.Context(), store.Retention{Age: time.Hour, Rows: 1000})
+	streamtest.Must(t, err)
+	streamtest.Want(t, "removed events", removed > 0, true)
+	streamtest.Must(t, tx.Commit(t.Context()))
+	streamtest.Want(t, "counters of the post", value[int](t, d, `select count(*) from tidings.counts where target = 'post:42'`), 0)
+}

@@ -22,10 +22,11 @@
  *
  * @typedef {object} Notice
  * @property {string} id
- * @property {string} kind  "comment", "reply" or "like"
+ * @property {string} kind  "comment", "reply", "mention" or "like"
  * @property {string} postId
  * @property {string} [commentId]
  * @property {User} actor
+ * @property {number} [count]  of a like: the number of other users who like the post or comment
  * @property {string} createdAt
  *
  * @typedef {{id: string, name: string, token: string}} DemoUser

@@ -41,7 +41,8 @@ cross join lateral (
 ) as newest
 where newest.unread <> fact.unread;
 
--- A comment notifies a user once, whoever its author is by now. Of several rows the oldest stays.
+-- A comment notifies a user once, also after it has got another author. Of several rows the oldest
+-- stays.
 -- The trigger on the table counts the unread ones that go.
 delete from tidings.notifications as n
 using tidings.notifications as older
