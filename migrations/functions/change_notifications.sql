@@ -13,6 +13,24 @@ create or replace function tidings.change_notifications(
 language plpgsql
 as $$
 begin
+    -- Without likes and without rows that stand for many, which need more steps.
+    if not exists (select from tidings.pending where xact = mine and came is not null and (kind = 'like' or notification_id is null)) then
+        select array_agg(id), array_agg(user_id), array_agg(came), array_agg(change)
+        into told, told_users, told_came, told_unread
+        from (
+            select
+                notification_id as id,
+                substr(min(target), length('user:') + 1) as user_id,
+                case when sum(pending.came) = 0 and sum(unread) = 0 then 1 else sum(pending.came) end as came,
+                sum(unread)::bigint as change
+            from tidings.pending
+            where xact = mine and pending.came is not null
+            group by notification_id
+            having sum(pending.came) <> 0 or sum(unread) <> 0 or bool_or(name is not null)
+        ) as c;
+        return;
+    end if;
+
     with changed as materialized (
         select
             notification_id as id,
