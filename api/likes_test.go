@@ -107,8 +107,8 @@ func TestAnswersSayLiked(t *testing.T) {
 	streamtest.Want(t, "liked of its reply", list.Data[0].Replies.Data[0].Liked, true)
 }
 
-// A like and its removal reach the user's readers in the commit, whether they come over HTTP or
-// SQL, and nobody else's.
+// A like and its removal reach the readers of the user in the commit, also from SQL. Readers of
+// other users do not get them.
 func TestLikesReachOtherTabs(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)

@@ -14,10 +14,15 @@ import (
 	"github.com/tidings-live/tidings/stream/streamtest"
 )
 
-// withTopics signs a request with a token whose claim topics has these texts.
+// withTopics signs a request for an hour with a token whose claim topics has these texts.
 func withTopics(t testing.TB, claim ...string) edit {
 	t.Helper()
-	signed, err := auth.SignToken(secret, auth.Identity{Subject: "ann", Topics: claim, Expires: time.Now().Add(time.Hour)})
+	return withTopicsUntil(t, time.Now().Add(time.Hour), claim...)
+}
+
+func withTopicsUntil(t testing.TB, expires time.Time, claim ...string) edit {
+	t.Helper()
+	signed, err := auth.SignToken(secret, auth.Identity{Subject: "ann", Topics: claim, Expires: expires})
 	streamtest.Must(t, err)
 	return header("Authorization", "Bearer "+signed)
 }
@@ -111,6 +116,36 @@ func TestRooms_ReachTheirReaders(t *testing.T) {
 	streamtest.Want(t, "the data", s.event("news").field("data"), `{"of":"team:7"}`)
 	r.exec(t, `select tidings.signal('team:8', 'cursor', '{"of":8}'), tidings.signal('team:7', 'cursor', '{"of":7}')`)
 	streamtest.Want(t, "the signal", s.event("cursor").field("data"), `{"of":7}`)
+}
+
+// The streams of a room end with the token, also those of its tickets, and the token opens nothing
+// afterwards.
+func TestRooms_EndWithTheToken(t *testing.T) {
+	t.Parallel()
+	inEveryWay(t, func(t *testing.T, way func(*setup)) {
+		r := newRig(t, way)
+		expires := time.Now().Add(3 * time.Second).Truncate(time.Second)
+		bearer := withTopicsUntil(t, expires, "team:7")
+		unused := r.ticket(t, bearer, `["team:7"]`)
+		for _, s := range []*follower{
+			r.follow(t, "topic=team:7", bearer),
+			r.follow(t, "ticket="+r.ticket(t, bearer, `["team:7"]`)),
+		} {
+			s.event("stream.ready")
+			s.event("stream.expiring") // at once: the token is short
+			streamtest.Want(t, "data", s.event("stream.bye").field("data"), `{"reason":"expired"}`)
+			s.ends()
+		}
+		if early := time.Until(expires); early > 0 {
+			t.Errorf("the streams ended %v before the token", early)
+		}
+		for _, path := range []string{"/v1/events?topic=team:7", "/v1/poll?topic=team:7&cursor=earliest"} {
+			p := r.do(t, "GET", path, bearer).isProblem(t, 401, "invalid_token")
+			streamtest.Want(t, "the reason", p.Reason, string(auth.ReasonExpired))
+			r.do(t, "GET", path+"&ticket="+unused).isProblem(t, 401, "invalid_ticket")
+		}
+		r.do(t, "POST", "/v1/ticket", bearer, sends(`{"topics":["team:7"]}`)).isProblem(t, 401, "invalid_token")
+	})
 }
 
 // All refused topics are named, of whatever kind, and a token with an unusable claim is refused.

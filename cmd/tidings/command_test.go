@@ -88,7 +88,7 @@ func TestToken(t *testing.T) {
 		t.Parallel()
 		before := time.Now()
 		r := command(t, "token", "--secret", testSecret, "--sub", "auth0|5f", "--name", "Ann", "--picture", "https://example.org/ann.png",
-			"--role", "moderator", "--role", "service", "--ttl", "90s")
+			"--role", "moderator", "--role", "service", "--topic", "team:7", "--topic", "course:*", "--ttl", "90s")
 		after := time.Now()
 		streamtest.Want(t, "the exit status", r.status, 0)
 		who, err := verifier.Verify(strings.TrimSpace(r.out))
@@ -103,6 +103,7 @@ func TestToken(t *testing.T) {
 		who.Expires, who.Issued = time.Time{}, time.Time{}
 		streamtest.Want(t, "the identity", who, auth.Identity{
 			Subject: "auth0|5f", Name: "Ann", Picture: new("https://example.org/ann.png"), Roles: []string{"moderator", "service"},
+			Topics: []string{"team:7", "course:*"},
 		})
 	})
 
@@ -121,6 +122,9 @@ func TestToken(t *testing.T) {
 		t.Parallel()
 		command(t, "token", "--secret", testSecret, "--sub", "a b").wants(t, 1, "--sub")
 		command(t, "token", "--secret", testSecret, "--sub", "ann", "--ttl=-1s").wants(t, 1, "--ttl")
+		for _, topic := range []string{"team", "team:", "*", "team:a b", "user:ann", "user:*", "site:*"} {
+			command(t, "token", "--secret", testSecret, "--sub", "ann", "--topic", topic).wants(t, 1, "--topic")
+		}
 		command(t, "token", "--secret", "short", "--sub", "ann").wants(t, 1, "32")
 	})
 }
