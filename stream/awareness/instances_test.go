@@ -117,8 +117,8 @@ func TestInstances(t *testing.T) {
 		two.watches("")
 		pass(3 * time.Second)
 		wantViewers(t, one, 3, "ann", "ben")
+		b.edit(func() { b.killed, b.instances[two.id] = two.id, Instance{ID: two.id} })
 		two.stop()
-		b.edit(func() { b.instances[two.id] = Instance{ID: two.id} }) // killed: it has not withdrawn
 		synctest.Wait()
 		pass(2 * time.Second)
 		pass(6 * time.Second)

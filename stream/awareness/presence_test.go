@@ -24,7 +24,8 @@ type table struct {
 	version   int64
 	reports   map[string][]time.Time
 	looks     map[string]int
-	err       error // of all calls
+	killed    string // instance that writes nothing more
+	err       error  // of all calls
 	rings     []func()
 }
 
@@ -93,6 +94,9 @@ func (b *table) Look(_ context.Context, instance, since string) (v View, err err
 func (b *table) Withdraw(_ context.Context, instance string) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if instance == b.killed {
+		return nil
+	}
 	delete(b.instances, instance)
 	delete(b.rows, instance)
 	b.ringLocked()
