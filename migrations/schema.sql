@@ -343,6 +343,7 @@ create table tidings.ranks (
     constraint ranks_pkey PRIMARY KEY (id)
 );
 CREATE INDEX ranks_by_post ON tidings.ranks USING btree (post_id, rank, tie);
+CREATE TRIGGER no_truncate BEFORE TRUNCATE ON tidings.ranks FOR EACH STATEMENT EXECUTE FUNCTION tidings.refuse_truncate();
 
 -- tidings.announce_comments(ids bigint[], post_ids text[], parent_ids bigint[], root_ids bigint[]) returns void
 -- tidings.announce_notifications(told bigint[], told_users text[], told_came bigint[], told_unread bigint[]) returns void

@@ -143,6 +143,6 @@ func TestServe_Flags(t *testing.T) {
 		x.await(t, "an order", named("paid"))
 		x.await(t, "a room", named("opened"))
 		_, err := srv.Stream(t.Context(), []string{"other:7"}, "now")
-		wantProblem(t, err, 400, "invalid_topic")
+		wantProblem(t, err, 401, "unauthenticated")
 	})
 }

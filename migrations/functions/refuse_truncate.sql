@@ -27,3 +27,4 @@ create or replace trigger no_truncate before truncate on tidings.signal_key for 
 create or replace trigger no_truncate before truncate on tidings.withdrawn for each statement execute function tidings.refuse_truncate();
 create or replace trigger no_truncate before truncate on tidings.tombstones for each statement execute function tidings.refuse_truncate();
 create or replace trigger no_truncate before truncate on tidings.revisions for each statement execute function tidings.refuse_truncate();
+create or replace trigger no_truncate before truncate on tidings.ranks for each statement execute function tidings.refuse_truncate();
