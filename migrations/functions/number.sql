@@ -177,11 +177,15 @@ begin
             order by position desc
             limit 1
         ) as own on true
-        left join lateral (
-            -- A comment that was inserted before its parent had no root then.
-            select coalesce(o.data ->> 'rootId', (select root_id::text from tidings.comments where comments.id = o.comment_id)) as id
-            where o.comment_id is not null and o.data ->> 'parentId' is not null
-        ) as root on true
+        cross join lateral (
+            -- A comment that was inserted before its parent had no root then. The CASE and OFFSET 0 keep
+            -- Postgres from a look at `comments` for each event and each use of the root.
+            select case
+                when o.comment_id is not null and o.data ->> 'parentId' is not null
+                    then coalesce(o.data ->> 'rootId', (select root_id::text from tidings.comments where comments.id = o.comment_id))
+            end as id
+            offset 0
+        ) as root
         left join lateral (
             select comments
             from tidings.counts
