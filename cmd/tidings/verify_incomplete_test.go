@@ -143,23 +143,23 @@ func TestVerify_RefusesOtherDeployments(t *testing.T) {
 // comments, and go on while the report is made.
 func TestVerify_FindsNoFaultsInForeignTraffic(t *testing.T) {
 	t.Parallel()
+	s := newSite(t)
+	srv := s.start(t)
+	var written atomic.Int64
+	for i := range 3 {
+		ben := srv.as(t, fmt.Sprintf("ben-%d", i))
+		inBackground(t, func(ctx context.Context) error {
+			return every(ctx, 5*time.Millisecond, func() error { return s.disturb(ctx, ben, &written) })
+		})
+	}
 	for _, withLog := range []bool{true, false} {
 		t.Run(fmt.Sprintf("Log=%v", withLog), func(t *testing.T) {
 			t.Parallel()
-			s := newSite(t)
-			srv := s.start(t)
-			var written atomic.Int64
-			for i := range 3 {
-				ben := srv.as(t, fmt.Sprintf("ben-%d", i))
-				inBackground(t, func(ctx context.Context) error {
-					return every(ctx, 5*time.Millisecond, func() error { return s.disturb(ctx, ben, &written) })
-				})
-			}
 			cfg := verifyConfig(srv.url)
 			if withLog {
 				cfg.DatabaseURL = s.dsn
 			}
-			cfg.Until = func(a verify.Activity) bool { return written.Load() >= 100 && busy(a) }
+			cfg.Until = func(a verify.Activity) bool { return written.Load() >= 200 && busy(a) }
 			report, err := verify.Run(t.Context(), cfg)
 			streamtest.Must(t, err)
 			if report.Any() || len(report.Incomplete) > 0 {
