@@ -244,7 +244,7 @@ func TestComments_CursorIsTheSnapshots(t *testing.T) {
 	for i := range uint64(4) {
 		writers.Go(func() {
 			rng := rand.New(rand.NewPCG(seed, i))
-			for range 60 {
+			for range 30 {
 				if err := scribble(t.Context(), d, rng); err != nil {
 					t.Error(err)
 				}
@@ -266,7 +266,7 @@ func TestComments_CursorIsTheSnapshots(t *testing.T) {
 	streamtest.Must(t, err)
 	t.Logf("%d lists of up to %d comments", len(lists), len(last.ids))
 	rand.Shuffle(len(lists), func(i, j int) { lists[i], lists[j] = lists[j], lists[i] })
-	for _, s := range lists[:min(len(lists), 50)] {
+	for _, s := range lists[:min(len(lists), 25)] {
 		if int(s.Post.Counts.Comments) != len(s.ids) {
 			t.Fatalf("the list at %v counts %d comments and has %d", s.State.Cursor, s.Post.Counts.Comments, len(s.ids))
 		}

@@ -348,7 +348,7 @@ func TestReadersThatHopBetweenHubsMissAndRepeatNothing(t *testing.T) {
 			runtime.Gosched()
 		}
 	}
-	const events = 3000
+	const events = 1000
 	background.Go(func() {
 		for i := range events {
 			log.append([]Topic{post42, post43}[i%2])

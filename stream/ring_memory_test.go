@@ -47,7 +47,7 @@ func heap() int {
 // The memory of a hub without readers is about RingBytes, whatever the events are. The test
 // is not parallel: it measures the memory of the process.
 func TestRingBytesBoundsTheMemoryInUse(t *testing.T) {
-	const ringBytes = 8 << 20
+	const ringBytes = 2 << 20
 	comment := func(id int64, size int) string {
 		return fmt.Sprintf(`{"id":"%d","postId":"42","author":{"id":"ann"},"body":"%s"}`, id, strings.Repeat("x", size))
 	}
@@ -66,18 +66,18 @@ func TestRingBytesBoundsTheMemoryInUse(t *testing.T) {
 		events int64
 		make   func(position int64) (string, Name, int64, string)
 	}{
-		"Small":  {50_000, published(8)},
-		"Medium": {20_000, published(1 << 10)},
-		"Large":  {400, published(60 << 10)},
-		"Counts": {50_000, func(position int64) (string, Name, int64, string) {
+		"Small":  {12_500, published(8)},
+		"Medium": {5_000, published(1 << 10)},
+		"Large":  {100, published(60 << 10)},
+		"Counts": {12_500, func(position int64) (string, Name, int64, string) {
 			return fmt.Sprintf("post:%d", position), CommentCountName, 0, fmt.Sprintf(`{"count":1,"postId":"%d"}`, position)
 		}},
-		"Comments": {30_000, func(position int64) (string, Name, int64, string) {
+		"Comments": {7_500, func(position int64) (string, Name, int64, string) {
 			return "post:42", NewCommentName, position, comment(position, 100)
 		}},
-		"Edits":        {2_000, edited(16<<10, each)},
-		"EditsOfOne":   {1_000, edited(16<<10, func(int64) int64 { return 1 })},
-		"EditsOfOneOf": {5_000, edited(2<<10, func(position int64) int64 { return position % 10 })},
+		"Edits":        {500, edited(16<<10, each)},
+		"EditsOfOne":   {250, edited(16<<10, func(int64) int64 { return 1 })},
+		"EditsOfOneOf": {1_250, edited(2<<10, func(position int64) int64 { return position % 10 })},
 	} {
 		t.Run(name, func(t *testing.T) {
 			before := heap()

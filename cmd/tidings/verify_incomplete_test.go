@@ -149,7 +149,7 @@ func TestVerify_FindsNoFaultsInForeignTraffic(t *testing.T) {
 	for i := range 3 {
 		ben := srv.as(t, fmt.Sprintf("ben-%d", i))
 		inBackground(t, func(ctx context.Context) error {
-			return every(ctx, 5*time.Millisecond, func() error { return s.disturb(ctx, ben, &written) })
+			return every(ctx, 20*time.Millisecond, func() error { return s.disturb(ctx, ben, &written) })
 		})
 	}
 	for _, withLog := range []bool{true, false} {
@@ -159,7 +159,7 @@ func TestVerify_FindsNoFaultsInForeignTraffic(t *testing.T) {
 			if withLog {
 				cfg.DatabaseURL = s.dsn
 			}
-			cfg.Until = func(a verify.Activity) bool { return written.Load() >= 200 && busy(a) }
+			cfg.Until = func(a verify.Activity) bool { return written.Load() >= 50 && busy(a) }
 			report, err := verify.Run(t.Context(), cfg)
 			streamtest.Must(t, err)
 			if report.Any() || len(report.Incomplete) > 0 {
