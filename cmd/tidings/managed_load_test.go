@@ -48,7 +48,7 @@ func (h *hosted) load(t *testing.T, servers ...*server) *load {
 		name := fmt.Sprint("writer", n)
 		c := servers[n%len(servers)].as(t, name)
 		l.writers.Go(func() error {
-			tick := time.NewTicker(lookEvery)
+			tick := time.NewTicker(3 * lookEvery)
 			defer tick.Stop()
 			for i := 0; ; i++ {
 				select {

@@ -76,7 +76,7 @@ func TestVerify_FindsNoFaultsWhileFaultsAreInjected(t *testing.T) {
 		Until: func(a verify.Activity) bool {
 			return injectedKinds(a.Injected) == len(verify.FaultKinds()) && a.Changes["likes"] >= 30
 		},
-		Chaos: &verify.Chaos{Program: program, Env: []string{asProgram + "=1"}, Burst: 2_000, Longest: 700 * time.Millisecond},
+		Chaos: &verify.Chaos{Program: program, Env: []string{asProgram + "=1"}, Burst: 500, Longest: 700 * time.Millisecond},
 	})
 	streamtest.Must(t, err)
 	report.Print(t.Output())

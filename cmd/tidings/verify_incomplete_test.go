@@ -19,7 +19,7 @@ var progressOfWrites = regexp.MustCompile(`[1-9][0-9]{2,} writes`)
 
 // busy reports whether a run has written and read enough to have something to report.
 func busy(a verify.Activity) bool {
-	return a.Writes >= 100 && a.Events >= 100 && a.Changes["likes"] > 0
+	return a.Writes >= 40 && a.Events >= 100 && a.Changes["likes"] > 0
 }
 
 // wantIncomplete checks the report of a run that could not check everything.
