@@ -23,7 +23,7 @@ import (
 // A long run: go test ./cmd/tidings -run TestPage_ -page.rounds 500 -page.seed 0
 var (
 	pageSeed   = flag.Uint64("page.seed", 12, "seed of the test of pages; 0: a random one")
-	pageRounds = flag.Int("page.rounds", 6, "rounds of the test of pages, each of 60 writes and a comparison")
+	pageRounds = flag.Int("page.rounds", 4, "rounds of the test of pages, each of 60 writes and a comparison")
 )
 
 const (

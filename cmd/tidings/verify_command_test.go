@@ -72,7 +72,7 @@ func TestVerify_FindsNoFaultsWhileFaultsAreInjected(t *testing.T) {
 	program, err := os.Executable()
 	streamtest.Must(t, err)
 	report, err := verify.Run(t.Context(), verify.Config{
-		Readers: 9, Writers: 3, Duration: 5 * time.Minute, Settle: 5 * time.Minute, Seed: 20, Progress: t.Output(),
+		Readers: 6, Writers: 3, Duration: 5 * time.Minute, Settle: 5 * time.Minute, Seed: 20, Progress: t.Output(),
 		Until: func(a verify.Activity) bool {
 			return injectedKinds(a.Injected) == len(verify.FaultKinds()) && a.Changes["likes"] >= 30
 		},
