@@ -221,7 +221,7 @@ func TestHosted_FewConnections(t *testing.T) {
 	l := h.load(t, srv)
 	for range 3 {
 		h.admin.exec(t, `select pg_terminate_backend(pid) `+ours+` and application_name <> 'tidings'`)
-		l.awaitWritten(t, 20)
+		l.awaitWritten(t, 5)
 		srv.awaitReady(t)
 	}
 	l.end(t)
