@@ -125,7 +125,7 @@ var tampers = map[string]struct {
 		}}
 	}, func(f verify.Faults) int64 { return f.Leaked }},
 	"IsCorrect": {func() *tamper {
-		return &tamper{enough: 200, events: func(x *tamper) func(wireEvent) []wireEvent {
+		return &tamper{enough: 100, events: func(x *tamper) func(wireEvent) []wireEvent {
 			return func(e wireEvent) []wireEvent {
 				x.broke.Add(1)
 				return []wireEvent{e}

@@ -18,7 +18,7 @@ import (
 var busyPosts = []string{"a", "b", "c"}
 
 const (
-	writes = 120                   // of each writer; the writer at the late instance makes fewer
+	writes = 80                    // of each writer; the writer at the late instance makes fewer
 	pace   = 25 * time.Millisecond // of each writer, from one write to the next
 )
 
