@@ -103,7 +103,8 @@ func ifMatch(header http.Header) (*int, error) {
 }
 
 // tag returns the ETag of a list. It depends on what the list shows, the renderer of HTML, the
-// user and the roles. Each address has tags of its own, so parameters need no part in it.
+// user and the roles. Parameters need no part in it, because a client compares the tags of one
+// address only.
 func (h *commentHandlers) tag(c echo.Context, state store.ListState) string {
 	who := identity(c)
 	roles := slices.Sorted(slices.Values(who.Roles))

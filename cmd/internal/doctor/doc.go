@@ -12,7 +12,7 @@
 //	database    version, encoding, notifications, connections (needs a database URL)
 //
 // The checks run at the same time, so a run takes as long as the longest one. With a token
-// they publish up to 31 events, of topics that nobody else reads; otherwise they write nothing.
+// they publish up to 31 events, of topics with no other readers; otherwise they write nothing.
 //
 // A check that finds a fault names the line that mends it, for the proxy that the answers
 // name in Server or Via, or for each proxy that docs/proxies.md describes. The lines are
