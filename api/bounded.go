@@ -68,8 +68,7 @@ func (s *Server) countRequests(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// sendJSON encodes an answer whole, returns what its reservation holds in excess, and
-// writes the answer with its Content-Length.
+// sendJSON encodes an answer whole and sends it.
 func sendJSON(c echo.Context, status int, answer any) error {
 	var body bytes.Buffer
 	encoder := json.NewEncoder(&body)
@@ -77,11 +76,17 @@ func sendJSON(c echo.Context, status int, answer any) error {
 	if err := encoder.Encode(answer); err != nil {
 		return fmt.Errorf("encode answer: %w", err)
 	}
+	return send(c, status, echo.MIMEApplicationJSON, body.Bytes())
+}
+
+// send returns what the reservation of the answer holds in excess, and writes the answer with
+// its Content-Length.
+func send(c echo.Context, status int, contentType string, body []byte) error {
 	if held, ok := c.Get(reservationKey).(*limit.Reservation); ok {
-		held.Shrink(body.Len())
+		held.Shrink(len(body))
 	}
-	c.Response().Header().Set(echo.HeaderContentLength, strconv.Itoa(body.Len()))
-	return c.JSONBlob(status, body.Bytes())
+	c.Response().Header().Set(echo.HeaderContentLength, strconv.Itoa(len(body)))
+	return c.Blob(status, contentType, body)
 }
 
 // jsonSize returns how many bytes a text has as JSON, without its quotes. It is exact for

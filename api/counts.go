@@ -28,7 +28,8 @@ type countsJSON struct {
 }
 
 // list answers GET /v1/counts?post=a&post=b with the counts of 1 to 100 posts. The counts
-// of a post that does not exist are 0. Problems: malformed, invalid_id.
+// of a post that does not exist are 0. The answer has a weak ETag, and If-None-Match is
+// answered 304. Problems: malformed, invalid_id.
 func (h *countHandlers) list(c echo.Context) error {
 	posts := query(c)["post"]
 	if len(posts) == 0 || len(posts) > maxCounts {
@@ -47,6 +48,15 @@ func (h *countHandlers) list(c echo.Context) error {
 	for id, n := range counts {
 		data[id] = countsJSON(n)
 	}
+	answer := map[string]any{"data": data}
+	tag, err := tagOf(answer)
+	if err != nil {
+		return err
+	}
 	c.Response().Header().Set(echo.HeaderCacheControl, "no-cache")
-	return c.JSON(http.StatusOK, map[string]any{"data": data})
+	c.Response().Header().Set("ETag", tag)
+	if hasTag(c, tag) {
+		return c.NoContent(http.StatusNotModified)
+	}
+	return c.JSON(http.StatusOK, answer)
 }

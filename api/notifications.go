@@ -2,8 +2,6 @@ package api
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/json"
 	"fmt"
 	"net/http"
 
@@ -76,11 +74,7 @@ func (h *notificationHandlers) list(c echo.Context) error {
 // continues the same list.
 func (l notificationListJSON) tag() (string, error) {
 	l.Cursor = stream.Cursor{}
-	sum := sha256.New()
-	if err := json.NewEncoder(sum).Encode(l); err != nil {
-		return "", err
-	}
-	return fmt.Sprintf(`W/"%x"`, sum.Sum(nil)[:12]), nil
+	return tagOf(l)
 }
 
 // read answers POST /v1/notifications/read, body {ids} or {all: true}, with the number of unread

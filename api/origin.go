@@ -33,7 +33,8 @@ func allowedHeaders(preflight *http.Request) string {
 // It answers preflights with 204, lets allowed origins read every answer, problems
 // included, and refuses requests of other pages with forbidden_origin before a handler
 // runs. A request without Origin, from our own page or from a program, passes. Pages of
-// other sites can neither frame an answer nor load one as an image or a script.
+// other sites can neither frame an answer nor load one as an image or a script. The log
+// names each origin that is refused.
 func (s *Server) guardOrigin(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		r, header := c.Request(), c.Response().Header()
@@ -50,6 +51,10 @@ func (s *Server) guardOrigin(next echo.HandlerFunc) echo.HandlerFunc {
 			header.Set(echo.HeaderAccessControlAllowCredentials, "true")
 			header.Set(echo.HeaderAccessControlExposeHeaders, corsExposed)
 		}
+		foreign := s.auth.Origins.Foreign(r)
+		if foreign { // also for a preflight: after its answer, the browser does not send the request
+			s.foreign.note(r.Context(), origin)
+		}
 		if r.Method == http.MethodOptions {
 			if allowed {
 				header.Set(echo.HeaderAccessControlAllowMethods, strings.Join(s.methods, ", "))
@@ -58,7 +63,7 @@ func (s *Server) guardOrigin(next echo.HandlerFunc) echo.HandlerFunc {
 			}
 			return c.NoContent(http.StatusNoContent)
 		}
-		if s.auth.Origins.Foreign(r) {
+		if foreign {
 			return problemOrigin.with("add it to TIDINGS_ALLOWED_ORIGINS; if the page is served from this address, set TIDINGS_PUBLIC_URL, " +
 				"or have the proxy send Host or X-Forwarded-Host as the browser sent it")
 		}

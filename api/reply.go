@@ -1,6 +1,9 @@
 package api
 
 import (
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
 	"maps"
 	"net/http"
 	"strconv"
@@ -46,4 +49,13 @@ func (r reply) message(minor int, common http.Header) []byte {
 	maps.Copy(common, r.header)
 	common.Set(echo.HeaderContentLength, strconv.Itoa(len(r.body)))
 	return append(takeover.Head(minor, r.status, common), r.body...)
+}
+
+// tagOf returns a weak ETag for an answer, from its JSON.
+func tagOf(answer any) (string, error) {
+	sum := sha256.New()
+	if err := json.NewEncoder(sum).Encode(answer); err != nil {
+		return "", fmt.Errorf("encode answer: %w", err)
+	}
+	return fmt.Sprintf(`W/"%x"`, sum.Sum(nil)[:12]), nil
 }

@@ -39,6 +39,7 @@ func (s *Server) routes(cfg Config) []route {
 	charges := charges{s.limits, s.refuse}
 	comments := &commentHandlers{cfg.Store, typing, charges,
 		cmp.Or(cfg.EditWindow, defaultEditWindow), fmt.Sprint(cfg.HTMLVersion, cfg.Build)}
+	rendered := newRenderedHandlers(comments, cfg)
 	moderation := &moderationHandlers{cfg.Store}
 	likes := &likeHandlers{cfg.Store, charges}
 	counts := &countHandlers{cfg.Store}
@@ -55,6 +56,8 @@ func (s *Server) routes(cfg Config) []route {
 		{"PUT", "/v1/posts/:post", s.bounded(maxRowAnswer, posts.put)},
 		{"GET", "/v1/posts/:post/comments", s.bounded(maxAnswerBytes, comments.list)},
 		{"POST", "/v1/posts/:post/comments", comments.create},
+		{"GET", renderedHTML, s.bounded(maxAnswerBytes, rendered.html)},
+		{"GET", renderedAtom, s.bounded(maxAnswerBytes, rendered.atom)},
 		{"GET", "/v1/comments/:id", s.bounded(maxRowAnswer, comments.get)},
 		{"PATCH", "/v1/comments/:id", s.bounded(maxRowAnswer, comments.edit)},
 		{"DELETE", "/v1/comments/:id", s.bounded(maxRowAnswer, comments.delete)},
@@ -119,7 +122,11 @@ func (s *Server) register(routes []route) {
 			methods = append(methods, http.MethodHead)
 		}
 		if strings.HasPrefix(r.path, apiPrefix) {
-			middleware = append(middleware, s.authenticate)
+			credentials := s.authenticate
+			if r.path == renderedHTML || r.path == renderedAtom {
+				credentials = withoutCredentials
+			}
+			middleware = append(middleware, credentials)
 			s.methods = append(s.methods, methods...)
 		}
 		s.echo.Match(methods, r.path, r.handler, middleware...)

@@ -82,6 +82,7 @@ type Server struct {
 	conns     *limit.Conns
 	requests  *metrics.Requests
 	logger    *slog.Logger
+	foreign   *foreignLog
 	stopping  atomic.Bool // Drain was called
 
 	echo     *echo.Echo
@@ -137,6 +138,7 @@ func New(cfg Config) (*Server, error) {
 	if s.logger == nil {
 		s.logger = slog.New(slog.DiscardHandler)
 	}
+	s.foreign = newForeignLog(s.logger)
 	s.newEcho(func(r *http.Request) string { return s.clientAddress(proxies, r) }, cfg.LocalOnly)
 	s.register(s.routes(cfg))
 	s.http = s.newHTTPServer()

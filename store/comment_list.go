@@ -67,7 +67,7 @@ func (c ListedComment) Place(sort Sort, flat bool) Place {
 type CommentList struct {
 	Comments []ListedComment
 	More     bool // another page follows
-	Post     Post // only with its id if it does not exist
+	Post     Post // only with its id if it does not exist; without AuthorID
 	Liked    bool // the viewer likes the post
 	State    ListState
 }
@@ -193,8 +193,9 @@ func (c *ListedComment) finish(html toHTML) {
 
 func listedPostQuery(q ListQuery, list *CommentList) readQuery {
 	p := &list.Post
-	return rowQuery([]any{&p.Title, &p.URL, &p.Locked, &p.Comments, &p.Likes, &list.Liked}, `
-		select p.title, p.url, coalesce(p.locked, false), coalesce(c.comments, 0), coalesce(c.likes, 0),
+	return rowQuery([]any{&p.Title, &p.URL, &p.Locked, &p.CreatedAt, &p.Comments, &p.Likes, &list.Liked}, `
+		select p.title, p.url, coalesce(p.locked, false), coalesce(p.created_at, '0001-01-01 00:00+00'),
+			coalesce(c.comments, 0), coalesce(c.likes, 0),
 			exists (
 				select from tidings.likes
 				where post_id = $1 and comment_id is null and user_id = $2

@@ -20,7 +20,7 @@ type serverFlags struct {
 	JWTIssuer      string        `name:"jwt-issuer" env:"TIDINGS_JWT_ISSUER" help:"Required claim iss of tokens. Default: any."`
 	JWTAudience    string        `name:"jwt-audience" env:"TIDINGS_JWT_AUDIENCE" help:"Required claim aud of tokens. Default: any."`
 	Leeway         time.Duration `env:"TIDINGS_LEEWAY" default:"10s" help:"Difference between the clocks of your site and of this server that tokens may show: a token is good so long before its nbf and after its exp."`
-	PublicURL      string        `name:"public-url" env:"TIDINGS_PUBLIC_URL" placeholder:"URL" help:"Address of this server as browsers see it, http(s)://host[:port]. With it, no other origin counts as the server's own. Set it if a proxy changes the header Host. Default: the host of each request."`
+	PublicURL      string        `name:"public-url" env:"TIDINGS_PUBLIC_URL" placeholder:"URL" help:"Address of this server as browsers see it, http(s)://host[:port]. With it, no other origin counts as the server's own. Set it if a proxy changes the header Host. Atom feeds have absolute links only with it. Default: the host of each request."`
 	AllowedOrigins []string      `env:"TIDINGS_ALLOWED_ORIGINS" placeholder:"ORIGIN" help:"Origins (scheme://host[:port]) of the pages that may call the API from a browser. The server's own origin is always allowed. Default: no others."`
 	PublicKinds    []string      `env:"TIDINGS_PUBLIC_KINDS" placeholder:"KIND" help:"Kinds of topics that anyone may read, in addition to post. Default: no others."`
 	AutoPosts      bool          `env:"TIDINGS_AUTO_POSTS" default:"true" negatable:"" help:"Create a post that does not exist when it gets its first comment or like."`

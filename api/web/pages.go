@@ -1,0 +1,20 @@
+package web
+
+import (
+	"embed"
+	"io/fs"
+)
+
+//go:embed pages
+var pages embed.FS
+
+// Pages returns the files of our own pages, all in the root of the file system:
+// comments.html, a template of package html/template with its style comments.css, is the
+// first page of the comments of a post for readers without scripts.
+func Pages() fs.FS {
+	sub, err := fs.Sub(pages, "pages")
+	if err != nil { // "pages" is a valid path
+		panic(err)
+	}
+	return sub
+}
