@@ -193,9 +193,8 @@ func (c *ListedComment) finish(html toHTML) {
 
 func listedPostQuery(q ListQuery, list *CommentList) readQuery {
 	p := &list.Post
-	return rowQuery([]any{&p.Title, &p.URL, &p.Locked, &p.CreatedAt, &p.Comments, &p.Likes, &list.Liked}, `
-		select p.title, p.url, coalesce(p.locked, false), coalesce(p.created_at, '0001-01-01 00:00+00'),
-			coalesce(c.comments, 0), coalesce(c.likes, 0),
+	return rowQuery([]any{&p.Title, &p.URL, &p.Locked, (*optionalTime)(&p.CreatedAt), &p.Comments, &p.Likes, &list.Liked}, `
+		select p.title, p.url, coalesce(p.locked, false), p.created_at, coalesce(c.comments, 0), coalesce(c.likes, 0),
 			exists (
 				select from tidings.likes
 				where post_id = $1 and comment_id is null and user_id = $2

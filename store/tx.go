@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/tidings-live/tidings/store/group"
@@ -98,6 +99,17 @@ func rowQuery(dst []any, sql string, args ...any) readQuery {
 		}
 		return rows.Scan(dst...)
 	}}
+}
+
+// An optionalTime is the target of a scan of a time that may be null, which leaves it as it is.
+type optionalTime time.Time
+
+// ScanTimestamptz implements [pgtype.TimestamptzScanner].
+func (t *optionalTime) ScanTimestamptz(v pgtype.Timestamptz) error {
+	if v.Valid {
+		*t = optionalTime(v.Time)
+	}
+	return nil
 }
 
 // readSettings are the settings of reads. Without row_security, Postgres returns an error
