@@ -82,6 +82,7 @@ func (s *Server) routes(cfg Config) []route {
 		{"GET", eventsPath, s.events},
 		{"GET", pollPath, s.poll},
 	}
+	routes = append(routes, scriptRoutes()...)
 	if cfg.Demo != nil {
 		demo := newDemoHandlers(cfg.Demo)
 		routes = append(routes,

@@ -1,7 +1,18 @@
 // Package web embeds the files that a browser loads from Tidings.
 //
-// The files are ES modules, one HTML page and its style sheets. The browser runs them
-// as they are here: there is no build step. They work under a Content-Security-Policy
+// The client for browsers is written as ES modules in src. Pages load the minified files in
+// dist, which go generate makes, and package is what npm publishes:
+//
+//	tidings.js      the entry: what a page imports
+//	client.js       a reader: its topics, listeners, state and calls
+//	api.js          the calls of the HTTP API
+//	calls.js        requests: tokens, problems, repetition
+//	listeners.js    functions that are called with events
+//	eventstream.js  a parser of event streams
+//	cursor.js       the order of cursors
+//
+// The files of the demo page are ES modules, one HTML page and its style sheets. The browser
+// runs them as they are here: there is no build step. They work under a Content-Security-Policy
 // without unsafe-* sources: there is no inline script or style, and text of users
 // becomes text nodes only.
 //

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"log"
@@ -117,8 +116,8 @@ func TestDemoPage_SurvivesSpoiledAnswers(t *testing.T) {
 	srv := s.start(t, func(i *instance) { i.demo = newDemo(testSecret, "psql", "$TOKEN") })
 	x := &spoiler{}
 	address := x.start(t, srv.url) // closed after the page, whose streams it waits for
-	page, _ := openPage(t)
-	do := doing(t, page)
+	tab := openTab(t).forgive(`Failed to load resource`)
+	do := tab.do
 	do("both panes go live", chromedp.EmulateViewport(1280, 960), chromedp.Navigate(address+"/"),
 		chromedp.WaitVisible(pane("ann", "state")+"[data-state=live]"), chromedp.WaitVisible(pane("ben", "state")+"[data-state=live]"))
 	idle := pane("ben", "composer") + `:not([aria-busy=true])`
@@ -178,8 +177,8 @@ func TestDemoPage_ShowsWhatIsNew(t *testing.T) {
 	s := newSite(t)
 	streamtest.Must(t, seed(t.Context(), s.dsn))
 	srv := s.start(t, func(i *instance) { i.demo = newDemo(testSecret, "psql", "$TOKEN") })
-	page, _ := openPage(t)
-	do := doing(t, page)
+	tab := openTab(t).forgive(`Failed to load resource`)
+	do, page := tab.do, tab.ctx
 	s.exec(t, `insert into tidings.comments (post_id, author_id, body) select 'demo', 'dan', 'number ' || n from generate_series(1, 30) as n`)
 	scroll := pane("ann", "scroll")
 	do("Ann reads further up", chromedp.EmulateViewport(1280, 960), chromedp.Navigate(srv.url+"/"),
@@ -203,18 +202,6 @@ func TestDemoPage_ShowsWhatIsNew(t *testing.T) {
 	do("the badge counts what came since", awaitText(pane("ann", "badge"), "1"))
 	s.exec(t, `delete from tidings.comments where body = 'one more'`)
 	do("a withdrawn notification leaves the badge", awaitScript(fmt.Sprintf(`document.querySelector(%q).hidden`, pane("ann", "badge"))))
-}
-
-// doing returns a function that makes the browser do the steps, or ends the test.
-func doing(t *testing.T, page context.Context) func(what string, steps ...chromedp.Action[chromedp.Void]) {
-	return func(what string, steps ...chromedp.Action[chromedp.Void]) {
-		t.Helper()
-		ctx, cancel := context.WithTimeout(page, streamtest.Patience)
-		defer cancel()
-		if err := chromedp.Do(ctx, steps...); err != nil {
-			t.Fatalf("%s: %v", what, err)
-		}
-	}
 }
 
 // awaitScript waits until an expression is true.

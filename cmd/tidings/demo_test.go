@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -33,13 +32,14 @@ func TestDemoPage_IsLive(t *testing.T) {
 	s := newSite(t)
 	streamtest.Must(t, seed(t.Context(), s.dsn))
 	srv := s.start(t, func(i *instance) { i.demo = newDemo(testSecret, "psql", "$TOKEN") })
-	page, complaints := openPage(t)
+	tab := openTab(t)
+	page := tab.ctx
 	do := func(what string, steps ...chromedp.Action[chromedp.Void]) {
 		t.Helper()
 		ctx, cancel := context.WithTimeout(page, streamtest.Patience)
 		defer cancel()
 		if err := chromedp.Do(ctx, steps...); err != nil {
-			t.Fatalf("%s: %v\nconsole: %s", what, err, complaints())
+			t.Fatalf("%s: %v\nconsole: %s", what, err, strings.Join(tab.said(), "\n"))
 		}
 	}
 	do("both panes go live", chromedp.EmulateViewport(1280, 960), chromedp.Navigate(srv.url+"/"),
@@ -66,8 +66,8 @@ func TestDemoPage_IsLive(t *testing.T) {
 		streamtest.Must(t, err)
 		streamtest.Must(t, os.WriteFile(*screenshot, picture, 0o644))
 	}
-	if said := complaints(); said != "" {
-		t.Errorf("the console has messages:\n%s", said)
+	if said := tab.said(); len(said) > 0 {
+		t.Errorf("the console has messages:\n%s", strings.Join(said, "\n"))
 	}
 }
 
@@ -75,42 +75,4 @@ func TestDemoPage_IsLive(t *testing.T) {
 func awaitText(selector chromedp.CSS, text string) chromedp.Action[chromedp.Void] {
 	script := fmt.Sprintf(`document.querySelector(%q)?.textContent.includes(%q)`, selector, text)
 	return chromedp.Poll[chromedp.Void](script, chromedp.WithPollingInterval(20*time.Millisecond), chromedp.WithPollingTimeout(streamtest.Patience))
-}
-
-// openPage opens a page in a new browser. said returns the messages of its console.
-func openPage(t *testing.T) (page context.Context, said func() string) {
-	t.Helper()
-	options := append(chromedp.DefaultExecAllocatorOptions[:],
-		chromedp.UserDataDir(t.TempDir()),
-		chromedp.Flag("disable-quic", true),
-		chromedp.Flag("disable-component-update", true),
-		// The sandbox needs namespaces, which containers often forbid. The page is ours.
-		chromedp.NoSandbox)
-	ctx, stop := chromedp.NewExecAllocator(context.WithoutCancel(t.Context()), options...)
-	t.Cleanup(stop)
-	page, _ = chromedp.NewContext(ctx)
-
-	var mu sync.Mutex // guards lines
-	var lines []string
-	var listening sync.WaitGroup
-	messages := chromedp.Console(page)
-	listening.Go(func() {
-		for message, err := range messages {
-			if err != nil {
-				return
-			}
-			mu.Lock()
-			lines = append(lines, message.String())
-			mu.Unlock()
-		}
-	})
-	t.Cleanup(func() {
-		streamtest.Must(t, chromedp.Cancel(page))
-		listening.Wait()
-	})
-	return page, func() string {
-		mu.Lock()
-		defer mu.Unlock()
-		return strings.Join(lines, "\n")
-	}
 }

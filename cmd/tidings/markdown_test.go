@@ -72,7 +72,7 @@ func TestMarkdown_RunsNoScripts(t *testing.T) {
 			safe = append(safe, markdown.New(markdown.Options{Images: images}).HTML(attack))
 		}
 	}
-	page, _ := openPage(t)
+	page := openTab(t).forgive(`Failed to load resource|ERR_`).ctx
 	streamtest.Want(t, "scripts run by the HTML of comments", hits(t, page, safe), 0)
 	if hits(t, page, []string{"<img src=x onerror=hit()>"}) == 0 {
 		t.Error("a script was not noticed, so this test shows nothing")

@@ -24,10 +24,14 @@ var used bool
 // Main runs the tests of a package with temporary files in memory, stops the shared
 // server if a test has started it, and reports goroutines that were left running as a
 // failure. Call it from TestMain. It does not return.
-func Main(m *testing.M) {
+func Main(m *testing.M, stops ...func() error) {
 	TempInMemory()
 	code := m.Run()
-	if err := errors.Join(stopRig(), removePristine()); err != nil {
+	errs := []error{stopRig(), removePristine()}
+	for _, stop := range stops {
+		errs = append(errs, stop())
+	}
+	if err := errors.Join(errs...); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		code = max(code, 1)
 	}

@@ -1,0 +1,143 @@
+// The calls of the HTTP API, one method for each.
+
+import { Caller, newKey } from './calls.js';
+
+/** A path below a post. Its id is in the query, because some proxies decode paths. */
+const ofPost = (rest = '') => `v1/posts/-${rest}`;
+
+/** @param {string} id */
+const ofComment = (id, rest = '') => `v1/comments/${encodeURIComponent(id)}${rest}`;
+
+/** @param {boolean} on */
+const switched = (on) => (on ? 'PUT' : 'DELETE');
+
+/**
+ * The calls of the server. Each returns the JSON of the answer, and rejects with a Problem. The
+ * file tidings.d.ts has the types of the answers, docs/api.md has examples.
+ */
+export class Api {
+  /**
+   * @param {URL} base
+   * @param {{token?: string|null, getToken?: () => string|null|Promise<string|null>}} options
+   * @param {(user: string|null) => void} onUser
+   */
+  constructor(base, options, onUser) {
+    this.caller = new Caller(base, options, onUser);
+  }
+
+  /** @param {string} post */
+  comments(post, { sort, flat, limit, after, signal } = /** @type {any} */ ({})) {
+    const query = { post, sort, flat: flat && 1, limit, after };
+    return this.caller.call('GET', ofPost('/comments'), { query, signal });
+  }
+
+  /** @param {string} id */
+  replies(id, { limit, after, signal } = /** @type {any} */ ({})) {
+    return this.caller.call('GET', ofComment(id, '/replies'), { query: { limit, after }, signal });
+  }
+
+  /** @param {string} id */
+  comment(id) {
+    return this.caller.call('GET', ofComment(id));
+  }
+
+  /**
+   * Writes a comment. The same key makes a call that is repeated within a day get the first answer.
+   * @param {string} post
+   * @param {{body: string, parentId?: string|null, mentions?: string[], key?: string}} comment
+   */
+  postComment(post, { key = newKey(), ...body }) {
+    return this.caller.call('POST', ofPost('/comments'), { query: { post }, body, headers: { 'Idempotency-Key': key } });
+  }
+
+  /**
+   * @param {string} id
+   * @param {string} body
+   * @param {{version?: number, mentions?: string[]}} [options]  version: refuse the edit of another version
+   */
+  edit(id, body, { version, mentions } = {}) {
+    const headers = version === undefined ? undefined : { 'If-Match': `"${version}"` };
+    return this.caller.call('PATCH', ofComment(id), { body: { body, mentions }, headers });
+  }
+
+  /** @param {string} id */
+  delete(id) {
+    return this.caller.call('DELETE', ofComment(id));
+  }
+
+  /** @param {string} post */
+  like(post, liked = true) {
+    return this.caller.call(switched(liked), ofPost('/like'), { query: { post } });
+  }
+
+  /** @param {string} id */
+  likeComment(id, liked = true) {
+    return this.caller.call(switched(liked), ofComment(id, '/like'));
+  }
+
+  /** @param {string} post */
+  getPost(post) {
+    return this.caller.call('GET', ofPost(), { query: { post } });
+  }
+
+  /**
+   * @param {string} post
+   * @param {object} fields
+   */
+  putPost(post, fields) {
+    return this.caller.call('PUT', ofPost(), { query: { post }, body: fields });
+  }
+
+  /**
+   * Returns the numbers of comments and likes of 1 to 100 posts, by their ids.
+   * @param {string[]} posts
+   */
+  async counts(posts) {
+    return (await this.caller.call('GET', 'v1/counts', { query: { post: posts } })).data;
+  }
+
+  /**
+   * Tells the other readers that the user types. Send it every few seconds.
+   * @param {string} post
+   */
+  typing(post) {
+    return this.caller.call('POST', ofPost('/typing'), { query: { post }, once: true });
+  }
+
+  /** @param {string} post */
+  presence(post) {
+    return this.caller.call('GET', ofPost('/presence'), { query: { post } });
+  }
+
+  notifications({ unread, limit, after } = /** @type {any} */ ({})) {
+    const query = { unread: unread && 1, limit, after };
+    return this.caller.call('GET', 'v1/notifications', { query });
+  }
+
+  /** @param {string[]|'all'} ids  at most 100 */
+  markRead(ids) {
+    return this.caller.call('POST', 'v1/notifications/read', { body: ids === 'all' ? { all: true } : { ids } });
+  }
+
+  moderation({ status, limit, after } = /** @type {any} */ ({})) {
+    return this.caller.call('GET', 'v1/moderation', { query: { status, limit, after } });
+  }
+
+  /**
+   * @param {string} id
+   * @param {string} status
+   */
+  setStatus(id, status) {
+    return this.caller.call('PUT', ofComment(id, '/status'), { body: { status } });
+  }
+
+  /** @param {string} id */
+  pin(id, pinned = true) {
+    return this.caller.call(switched(pinned), ofComment(id, '/pin'));
+  }
+
+  /** @param {string} id */
+  revisions(id, { limit, after } = /** @type {any} */ ({})) {
+    return this.caller.call('GET', ofComment(id, '/revisions'), { query: { limit, after } });
+  }
+}

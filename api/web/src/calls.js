@@ -1,0 +1,260 @@
+// Requests to the server: tokens, problems, repetition.
+
+const ANSWERS_WITHIN = 15_000; // ms from sending a request to the end of its answer
+const LONGEST_ANSWER = 16 << 20; // bytes; only a server that is not ours sends more
+const ATTEMPTS = 4; // of a request that may be repeated
+const FIRST_PAUSE = 500; // ms; upper bound of the pause before the second attempt, doubled for each further one
+const LONGEST_PAUSE = 10_000; // ms; a longer Retry-After is left to the caller
+
+/** Statuses after which the same request may succeed a moment later. 0 stands for no answer. */
+const TRANSIENT = [0, 408, 502, 503, 504];
+
+/**
+ * The error of a request: an answer that is a problem (RFC 9457), or no usable answer. Then
+ * status is 0 or the status of the answer, and code is "unreachable", "not_json" or "too_long".
+ * Members of the problem that have no field here, such as topics, are properties, too.
+ */
+export class Problem extends Error {
+  /** @param {Record<string, any>} members */
+  constructor(members) {
+    super(members.detail || members.title || members.code);
+    this.name = 'Problem';
+    this.status = 0;
+    this.code = '';
+    this.detail = '';
+    /** @type {string|undefined} */
+    this.requestId = undefined;
+    /** @type {number|undefined} */
+    this.retryAfter = undefined; // seconds
+    Object.assign(this, members);
+  }
+}
+
+/** @param {number} ms */
+export const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
+
+/**
+ * Makes a signal that ends with another one, or when ms have passed. end() must be called.
+ * @param {number} ms
+ * @param {AbortSignal|null} [outer]
+ */
+export function limited(ms, outer) {
+  const controller = new AbortController();
+  const abort = () => controller.abort();
+  const timer = setTimeout(abort, ms);
+  outer?.addEventListener('abort', abort);
+  if (outer?.aborted) abort();
+  return {
+    signal: controller.signal,
+    end() {
+      clearTimeout(timer);
+      outer?.removeEventListener('abort', abort);
+    },
+  };
+}
+
+/**
+ * Returns the claims of a JWT, without verifying it, or none if it cannot be read.
+ * @param {string|null} token
+ * @returns {Record<string, any>}
+ */
+export function claims(token) {
+  try {
+    const payload = atob(/** @type {string} */ (token).split('.')[1].replace(/-/g, '+').replace(/_/g, '/'));
+    return Object(JSON.parse(new TextDecoder().decode(Uint8Array.from(payload, (c) => c.charCodeAt(0)))));
+  } catch {
+    return {};
+  }
+}
+
+/**
+ * Returns the JSON of an answer, or null if it has none. It throws a Problem for an answer that is
+ * a problem, no JSON, or too long.
+ * @param {Response} answer
+ */
+export async function contentOf(answer) {
+  const { status, ok } = answer;
+  const retryAfter = Number(answer.headers.get('Retry-After')) || undefined;
+  const text = await textOf(answer);
+  if (status === 204) return null;
+  let content;
+  try {
+    content = JSON.parse(text);
+  } catch {
+    throw new Problem({ status, retryAfter, code: 'not_json', detail: `the server answered ${status} without JSON` });
+  }
+  if (!ok) throw new Problem({ retryAfter, code: `http_${status}`, ...content, status });
+  return content;
+}
+
+/** @param {Response} answer */
+async function textOf(answer) {
+  const reader = answer.body?.getReader();
+  if (!reader) return answer.text();
+  const decoder = new TextDecoder();
+  let text = '';
+  for (let size = 0; ;) {
+    const { done, value } = await reader.read();
+    if (done) return text + decoder.decode();
+    size += value.length;
+    text += decoder.decode(value, { stream: true });
+    if (size > LONGEST_ANSWER) {
+      await reader.cancel();
+      throw new Problem({ status: answer.status, code: 'too_long', detail: 'the answer is too long' });
+    }
+  }
+}
+
+/** Returns a random text of 20 to 28 characters. Plain HTTP has no crypto.randomUUID. */
+export const newKey = () => Array.from(crypto.getRandomValues(new Uint32Array(4)), (n) => n.toString(36)).join('');
+
+/**
+ * @typedef {object} CallOptions
+ * @property {Record<string, any>} [query]  without the members that are empty
+ * @property {object} [body]
+ * @property {Record<string, string>} [headers]
+ * @property {AbortSignal} [signal]
+ * @property {boolean} [once]  the request is not repeated
+ */
+
+/** Sends requests as one user. */
+export class Caller {
+  #getToken;
+  /** @type {string|null|undefined} */
+  #token;
+  /** @type {Promise<string|null>|null} */
+  #getting = null;
+
+  /**
+   * @param {URL} base  address of the server, which ends in "/"
+   * @param {{token?: string|null, getToken?: () => string|null|Promise<string|null>}} options
+   * @param {(user: string|null) => void} onUser  called with the user that an answer names
+   */
+  constructor(base, { token, getToken }, onUser) {
+    this.base = base;
+    this.#token = token;
+    this.#getToken = getToken;
+    this.onUser = onUser;
+  }
+
+  /** Whether requests carry a token, or would if there were one, instead of the cookie. */
+  get bearer() {
+    return this.#token !== undefined || this.#getToken !== undefined;
+  }
+
+  /** @param {string|null} token */
+  setToken(token) {
+    this.#token = token;
+    this.#getting = null;
+  }
+
+  /**
+   * Returns the token, null without one. The first call asks getToken, and so does each call with
+   * the token that the server has refused or that ends soon. It throws the error of getToken.
+   * @param {string|null} [old]
+   * @returns {Promise<string|null>}
+   */
+  async token(old) {
+    if (this.#getToken && (this.#token === undefined || (old !== undefined && old === this.#token))) {
+      const getting = (this.#getting ??= Promise.resolve(this.#getToken()));
+      try {
+        const token = await getting;
+        if (this.#getting === getting) this.#token = token ?? null;
+      } finally {
+        if (this.#getting === getting) this.#getting = null;
+      }
+    }
+    return this.#token ?? null;
+  }
+
+  /**
+   * Sends one request as the user and returns the answer, whatever it is. It throws what fetch
+   * throws, and the error of getToken.
+   * @param {string} path  below the base, with its query
+   * @param {RequestInit & {headers?: Record<string, string>}} init
+   * @param {string|null} [token]
+   */
+  async fetch(path, init, token) {
+    token ??= await this.token();
+    return fetch(new URL(path, this.base), {
+      credentials: this.bearer ? 'omit' : 'include',
+      ...init,
+      headers: token ? { ...init.headers, Authorization: `Bearer ${token}` } : init.headers,
+    });
+  }
+
+  /**
+   * Sends a request and returns the JSON of the answer, null if it is empty. It throws a Problem,
+   * the error of getToken, or the reason of the signal. A request without a usable answer is sent
+   * again, with the same headers. A refused token is replaced once.
+   * @param {string} method
+   * @param {string} path
+   * @param {CallOptions} [options]
+   * @returns {Promise<any>}
+   */
+  async call(method, path, options = {}) {
+    for (let attempt = 1, renewed = false; ; attempt++) {
+      const token = await this.token();
+      try {
+        return await this.#send(method, path, options, token);
+      } catch (error) {
+        options.signal?.throwIfAborted();
+        if (!(error instanceof Problem)) throw error;
+        if (error.status === 401 && this.#getToken && !renewed) {
+          renewed = true;
+          if ((await this.token(token)) !== token) continue;
+        }
+        const settled = attempt > 1 && settledBefore(method, error, options);
+        if (settled) return settled.content;
+        if (options.once || attempt === ATTEMPTS || !mayPass(error)) throw error;
+        await sleep(Math.max((error.retryAfter ?? 0) * 1000, Math.random() * FIRST_PAUSE * 2 ** attempt));
+      }
+    }
+  }
+
+  /**
+   * @param {string} method
+   * @param {string} path
+   * @param {CallOptions} options
+   * @param {string|null} token
+   */
+  async #send(method, path, { query = {}, body, headers = {}, signal }, token) {
+    const given = Object.entries(query).flatMap(([name, value]) => [value].flat().map((one) => [name, one]));
+    const search = new URLSearchParams(given.filter(([, value]) => value != null && value !== false));
+    const limit = limited(ANSWERS_WITHIN, signal);
+    try {
+      const init = { method, signal: limit.signal, headers: { ...headers } };
+      if (body) Object.assign(init.headers, { 'Content-Type': 'application/json' });
+      const answer = await this.fetch(given.length ? `${path}?${search}` : path, { ...init, body: body && JSON.stringify(body) }, token);
+      const content = await contentOf(answer);
+      if (content?.user !== undefined) this.onUser(content.user);
+      return content;
+    } catch (error) {
+      if (error instanceof Problem) throw error;
+      throw new Problem({ code: 'unreachable', detail: 'the server cannot be reached', cause: error });
+    } finally {
+      limit.end();
+    }
+  }
+}
+
+/**
+ * Reports whether the same request may succeed a moment later.
+ * @param {Problem} problem
+ */
+function mayPass({ status, code, retryAfter = 0 }) {
+  return (TRANSIENT.includes(status) || code === 'idempotency_key_in_flight') && retryAfter * 1000 <= LONGEST_PAUSE;
+}
+
+/**
+ * Returns the answer of a request whose first answer was lost and that is refused now, because it
+ * has already been done.
+ * @param {string} method
+ * @param {Problem & {comment?: any}} problem
+ * @param {{body?: any}} options
+ */
+function settledBefore(method, { status, comment }, { body }) {
+  if (method === 'DELETE' && status === 404) return { content: null };
+  if (method === 'PATCH' && status === 412 && comment?.body === body?.body) return { content: comment };
+  return null;
+}

@@ -1,0 +1,57 @@
+// Listeners of events by name and topic.
+
+/**
+ * @typedef {object} Event
+ * @property {string|null} id  the cursor after the event; null if the server does not keep it
+ * @property {string} event  its name
+ * @property {string|null} topic  null for the events of the client
+ * @property {any} data
+ */
+
+/** Functions that are called with events. An error of one is reported and reaches no other. */
+export class Listeners {
+  /** @type {Set<{name: string, fn: (event: Event) => void, topic?: string}>} */
+  #all = new Set();
+
+  /**
+   * Adds a function and returns one that removes it.
+   * @param {string} name  "*" stands for all events of the server
+   * @param {(event: Event) => void} fn
+   * @param {{topic?: string, signal?: AbortSignal}} [options]
+   * @returns {() => void}
+   */
+  add(name, fn, { topic, signal } = {}) {
+    const listener = { name, fn, topic };
+    const remove = () => {
+      this.#all.delete(listener);
+      signal?.removeEventListener('abort', remove);
+    };
+    if (!signal?.aborted) {
+      this.#all.add(listener);
+      signal?.addEventListener('abort', remove);
+    }
+    return remove;
+  }
+
+  /** @param {Event} event */
+  emit(event) {
+    for (const { name, fn, topic } of [...this.#all]) {
+      if (name !== event.event && (name !== '*' || event.topic === null)) continue;
+      if (topic !== undefined && topic !== event.topic) continue;
+      try {
+        fn(event);
+      } catch (error) {
+        reportError(error);
+      }
+    }
+  }
+
+  /**
+   * Tells an event of the client itself.
+   * @param {string} event
+   * @param {any} data
+   */
+  tell(event, data) {
+    this.emit({ id: null, event, topic: null, data });
+  }
+}

@@ -1,0 +1,303 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"regexp"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/cdp"
+	cdptarget "github.com/chromedp/cdproto/target"
+	"github.com/chromedp/chromedp"
+
+	"github.com/tidings-live/tidings/stream/streamtest"
+)
+
+// The browser that all tests share. The tests are apart from each other by browser contexts, which
+// have their own cookies, caches and locks.
+var browser struct {
+	sync.Mutex // guards the fields below
+	ctx        context.Context
+	dir        string
+	stop       func()
+}
+
+// theBrowser returns the context of the browser, which it starts at the first call.
+func theBrowser(t *testing.T) context.Context {
+	t.Helper()
+	browser.Lock()
+	defer browser.Unlock()
+	if browser.ctx != nil {
+		return browser.ctx
+	}
+	dir, err := os.MkdirTemp("", "tidings-browser-")
+	streamtest.Must(t, err)
+	options := append(chromedp.DefaultExecAllocatorOptions[:],
+		chromedp.UserDataDir(dir),
+		chromedp.Flag("disable-quic", true),
+		chromedp.Flag("disable-component-update", true),
+		// The sandbox needs namespaces, which containers often forbid. The pages are ours.
+		chromedp.NoSandbox)
+	allocator, stop := chromedp.NewExecAllocator(context.Background(), options...)
+	ctx, _ := chromedp.NewContext(allocator)
+	browser.stop, browser.dir = stop, dir
+	streamtest.Must(t, chromedp.Do(ctx))
+	browser.ctx = ctx
+	return ctx
+}
+
+// stopBrowser ends the browser at the end of the test program.
+func stopBrowser() error {
+	browser.Lock()
+	defer browser.Unlock()
+	if browser.stop == nil {
+		return nil
+	}
+	var err error
+	if browser.ctx != nil {
+		err = chromedp.Cancel(browser.ctx)
+	}
+	browser.stop()
+	return errors.Join(err, os.RemoveAll(browser.dir))
+}
+
+// A profile is a browser context. Its pages share cookies, cache, locks and channels, and no
+// other page does.
+type profile struct {
+	t  *testing.T
+	id cdp.BrowserContextID
+}
+
+// newProfile makes a browser context for the time of the test.
+func newProfile(t *testing.T) *profile {
+	t.Helper()
+	ctx := theBrowser(t)
+	made, err := chromedp.CallBrowser(ctx, cdptarget.CreateBrowserContext, cdptarget.CreateBrowserContextParams{})
+	streamtest.Must(t, err)
+	t.Cleanup(func() {
+		_, err := chromedp.CallBrowser(ctx, cdptarget.DisposeBrowserContext, cdptarget.DisposeBrowserContextParams{BrowserContextID: made.BrowserContextID})
+		streamtest.Must(t, err)
+	})
+	return &profile{t, made.BrowserContextID}
+}
+
+// A tab has one page. Its methods end the test if the browser fails.
+type tab struct {
+	t       *testing.T
+	profile *profile
+	ctx     context.Context // of package chromedp
+	console *console
+}
+
+// A console has what a page wrote to its console.
+type console struct {
+	mu        sync.Mutex // guards the fields below
+	lines     []string
+	forgiving []*regexp.Regexp
+}
+
+// openTab opens an empty tab in a profile of its own.
+func openTab(t *testing.T) *tab {
+	t.Helper()
+	return newProfile(t).blank()
+}
+
+// openPage opens a page of the server's site in a profile of its own. The HTML is that of the page,
+// whose address has the origin of the server.
+func openPage(t *testing.T, srv *server, html string) *tab {
+	t.Helper()
+	return newProfile(t).open(newFront(t, srv).page(html))
+}
+
+// blank opens an empty tab. An error in its console fails the test, unless it is forgiven.
+func (f *profile) blank() *tab {
+	f.t.Helper()
+	ctx, cancel := chromedp.NewContext(theBrowser(f.t), chromedp.WithExistingBrowserContext(f.id))
+	p := &tab{t: f.t, profile: f, ctx: ctx, console: &console{}}
+	streamtest.Must(f.t, chromedp.Do(ctx))
+	messages := chromedp.Console(ctx)
+	var listening sync.WaitGroup
+	listening.Go(func() {
+		for message, err := range messages {
+			if err != nil {
+				return
+			}
+			p.console.mu.Lock()
+			p.console.lines = append(p.console.lines, message.String())
+			p.console.mu.Unlock()
+		}
+	})
+	f.t.Cleanup(func() {
+		cancel()
+		listening.Wait()
+		if errs := p.console.errors(); len(errs) > 0 {
+			f.t.Errorf("the console has errors:\n%s", strings.Join(errs, "\n"))
+		}
+	})
+	return p
+}
+
+// open opens a page at an address.
+func (f *profile) open(address string) *tab {
+	f.t.Helper()
+	p := f.blank()
+	p.do("open "+address, chromedp.Navigate(address))
+	return p
+}
+
+// forgive lets the console have errors that match.
+func (p *tab) forgive(pattern string) *tab {
+	p.console.mu.Lock()
+	defer p.console.mu.Unlock()
+	p.console.forgiving = append(p.console.forgiving, regexp.MustCompile(pattern))
+	return p
+}
+
+// said returns all messages of the console.
+func (p *tab) said() []string {
+	p.console.mu.Lock()
+	defer p.console.mu.Unlock()
+	return append([]string(nil), p.console.lines...)
+}
+
+// errors returns the errors, warnings and exceptions that are not forgiven.
+func (c *console) errors() (errs []string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, line := range c.lines {
+		bad := strings.HasPrefix(line, "error:") || strings.HasPrefix(line, "warning:") || strings.HasPrefix(line, "exception:")
+		for _, pattern := range c.forgiving {
+			bad = bad && !pattern.MatchString(line)
+		}
+		if bad {
+			errs = append(errs, line)
+		}
+	}
+	return errs
+}
+
+// do makes the browser do the steps.
+func (p *tab) do(what string, steps ...chromedp.Action[chromedp.Void]) {
+	p.t.Helper()
+	ctx, cancel := context.WithTimeout(p.ctx, streamtest.Patience)
+	defer cancel()
+	if err := chromedp.Do(ctx, steps...); err != nil {
+		p.t.Fatalf("%s: %v\nconsole: %s", what, err, strings.Join(p.said(), "\n"))
+	}
+}
+
+// await waits until a JavaScript expression is true. It may be a promise.
+func (p *tab) await(what, expression string) {
+	p.t.Helper()
+	p.do(what, awaitScript(expression))
+}
+
+// eval returns the value of a JavaScript expression. It waits for a promise.
+func eval[T any](p *tab, expression string) T {
+	p.t.Helper()
+	ctx, cancel := context.WithTimeout(p.ctx, streamtest.Patience)
+	defer cancel()
+	value, err := chromedp.Run(ctx, chromedp.Evaluate[T](expression, chromedp.EvalAwaitPromise))
+	if err != nil {
+		p.t.Fatalf("%s: %v\nconsole: %s", expression, err, strings.Join(p.said(), "\n"))
+	}
+	return value
+}
+
+// run runs statements, which may await, and returns when they have ended.
+func (p *tab) run(statements string) {
+	p.t.Helper()
+	eval[bool](p, "(async () => {\n"+statements+"\nreturn true\n})()")
+}
+
+// screenshot writes a picture of the page to a file.
+func (p *tab) screenshot(file string) {
+	p.t.Helper()
+	picture, err := chromedp.Run(p.ctx, chromedp.CaptureScreenshot())
+	streamtest.Must(p.t, err)
+	streamtest.Must(p.t, os.WriteFile(file, picture, 0o644))
+}
+
+// A front is the web server of a site: it has pages, the modules of api/web/src below /src/, and
+// passes all other requests on to an instance of Tidings.
+type front struct {
+	url     string
+	targets atomic.Pointer[[]*url.URL]
+	next    atomic.Int64
+
+	mu    sync.Mutex // guards pages
+	pages map[string]string
+}
+
+// newFront starts a web server in front of instances, which get requests in turn.
+func newFront(t *testing.T, servers ...*server) *front {
+	t.Helper()
+	f := &front{pages: make(map[string]string)}
+	f.passTo(t, servers...)
+	transport := &http.Transport{MaxIdleConnsPerHost: 64}
+	proxy := &httputil.ReverseProxy{
+		Transport:     transport,
+		FlushInterval: -1,
+		Rewrite: func(r *httputil.ProxyRequest) {
+			targets := *f.targets.Load()
+			r.SetURL(targets[int(f.next.Add(1))%len(targets)])
+			r.Out.Host = r.In.Host
+		},
+		// A browser that leaves a stream, and a server that is down, are part of the tests.
+		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, _ error) { panic(http.ErrAbortHandler) },
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/src/", http.StripPrefix("/src/", http.FileServer(http.Dir("../../api/web/src"))))
+	mux.HandleFunc("/page/", f.servePage)
+	mux.Handle("/", proxy)
+	listening := httptest.NewServer(mux)
+	f.url = listening.URL
+	t.Cleanup(func() {
+		listening.CloseClientConnections()
+		listening.Close()
+		transport.CloseIdleConnections()
+	})
+	return f
+}
+
+// passTo sets the instances that get requests from now on.
+func (f *front) passTo(t *testing.T, servers ...*server) {
+	t.Helper()
+	var targets []*url.URL
+	for _, srv := range servers {
+		u, err := url.Parse(srv.url)
+		streamtest.Must(t, err)
+		targets = append(targets, u)
+	}
+	f.targets.Store(&targets)
+}
+
+// page adds a page and returns its address.
+func (f *front) page(html string) string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	path := fmt.Sprintf("/page/%d", len(f.pages))
+	f.pages[path] = "<!doctype html><meta charset=utf-8><title>Test</title><link rel=icon href=data:,>" + html
+	return f.url + path
+}
+
+func (f *front) servePage(w http.ResponseWriter, r *http.Request) {
+	f.mu.Lock()
+	html, ok := f.pages[r.URL.Path]
+	f.mu.Unlock()
+	if !ok {
+		http.NotFound(w, r)
+		return
+	}
+	http.ServeContent(w, r, "page.html", time.Time{}, strings.NewReader(html))
+}
