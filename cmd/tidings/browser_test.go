@@ -85,7 +85,7 @@ func newProfile(t *testing.T) *profile {
 	made, err := chromedp.CallBrowser(ctx, cdptarget.CreateBrowserContext, cdptarget.CreateBrowserContextParams{})
 	streamtest.Must(t, err)
 	t.Cleanup(func() {
-		_, err := chromedp.CallBrowser(ctx, cdptarget.DisposeBrowserContext, cdptarget.DisposeBrowserContextParams{BrowserContextID: made.BrowserContextID})
+		_, err := chromedp.CallBrowser(ctx, cdptarget.DisposeBrowserContext, cdptarget.DisposeBrowserContextParams(made))
 		streamtest.Must(t, err)
 	})
 	return &profile{t, made.BrowserContextID}
