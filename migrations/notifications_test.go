@@ -75,7 +75,7 @@ func TestNotifications_HaveTheRightRecipients(t *testing.T) {
 		"OfARepeatedLikeInOneCommit": {strings.ReplaceAll(likeAgain, "BREAK", ""), []string{"pia like cy -"}},
 		"OfARepeatedLikeOnce":        {strings.ReplaceAll(likeAgain, "BREAK", "commit;"), []string{"pia like cy -"}},
 		"OfEachLike": {
-			likes + `('p', null, 'cy'), ('p', 1, 'cy'), ('p', null, 'dee')`,
+			likes + `('p', null, 'cy'), ('p', 1, 'cy'); commit; ` + likes + `('p', null, 'dee')`,
 			[]string{"pia like cy -", "ann like cy 1", "pia like dee -"},
 		},
 		"OfAStatementInTheOrderOfIds": {
@@ -126,14 +126,14 @@ func TestNotifications_HaveTheDocumentedData(t *testing.T) {
 	exec(t, conn, `insert into tidings.likes (post_id, user_id) values ('p', 'bob')`)
 	id, created := split(value[string](t, conn, at))
 	same(t, conn, "notification", before, `{
-		"id": "`+id+`", "kind": "like", "postId": "p", "count": 1, "unread": 1, "createdAt": "`+created+`",
+		"id": "`+id+`", "kind": "like", "postId": "p", "count": 1, "unread": 1, "createdAt": "`+created+`", "readAt": null,
 		"actor": {"id": "bob", "name": "BOB", "avatarUrl": "https://example.com/bob"}}`)
 
 	before = head(t, conn)
 	exec(t, conn, `insert into tidings.comments (id, post_id, author_id, body) values (7, 'p', 'new', 'x')`)
 	id, created = split(value[string](t, conn, at))
 	same(t, conn, "notification", before, `{
-		"id": "`+id+`", "kind": "comment", "postId": "p", "commentId": "7", "unread": 2, "createdAt": "`+created+`",
+		"id": "`+id+`", "kind": "comment", "postId": "p", "commentId": "7", "unread": 2, "createdAt": "`+created+`", "readAt": null,
 		"actor": {"id": "new", "name": "new", "avatarUrl": null}}`)
 }
 
@@ -158,7 +158,7 @@ func TestNotifications_CountTheUnread(t *testing.T) {
 			`insert into tidings.likes (post_id, comment_id, user_id)
 			values ('p', null, 'dee'), ('p', 1, 'dee'), ('p', null, 'eve'), ('p', 1, 'eve');
 			insert into tidings.comments (post_id, author_id, body) values ('p', 'eve', 'x')`,
-			[]string{"pia 1", "ann 1", "pia 1", "ann 1", "pia 2"},
+			[]string{"pia 1", "ann 1", "pia 2"},
 		},
 		{
 			"SomeReadInTheSameCommit",
@@ -166,7 +166,7 @@ func TestNotifications_CountTheUnread(t *testing.T) {
 			update tidings.notifications set read_at = now()
 			where id in (select id from tidings.notifications where user_id = 'pia' order by id limit 3);
 			insert into tidings.likes (post_id, user_id) values ('p', 'gus')`,
-			[]string{"pia 2", "pia 2", "pia 2"},
+			[]string{"pia 2"},
 		},
 		{
 			"AsManyRead",

@@ -28,6 +28,7 @@
  * @property {User} actor
  * @property {number} [count]  of a like: the number of other users who like the post or comment
  * @property {string} createdAt
+ * @property {string|null} readAt
  *
  * @typedef {{id: string, name: string, token: string}} DemoUser
  * @typedef {{post: string, users: DemoUser[], lines: {title: string, text: string}[]}} Config

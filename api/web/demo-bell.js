@@ -48,8 +48,8 @@ export class Bell {
   }
 
   /**
-   * Adds a new notification and shows the new unread count. An event without an id says that
-   * notifications were read or withdrawn.
+   * Adds or replaces a notification and shows the new unread count. An event without an id says
+   * that notifications were read or withdrawn.
    * @param {(Notice & {unread: number}) | {unread: number, withdrawn?: string[] | null, read?: string[] | null}} notice
    */
   ring(notice) {
@@ -63,20 +63,22 @@ export class Bell {
     this.#insert(notice);
     while (this.#list.childElementCount > MAX_NOTICES) this.#list.lastElementChild.remove();
     this.#count(notice.unread);
-    this.#details.classList.add('rung');
+    if (!notice.readAt) this.#details.classList.add('rung');
   }
 
   #insert(notice) {
-    if (this.#list.querySelector(`[data-notice-id="${CSS.escape(notice.id)}"]`)) return;
+    this.#list.querySelector(`[data-notice-id="${CSS.escape(notice.id)}"]`)?.remove();
     const item = stamp('notice');
     item.dataset.noticeId = notice.id;
     if (notice.kind === 'like') { // the likes of one post or comment are one notification
       item.dataset.liked = `${notice.postId} ${notice.commentId ?? ''}`;
       this.#list.querySelector(`[data-liked="${CSS.escape(item.dataset.liked)}"]`)?.remove();
     }
+    if (notice.readAt) return; // the list has only those that are unread
     part(item, 'notice-text').textContent = textOf(notice);
     showTime(part(item, 'time'), notice.createdAt);
-    this.#list.prepend(item);
+    const older = [...this.#list.children].find((other) => isLater(notice.id, other.dataset.noticeId));
+    this.#list.insertBefore(item, older ?? null);
     this.#none.hidden = true;
   }
 

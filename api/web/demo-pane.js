@@ -99,21 +99,25 @@ export class Pane {
 
   /**
    * Reads comments and notifications, and returns the cursor of the comments, at which the stream
-   * opens. A notification that was created between the two requests also comes as an event; the
-   * bell ignores the second one by its id.
+   * opens. A notification that was created between the two requests also comes as an event, which
+   * replaces it.
    * @returns {Promise<string>}
    */
   async #read() {
     /** @type {import('./demo-api.js').CommentPage} */
     const list = await this.#api.call('GET', `${this.#path}/comments?flat=1&sort=newest&limit=50`);
-    const inbox = await this.#api.call('GET', 'v1/notifications?unread=true');
+    await this.#readInbox();
     this.#comments.reset(list.data, list.page.more);
     this.#showCommentCount(list.post.commentCount);
     this.#liked = list.post.liked;
     this.#showLiked(this.#liked);
     this.#showLikes(list.post.likeCount);
-    this.#bell.reset(inbox.data, inbox.unread);
     return list.cursor;
+  }
+
+  async #readInbox() {
+    const inbox = await this.#api.call('GET', 'v1/notifications?unread=true');
+    this.#bell.reset(inbox.data, inbox.unread);
   }
 
   #apply(name, data) {
@@ -149,6 +153,7 @@ export class Pane {
         break;
       case 'notification':
         this.#bell.ring(data);
+        if (data.read === null || data.withdrawn === null) this.#readInbox().catch(() => {}); // too many for an event
         break;
       case 'liked': // perhaps in another tab
         if (data.commentId) break;

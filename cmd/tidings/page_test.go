@@ -88,9 +88,11 @@ type pageViewer struct {
 	topics  []string
 	random  *rand.Rand
 
-	page   *page.Page
-	cursor string
-	hops   int
+	page    *page.Page
+	inbox   *page.Inbox // nil if not signed in
+	inboxOf client.NotificationOptions
+	cursor  string
+	hops    int
 }
 
 // newPageViewers returns a viewer for each kind of list, half of them signed in, with the first
@@ -105,6 +107,7 @@ func newPageViewers(t *testing.T, servers []*server, seed uint64) (viewers []*pa
 		v := &pageViewer{
 			name: fmt.Sprintf("viewer %d, %+v", i, list), list: list,
 			topics: []string{"post:" + list.Post}, random: rand.New(rand.NewPCG(seed, uint64(100+i))),
+			inboxOf: client.NotificationOptions{Limit: []int{100, 6}[i%2], Unread: i == 3 || i == 4},
 		}
 		signedIn := i%3 < 2
 		for _, srv := range servers {
@@ -128,7 +131,15 @@ func (v *pageViewer) load(ctx context.Context) (err error) {
 		return err
 	}
 	v.cursor = v.page.Cursor
-	return nil
+	return v.loadInbox(ctx)
+}
+
+// loadInbox loads the notifications of a viewer that is signed in. They are newer than the page.
+func (v *pageViewer) loadInbox(ctx context.Context) (err error) {
+	if len(v.topics) > 1 {
+		v.inbox, err = page.LoadInbox(ctx, v.clients[v.random.IntN(2)], v.inboxOf)
+	}
+	return err
 }
 
 // follow reads events up to the pause of the round.
@@ -163,6 +174,16 @@ func (v *pageViewer) follow(ctx context.Context, round int) error {
 func (v *pageViewer) readMore(ctx context.Context, c *client.Client) error {
 	if err := v.page.Fill(ctx, c); err != nil {
 		return err
+	}
+	if v.inbox != nil && v.inbox.Stale() {
+		if err := v.loadInbox(ctx); err != nil {
+			return err
+		}
+	}
+	if v.inbox != nil && v.inbox.More() && v.random.IntN(30) == 0 {
+		if err := v.inbox.LoadMore(ctx, c); err != nil {
+			return err
+		}
 	}
 	if v.page.More() && v.random.IntN(30) == 0 {
 		if err := v.page.LoadMore(ctx, c); err != nil {
@@ -225,6 +246,11 @@ func (v *pageViewer) take(e client.Event, round int) (paused bool, err error) {
 	case "pause":
 		return string(e.Data) == fmt.Sprint(round), nil
 	}
+	if v.inbox != nil {
+		if err := v.inbox.Apply(e); err != nil {
+			return false, err
+		}
+	}
 	return false, v.page.Apply(e)
 }
 
@@ -235,6 +261,14 @@ func (v *pageViewer) compare(t *testing.T) {
 	again, err := page.LoadWhole(t.Context(), c, v.list)
 	streamtest.Must(t, err)
 	for _, line := range v.page.Differences(again) {
+		t.Errorf("%s: %s", v.name, line)
+	}
+	if v.inbox == nil {
+		return
+	}
+	inbox, err := page.LoadWholeInbox(t.Context(), c, v.inboxOf)
+	streamtest.Must(t, err)
+	for _, line := range v.inbox.Differences(inbox) {
 		t.Errorf("%s: %s", v.name, line)
 	}
 }

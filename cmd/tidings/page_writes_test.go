@@ -74,6 +74,29 @@ var pageCalls = []pageCall{
 		})
 		return err
 	}},
+	{"mention", "", func(ctx context.Context, p *pageWrite, _ string) error {
+		_, err := p.client(p.user()).CreateComment(ctx, p.post, client.NewComment{Body: p.body(), Mentions: []string{p.user(), p.user()}})
+		return err
+	}},
+	{"mark read", "", func(ctx context.Context, p *pageWrite, _ string) error {
+		c := p.client(p.user())
+		list, err := c.Notifications(ctx, client.NotificationOptions{Limit: 1 + p.random.IntN(9)})
+		if err != nil {
+			return err
+		}
+		ids := []string{"1"}
+		for _, n := range list.Data {
+			if p.random.IntN(2) == 0 {
+				ids = append(ids, n.ID)
+			}
+		}
+		_, err = c.MarkRead(ctx, ids...)
+		return err
+	}},
+	{"mark all read", "", func(ctx context.Context, p *pageWrite, _ string) error {
+		_, err := p.client(p.user()).MarkAllRead(ctx)
+		return err
+	}},
 	{"rename", "", func(ctx context.Context, p *pageWrite, _ string) error {
 		user := p.user()
 		_, err := p.named(user, fmt.Sprintf("The %s %d", user, p.random.IntN(100))).LikePost(ctx, p.post)
@@ -231,6 +254,22 @@ var pageStatements = []struct{ kind, sql string }{
 		update tidings.notifications
 		set read_at = now()
 		where user_id = @user::text and read_at is null and id % 2 = @n::int % 2`},
+	{"read again", `
+		update tidings.notifications
+		set read_at = now()
+		where user_id = @user::text and id % 3 = @n::int % 3`},
+	{"unread notifications", `
+		update tidings.notifications
+		set read_at = null
+		where user_id = @user::text and id % 7 = @n::int % 7`},
+	{"change time of notifications", `
+		update tidings.notifications
+		set created_at = created_at - make_interval(mins => 1 + @n::int % 3)
+		where user_id = @user::text and id % 6 = @n::int % 6`},
+	{"mention", `
+		update tidings.comments
+		set mentions = array['ann', 'cat', @user::text]
+		where post_id = @post::text and id % 6 = @n::int % 6`},
 	{"delete notifications", `
 		delete from tidings.notifications
 		where user_id = @user::text and id % 5 = @n::int % 5`},

@@ -1,12 +1,13 @@
--- Returns what a transaction has changed in `notifications`, for each row, and for each user with
--- more changed rows than an event names (told is null then): the user; 1 for a row that is new or
--- restored or has another actor, -1 for one that is gone, else 0; by how much the unread
--- notifications of the user change.
+-- Returns what a transaction has changed in the notifications of users, as lists show them. Of each:
+-- the id and the user; 1 if the notification is new or differs from what readers have, -1 if it is gone,
+-- 0 if it was only read; by how much the unread notifications of the user change. The id is
+-- null for a user with more changed rows than an event names.
 --
--- The likes of one post or comment are one notification, which is unread if one of them is. So
--- of their rows, only the first that is unread now has a change. mine is the transaction. number
--- calls it under the turn, so it sees every change that was numbered before. It counts the unread
--- likes of a target only as far as it must: up to one more than the transaction has added.
+-- The likes of one post or comment are one notification, that of the newest like, which is unread
+-- if one of them is. If the transaction leaves one of the likes, it is told with the id of the
+-- newest, and otherwise all ids that went are told. mine is the transaction. number calls it under
+-- the turn, so it sees every change that was numbered before. It counts the unread likes of a
+-- target only as far as it must: up to one more than the transaction has added.
 create or replace function tidings.change_notifications(
     mine xid8, out told bigint[], out told_users text[], out told_came bigint[], out told_unread bigint[]
 )
@@ -21,7 +22,10 @@ begin
             select
                 notification_id as id,
                 substr(min(target), length('user:') + 1) as user_id,
-                case when sum(pending.came) = 0 and sum(unread) = 0 then 1 else sum(pending.came) end as came,
+                case
+                    when sum(pending.came) <> 0 then sum(pending.came)
+                    else (sum(unread) > 0 or coalesce(bool_or(name = 'notification'), false))::int
+                end as came,
                 sum(unread)::bigint as change
             from tidings.pending
             where xact = mine and pending.came is not null
@@ -35,7 +39,10 @@ begin
         select
             notification_id as id,
             substr(min(target), length('user:') + 1) as user_id,
-            case when sum(came) = 0 and sum(unread) = 0 then 1 else sum(came) end as came,
+            case
+                when sum(came) <> 0 then sum(came)
+                else (sum(unread) > 0 or coalesce(bool_or(name = 'notification'), false))::int
+            end as came,
             sum(unread)::bigint as change,
             min(kind) as kind, min(post_id) as post_id, coalesce(min(comment_id), 0) as comment_id
         from tidings.pending
@@ -52,24 +59,54 @@ begin
     placed as (
         select
             *,
-            sum(change) over (partition by kind, user_id, post_id, comment_id) as change_of_all,
-            row_number() over (partition by kind, user_id, post_id, comment_id order by change < 1, came, id nulls first) as place
+            sum(change) over target as change_of_all,
+            bool_and(came = 0) over target as only_read,
+            row_number() over (target order by id nulls first) as place,
+            row_number() over (partition by kind, user_id, post_id, comment_id, id is null order by id) as nth
         from changed
-    )
-    select array_agg(p.id), array_agg(p.user_id), array_agg(p.came), array_agg(coalesce(l.unread, case when p.kind is null then p.change else 0 end))
-    into told, told_users, told_came, told_unread
-    from placed as p
-    left join lateral (
-        select (count(*) > 0)::int - (count(*) > p.change_of_all)::int as unread
-        from (
+        window target as (partition by kind, user_id, post_id, comment_id)
+    ),
+    -- What is left of the likes of a target, read once for each.
+    seen as (
+        select
+            p.*,
+            max(l.newest) over target as newest,
+            bool_or(l.is_unread) over target as is_unread,
+            coalesce(l.unread, case when p.kind is null then p.change else 0 end) as unread
+        from placed as p
+        left join lateral (
             select
-            from tidings.notifications as n
-            where n.user_id = p.user_id and n.post_id = p.post_id and coalesce(n.comment_id, 0) = p.comment_id
-                and n.kind = 'like' and (n.read_at is null)::integer = 1
-            limit greatest(p.change_of_all, 0) + 1
-        ) as n
-        where p.kind = 'like' and p.place = 1 and p.change_of_all <> 0
-        having p.kind = 'like' and p.place = 1 and p.change_of_all <> 0
-    ) as l on true;
+                greatest(
+                    max(n.id),
+                    (
+                        select max(n.id)
+                        from tidings.notifications as n
+                        where n.user_id = p.user_id and n.post_id = p.post_id and coalesce(n.comment_id, 0) = p.comment_id
+                            and n.kind = 'like' and (n.read_at is null)::integer = 0
+                    )
+                ) as newest,
+                count(*) > 0 as is_unread,
+                case when p.change_of_all = 0 then 0 else (count(*) > 0)::int - (count(*) > p.change_of_all)::int end as unread
+            from (
+                select n.id
+                from tidings.notifications as n
+                where n.user_id = p.user_id and n.post_id = p.post_id and coalesce(n.comment_id, 0) = p.comment_id
+                    and n.kind = 'like' and (n.read_at is null)::integer = 1
+                order by n.id desc
+                limit greatest(p.change_of_all, 0) + 1
+            ) as n
+            where p.kind = 'like' and p.place = 1
+            having p.kind = 'like' and p.place = 1
+        ) as l on true
+        window target as (partition by p.kind, p.user_id, p.post_id, p.comment_id)
+    )
+    select
+        array_agg(case when id is not null then coalesce(newest, id) end),
+        array_agg(user_id),
+        array_agg(case when id is null or kind is null or newest is null then came else (is_unread or not only_read)::int end),
+        array_agg(unread)
+    into told, told_users, told_came, told_unread
+    from seen
+    where id is null or newest is null or nth = 1;
 end
 $$;

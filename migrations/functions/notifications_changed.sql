@@ -1,7 +1,8 @@
 -- Writes to `pending` what a statement on notifications leads to, whatever SQL causes it: for
 -- each row, by how much the unread rows of its user change, and whether the row came (1), went
 -- (-1) or stayed (0). The row of a like has its post and comment, too, because number counts the
--- unread likes of one target once. A row with another actor is named 'notification'.
+-- unread likes of one target once. Of an UPDATE, name is 'read' if a row was read at another
+-- time, and 'notification' if it is unread again or differs in something else.
 --
 -- If a statement deletes or marks more than 100 rows of a user, whose event has no ids then, it
 -- writes one row for the user, and one for each post or comment whose likes are among them. Likes
@@ -88,21 +89,26 @@ begin
     -- Both versions are grouped, not joined: see comments_updated.
     with changed as (
         select
-            id, user_id, sum(unread) as unread, case when min(actor_id) <> max(actor_id) then 'notification' end as name,
+            id, user_id, sum(unread) as unread,
+            case
+                when sum(unread) > 0 or min(actor_id) <> max(actor_id) or min(created_at) <> max(created_at) or bool_or(more) <> bool_and(more)
+                    then 'notification'
+                when count(read_at) = 2 and min(read_at) <> max(read_at) then 'read'
+            end as name,
             case kind when 'like' then kind end as kind,
             case kind when 'like' then post_id end as post_id,
             case kind when 'like' then comment_id end as comment_id
         from (
-            select id, user_id, kind, post_id, comment_id, actor_id, -(read_at is null)::int as unread from before
+            select *, -(read_at is null)::int as unread from before
             union all
-            select id, user_id, kind, post_id, comment_id, actor_id, (read_at is null)::int from after
+            select *, (read_at is null)::int from after
         ) as version
         group by id, user_id, kind, post_id, comment_id
-        having sum(unread) <> 0 or min(actor_id) <> max(actor_id)
     ),
     placed as (
-        select *, name is null and count(*) filter (where name is null) over (partition by user_id) > 100 as unnamed
+        select *, count(*) over (partition by user_id) > 100 as unnamed
         from changed
+        where unread <> 0 or name is not null
     )
     insert into tidings.pending (name, target, unread, notification_id, came, kind, post_id, comment_id)
     select name, 'user:' || user_id, unread, id, 0, kind, post_id, comment_id

@@ -53,6 +53,13 @@ begin
         order by w.id
         on conflict do nothing;
 
+        -- What the transaction itself has withdrawn and restored is told only if it differs.
+        insert into tidings.pending (name, target, notification_id, came)
+        select 'notification', 'user:' || w.user_id, w.id, 0
+        from unnest(back, back_kinds, back_actors) as asked (id, kind, actor_id)
+        cross join lateral (select * from tidings.withdrawn where withdrawn.id = asked.id offset 0) as w
+        where w.kind <> asked.kind or w.actor_id <> asked.actor_id;
+
         delete from tidings.withdrawn
         where id = any (back);
     end if;

@@ -1,9 +1,11 @@
-// Package page is a model of a page that shows the comments of a post and that events keep up to
-// date. [Load] loads it, [Page.Apply] applies an event of the topics `post:<id>` and `me`, and
-// [Page.Differences] compares it with a page that was loaded again. The test of the servers and
-// the checker use it as the judge: after the same events, both pages must be equal.
+// Package page is a model of a page that shows the comments of a post and the notifications of the
+// reader, and that events keep up to date. [Load] loads the comments, [Page.Apply] applies an event of
+// the topics `post:<id>` and `me`, and [Page.Differences] compares them with a page that was loaded
+// again. [LoadInbox], [Inbox.Apply] and [Inbox.Differences] do the same for notifications. The test
+// of the servers and the checker use the model as the judge: after the same events, both pages must
+// be equal.
 //
-// # Rules
+// # Rules for comments
 //
 // A page knows how far it has loaded a list: up to a place in the order of the list, or to its
 // end. The same is true for the replies of each root. A place consists of the fields that a
@@ -30,4 +32,15 @@
 // values, not differences, so the last one leaves the value that the list had.
 //
 // With the sort top, the roots stay as they were loaded: rule 1 adds none and moves none.
+//
+// # Rules for notifications
+//
+// The place of a notification is its id, highest first. A list of unread ones leaves out each that
+// gets a readAt.
+//
+//  1. Each event has the number of unread notifications.
+//  2. An event with an id is a notification, which replaces the one with the same id, or of a like
+//     the one with the same post and comment. Another one is added if its place is loaded.
+//  3. read has ids of notifications that get the readAt of the event; those in withdrawn are removed.
+//  4. Without ids, and after stream.gap, the list is loaded again.
 package page
