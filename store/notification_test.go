@@ -174,6 +174,7 @@ func TestNotifications(t *testing.T) {
 			"id": fmt.Sprint(newest.ID), "kind": "comment", "postId": "42", "commentId": fmt.Sprint(c.ID),
 			"actor":     map[string]any{"id": "bob", "name": "Bob", "avatarUrl": *bob.AvatarURL},
 			"createdAt": newest.CreatedAt.UTC().Format("2006-01-02T15:04:05.000000Z"),
+			"readAt":    nil,
 			"unread":    float64(after.Unread),
 		})
 	})

@@ -126,7 +126,9 @@ func (b *Inbox) markRead(ids []string, at *time.Time) {
 	b.remove(func(n client.Notification) bool { return b.options.Unread && n.ReadAt != nil })
 }
 
-func (b *Inbox) remove(gone func(client.Notification) bool) { b.shown = slices.DeleteFunc(b.shown, gone) }
+func (b *Inbox) remove(gone func(client.Notification) bool) {
+	b.shown = slices.DeleteFunc(b.shown, gone)
+}
 
 // Differences compares the list with the same list as [LoadWholeInbox] has loaded it again, and
 // returns a line for each difference. What the list has not loaded is not compared, nor are the
