@@ -150,6 +150,8 @@ func (l *Listener) listen(ctx context.Context) error {
 		return err
 	}
 	l.setErr(nil)
+	l.setPID(conn.PgConn().PID())
+	defer l.setPID(0)
 	l.faults.Note(ctx, nil)
 	l.on.Wake()
 	for {
@@ -219,6 +221,12 @@ func (l *Listener) receive(ctx context.Context, conn *pgx.Conn) error {
 		l.on.Presence()
 	}
 	return nil
+}
+
+func (l *Listener) setPID(pid uint32) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.stats.PID = pid
 }
 
 // setErr stores the reason why the listener does not listen; nil means that it listens.

@@ -15,6 +15,7 @@ type ListenerStats struct {
 	RoundTrip time.Duration // time from sending that probe to its arrival
 	Connects  int64         // connections that have listened
 	Deaf      int64         // connections that were open but received nothing
+	PID       uint32        // process id of the session that listens; 0 while none does
 	Failures  int64         // attempts to connect that failed, and connections that were lost
 }
 
