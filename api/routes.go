@@ -100,14 +100,17 @@ func (s *Server) sources(cfg Config, queue *notifyQueue, typing *typingHandlers)
 		Build: cfg.Build, Slots: s.limits.Taken, Hub: cfg.Hub.Stats, Group: cfg.Store.GroupStats,
 		Pool: cfg.Store.PoolStats, Listener: cfg.Listener.Stats, Queue: queue.usage,
 		Skipped: cfg.Store.SkippedEvents, Rows: cfg.Store.SkippedRows,
-		Faults: func() map[string]int64 {
-			hub := cfg.Hub.Stats()
-			return map[string]int64{
-				"log": hub.LogFaults, "replay": hub.ReplayFaults, "listener": cfg.Listener.Stats().Failures,
-				"retention": cfg.Store.RetentionFailures(), "notify_queue": queue.faults.Failures(),
-				"typing": typing.faults.Failures(), "presence": cfg.Presence.Failures(), "certificate": cfg.Certificate.Failures(),
-			}
-		},
+		Faults: func() map[string]int64 { return faultsOf(cfg, queue, typing) },
+	}
+}
+
+// faultsOf returns the failures of background work, by the work.
+func faultsOf(cfg Config, queue *notifyQueue, typing *typingHandlers) map[string]int64 {
+	hub := cfg.Hub.Stats()
+	return map[string]int64{
+		"log": hub.LogFaults, "replay": hub.ReplayFaults, "listener": cfg.Listener.Stats().Failures,
+		"retention": cfg.Store.RetentionFailures(), "notify_queue": queue.faults.Failures(),
+		"typing": typing.faults.Failures(), "presence": cfg.Presence.Failures(), "certificate": cfg.Certificate.Failures(),
 	}
 }
 

@@ -83,6 +83,7 @@ type Server struct {
 	requests  *metrics.Requests
 	logger    *slog.Logger
 	foreign   *foreignLog
+	instance  string      // random, for the inspector
 	stopping  atomic.Bool // Drain was called
 
 	echo     *echo.Echo
@@ -133,6 +134,7 @@ func New(cfg Config) (*Server, error) {
 		conns:     limit.NewConns(limits, limit.Trusted(cfg.Limits.TrustedProxies)),
 		requests:  metrics.NewRequests(),
 		logger:    cfg.Logger,
+		instance:  rand.Text()[:8],
 		patterns:  make(map[string]bool),
 	}
 	if s.logger == nil {
