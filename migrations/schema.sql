@@ -390,6 +390,7 @@ CREATE TRIGGER no_truncate BEFORE TRUNCATE ON tidings.ranks FOR EACH STATEMENT E
 -- tidings.restore_notifications(ids bigint[]) returns void
 -- tidings.rfc3339(t timestamp with time zone) returns text
 -- tidings.root_orphans(ids bigint[]) returns void
+-- tidings.settle_likes(mine xid8) returns void
 -- tidings.signal(topic text, name text, data jsonb) returns void, security definer
 -- tidings.signed(body text) returns text
 -- tidings.tombstone_data(comment bigint) returns jsonb
