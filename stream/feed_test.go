@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -280,6 +281,24 @@ func TestFeed(t *testing.T) {
 		}
 		if !strings.HasSuffix(strings.Split(w.text.String(), "\nid: ")[len(w.blocks)-1], `"count":199}`) {
 			t.Errorf("the newest did not come last: %s", w.text.String())
+		}
+	})
+	bubble("HoldsLikesOfEachCommentBack", func(t *testing.T, h *Hub, log *memoryLog) {
+		w := watch(t, h, FeedConfig{Topics: topics})
+		for n := range 200 {
+			log.like(n)
+			log.likeComments(n, 7, 8)
+			h.Wake()
+			pass(10 * time.Millisecond)
+		}
+		pass(time.Second)
+		for _, of := range []string{"", `,"commentId":"7"`, `,"commentId":"8"`} {
+			got := regexp.MustCompile(`data: {"postId":"42","count":[0-9]+`+of+`}`).FindAllString(w.text.String(), -1)
+			if len(got) < 8 || len(got) > 9 {
+				t.Errorf("%d like-updates with %q in two seconds", len(got), of)
+			} else if last := got[len(got)-1]; !strings.Contains(last, `"count":199`) {
+				t.Errorf("the last with %q is %s", of, last)
+			}
 		}
 	})
 	bubble("NothingOvertakesAHeldLike", func(t *testing.T, h *Hub, log *memoryLog) {

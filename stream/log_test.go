@@ -80,6 +80,17 @@ func (l *memoryLog) like(counts ...int) {
 	}
 }
 
+// likeComments writes a like-update with a count of each of some comments of post 42.
+func (l *memoryLog) likeComments(count int, comments ...int) {
+	for _, id := range comments {
+		l.append(post42)
+		l.mu.Lock()
+		e := &l.events[len(l.events)-1]
+		e.Name, e.Data = LikeUpdateName, Data{fmt.Appendf(nil, `{"postId":"42","count":%d,"commentId":"%d"}`, count, id)}
+		l.mu.Unlock()
+	}
+}
+
 // lastCursor is the cursor of the last event.
 func (l *memoryLog) lastCursor() Cursor {
 	l.mu.Lock()
