@@ -37,14 +37,18 @@ func moderator(c echo.Context) (auth.Identity, error) {
 	return who, err
 }
 
+// moderated returns the moderator of a request and the id of the comment in its path.
+func moderated(c echo.Context) (who auth.Identity, id int64, err error) {
+	if who, err = moderator(c); err == nil {
+		id, err = commentID(c)
+	}
+	return who, id, err
+}
+
 // setStatus answers PUT /v1/comments/{id}/status, body {status}, with the comment. A deleted
 // comment that gets another status gets its last text back. Problems: not_found, invalid.
 func (h *moderationHandlers) setStatus(c echo.Context) error {
-	who, err := moderator(c)
-	if err != nil {
-		return err
-	}
-	id, err := commentID(c)
+	who, id, err := moderated(c)
 	if err != nil {
 		return err
 	}
@@ -73,11 +77,7 @@ func (h *moderationHandlers) pin(c echo.Context) error { return h.setPin(c, true
 func (h *moderationHandlers) unpin(c echo.Context) error { return h.setPin(c, false) }
 
 func (h *moderationHandlers) setPin(c echo.Context, pin bool) error {
-	who, err := moderator(c)
-	if err != nil {
-		return err
-	}
-	id, err := commentID(c)
+	who, id, err := moderated(c)
 	if err != nil {
 		return err
 	}
@@ -103,10 +103,7 @@ type revisionJSON struct {
 // default) that edits and deletions have replaced, newest first. A page with more than 1 MiB of
 // JSON ends early. Problems: not_found, malformed.
 func (h *moderationHandlers) revisions(c echo.Context) error {
-	if _, err := moderator(c); err != nil {
-		return err
-	}
-	id, err := commentID(c)
+	_, id, err := moderated(c)
 	if err != nil {
 		return err
 	}
