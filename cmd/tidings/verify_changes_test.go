@@ -20,8 +20,8 @@ type unwritten struct {
 	done map[string]int
 }
 
-// changesOverHTTP are the kinds of the report that unwritten answers, and one for pages.
-var changesOverHTTP = []string{"likes", "likes of comments", "edits", "hidden or approved", "pins", "deletes", "pages"}
+// changesOverHTTP are the kinds of the report that unwritten answers, and those of pages and lists that events leave wrong.
+var changesOverHTTP = []string{"likes", "likes of comments", "edits", "hidden or approved", "pins", "deletes", "pages", "notification lists"}
 
 func (u *unwritten) count(kind string) {
 	u.mu.Lock()
@@ -79,8 +79,8 @@ func approves(r *http.Request) bool {
 	return strings.Contains(body.String(), "published")
 }
 
-// verify finds each kind of change that a server acknowledges and does not make, and pages that
-// events leave with another count than lists.
+// verify finds each kind of change that a server acknowledges and does not make, and pages
+// and notifications that events leave other than lists.
 func TestVerify_FindsChangesThatAreNotMade(t *testing.T) {
 	t.Parallel()
 	for _, withLog := range []bool{true, false} {
@@ -95,6 +95,10 @@ func TestVerify_FindsChangesThatAreNotMade(t *testing.T) {
 						if e.Event == "new-comment" {
 							e.Data = bytes.Replace(e.Data, []byte(`"likeCount":0`), []byte(`"likeCount":7`), 1)
 							u.count("pages")
+						}
+						if e.Event == "notification" && bytes.Contains(e.Data, []byte(`"kind":"comment"`)) {
+							e.Data = bytes.Replace(e.Data, []byte(`"readAt":null`), []byte(`"readAt":"2026-01-02T03:04:05.000000Z"`), 1)
+							u.count("notification lists")
 						}
 						return []wireEvent{e}
 					}

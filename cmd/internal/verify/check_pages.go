@@ -62,7 +62,7 @@ func (r *run) checkPage(ctx context.Context, of *reader) (compared bool, err err
 		if err != nil {
 			return false, err
 		}
-		changed, err := r.bringPage(ctx, of, again.Cursor)
+		changed, err := r.bring(ctx, of, again.Cursor)
 		if err != nil {
 			return false, err
 		}
@@ -82,9 +82,9 @@ func (r *run) checkPage(ctx context.Context, of *reader) (compared bool, err err
 	return false, nil
 }
 
-// bringPage applies the events after the reader's cursor to its page, up to a place. changed is true
-// if an event of the page has followed since.
-func (r *run) bringPage(ctx context.Context, of *reader, place string) (changed bool, err error) {
+// bring applies the events after the reader's cursor to its page and notifications, up to a place.
+// changed is true if an event of its topics has followed since.
+func (r *run) bring(ctx context.Context, of *reader, place string) (changed bool, err error) {
 	at, err := stream.ParseCursor(place)
 	if err != nil {
 		return false, err

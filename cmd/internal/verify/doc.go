@@ -5,12 +5,12 @@
 // # What is written
 //
 // HTTP writers (writer_http.go) create comments and replies, edit and delete them, hide, approve and
-// pin them as moderators, like and unlike posts and comments, publish events and send typing
-// signals. If the database is given, SQL writers (writer_sql.go) do the same in transactions with
-// savepoints, and roll some of them back. They also mark notifications as read. Half of the likes go to [likePosts], which are new posts again
-// and again. Each comment and each published event carries the number of its
-// write. The [writeLog] holds the outcome of each number: acknowledged, refused, rolled
-// back, or unanswered.
+// pin them as moderators, like and unlike posts and comments, mark notifications as read, publish
+// events and send typing signals. If the database is given, SQL writers (writer_sql.go) do the same
+// in transactions with savepoints, and roll some of them back. Half of the likes go to [likePosts],
+// which are new posts again and again. Each comment and each published event carries the number of
+// its write. The [writeLog] holds the outcome of each number: acknowledged, refused, rolled back, or
+// unanswered.
 //
 // # What is read
 //
@@ -19,8 +19,9 @@
 // another. It records the events, cursors and announced gaps in its [trace]. An
 // [unauthorizedReader] tries to open other users' private topics all the time.
 //
-// Up to 12 readers keep a page (package page) of their first post. At the end, each page is
-// brought to the place of a page that is loaded again, and compared with it: check_pages.go.
+// Up to 12 readers keep a page (package page) of their first post, and the list and number of unread
+// notifications of their user. At the end, each page and list is brought to the place of one that is
+// loaded again, and compared with it: check_pages.go, check_inboxes.go.
 //
 // # What is the reference
 //
@@ -58,7 +59,8 @@
 //   - NeedlessGaps: a gap was announced though the log still had everything after the
 //     reader's cursor. This is checked only with the database.
 //   - Cut: a stream that kept reading during a burst was ended. Only with Chaos.
-//   - Differing: a page that followed the events differs from the same page loaded again.
+//   - Differing: a page or list of notifications that followed the events differs from the same
+//     loaded again.
 //   - Unfinished: a reader did not read up to verify.end within Config.Settle.
 //
 // A write without an answer may or may not have happened. Likes, changes of comments and marks of

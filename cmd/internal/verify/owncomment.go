@@ -38,12 +38,13 @@ const (
 	kindPin
 	kindDelete
 	kindRead
-	kindPage // a page that followed the events: see check_pages.go
+	kindPage  // a page that followed the events: see check_pages.go
+	kindInbox // a list of notifications that did: see check_inboxes.go
 	kinds
 )
 
 // kindNames are the names of the kinds in the report.
-var kindNames = [kinds]string{"likes", "likes of comments", "edits", "hidden or approved", "pins", "deletes", "marked read", "pages"}
+var kindNames = [kinds]string{"likes", "likes of comments", "edits", "hidden or approved", "pins", "deletes", "marked read", "pages", "notification lists"}
 
 // A change is a change of a comment.
 type change struct {

@@ -27,6 +27,7 @@ type reader struct {
 	started   func()       // called once, when the reader has its first cursor
 	gaps      atomic.Int64 // number of gaps announced to it
 	list      page.List    // the list of its page; without a post, it has none
+	notified  bool         // it has a list of the notifications of its user
 	findings  *findings
 
 	silence time.Duration // see Config.Silence; 0: no limit
@@ -35,6 +36,7 @@ type reader struct {
 	// goroutine that paused it may read cursor. When run has returned, any may read them.
 	cursor string
 	model  *page.Page      // of list, as the events up to cursor make it; nil: to be loaded
+	inbox  *page.Inbox     // as the events up to cursor make it; nil: to be loaded
 	heard  int64           // when it last got an event or a cursor
 	failed error           // of the last hop that failed
 	since  int64           // since when it has been reading without a pause

@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -27,19 +28,24 @@ func (r *reader) hop(ctx context.Context) error {
 	return err
 }
 
-// loadPage loads the page of the reader, or reads what events have not said. If the server cannot,
+// loadPage loads the page and the notifications of the reader, or reads what events have not said. If the server cannot,
 // another hop tries again: a page that is loaded later is newer than the cursor, which does no harm.
 func (r *reader) loadPage(ctx context.Context, server *client.Client) {
-	if r.list.Post == "" || r.cursor == "" {
+	if r.cursor == "" {
 		return
 	}
-	var err error
-	if r.model == nil {
+	var err, failed error
+	switch {
+	case r.list.Post == "":
+	case r.model == nil:
 		r.model, err = page.Load(ctx, server, r.list)
-	} else {
+	default:
 		err = r.model.Fill(ctx, server)
 	}
-	if err != nil && ctx.Err() == nil {
+	if r.notified && (r.inbox == nil || r.inbox.Stale()) {
+		r.inbox, failed = page.LoadInbox(ctx, server, client.NotificationOptions{Limit: 100})
+	}
+	if err := cmp.Or(err, failed); err != nil && ctx.Err() == nil {
 		r.progress.problem(err)
 	}
 }

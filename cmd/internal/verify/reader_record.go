@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"cmp"
 	"encoding/json"
 	"slices"
 	"strings"
@@ -45,12 +46,16 @@ func (r *reader) event(e client.Event) {
 	}
 }
 
-// show applies an event to the page of the reader.
+// show applies an event to the page and the notifications of the reader.
 func (r *reader) show(e client.Event) {
-	if r.model == nil {
-		return
+	var err, unreadable error
+	if r.model != nil {
+		err = r.model.Apply(e)
 	}
-	if err := r.model.Apply(e); err != nil {
+	if r.inbox != nil {
+		unreadable = r.inbox.Apply(e)
+	}
+	if err := cmp.Or(err, unreadable); err != nil {
 		r.findings.add(invented, 1, "%s: %v", r.name, err)
 	}
 }
@@ -65,7 +70,7 @@ func (r *reader) gap(from, resumed, reason string) {
 		begin, _ = stream.ParseCursor(r.cursor)
 	}
 	r.record(step{kind: gapAnnounced, from: begin, reason: reason}, resumed)
-	r.cursor, r.model = resumed, nil
+	r.cursor, r.model, r.inbox = resumed, nil, nil
 }
 
 // record adds a step that ends at the cursor. A malformed cursor is recorded as an

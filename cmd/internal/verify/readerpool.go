@@ -41,6 +41,7 @@ func newReaderPool(cfg Config, p participants, c *checker, servers []*client.Cli
 			name: name, servers: asUser(servers, token), topics: topics, requested: requested,
 			trace: c.addReader(name, topics), now: c.writes.now, random: cfg.random("reader", i),
 			progress: progress, silence: cfg.Silence, list: list, findings: c.findings,
+			notified: p.private() && list.Post != "",
 		})
 	}
 	return pool, nil

@@ -191,6 +191,7 @@ func (r *run) check(ctx context.Context, stopped bool) (failed []error) {
 		{"compare tables", r.checkTables},
 		{"compare likes and changes of comments", r.checkAcknowledged},
 		{"compare pages", r.checkPages},
+		{"compare notifications", r.checkInboxes},
 	} {
 		if err := check.make(ctx); err != nil {
 			failed = append(failed, fmt.Errorf("%s: %w", check.what, err))

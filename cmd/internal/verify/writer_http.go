@@ -43,7 +43,7 @@ func (w *httpWriter) run(ctx context.Context) {
 }
 
 // write makes one write: 45 % comments, 15 % events, 20 % likes and unlikes, 3 % typing
-// signals, 17 % changes of comments.
+// signals, 2 % marks of notifications as read, 15 % changes of comments.
 func (w *httpWriter) write(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, answerLimit)
 	defer cancel()
@@ -59,6 +59,8 @@ func (w *httpWriter) write(ctx context.Context) {
 		w.likeComment(ctx, w.servers[server])
 	case percent < 83:
 		w.typing(ctx, w.servers[server])
+	case percent < 85:
+		w.markRead(ctx, w.servers[server])
 	default:
 		w.change(ctx, server)
 	}
@@ -182,6 +184,27 @@ func (w *httpWriter) like(ctx context.Context, server int) {
 	o := w.outcome(err)
 	w.acknowledged.like(likeTarget{post: post}, liked, o)
 	w.progress.changed(kindLike, o)
+}
+
+// markRead marks some or all notifications of the writer's user as read. The tables cannot judge it:
+// a notification that is withdrawn meanwhile is not marked.
+func (w *httpWriter) markRead(ctx context.Context, server *client.Client) {
+	var err error
+	if w.random.IntN(4) == 0 {
+		_, err = server.MarkAllRead(ctx)
+	} else {
+		var list client.NotificationList
+		if list, err = server.Notifications(ctx, client.NotificationOptions{Unread: true, Limit: 1 + w.random.IntN(5)}); err == nil {
+			ids := make([]string, len(list.Data))
+			for i, n := range list.Data {
+				ids[i] = n.ID
+			}
+			_, err = server.MarkRead(ctx, ids...)
+		}
+	}
+	if err != nil {
+		w.progress.problem(err)
+	}
 }
 
 // typing sends a typing signal, which may be lost.
