@@ -1,0 +1,67 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/tidings-live/tidings/stream/streamtest"
+)
+
+// reader is a page that reads topics and keeps the numbers that events have brought. The options
+// are those of the client, as JavaScript.
+func reader(options string) string {
+	return fmt.Sprintf(`<script type=module>
+		import { Tidings } from '/tidings.js';
+		window.numbers = [];
+		window.states = [];
+		window.own = [];
+		const t = window.t = new Tidings({ %s });
+		t.on('number', ({ data }) => numbers.push(data));
+		t.on('state', ({ data }) => states.push(data));
+		for (const name of ['user', 'gap', 'refused', 'error']) t.on(name, ({ data }) => own.push([name, data]));
+	</script>`, options)
+}
+
+// number publishes a number.
+func (s *site) number(t *testing.T, topic string, n int) {
+	t.Helper()
+	s.exec(t, `select tidings.publish($1, 'number', to_jsonb($2::int))`, topic, n)
+}
+
+// A page gets the events of its topics, and only those. It can add and remove topics.
+func TestBrowserClient_ReadsTopics(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	srv := s.start(t)
+	for name, options := range map[string]string{"Shared": "", "Alone": ", tabs: false"} {
+		t.Run(name, func(t *testing.T) {
+			a, b := "post:a-"+name, "post:b-"+name
+			p := openPage(t, srv, reader(`topics: ['`+a+`']`+options))
+			p.await("the stream is live", `window.t?.state === 'live'`)
+			s.number(t, a, 1)
+			s.number(t, b, 2)
+			s.number(t, a, 3)
+			p.await("the events are there", `numbers.length === 2`)
+			before := s.cursor(t, value[int64](t, s, `select max(position) from tidings.log`))
+			s.number(t, b, 4)
+			p.run(fmt.Sprintf(`t.subscribe('%s', { cursor: '%s' }); t.subscribe('%s')`, b, before, b))
+			s.number(t, a, 5)
+			p.await("the event after the cursor is there", `numbers.includes(4) && numbers.includes(5)`)
+			s.number(t, b, 6)
+			p.await("the topic is live", `numbers.includes(6)`)
+			p.run(fmt.Sprintf(`t.unsubscribe('%s')`, b))
+			s.number(t, b, 7)
+			p.await("one subscriber is left", `numbers.includes(7)`)
+			p.run(fmt.Sprintf(`t.unsubscribe('%s')`, b))
+			s.number(t, b, 8)
+			s.number(t, a, 9)
+			p.await("the last event is there", `numbers.includes(9)`)
+			streamtest.Want(t, "numbers", eval[[]int](p, `numbers.toSorted((a, b) => a - b)`), []int{1, 3, 4, 5, 6, 7, 9})
+			streamtest.Want(t, "states", strings.Join(eval[[]string](p, `states`), " "), "live")
+			streamtest.Want(t, "what the client has told", eval[string](p, `JSON.stringify(own)`), `[["user",null]]`)
+			p.run(`t.close()`)
+			streamtest.Want(t, "state", eval[string](p, `t.state`), "closed")
+		})
+	}
+}
