@@ -154,11 +154,6 @@ export interface OwnEvents {
 
 export interface ListenOptions {
   topic?: string;
-  /**
-   * Also events that were emitted before: they come again for a subscriber that has an older cursor
-   * than the others. A model of a page sets it, and calls on before it reads its list.
-   */
-  again?: boolean;
   signal?: AbortSignal;
 }
 
@@ -199,4 +194,90 @@ export class Tidings {
   setStatus(id: string, status: Comment['status']): Promise<Comment>;
   pin(id: string, pinned?: boolean): Promise<Comment>;
   revisions(id: string, options?: PageOptions): Promise<Page<Revision>>;
+
+  /** The comments of a post, kept up to date. */
+  thread(post: string, options?: ThreadOptions): Thread;
+  /** The notifications of the user, kept up to date. */
+  inbox(options?: { limit?: number }): Inbox;
+}
+
+export interface ThreadOptions {
+  sort?: 'newest' | 'oldest' | 'top';
+  /** All comments by time, instead of roots with their replies. Not with the sort top. */
+  flat?: boolean;
+  /** Comments that are read at once, 1 to 100. Default: 20. */
+  limit?: number;
+}
+
+/** A comment of a thread. It is replaced when it changes, and never changed. */
+export interface ThreadComment extends Comment {
+  /** Of a root: the comments below it that are loaded, oldest first. */
+  readonly replies?: readonly ThreadComment[];
+  readonly moreReplies?: boolean;
+  /** An own comment without an answer. Its id begins with "pending-", and its html is empty. */
+  readonly pending?: boolean;
+  /** An own comment that could not be sent: call retry or discard. */
+  readonly failed?: Problem | Error;
+}
+
+export interface ThreadChange {
+  /** Comments that have changed. A root also changes with its replies. */
+  ids: Set<string>;
+  added: Set<string>;
+  removed: Set<string>;
+  /** Fields of the post have changed. */
+  post: boolean;
+  /** The ids in comments, their order, or more have changed. */
+  list: boolean;
+  /** The change has events, which may be those of what this reader did. Loaded comments are in other changes. */
+  remote: boolean;
+}
+
+/** What is read once and then follows events. */
+declare class Live<Change> {
+  readonly state: 'loading' | 'ready' | 'error' | 'closed';
+  /** The reason of the state error. The list is read again by itself, unless the server has refused it. */
+  readonly error: Problem | Error | null;
+  /** The id of the reader, null without one, undefined until it is known. */
+  readonly user: string | null | undefined;
+  readonly more: boolean;
+  /** Calls fn after each change. Events that come within 16 ms are one change. */
+  on(name: 'change', fn: (change: Change) => void, options?: { signal?: AbortSignal }): () => void;
+  /** Reads the list again, up to 100 comments. */
+  load(): Promise<void>;
+  loadMore(): Promise<void>;
+  close(): void;
+}
+
+export class Thread extends Live<ThreadChange> {
+  readonly post: ListedPost;
+  /** In the order of the list. An array that changes is replaced. */
+  readonly comments: readonly ThreadComment[];
+  /** Other users that are typing: at most five by name, and the number of all. */
+  readonly typing: { users: { id: string; name: string | null }[]; count: number };
+  /** null before the first event presence. */
+  readonly presence: Presence | null;
+  get(id: string): ThreadComment | undefined;
+  loadReplies(id: string): Promise<void>;
+  /** Reads a comment that is not loaded, with its root. Both stand after the loaded ones. False: there is none. */
+  reveal(id: string): Promise<boolean>;
+  setSort(sort: 'newest' | 'oldest' | 'top'): Promise<void>;
+  /** Shows the comment at once. If it cannot be sent, it stays, with failed: the rejection may be ignored. */
+  postComment(body: string, options?: { parentId?: string | null; mentions?: string[] }): Promise<ThreadComment>;
+  retry(id: string): Promise<ThreadComment>;
+  discard(id: string): void;
+  edit(id: string, body: string, options?: { version?: number; mentions?: string[] }): Promise<void>;
+  delete(id: string): Promise<void>;
+  /** Shows the like at once, and takes it back if it cannot be sent: the rejection may be ignored. */
+  like(liked?: boolean): Promise<Likes>;
+  likeComment(id: string, liked?: boolean): Promise<Likes>;
+  /** Call it at each key: it sends a signal every three seconds. */
+  signalTyping(): void;
+}
+
+export class Inbox extends Live<void> {
+  readonly unread: number;
+  /** Newest first. */
+  readonly notifications: readonly Notification[];
+  markRead(ids: string[] | 'all'): Promise<void>;
 }

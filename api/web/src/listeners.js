@@ -10,19 +10,18 @@
 
 /** Functions that are called with events. An error of one is reported and reaches no other. */
 export class Listeners {
-  /** @type {Set<{name: string, fn: (event: Event) => void, topic?: string, again?: boolean}>} */
+  /** @type {Set<{name: string, fn: (event: Event) => void, topic?: string}>} */
   #all = new Set();
 
   /**
    * Adds a function and returns one that removes it.
    * @param {string} name  "*" stands for all events of the server
    * @param {(event: Event) => void} fn
-   * @param {{topic?: string, again?: boolean, signal?: AbortSignal}} [options]  again: also events that
-   *     were emitted before, which come for a subscriber with an older cursor
+   * @param {{topic?: string, signal?: AbortSignal}} [options]
    * @returns {() => void}
    */
-  add(name, fn, { topic, again, signal } = {}) {
-    const listener = { name, fn, topic, again };
+  add(name, fn, { topic, signal } = {}) {
+    const listener = { name, fn, topic };
     const remove = () => {
       this.#all.delete(listener);
       signal?.removeEventListener('abort', remove);
@@ -34,13 +33,9 @@ export class Listeners {
     return remove;
   }
 
-  /**
-   * @param {Event} event
-   * @param {boolean} [repeated]  it was emitted before
-   */
-  emit(event, repeated) {
-    for (const { name, fn, topic, again } of [...this.#all]) {
-      if (repeated && !again) continue;
+  /** @param {Event} event */
+  emit(event) {
+    for (const { name, fn, topic } of [...this.#all]) {
       if (name !== event.event && (name !== '*' || event.topic === null)) continue;
       if (topic !== undefined && topic !== event.topic) continue;
       try {
