@@ -8,6 +8,10 @@
 //	api.js          the calls of the HTTP API
 //	calls.js        requests: tokens, problems, repetition
 //	listeners.js    functions that are called with events
+//	topics.js       the topics of a page, and up to where it has their events
+//	tabs.js         one connection for all tabs of a site and user
+//	connection.js   one stream, or polls where streams do not pass
+//	sources.js      the two requests that bring events
 //	eventstream.js  a parser of event streams
 //	cursor.js       the order of cursors
 //

@@ -154,6 +154,11 @@ export interface OwnEvents {
 
 export interface ListenOptions {
   topic?: string;
+  /**
+   * Also events that were emitted before: they come again for a subscriber that has an older cursor
+   * than the others. A model of a page sets it, and calls on before it reads its list.
+   */
+  again?: boolean;
   signal?: AbortSignal;
 }
 

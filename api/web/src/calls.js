@@ -30,8 +30,17 @@ export class Problem extends Error {
   }
 }
 
-/** @param {number} ms */
-export const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
+/**
+ * Returns a promise that is resolved after ms, or when the signal ends.
+ * @param {number} ms
+ * @param {AbortSignal} [signal]
+ * @returns {Promise<void>}
+ */
+export async function sleep(ms, signal) {
+  const limit = limited(ms, signal);
+  await new Promise((done) => (limit.signal.aborted ? done(null) : limit.signal.addEventListener('abort', done)));
+  limit.end();
+}
 
 /**
  * Makes a signal that ends with another one, or when ms have passed. end() must be called.
@@ -142,6 +151,11 @@ export class Caller {
     return this.#token !== undefined || this.#getToken !== undefined;
   }
 
+  /** Whether another token can be got without setToken. */
+  get renews() {
+    return this.#getToken !== undefined;
+  }
+
   /** @param {string|null} token */
   setToken(token) {
     this.#token = token;
@@ -207,7 +221,8 @@ export class Caller {
         const settled = attempt > 1 && settledBefore(method, error, options);
         if (settled) return settled.content;
         if (options.once || attempt === ATTEMPTS || !mayPass(error)) throw error;
-        await sleep(Math.max((error.retryAfter ?? 0) * 1000, Math.random() * FIRST_PAUSE * 2 ** attempt));
+        await sleep(Math.max((error.retryAfter ?? 0) * 1000, Math.random() * FIRST_PAUSE * 2 ** attempt), options.signal);
+        options.signal?.throwIfAborted();
       }
     }
   }

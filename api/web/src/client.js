@@ -1,10 +1,17 @@
 // The client of one page: its topics, listeners, state and calls.
 
 import { Api } from './api.js';
-import { claims } from './calls.js';
+import { Problem, claims, sleep } from './calls.js';
 import { Inbox } from './inbox.js';
 import { Listeners } from './listeners.js';
+import { Alone, Shared } from './tabs.js';
 import { Thread } from './thread.js';
+import { Topics } from './topics.js';
+
+/** Pages whose scripts speak the same protocol share a connection. */
+const PROTOCOL = 1;
+
+const RETRY_TOKEN = 5_000; // ms; half of the longest wait after getToken has failed
 
 /**
  * @typedef {object} Options
@@ -12,18 +19,51 @@ import { Thread } from './thread.js';
  * @property {string|null} [token]  a JWT; without it and getToken, the cookie counts
  * @property {() => string|null|Promise<string|null>} [getToken]  called at the start, when the token is
  *     about to end, and after a 401
+ * @property {string[]} [topics]
+ * @property {boolean} [tabs]  share one connection with other tabs; true by default
+ * @property {boolean} [presence]  ask for events presence
  */
 
 /** A reader of one server, as one user. The file tidings.d.ts describes its methods. */
 export class Tidings extends Api {
   #listeners = new Listeners();
+  #topics;
+  #share;
+  #presence;
+  #state = 'connecting';
   /** @type {string|null|undefined} */
   #user;
+  /** @type {Record<string, any>} of the token */
+  #claims = {};
+  #name = ''; // of the tabs that share a connection
+  /** @type {Alone|Shared|null} */
+  #link = null;
+  #joining = 0; // number of the last attempt to join; an earlier one ends
+  #away = false; // the page is frozen, or in the back-forward cache
+  #closed = new AbortController();
+  /** @type {Set<string>} errors that the console has */
+  #warned = new Set();
 
   /** @param {Options} [options] */
   constructor(options = {}) {
     super(baseOf(options.url), options, (user) => this.#note(user));
-    if (options.token) this.#note(claims(options.token).sub ?? null);
+    this.#share = options.tabs ?? true;
+    this.#presence = options.presence ?? false;
+    this.#topics = new Topics(this.caller, {
+      emit: (event, again) => this.#listeners.emit(event, again),
+      gap: (gap) => this.#listeners.tell('gap', gap),
+      refused: (topics, problem) => {
+        this.#listeners.tell('refused', { topics, problem: problem instanceof Problem ? problem : new Problem(problem) });
+        this.#update();
+      },
+    });
+    for (const topic of options.topics ?? []) this.#topics.add(topic);
+    this.#observe();
+    this.#join();
+  }
+
+  get state() {
+    return this.#state;
   }
 
   /** The id of the user, null without one, undefined until it is known. */
@@ -36,10 +76,36 @@ export class Tidings extends Api {
    * signal ends.
    * @param {string} name
    * @param {(event: import('./listeners.js').Event) => void} fn
-   * @param {{topic?: string, signal?: AbortSignal}} [options]
+   * @param {{topic?: string, again?: boolean, signal?: AbortSignal}} [options]
    */
   on(name, fn, options) {
     return this.#listeners.add(name, fn, options);
+  }
+
+  /**
+   * Reads a topic until as many calls of unsubscribe. With a cursor, the events after it come first.
+   * @param {string} topic
+   * @param {{cursor?: string}} [options]
+   */
+  subscribe(topic, { cursor } = {}) {
+    this.#topics.add(topic, cursor);
+    this.#update();
+  }
+
+  /** @param {string} topic */
+  unsubscribe(topic) {
+    this.#topics.remove(topic);
+    this.#update();
+  }
+
+  /**
+   * Signs in, out, or in as another user.
+   * @param {string|null} token
+   */
+  setToken(token) {
+    this.caller.setToken(token);
+    this.#topics.forget();
+    this.#rejoin();
   }
 
   /**
@@ -59,11 +125,123 @@ export class Tidings extends Api {
     return new Inbox(this, options);
   }
 
-  /** @param {string|null} user */
+  /** Ends the connection. The listeners are called no more, but for the state. */
+  close() {
+    this.#closed.abort();
+    this.#leave();
+    this.#setState('closed');
+  }
+
+  /** Watches what the browser says of the page and the network. */
+  #observe() {
+    const { signal } = this.#closed;
+    const { window, document } = globalThis;
+    document?.addEventListener('visibilitychange', () => this.#link?.look(), { signal });
+    window?.addEventListener('online', () => this.#link?.renew(), { signal });
+    // A frozen or cached page keeps its lock and its stream: it leaves, and joins again later.
+    document?.addEventListener('freeze', () => this.#sleep(true), { signal });
+    document?.addEventListener('resume', () => this.#sleep(false), { signal });
+    window?.addEventListener('pagehide', () => this.#sleep(true), { signal });
+    window?.addEventListener('pageshow', () => this.#sleep(false), { signal });
+  }
+
+  /** @param {boolean} away */
+  #sleep(away) {
+    if (away === this.#away) return;
+    this.#away = away;
+    if (away) this.#leave();
+    else this.#join();
+  }
+
+  #update() {
+    if (this.#link && this.#topics.wanted.length) this.#link.update();
+    else this.#rejoin();
+  }
+
+  #rejoin() {
+    this.#leave();
+    this.#join();
+  }
+
+  #leave() {
+    this.#joining++;
+    this.#link?.leave();
+    this.#link = null;
+    this.#topics.stop();
+  }
+
+  /** Links the page to the server, once its user is known and while it has topics. */
+  async #join() {
+    if (this.#away || this.#closed.signal.aborted || !this.#topics.wanted.length) return;
+    const attempt = ++this.#joining;
+    const shares = this.#share && (await mayShare());
+    try {
+      this.#claims = claims(await this.caller.token());
+    } catch (error) {
+      this.#setState('offline');
+      this.#fail(error);
+      await sleep(RETRY_TOKEN * (1 + Math.random()), this.#closed.signal);
+      if (attempt === this.#joining) this.#join();
+      return;
+    }
+    if (attempt !== this.#joining) return;
+    if (this.caller.bearer) this.#note(this.#claims.sub ?? null);
+    const owner = {
+      caller: this.caller,
+      topics: this.#topics,
+      presence: this.#presence,
+      state: (/** @type {string} */ state) => this.#setState(state),
+      error: (/** @type {any} */ error) => this.#fail(error),
+      user: (/** @type {string|null} */ user) => this.#note(user),
+    };
+    this.#name = this.#nameOf();
+    this.#link = shares ? new Shared(owner, this.#name) : new Alone(owner);
+  }
+
+  /** Returns the name of the tabs that may share a connection with this one. */
+  #nameOf() {
+    const { roles, topics } = this.#claims;
+    return `tidings:${JSON.stringify([PROTOCOL, this.caller.base.href, this.#user ?? null, roles, topics])}`;
+  }
+
+  /**
+   * Notes as whom the server answers. As another user, the page reads on from now.
+   * @param {string|null} user
+   */
   #note(user) {
-    if (user === this.#user) return;
-    this.#user = user;
+    if (user === this.#user || user === undefined) return;
+    if (this.#user !== undefined) this.#topics.forget();
+    this.#user = this.#topics.user = user;
     this.#listeners.tell('user', user);
+    if (this.#link && this.#name !== this.#nameOf()) this.#rejoin();
+  }
+
+  /** @param {string} state */
+  #setState(state) {
+    if (state === this.#state || this.#state === 'closed') return;
+    this.#state = state;
+    this.#listeners.tell('state', state);
+  }
+
+  /**
+   * Tells an error, and writes it to the console once.
+   * @param {any} error
+   */
+  #fail(error) {
+    const text = `tidings: ${this.caller.base}: ${error.code ?? error.name}: ${error.message}`;
+    if (!this.#warned.has(text)) console.warn(text);
+    this.#warned.add(text);
+    this.#listeners.tell('error', error);
+  }
+}
+
+/** Reports whether the page has locks and channels: neither plain HTTP nor a sandboxed frame has both. */
+async function mayShare() {
+  try {
+    await navigator.locks.query();
+    return Boolean(globalThis.BroadcastChannel);
+  } catch {
+    return false;
   }
 }
 

@@ -10,18 +10,19 @@
 
 /** Functions that are called with events. An error of one is reported and reaches no other. */
 export class Listeners {
-  /** @type {Set<{name: string, fn: (event: Event) => void, topic?: string}>} */
+  /** @type {Set<{name: string, fn: (event: Event) => void, topic?: string, again?: boolean}>} */
   #all = new Set();
 
   /**
    * Adds a function and returns one that removes it.
    * @param {string} name  "*" stands for all events of the server
    * @param {(event: Event) => void} fn
-   * @param {{topic?: string, signal?: AbortSignal}} [options]
+   * @param {{topic?: string, again?: boolean, signal?: AbortSignal}} [options]  again: also events that
+   *     were emitted before, which come for a subscriber with an older cursor
    * @returns {() => void}
    */
-  add(name, fn, { topic, signal } = {}) {
-    const listener = { name, fn, topic };
+  add(name, fn, { topic, again, signal } = {}) {
+    const listener = { name, fn, topic, again };
     const remove = () => {
       this.#all.delete(listener);
       signal?.removeEventListener('abort', remove);
@@ -33,9 +34,13 @@ export class Listeners {
     return remove;
   }
 
-  /** @param {Event} event */
-  emit(event) {
-    for (const { name, fn, topic } of [...this.#all]) {
+  /**
+   * @param {Event} event
+   * @param {boolean} [repeated]  it was emitted before
+   */
+  emit(event, repeated) {
+    for (const { name, fn, topic, again } of [...this.#all]) {
+      if (repeated && !again) continue;
       if (name !== event.event && (name !== '*' || event.topic === null)) continue;
       if (topic !== undefined && topic !== event.topic) continue;
       try {

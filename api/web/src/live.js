@@ -36,7 +36,7 @@ export class Live {
   /** @param {import('./client.js').Tidings} tidings */
   constructor(tidings) {
     this._tidings = tidings;
-    this._until = { signal: this.#closed.signal };
+    this._until = { signal: this.#closed.signal, again: true };
     tidings.on('gap', () => this.load(), this._until);
     tidings.on('user', ({ data }) => this.state !== 'loading' && data !== this.user && this.load(), this._until);
   }

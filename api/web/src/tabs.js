@@ -1,0 +1,325 @@
+// One connection for all tabs of a site and user: a Web Lock decides which tab has it, and a
+// BroadcastChannel carries the events to the others.
+
+import { newKey } from './calls.js';
+import { Connection } from './connection.js';
+import { compare } from './cursor.js';
+
+const SIGN_OF_LIFE = 1_000; // ms between two signs of the leader
+const SILENCE = 3_000; // ms without one after which a visible tab takes over
+const SPREAD = 500; // ms; upper bound of a random wait, so that tabs do not take over at once
+const GATHER = 50; // ms in which events become one message
+const ROLL_CALL = 60_000; // ms after which the leader asks again for the topics of the others
+const WITHOUT_TOKEN = 5_000; // ms for which a tab without a token leaves the lead to others
+const STAYS_HIDDEN = 10_000; // ms after which a hidden page closes a connection that is its own
+
+/**
+ * @typedef {import('./connection.js').Batch} Batch
+ *
+ * @typedef {object} Owner  the page, as its link to the server sees it
+ * @property {import('./calls.js').Caller} caller
+ * @property {import('./topics.js').Topics} topics
+ * @property {boolean} presence
+ * @property {(state: string) => void} state
+ * @property {(error: any) => void} error
+ * @property {(user: string|null) => void} user
+ */
+
+const hidden = () => globalThis.document?.visibilityState === 'hidden';
+
+/** A connection that only this page uses, while the page is visible. */
+export class Alone {
+  #owner;
+  /** @type {Connection|null} */
+  #connection = null;
+  #timer = 0;
+
+  /** @param {Owner} owner */
+  constructor(owner) {
+    this.#owner = owner;
+    this.update();
+  }
+
+  /** The topics have changed. */
+  update() {
+    const { caller, topics, presence, state, error } = this.#owner;
+    this.#connection ??= new Connection(caller, {
+      state, error,
+      batch: (batch) => topics.take(batch),
+      gap: (gap) => topics.gap(gap),
+      refused: (names, problem) => topics.refuse(names, problem),
+      noToken() {},
+    });
+    this.#connection.want(topics.wanted, presence, topics.cursor);
+  }
+
+  /** The network or the token has changed. */
+  renew() {
+    this.#connection?.renew();
+  }
+
+  /** The page became visible or hidden. */
+  look() {
+    clearTimeout(this.#timer);
+    if (!hidden()) this.update();
+    else this.#timer = setTimeout(() => this.leave(), STAYS_HIDDEN);
+  }
+
+  leave() {
+    clearTimeout(this.#timer);
+    this.#connection?.close();
+    this.#connection = null;
+  }
+}
+
+/** A share in the connection that all tabs with the same name have. */
+export class Shared {
+  #id = newKey();
+  #owner;
+  #name;
+  #channel;
+  #waiting = new AbortController(); // for the lock
+  /** @type {(() => void)|null} gives the lock up; null without it */
+  #release = null;
+  /** @type {Connection|null} of the leader */
+  #connection = null;
+  /** @type {Map<string, {topics: string[], cursor: string|null, presence: boolean, called: number}>} */
+  #others = new Map();
+  #called = 0; // number of the last roll call
+  /** @type {Batch|null} the events that wait for their message */
+  #gathered = null;
+  #gathering = 0; // timer
+  #gatheredAt = 0;
+  #state = 'connecting';
+  #heard = Date.now(); // when the last sign of life came
+  #ticked = Date.now();
+  #next = 0; // when the next roll call is
+  #left = false;
+  /** @type {ReturnType<typeof setTimeout>[]} */
+  #timers = [];
+
+  /**
+   * Joins the tabs with the same name. It throws if the page has no channels.
+   * @param {Owner} owner
+   * @param {string} name
+   */
+  constructor(owner, name) {
+    this.#owner = owner;
+    this.#name = name;
+    this.#channel = new BroadcastChannel(name);
+    this.#channel.onmessage = ({ data }) => this.#hear(data);
+    this.#timers.push(setInterval(() => this.#tick(), SIGN_OF_LIFE));
+    this.#wait();
+    this.update();
+    if (!hidden()) this.#say('ask');
+  }
+
+  /** The topics have changed. */
+  update() {
+    const { topics, presence } = this.#owner;
+    this.#say('want', { topics: topics.wanted, cursor: topics.cursor, presence });
+    this.#want();
+  }
+
+  /** The network or the token has changed. */
+  renew() {
+    this.#connection?.renew();
+  }
+
+  /** The page became visible or hidden. A visible tab takes over from a hidden one. */
+  look() {
+    if (this.#connection) this.#sign();
+    else if (!hidden()) this.#say('ask');
+  }
+
+  /** Leaves the others, which go on without this tab. */
+  leave() {
+    if (this.#left) return;
+    this.#left = true;
+    this.#say('gone', { user: this.#cookieUser });
+    this.#unlead();
+    this.#waiting.abort();
+    this.#channel.close();
+    for (const timer of this.#timers) clearTimeout(timer);
+  }
+
+  /**
+   * Waits for the lock, or takes it from a leader that is silent or hidden.
+   * @param {boolean} [steal]
+   */
+  #wait(steal = false) {
+    this.#waiting.abort();
+    const waiting = (this.#waiting = new AbortController());
+    const options = steal ? { steal } : { signal: waiting.signal };
+    const lead = () => new Promise((release) => {
+      if (waiting.signal.aborted) return release(null);
+      this.#lead(() => release(null));
+    });
+    navigator.locks.request(this.#name, options, lead).catch(() => {
+      // The request was aborted by this tab, or another tab has taken the lock.
+      if (waiting.signal.aborted || this.#left) return;
+      this.#unlead();
+      this.#wait();
+    });
+  }
+
+  /** @param {() => void} release */
+  #lead(release) {
+    const { caller, topics, error } = this.#owner;
+    this.#release = release;
+    this.#others.clear();
+    this.#connection = new Connection(caller, {
+      batch: (batch) => {
+        topics.take(batch);
+        this.#gather(batch);
+      },
+      gap: (gap) => {
+        this.#send();
+        topics.gap(gap);
+        this.#say('gap', { gap });
+      },
+      state: (state) => {
+        this.#setState(state);
+        this.#sign();
+      },
+      refused: (names, problem) => {
+        for (const other of this.#others.values()) other.topics = other.topics.filter((name) => !names.includes(name));
+        topics.refuse(names, problem);
+        this.#say('refused', { topics: names, problem: { ...problem } });
+      },
+      error,
+      noToken: () => this.#rest(),
+    });
+    this.#callRoll();
+    this.#sign();
+    this.#want();
+  }
+
+  /** Stops at once, if this tab leads. */
+  #unlead() {
+    this.#connection?.close();
+    this.#connection = this.#gathered = null;
+    clearTimeout(this.#gathering);
+    this.#release?.();
+    this.#release = null;
+  }
+
+  /** Without a token, another tab may do better. */
+  #rest() {
+    this.#waiting.abort();
+    this.#unlead();
+    this.#heard = Date.now() + WITHOUT_TOKEN;
+    this.#timers.push(setTimeout(() => this.#wait(), WITHOUT_TOKEN));
+  }
+
+  /** Gives the connection the topics of all tabs, and the first of their cursors. */
+  #want() {
+    if (!this.#connection) return;
+    const { topics, presence } = this.#owner;
+    const all = [{ topics: topics.wanted, cursor: topics.cursor, presence }, ...this.#others.values()];
+    const cursor = all.map((one) => one.cursor).reduce((a, b) => (a === null || compare(b, a) < 0 ? b : a));
+    this.#connection.want([...new Set(all.flatMap((one) => one.topics))], all.some((one) => one.presence), cursor);
+  }
+
+  /** Each second: the leader gives a sign of life, and a visible tab that misses it takes over. */
+  #tick() {
+    const now = Date.now();
+    const slept = now - this.#ticked > 2 * SIGN_OF_LIFE; // then the leader slept, too
+    this.#ticked = now;
+    if (this.#connection) {
+      this.#sign();
+      if (now > this.#next) this.#callRoll();
+    } else if (slept) {
+      this.#heard = Math.max(this.#heard, now);
+    } else if (!hidden() && now - this.#heard > SILENCE + Math.random() * SPREAD) {
+      this.#take();
+    }
+  }
+
+  #take() {
+    this.#heard = Date.now();
+    this.#wait(true);
+  }
+
+  /** Asks the others for their topics, and forgets those that did not answer the last call. */
+  #callRoll() {
+    for (const [id, { called }] of this.#others) if (called < this.#called) this.#others.delete(id);
+    this.#called++;
+    this.#next = Date.now() + ROLL_CALL;
+    this.#say('call');
+    this.#want();
+  }
+
+  #sign() {
+    this.#send();
+    this.#say('sign', { state: this.#state, hidden: hidden(), batch: this.#connection?.place });
+  }
+
+  /** The user that the cookie stands for: tabs that leave because it changed tell the others. */
+  get #cookieUser() {
+    return this.#owner.caller.bearer ? undefined : this.#owner.topics.user;
+  }
+
+  /** @param {string} state */
+  #setState(state) {
+    this.#state = state;
+    this.#owner.state(state);
+  }
+
+  /**
+   * Gathers events for 50 ms, so that many events are few messages.
+   * @param {Batch} batch
+   */
+  #gather(batch) {
+    const last = this.#gathered;
+    if (last && String(last.topics) === String(batch.topics) && last.to === batch.from) {
+      last.to = batch.to;
+      last.events.push(...batch.events);
+    } else {
+      this.#send();
+      this.#gathered = { ...batch, events: [...batch.events] };
+      this.#gatheredAt = Date.now();
+      this.#gathering = setTimeout(() => this.#send(), GATHER);
+    }
+    if (Date.now() - this.#gatheredAt > GATHER) this.#send(); // timers of a hidden page are late
+  }
+
+  #send() {
+    clearTimeout(this.#gathering);
+    if (this.#gathered) this.#say('batch', { batch: this.#gathered });
+    this.#gathered = null;
+  }
+
+  /**
+   * @param {string} kind
+   * @param {object} [more]
+   */
+  #say(kind, more) {
+    this.#channel.postMessage({ kind, id: this.#id, ...more });
+  }
+
+  /** @param {any} message  of another tab */
+  #hear(message) {
+    const { kind, id } = message;
+    if (kind === 'want') {
+      this.#others.set(id, { ...message, called: this.#called });
+      return this.#want();
+    }
+    if (kind === 'gone') {
+      this.#others.delete(id);
+      if (message.user !== undefined && !this.#owner.caller.bearer) this.#owner.user(message.user);
+      return this.#want();
+    }
+    if (kind === 'ask') return this.#connection && this.#sign();
+    if (this.#connection) return; // another leader, whose lock this tab has taken
+    const { topics } = this.#owner;
+    this.#heard = Math.max(this.#heard, Date.now());
+    if (message.batch) topics.take(message.batch);
+    if (kind === 'gap') topics.gap(message.gap);
+    if (kind === 'refused') topics.refuse(message.topics, message.problem);
+    if (kind === 'call') this.update();
+    if (kind !== 'sign') return;
+    this.#setState(message.state);
+    if (message.hidden && !hidden()) this.#take();
+  }
+}
