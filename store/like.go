@@ -31,7 +31,7 @@ func (s *Store) Unlike(ctx context.Context, post, user string) (Likes, error) {
 	return s.submitLike(ctx, &likeWrite{post: post, user: User{ID: user}, unlike: true})
 }
 
-// LikeComment is Like for a comment. It returns ErrNotFound, and stores nothing, if the
+// LikeComment is Like for a comment. It returns ErrNotFound, and stores only the user, if the
 // comment is not published.
 func (s *Store) LikeComment(ctx context.Context, id int64, by User) (Likes, error) {
 	return s.submitLike(ctx, &likeWrite{comment: id, user: by})
