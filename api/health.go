@@ -159,13 +159,17 @@ type listenerJSON struct {
 }
 
 func (h *healthHandlers) describeListener() *listenerJSON {
-	stats := h.listener.Stats()
-	described := &listenerJSON{Connected: stats.Connected, LagMS: float64(stats.RoundTrip.Microseconds()) / 1000}
+	described := viewListener(h.listener.Stats(), h.queue)
+	return &described
+}
+
+func viewListener(stats store.ListenerStats, queue *notifyQueue) listenerJSON {
+	v := listenerJSON{Connected: stats.Connected, LagMS: milliseconds(stats.RoundTrip)}
 	if !stats.LastProof.IsZero() {
-		described.LastProof = &stats.LastProof
+		v.LastProof = &stats.LastProof
 	}
-	if full, err := h.queue.usage(); err == nil {
-		described.Queue = &full
+	if full, err := queue.usage(); err == nil {
+		v.Queue = &full
 	}
-	return described
+	return v
 }

@@ -28,7 +28,7 @@ func parsePage(t *testing.T, text string) *html.Node {
 	if !strings.HasPrefix(text, "<!doctype html>\n<html lang=\"en\">") {
 		t.Errorf("the page begins with %.60q", text)
 	}
-	void := map[string]bool{"meta": true, "link": true, "br": true, "hr": true, "img": true}
+	void := map[string]bool{"meta": true, "link": true, "br": true, "hr": true, "img": true, "input": true}
 	var open []string
 	ids := make(map[string]bool)
 	for tokens := html.NewTokenizer(strings.NewReader(text)); ; {

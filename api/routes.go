@@ -45,6 +45,7 @@ func (s *Server) routes(cfg Config) []route {
 	counts := &countHandlers{cfg.Store}
 	notifications := &notificationHandlers{cfg.Store}
 	publish := &publishHandlers{cfg.Store}
+	inspect := s.newInspectHandlers(cfg, queue, typing)
 	tickets := &ticketHandlers{s.tickets, s.topics, charges}
 
 	routes := []route{
@@ -79,10 +80,12 @@ func (s *Server) routes(cfg Config) []route {
 		{"POST", "/v1/publish", publish.create},
 		{"POST", "/v1/ticket", tickets.create},
 		{"GET", "/v1/connection", connectionHandlers{}.get},
+		{"GET", "/v1/inspect", s.bounded(maxRowAnswer, inspect.get)},
 		{"GET", eventsPath, s.events},
 		{"GET", pollPath, s.poll},
 	}
 	routes = append(routes, scriptRoutes()...)
+	routes = append(routes, pageRoutes()...)
 	if cfg.Demo != nil {
 		demo := newDemoHandlers(cfg.Demo)
 		routes = append(routes,

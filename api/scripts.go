@@ -20,8 +20,8 @@ const (
 	// scriptLasts is the header field of a script at its versioned address, whose content never
 	// changes: a year (RFC 8246).
 	scriptLasts = "public, max-age=31536000, immutable"
-	// scriptTypes is the media type of scripts (RFC 9239).
-	scriptTypes = "text/javascript; charset=utf-8"
+	// scriptType is the media type of scripts (RFC 9239).
+	scriptType = "text/javascript; charset=utf-8"
 )
 
 // A script is a file that pages of any site load, in the two forms that it is sent in.
@@ -146,7 +146,7 @@ func (scriptHandlers) send(c echo.Context, name, cache string) error {
 		header.Set(echo.HeaderContentEncoding, "gzip")
 	}
 	header.Set(echo.HeaderContentLength, strconv.Itoa(len(body)))
-	return c.Blob(http.StatusOK, scriptTypes, body)
+	return c.Blob(http.StatusOK, scriptType, body)
 }
 
 // takesGzip reports whether Accept-Encoding has gzip with a weight above 0 (RFC 9110 section

@@ -9,8 +9,14 @@ import (
 var pages embed.FS
 
 // Pages returns the files of our own pages, all in the root of the file system:
-// comments.html, a template of package html/template with its style comments.css, is the
-// first page of the comments of a post for readers without scripts.
+//
+//	moderate.html   the page for moderators
+//	inspect.html    the page for operators
+//	comments.html   a template of package html/template, with its style comments.css: the first
+//	                page of the comments of a post, for readers without scripts
+//
+// The pages load tidings.js from the address of the server, and their other files from
+// "pages/<name>".
 func Pages() fs.FS {
 	sub, err := fs.Sub(pages, "pages")
 	if err != nil { // "pages" is a valid path
