@@ -1,0 +1,109 @@
+package main
+
+import (
+	"flag"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/chromedp"
+
+	"github.com/tidings-live/tidings/api/auth"
+	"github.com/tidings-live/tidings/stream/streamtest"
+)
+
+// pictures writes pictures of the pages for moderators and operators to a folder, in each size and
+// color scheme:
+//
+//	go test ./cmd/tidings -run BrowserPages -args -pictures /tmp
+var pictures = flag.String("pictures", "", "write pictures of the pages to this folder")
+
+// pictureSizes are a desk, a phone and the narrowest phone.
+var pictureSizes = [][2]int64{{1280, 900}, {390, 844}, {320, 640}}
+
+// picture writes pictures of the page if they are asked for.
+func (p *tab) picture(name string) {
+	p.t.Helper()
+	if *pictures == "" {
+		return
+	}
+	for _, size := range pictureSizes {
+		for _, scheme := range []string{"light", "dark"} {
+			p.do("emulate", chromedp.EmulateViewport(size[0], size[1]))
+			p.prefer(scheme)
+			p.screenshot(filepath.Join(*pictures, fmt.Sprintf("%s-%d-%s.png", name, size[0], scheme)))
+		}
+	}
+	p.do("emulate", chromedp.EmulateViewport(1280, 900))
+	p.prefer("light")
+}
+
+// prefer sets the color scheme that the user prefers.
+func (p *tab) prefer(scheme string) {
+	p.t.Helper()
+	_, err := chromedp.Call(p.ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{
+		{Name: "prefers-color-scheme", Value: scheme}, {Name: "prefers-reduced-motion", Value: "reduce"},
+	}})
+	streamtest.Must(p.t, err)
+}
+
+// noSideways checks that the page is as wide as the window in each size.
+func (p *tab) noSideways() {
+	p.t.Helper()
+	for _, size := range pictureSizes {
+		p.do("emulate", chromedp.EmulateViewport(size[0], size[1]))
+		if wide := eval[int64](p, `document.scrollingElement.scrollWidth`); wide > size[0] {
+			p.t.Errorf("the page is %d wide in a window of %d", wide, size[0])
+		}
+	}
+	p.do("emulate", chromedp.EmulateViewport(1280, 900))
+}
+
+// staff returns a token of a user with roles.
+func staff(t *testing.T, user string, roles ...string) string {
+	t.Helper()
+	return token(t, auth.Identity{Subject: user, Name: strings.ToUpper(user[:1]) + user[1:], Roles: roles, Expires: time.Now().Add(time.Hour)})
+}
+
+// signIn types a token into the form of a page.
+func (p *tab) signIn(token string) {
+	p.t.Helper()
+	p.await("the form is there", `!document.getElementById('sign-in').hidden`)
+	p.do("sign in", chromedp.SendKeys(chromedp.CSS("#token"), token+"\r"))
+	p.await("the form is gone", `document.getElementById('sign-in').hidden && !document.getElementById('main').hidden`)
+}
+
+// The inspector shows the readers, rates and events of a server, asks for a token, and keeps it out
+// of addresses.
+func TestBrowserPages_Inspect(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	srv := s.start(t)
+	p := openTab(t).forgive(`401 \(Unauthorized\)|403 \(Forbidden\)`)
+	p.do("open", chromedp.EmulateViewport(1280, 900), chromedp.Navigate(srv.url+"/inspect"))
+	p.await("it says what is missing", `document.getElementById('sign-in-reason').textContent.includes('token')`)
+	p.do("sign in as no moderator", chromedp.SendKeys(chromedp.CSS("#token"), staff(t, "ann")+"\r"))
+	p.await("it says why", `document.getElementById('sign-in-reason').textContent.includes('moderator')`)
+	p.picture("inspect-sign-in")
+	p.signIn(staff(t, "mia", auth.RoleModerator))
+	p.await("it is live", `document.getElementById('state').dataset.state === 'live'`)
+
+	reader := eval[bool](p, `(window.source = new EventSource('/v1/events?topic=post:1&topic=post:2'), true)`)
+	streamtest.Want(t, "a reader is there", reader, true)
+	p.await("it counts the reader", `document.getElementById('figures').textContent.includes('Streams1')`)
+	s.exec(t, `insert into tidings.comments (post_id, author_id, body) select '1', 'ann', 'Comment ' || n from generate_series(1, 30) as n`)
+	p.await("it shows the events", `document.getElementById('recent').textContent.includes('new-comment')`)
+	p.await("it shows the deliveries", `[...document.querySelectorAll('.chart')].some((c) => c.textContent.startsWith('Deliveries') && !c.textContent.endsWith('highest 0/s'))`)
+	p.await("it shows this instance", `document.getElementById('instances').textContent.includes('this one')`)
+	streamtest.Want(t, "the address", eval[string](p, `location.href`), srv.url+"/inspect")
+	streamtest.Want(t, "texts of comments", strings.Contains(eval[string](p, `document.body.innerText`), "Comment 3"), false)
+	p.picture("inspect")
+	p.noSideways()
+	p.run(`document.getElementById('pause').click()`)
+	p.await("it rests", `document.getElementById('state').textContent === 'paused'`)
+	p.run(`document.getElementById('sign-out').click(); document.getElementById('pause').click()`)
+	p.await("it asks again", `!document.getElementById('sign-in').hidden`)
+}
