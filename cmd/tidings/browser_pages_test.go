@@ -107,3 +107,93 @@ func TestBrowserPages_Inspect(t *testing.T) {
 	p.run(`document.getElementById('sign-out').click(); document.getElementById('pause').click()`)
 	p.await("it asks again", `!document.getElementById('sign-in').hidden`)
 }
+
+// The first comment in the list of the moderators' page, and the texts of all.
+const (
+	firstCard = `document.querySelector('.comment')`
+	cardTexts = `[...document.querySelectorAll('.comment .text')].map((p) => p.textContent).join('|')`
+)
+
+// A moderator works through the queue with the keys, while others write and moderate.
+func TestBrowserPages_Moderate(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	srv := s.start(t)
+	const hostile = `<img src=x onerror="document.title='hit'">`
+	s.exec(t, `insert into tidings.posts (id, title) values ('blog/1', 'A blog'), ('2', null)`)
+	s.exec(t, `
+		insert into tidings.comments (post_id, author_id, body, status, created_at)
+		select 'blog/1', 'ann', text, status, now() - interval '1 minute' * n
+		from (values (1, 'third', 'pending'), (2, 'second', 'pending'), (3, $1, 'pending'), (4, 'public', 'published')) as v (n, text, status)`, hostile)
+	p := openTab(t).forgive(`401 \(Unauthorized\)|403 \(Forbidden\)|site:moderation`)
+	p.do("open", chromedp.EmulateViewport(1280, 900), chromedp.Navigate(srv.url+"/moderate"))
+	p.signIn(staff(t, "mia", auth.RoleModerator))
+	p.await("the queue is there", cardTexts+` === `+fmt.Sprintf("%q", hostile+"|second|third"))
+	p.await("the number is there", `document.title.startsWith('(3)')`)
+	p.await("it is live", `document.getElementById('state').dataset.state === 'live'`)
+	streamtest.Want(t, "the address", eval[string](p, `location.href`), srv.url+"/moderate")
+	status := func(body string) string {
+		t.Helper()
+		return value[string](t, s, `select status from tidings.comments where body = $1`, body)
+	}
+	press := func(what, key string) {
+		t.Helper()
+		p.do(what, chromedp.KeyEvent(key))
+	}
+
+	press("go to the first", "j")
+	p.await("it has the focus", `document.activeElement === `+firstCard)
+	press("approve it", "a")
+	p.await("it is gone", cardTexts+` === 'second|third'`)
+	streamtest.Want(t, "status of the first", status(hostile), "published")
+	p.await("the focus is on the next", `document.activeElement === `+firstCard)
+	p.await("the number follows", `document.title.startsWith('(2)')`)
+	press("hide it", "h")
+	p.await("it is gone", cardTexts+` === 'third'`)
+	streamtest.Want(t, "status of the second", status("second"), "rejected")
+	press("undo", "u")
+	p.await("it is back", cardTexts+`.includes('second')`)
+	streamtest.Want(t, "status after undo", status("second"), "pending")
+
+	s.exec(t, `insert into tidings.comments (post_id, author_id, body, status) values ('2', 'eve', 'buy this', 'pending')`)
+	p.await("a new one arrives", cardTexts+`.includes('buy this')`)
+	p.picture("moderate")
+	p.noSideways()
+	id := value[int64](t, s, `select id from tidings.comments where body = 'third'`)
+	_, err := srv.as(t, "max", auth.RoleModerator).SetStatus(t.Context(), fmt.Sprint(id), "published")
+	streamtest.Must(t, err)
+	p.await("what another moderator approves is gone", `!`+cardTexts+`.includes('third') && document.getElementById('notice').textContent === 'max: published'`)
+	press("help", "?")
+	p.await("it is open", `document.getElementById('help').open`)
+	p.picture("moderate-keys")
+	press("close it", "\x1b")
+	p.await("it is closed", `!document.getElementById('help').open`)
+
+	press("the list of deleted ones", "4")
+	p.await("it is empty", `!document.getElementById('empty').hidden`)
+	p.picture("moderate-empty")
+	press("the list of a post", "5")
+	p.do("name it", chromedp.SendKeys(chromedp.CSS("#post"), "blog/1\r"))
+	p.await("its comments are there", cardTexts+`.includes('public')`)
+	p.run(`[...document.querySelectorAll('.comment')].find((c) => c.textContent.includes('public')).focus()`)
+	press("pin it", "p")
+	p.await("it is pinned", `document.activeElement.textContent.includes('Unpin')`)
+	streamtest.Want(t, "it is pinned", value[bool](t, s, `select pinned_at is not null from tidings.comments where body = 'public'`), true)
+	s.exec(t, `update tidings.comments set body = 'public, edited', edited_at = now() where body = 'public'`)
+	p.await("an edit arrives", `document.activeElement.textContent.includes('public, edited')`)
+	press("its versions", "v")
+	p.await("they are there", `document.activeElement.querySelector('.revisions pre')?.textContent === 'public'`)
+	p.picture("moderate-post")
+	press("lock the post", "l")
+	p.await("moderators may not", `document.getElementById('notice').textContent.includes('service or admin')`)
+	s.exec(t, `insert into tidings.comments (post_id, author_id, body) values ('blog/1', 'ben', 'live')`)
+	p.await("a comment arrives", cardTexts+`.includes('live')`)
+	streamtest.Want(t, "the hostile text has run", eval[string](p, `document.title`) == "hit", false)
+
+	p.run(`document.getElementById('sign-out').click()`)
+	p.signIn(staff(t, "root", auth.RoleAdmin))
+	p.await("the post is there", cardTexts+`.includes('live')`)
+	p.run(`document.getElementById('lock').click()`)
+	p.await("it is locked", `document.getElementById('lock').getAttribute('aria-pressed') === 'true'`)
+	streamtest.Want(t, "it is locked", value[bool](t, s, `select locked from tidings.posts where id = 'blog/1'`), true)
+}

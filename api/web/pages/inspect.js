@@ -14,10 +14,12 @@ const PATIENCE = 10_000; // ms
 const milliseconds = (/** @type {number} */ ms) => (ms < 1000 ? `${brief(ms)} ms` : `${brief(ms / 1000)} s`);
 const aSecond = (/** @type {number} */ n) => `${brief(n)}/s`;
 
+const bytes = (/** @type {number} */ n) => (n < 1000 ? `${brief(n)} B` : `${brief(n)}B`);
+
 /** @type {[string, string, (value: number) => string][]} */
 const CHARTS = [
   ['deliveries', 'Deliveries', aSecond], ['events', 'Events', aSecond], ['readers', 'Readers', brief],
-  ['latency', 'Latency, 95 % below', milliseconds], ['lag', 'Lag of the log', milliseconds], ['bytes', 'Bytes', (n) => `${brief(n)}B/s`],
+  ['latency', 'Latency (95 %)', milliseconds], ['lag', 'Lag of the log', milliseconds], ['bytes', 'Bytes', (n) => `${bytes(n)}/s`],
 ];
 
 /** @type {Map<string, Samples>} by server */
@@ -97,7 +99,7 @@ function showFigures(answer, samples) {
     ['Streams', brief(readers.sse)], ['Waiting polls', brief(readers.poll)],
     ['Behind', brief(readers.behind), readers.behind > 0 && 'wait'],
     ['Deliveries', aSecond(samples.last('deliveries'))], ['Events', aSecond(samples.last('events'))],
-    ['Latency, 95 %', milliseconds(samples.last('latency'))], ['Unsent', `${brief(delivery.unsentBytes)}B`],
+    ['Latency (95 %)', milliseconds(samples.last('latency'))], ['Unsent', bytes(delivery.unsentBytes)],
     ['Log', delivery.readable ? 'is read' : 'fails', !delivery.readable && 'bad'],
   ];
   find('figures').replaceChildren(...figures.map(([name, value, tone]) =>

@@ -14,7 +14,7 @@ export class Queue {
   #options;
   /** @type {string|undefined} */
   #after;
-  /** @type {{id: string, was: string}[]} */
+  /** Changes that can be taken back. @type {{id: string, was: string, made: Promise<any>}[]} */
   #changes = [];
   #closed = false;
 
@@ -108,9 +108,13 @@ export class Queue {
   async act(/** @type {string} */ status, card = this.#current()) {
     if (!card || card.comment.status === status || card.busy) return;
     const was = card.comment.status;
-    const changed = await card.during(() => this.#try(() => this.#tidings.setStatus(card.comment.id, status)));
-    if (!changed || this.#closed) return;
-    this.#changes.push({ id: changed.id, was });
+    // The event can come before the answer, so the change is noted first.
+    const made = card.during(() => this.#try(() => this.#tidings.setStatus(card.comment.id, status)));
+    const change = { id: card.comment.id, was, made };
+    this.#changes.push(change);
+    const changed = await made;
+    if (this.#closed) return;
+    if (!changed) return this.#changes.splice(this.#changes.indexOf(change), 1);
     if (this.#options.post) this.#add(changed, true);
     else this.remove(changed.id);
     notice(`${DONE[/** @type {keyof DONE} */ (status)]}.`, make('button', { type: 'button', onclick: () => this.undo() }, 'Undo'));
@@ -120,6 +124,7 @@ export class Queue {
   async undo() {
     const change = this.#changes.pop();
     if (!change) return notice('There is nothing to undo.');
+    if (!(await change.made)) return;
     const comment = await this.#try(() => this.#tidings.setStatus(change.id, change.was));
     if (!comment || this.#closed) return;
     if (this.#options.post || comment.status === this.#options.status) this.#add(comment, true);

@@ -47,6 +47,6 @@ export class Session {
   #show(asking) {
     find('sign-in').hidden = !asking;
     find('main').hidden = asking;
-    find('sign-out').hidden = !this.token;
+    find('sign-out').hidden = asking || !this.token;
   }
 }
