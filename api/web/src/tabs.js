@@ -135,8 +135,8 @@ export class Shared {
   /** Leaves the others, which go on without this tab. */
   leave() {
     if (this.#left) return;
-    this.#left = true;
     this.#say('gone', { user: this.#cookieUser });
+    this.#left = true;
     this.#unlead();
     this.#waiting.abort();
     this.#channel.close();
@@ -295,6 +295,7 @@ export class Shared {
    * @param {object} [more]
    */
   #say(kind, more) {
+    if (this.#left) return; // a listener of the page has closed the client meanwhile
     this.#channel.postMessage({ kind, id: this.#id, ...more });
   }
 
