@@ -72,6 +72,7 @@ async function show(/** @type {string} */ name) {
   const empty = name === 'post' && !post ? 'Type the id of a post.' : LISTS.find(([each]) => each === name)?.[2] ?? '';
   queue = new Queue(/** @type {Tidings} */ (tidings), { status: name, post, empty, count });
   try {
+    if (name === 'post') count((await /** @type {Tidings} */ (tidings).moderation({ limit: 1 })).pending); // everybody may read a post
     await queue.more();
     session.accept();
   } catch (problem) {
