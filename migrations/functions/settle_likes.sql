@@ -4,7 +4,8 @@
 --
 -- flush calls it under the turn, so it sees all that was numbered before. It must wait for
 -- nothing: rows of the own transaction are locked already, and rows that another one has locked
--- are left to that one, whose flush looks at them again.
+-- are left to that one, whose flush looks at them again. Triggers of the site on notifications
+-- run under the turn for these rows, too.
 create or replace function tidings.settle_likes(mine xid8) returns void
 language plpgsql
 as $$
