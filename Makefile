@@ -36,7 +36,7 @@ export HOME := $(shell home=$$(eval echo "~$$(id -un)"); [ -w "$$home" ] && echo
 endif
 
 help: ## list the targets
-	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-11s  %s\n", $$1, $$2 }' Makefile
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-12s  %s\n", $$1, $$2 }' Makefile
 
 run: ## start the development server with a private Postgres and a demo page
 	@.ci/install postgres
@@ -51,6 +51,10 @@ test: ## lint, all tests on a real Postgres and in a real browser, each benchmar
 test-proxies: ## test all proxies of docs/proxies.md, and their idle timeouts
 	@.ci/install cc postgres nginx haproxy caddy apache2 varnishd squid lighttpd h2o
 	go test $(TESTFLAGS) -parallel 64 -run '^TestProxies' ./cmd/tidings -proxies
+
+torture-tabs: ## end the tab that has the connection of ten tabs 100 times
+	@.ci/install cc postgres chromium
+	go test -timeout 30m -run '^TestBrowserTabs' ./cmd/tidings -tabs.ends 100
 
 lint: ## vet, gofmt, staticcheck
 	go vet $(RACE) ./...
@@ -83,4 +87,4 @@ generate: ## write the generated files again
 build: ## build bin/tidings
 	go build -trimpath -ldflags "-X main.version=$(VERSION)" -o bin/tidings ./cmd/tidings
 
-.PHONY: help run test test-proxies lint bench bench-peers torture fuzz generate build
+.PHONY: help run test test-proxies torture-tabs lint bench bench-peers torture fuzz generate build

@@ -97,6 +97,7 @@ type tab struct {
 	profile *profile
 	ctx     context.Context // of package chromedp
 	console *console
+	close   func()
 }
 
 // A console has what a page wrote to its console.
@@ -137,9 +138,12 @@ func (f *profile) blank() *tab {
 			p.console.mu.Unlock()
 		}
 	})
-	f.t.Cleanup(func() {
+	p.close = sync.OnceFunc(func() {
 		cancel()
 		listening.Wait()
+	})
+	f.t.Cleanup(func() {
+		p.close()
 		if errs := p.console.errors(); len(errs) > 0 {
 			f.t.Errorf("the console has errors:\n%s", strings.Join(errs, "\n"))
 		}
@@ -196,10 +200,23 @@ func (p *tab) do(what string, steps ...chromedp.Action[chromedp.Void]) {
 	}
 }
 
-// await waits until a JavaScript expression is true. It may be a promise.
+// await waits until a JavaScript expression is true. It may be a promise. An error of the
+// expression counts as false, and so does a page that is left meanwhile.
 func (p *tab) await(what, expression string) {
 	p.t.Helper()
-	p.do(what, awaitScript(expression))
+	deadline := time.Now().Add(streamtest.Patience)
+	for {
+		ctx, cancel := context.WithTimeout(p.ctx, streamtest.Patience)
+		holds, err := chromedp.Run(ctx, chromedp.Evaluate[bool]("Promise.resolve("+expression+").then(Boolean)", chromedp.EvalAwaitPromise))
+		cancel()
+		if err == nil && holds {
+			return
+		}
+		if time.Now().After(deadline) {
+			p.t.Fatalf("%s: not within %v (%v)\nconsole: %s", what, streamtest.Patience, err, strings.Join(p.said(), "\n"))
+		}
+		<-time.After(lookEvery)
+	}
 }
 
 // eval returns the value of a JavaScript expression. It waits for a promise.
@@ -235,6 +252,8 @@ type front struct {
 	targets atomic.Pointer[[]*url.URL]
 	next    atomic.Int64
 
+	streams, mostStreams atomic.Int64 // that are open now, and at once so far
+
 	mu    sync.Mutex // guards pages
 	pages map[string]string
 }
@@ -260,6 +279,11 @@ func newFront(t *testing.T, servers ...*server) *front {
 	mux.Handle("/src/", http.StripPrefix("/src/", http.FileServer(http.Dir("../../api/web/src"))))
 	mux.HandleFunc("/page/", f.servePage)
 	mux.Handle("/", proxy)
+	mux.HandleFunc("/v1/events", func(w http.ResponseWriter, r *http.Request) {
+		f.mostStreams.Store(max(f.mostStreams.Load(), f.streams.Add(1)))
+		defer f.streams.Add(-1)
+		proxy.ServeHTTP(w, r)
+	})
 	listening := httptest.NewServer(mux)
 	f.url = listening.URL
 	t.Cleanup(func() {

@@ -26,19 +26,18 @@ export class Api {
   }
 
   /** @param {string} post */
-  comments(post, { sort, flat, limit, after, signal } = /** @type {any} */ ({})) {
-    const query = { post, sort, flat: flat && 1, limit, after };
-    return this.caller.call('GET', ofPost('/comments'), { query, signal });
+  comments(post, { flat, ...options } = /** @type {any} */ ({})) {
+    return this.#list(ofPost('/comments'), { post, flat: flat && 1, ...options });
   }
 
   /** @param {string} id */
-  replies(id, { limit, after, signal } = /** @type {any} */ ({})) {
-    return this.caller.call('GET', ofComment(id, '/replies'), { query: { limit, after }, signal });
+  replies(id, options = {}) {
+    return this.#list(ofComment(id, '/replies'), options);
   }
 
   /** @param {string} id */
   comment(id) {
-    return this.caller.call('GET', ofComment(id));
+    return this.#list(ofComment(id), {});
   }
 
   /**
@@ -77,7 +76,7 @@ export class Api {
 
   /** @param {string} post */
   getPost(post) {
-    return this.caller.call('GET', ofPost(), { query: { post } });
+    return this.#list(ofPost(), { post });
   }
 
   /**
@@ -93,7 +92,7 @@ export class Api {
    * @param {string[]} posts
    */
   async counts(posts) {
-    return (await this.caller.call('GET', 'v1/counts', { query: { post: posts } })).data;
+    return (await this.#list('v1/counts', { post: posts })).data;
   }
 
   /**
@@ -106,12 +105,11 @@ export class Api {
 
   /** @param {string} post */
   presence(post) {
-    return this.caller.call('GET', ofPost('/presence'), { query: { post } });
+    return this.#list(ofPost('/presence'), { post });
   }
 
-  notifications({ unread, limit, after } = /** @type {any} */ ({})) {
-    const query = { unread: unread && 1, limit, after };
-    return this.caller.call('GET', 'v1/notifications', { query });
+  notifications({ unread, ...options } = /** @type {any} */ ({})) {
+    return this.#list('v1/notifications', { unread: unread && 1, ...options });
   }
 
   /** @param {string[]|'all'} ids  at most 100 */
@@ -119,8 +117,8 @@ export class Api {
     return this.caller.call('POST', 'v1/notifications/read', { body: ids === 'all' ? { all: true } : { ids } });
   }
 
-  moderation({ status, limit, after } = /** @type {any} */ ({})) {
-    return this.caller.call('GET', 'v1/moderation', { query: { status, limit, after } });
+  moderation(options = {}) {
+    return this.#list('v1/moderation', options);
   }
 
   /**
@@ -137,7 +135,16 @@ export class Api {
   }
 
   /** @param {string} id */
-  revisions(id, { limit, after } = /** @type {any} */ ({})) {
-    return this.caller.call('GET', ofComment(id, '/revisions'), { query: { limit, after } });
+  revisions(id, options = {}) {
+    return this.#list(ofComment(id, '/revisions'), options);
+  }
+
+  /**
+   * Reads one page of a list.
+   * @param {string} path
+   * @param {Record<string, any>} options  the query, and the signal
+   */
+  #list(path, { signal, ...query }) {
+    return this.caller.call('GET', path, { query, signal });
   }
 }

@@ -34,33 +34,19 @@ export class Problem extends Error {
  * Returns a promise that is resolved after ms, or when the signal ends.
  * @param {number} ms
  * @param {AbortSignal} [signal]
- * @returns {Promise<void>}
+ * @returns {Promise<any>}
  */
-export async function sleep(ms, signal) {
-  const limit = limited(ms, signal);
-  await new Promise((done) => (limit.signal.aborted ? done(null) : limit.signal.addEventListener('abort', done)));
-  limit.end();
-}
+export const sleep = (ms, signal) => new Promise((done) => {
+  setTimeout(done, signal?.aborted ? 0 : ms);
+  signal?.addEventListener('abort', done);
+});
 
 /**
- * Makes a signal that ends with another one, or when ms have passed. end() must be called.
+ * Returns a signal that ends with another one, or when ms have passed.
  * @param {number} ms
- * @param {AbortSignal|null} [outer]
+ * @param {AbortSignal} [signal]
  */
-export function limited(ms, outer) {
-  const controller = new AbortController();
-  const abort = () => controller.abort();
-  const timer = setTimeout(abort, ms);
-  outer?.addEventListener('abort', abort);
-  if (outer?.aborted) abort();
-  return {
-    signal: controller.signal,
-    end() {
-      clearTimeout(timer);
-      outer?.removeEventListener('abort', abort);
-    },
-  };
-}
+export const limited = (ms, signal) => AbortSignal.any([AbortSignal.timeout(ms), ...(signal ? [signal] : [])]);
 
 /**
  * Returns the claims of a JWT, without verifying it, or none if it cannot be read.
@@ -218,8 +204,12 @@ export class Caller {
           renewed = true;
           if ((await this.token(token)) !== token) continue;
         }
-        const settled = attempt > 1 && settledBefore(method, error, options);
-        if (settled) return settled.content;
+        if (attempt > 1) {
+          // The answer that was lost said the same as these: it is done.
+          const { status, comment } = /** @type {any} */ (error);
+          if (method === 'DELETE' && status === 404) return null;
+          if (status === 412 && comment.body === /** @type {any} */ (options.body).body) return comment;
+        }
         if (options.once || attempt === ATTEMPTS || !mayPass(error)) throw error;
         await sleep(Math.max((error.retryAfter ?? 0) * 1000, Math.random() * FIRST_PAUSE * 2 ** attempt), options.signal);
         options.signal?.throwIfAborted();
@@ -236,19 +226,19 @@ export class Caller {
   async #send(method, path, { query = {}, body, headers = {}, signal }, token) {
     const given = Object.entries(query).flatMap(([name, value]) => [value].flat().map((one) => [name, one]));
     const search = new URLSearchParams(given.filter(([, value]) => value != null && value !== false));
-    const limit = limited(ANSWERS_WITHIN, signal);
     try {
-      const init = { method, signal: limit.signal, headers: { ...headers } };
-      if (body) Object.assign(init.headers, { 'Content-Type': 'application/json' });
-      const answer = await this.fetch(given.length ? `${path}?${search}` : path, { ...init, body: body && JSON.stringify(body) }, token);
+      const answer = await this.fetch(given.length ? `${path}?${search}` : path, {
+        method,
+        signal: limited(ANSWERS_WITHIN, signal),
+        headers: body ? { ...headers, 'Content-Type': 'application/json' } : headers,
+        body: body && JSON.stringify(body),
+      }, token);
       const content = await contentOf(answer);
       if (content?.user !== undefined) this.onUser(content.user);
       return content;
     } catch (error) {
       if (error instanceof Problem) throw error;
       throw new Problem({ code: 'unreachable', detail: 'the server cannot be reached', cause: error });
-    } finally {
-      limit.end();
     }
   }
 }
@@ -259,17 +249,4 @@ export class Caller {
  */
 function mayPass({ status, code, retryAfter = 0 }) {
   return (TRANSIENT.includes(status) || code === 'idempotency_key_in_flight') && retryAfter * 1000 <= LONGEST_PAUSE;
-}
-
-/**
- * Returns the answer of a request whose first answer was lost and that is refused now, because it
- * has already been done.
- * @param {string} method
- * @param {Problem & {comment?: any}} problem
- * @param {{body?: any}} options
- */
-function settledBefore(method, { status, comment }, { body }) {
-  if (method === 'DELETE' && status === 404) return { content: null };
-  if (method === 'PATCH' && status === 412 && comment?.body === body?.body) return { content: comment };
-  return null;
 }

@@ -36,7 +36,7 @@ export function fitting(topics) {
 }
 
 /**
- * Returns the path and the headers of a request. With a token to another origin, the cursor is a
+ * Returns the path of a request, and what fetch needs for it. With a token to another origin, the cursor is a
  * header: the address stays the same, so that one preflight is enough. Without a token, a
  * header of ours would need a preflight that a cookie does not.
  * @param {import('./calls.js').Caller} caller
@@ -48,11 +48,15 @@ function requestFor(caller, path, { topics, cursor, presence }, more = {}) {
   const query = new URLSearchParams(topics.map((topic) => ['topic', topic]));
   if (presence) query.set('presence', '1');
   for (const [name, value] of Object.entries(more)) query.set(name, String(value));
-  /** @type {Record<string, string>} */
-  const headers = {};
-  if (cursor && caller.bearer && caller.base.origin !== globalThis.location?.origin) headers['Last-Event-ID'] = cursor;
-  else if (cursor) query.set('cursor', cursor);
-  return { path: `${path}?${query}`, headers };
+  const far = caller.bearer && caller.base.origin !== globalThis.location?.origin;
+  if (cursor && !far) query.set('cursor', cursor);
+  return {
+    path: `${path}?${query}`,
+    headers: cursor && far ? { 'Last-Event-ID': cursor } : {},
+    // In the default mode, Chromium lets equal requests of other tabs wait for each other. But
+    // no-store is a header, which would need a preflight for each address.
+    cache: /** @type {RequestCache} */ (far ? 'default' : 'no-store'),
+  };
 }
 
 /**
@@ -63,10 +67,9 @@ function requestFor(caller, path, { topics, cursor, presence }, more = {}) {
  */
 export async function pollOnce(caller, options) {
   const { wait, signal, token } = options;
-  const { path, headers } = requestFor(caller, 'v1/poll', options, wait ? { wait } : { wait, limit: PAGE });
-  const limit = limited(wait * 1000 + GRACE, signal);
+  const { path, ...init } = requestFor(caller, 'v1/poll', options, wait ? { wait } : { wait, limit: PAGE });
   try {
-    const page = await contentOf(await caller.fetch(path, { headers, signal: limit.signal }, token));
+    const page = await contentOf(await caller.fetch(path, { ...init, signal: limited(wait * 1000 + GRACE, signal) }, token));
     if (!page?.cursor) throw new Problem({ code: 'not_json', detail: 'the server does not answer as Tidings does' });
     caller.onUser(page.user);
     return { ...page, events: page.events.map((/** @type {any} */ e) => ({ ...e, id: e.id ?? null })) };
@@ -74,8 +77,6 @@ export async function pollOnce(caller, options) {
     if (!(error instanceof Problem) || error.status !== 410) throw error;
     const { reason, from, resumed } = /** @type {any} */ (error);
     return { events: [], cursor: resumed, more: false, gap: { reason, from, resumed } };
-  } finally {
-    limit.end();
   }
 }
 
@@ -90,8 +91,8 @@ export async function pollOnce(caller, options) {
 export async function streamOnce(caller, source, presence, handlers) {
   const taker = new Taker(caller, source, handlers);
   source.limit(HEADERS_WITHIN);
-  const { path, headers } = requestFor(caller, 'v1/events', { ...source, presence });
-  const answer = await caller.fetch(path, { signal: source.signal, headers: { ...headers, Accept: 'text/event-stream' } }, source.token);
+  const { path, ...init } = requestFor(caller, 'v1/events', { ...source, presence });
+  const answer = await caller.fetch(path, { ...init, signal: source.signal }, source.token);
   // Where fetch has no streams, which no browser that knows private methods lacks, polls do.
   if (!answer.ok || !answer.body || !answer.headers.get('Content-Type')?.startsWith('text/event-stream')) {
     if (answer.body) await contentOf(answer);

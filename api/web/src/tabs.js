@@ -252,10 +252,10 @@ export class Shared {
 
   #sign() {
     this.#send();
-    this.#say('sign', { state: this.#state, hidden: hidden(), batch: this.#connection?.place });
+    this.#say('sign', { state: this.#state, hidden: hidden(), user: this.#cookieUser, batch: this.#connection?.place });
   }
 
-  /** The user that the cookie stands for: tabs that leave because it changed tell the others. */
+  /** The user that the cookie stands for, undefined until it is known. */
   get #cookieUser() {
     return this.#owner.caller.bearer ? undefined : this.#owner.topics.user;
   }
@@ -301,14 +301,17 @@ export class Shared {
 
   /** @param {any} message  of another tab */
   #hear(message) {
-    const { kind, id } = message;
+    const { kind, id, user } = message;
+    if (user !== undefined && !this.#owner.caller.bearer) {
+      this.#owner.user(user);
+      if (this.#left) return; // to join under the name of another user
+    }
     if (kind === 'want') {
       this.#others.set(id, { ...message, called: this.#called });
       return this.#want();
     }
     if (kind === 'gone') {
       this.#others.delete(id);
-      if (message.user !== undefined && !this.#owner.caller.bearer) this.#owner.user(message.user);
       return this.#want();
     }
     if (kind === 'ask') return this.#connection && this.#sign();

@@ -1,0 +1,189 @@
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/cdp"
+	cdppage "github.com/chromedp/cdproto/page"
+	"github.com/chromedp/chromedp"
+
+	"github.com/tidings-live/tidings/stream/streamtest"
+)
+
+// leaderEnds is how often the tab with the connection is ended. make torture-tabs sets it to 100.
+var leaderEnds = flag.Int("tabs.ends", 10, "how often the test of many tabs ends the leading tab")
+
+// watchLock is a script that sets leads while the page has the lock of its tabs.
+const watchLock = `<script>
+	window.leads = false;
+	const { request } = LockManager.prototype;
+	LockManager.prototype.request = function (name, options, fn) {
+		return request.call(this, name, options, async (lock) => {
+			window.leads = true;
+			try { return await fn(lock); } finally { window.leads = false; }
+		});
+	};
+</script>`
+
+// many are the tabs of one site and user.
+type many struct {
+	t       *testing.T
+	site    *site
+	front   *front
+	profile *profile
+	address string
+	tabs    []*tab
+}
+
+// Ten tabs have one connection. The tab that has it is closed, crashes, freezes, is hidden, or
+// goes to the back-forward cache, again and again, while 200 events a second come: no tab
+// misses one or gets one twice.
+func TestBrowserTabs_ShareOneConnection(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	m := &many{t: t, site: s, front: newFront(t, s.start(t)), profile: newProfile(t)}
+	m.address = m.front.page(watchLock + reader(`topics: ['post:1', 'post:2']`))
+	for range 10 {
+		m.tabs = append(m.tabs, m.profile.open(m.address))
+	}
+	m.awaitLive()
+	streamtest.Want(t, "streams at once", m.front.mostStreams.Load(), 1)
+
+	last := 0
+	publishing := inBackground(t, func(ctx context.Context) error {
+		return every(ctx, 25*time.Millisecond, func() error {
+			_, err := s.sql.Exec(ctx, `select tidings.publish('post:1', 'number', to_jsonb(n)) from generate_series($1::int, $1 + 4) as n`, last)
+			last += 5
+			return err
+		})
+	})
+	ways := []func(m *many, leader int){(*many).closeTab, (*many).crash, (*many).freeze, (*many).hide, (*many).cache}
+	for n := range *leaderEnds {
+		m.awaitFlow()
+		ways[n%len(ways)](m, m.leader())
+	}
+	m.awaitFlow()
+	publishing.stop()
+	s.number(t, "post:1", last)
+	for n, p := range m.tabs {
+		p.await(fmt.Sprintf("tab %d has the last event", n), fmt.Sprintf(`numbers.at(-1) === %d`, last))
+		streamtest.Want(t, "numbers that do not follow the one before", eval[[]int](p, `numbers.filter((n, i) => i && n !== numbers[i - 1] + 1)`), []int{})
+		streamtest.Want(t, "what the client has told", eval[string](p, `JSON.stringify(own)`), `[["user",null]]`)
+	}
+	streamtest.Want(t, "streams", m.front.streams.Load(), 1)
+	streamtest.Want(t, "leaders", m.leaders(), []int{m.leader()})
+}
+
+// awaitLive waits until all tabs are live.
+func (m *many) awaitLive() {
+	m.t.Helper()
+	for _, p := range m.tabs {
+		p.await("the tab is live", `window.t?.state === 'live'`)
+	}
+}
+
+// awaitFlow waits until each tab has got a new event.
+func (m *many) awaitFlow() {
+	m.t.Helper()
+	for _, p := range m.tabs {
+		p.run(`window.had = numbers.length`)
+	}
+	for n, p := range m.tabs {
+		p.await(fmt.Sprintf("tab %d gets events", n), `numbers.length > had`)
+	}
+}
+
+// leaders returns the tabs that have the lock.
+func (m *many) leaders() (leaders []int) {
+	m.t.Helper()
+	for n, p := range m.tabs {
+		if eval[bool](p, `leads`) {
+			leaders = append(leaders, n)
+		}
+	}
+	return leaders
+}
+
+// leader waits until exactly one tab leads.
+func (m *many) leader() int {
+	m.t.Helper()
+	var leaders []int
+	streamtest.Eventually(m.t, "one tab leads", func() bool {
+		leaders = m.leaders()
+		return len(leaders) == 1
+	})
+	return leaders[0]
+}
+
+// replace closes a tab and opens another one.
+func (m *many) replace(n int) {
+	m.t.Helper()
+	m.tabs[n].close()
+	m.tabs = slices.Delete(m.tabs, n, n+1)
+	m.leader()
+	p := m.profile.open(m.address)
+	p.await("the new tab is live", `window.t?.state === 'live'`)
+	m.tabs = append(m.tabs, p)
+}
+
+func (m *many) closeTab(leader int) { m.replace(leader) }
+
+func (m *many) crash(leader int) {
+	m.t.Helper()
+	ctx, cancel := context.WithTimeout(m.tabs[leader].ctx, time.Second)
+	defer cancel()
+	_, _ = chromedp.Call(ctx, cdppage.Crash, cdp.Empty{}) // has no answer
+	m.replace(leader)
+}
+
+// without calls do, after which another tab must lead, and then back.
+func (m *many) without(leader int, do, back func(p *tab)) {
+	m.t.Helper()
+	p := m.tabs[leader]
+	do(p)
+	m.tabs = slices.Delete(m.tabs, leader, leader+1)
+	m.leader()
+	m.awaitFlow()
+	back(p)
+	m.tabs = append(m.tabs, p)
+}
+
+func (m *many) freeze(leader int) {
+	m.t.Helper()
+	state := func(s cdppage.SetWebLifecycleStateState) func(*tab) {
+		return func(p *tab) {
+			_, err := chromedp.Call(p.ctx, cdppage.SetWebLifecycleState, cdppage.SetWebLifecycleStateParams{State: s})
+			streamtest.Must(m.t, err)
+		}
+	}
+	m.without(leader, state(cdppage.SetWebLifecycleStateStateFrozen), state(cdppage.SetWebLifecycleStateStateActive))
+}
+
+// hide makes the page believe that it is hidden: all tabs of a headless browser are visible.
+func (m *many) hide(leader int) {
+	m.t.Helper()
+	state := func(s string) func(*tab) {
+		return func(p *tab) {
+			p.run(fmt.Sprintf(`Object.defineProperty(document, 'visibilityState', { value: '%s', configurable: true });
+				document.dispatchEvent(new Event('visibilitychange'))`, s))
+		}
+	}
+	m.without(leader, state("hidden"), state("visible"))
+}
+
+func (m *many) cache(leader int) {
+	m.t.Helper()
+	m.without(leader, func(p *tab) {
+		p.run(`addEventListener('pageshow', (event) => { window.restored = event.persisted })`)
+		p.do("leave the page", chromedp.Navigate(m.front.page("Elsewhere")))
+	}, func(p *tab) {
+		// An action of chromedp would wait for a load, which a cached page does not have.
+		eval[int](p, `setTimeout(() => history.back())`)
+		p.await("the page comes from the back-forward cache", `window.restored === true`)
+	})
+}
