@@ -6,7 +6,10 @@
 //   - routes.go is the list of all routes. The README describes each of them.
 //   - Each resource has one file with its handlers, the JSON that they show and the small
 //     interface that they need of the store: comments.go, posts.go, likes.go, counts.go,
-//     notifications.go, typing.go, publish.go, tickets.go, health.go, demo.go.
+//     notifications.go, typing.go, publish.go, tickets.go, health.go, inspect.go, demo.go.
+//   - rendered.go, rendered_page.go and rendered_feed.go make documents of the comments of a
+//     post for readers without scripts; scripts.go serves what pages of other sites load, and
+//     pages.go our own pages. Package web has the files.
 //   - events.go and poll.go deliver events. Both parse their request in subscribe.go and
 //     pass the limits in admit.go; topics.go decides which topics a user may read.
 //   - problem.go has the table of problems, and turns each error into one of them.

@@ -15,6 +15,10 @@
 //	eventstream.js  a parser of event streams
 //	cursor.js       the order of cursors
 //
+// The files in pages are our own pages, for moderators (moderate.html) and operators
+// (inspect.html), with their modules and styles: they run as they are, and are embedded by
+// pages.go. comments.html there is a template for readers without scripts.
+//
 // The files of the demo page are ES modules, one HTML page and its style sheets. The browser
 // runs them as they are here: there is no build step. They work under a Content-Security-Policy
 // without unsafe-* sources: there is no inline script or style, and text of users

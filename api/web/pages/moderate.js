@@ -68,6 +68,7 @@ async function show(/** @type {string} */ name) {
   queue?.close();
   const post = name === 'post' ? find('post').value.trim() : '';
   for (const [each] of LISTS) find(`tab-${each}`).setAttribute('aria-current', String(each === name));
+  find(`tab-${name}`).scrollIntoView({ block: 'nearest', inline: 'nearest' });
   find('of-post').hidden = name !== 'post';
   const empty = name === 'post' && !post ? 'Type the id of a post.' : LISTS.find(([each]) => each === name)?.[2] ?? '';
   queue = new Queue(/** @type {Tidings} */ (tidings), { status: name, post, empty, count });
