@@ -81,14 +81,13 @@ create table tidings.comments (
 );
 comment on table tidings.comments is 'INSERT (post_id, author_id, body) is enough. The other columns have defaults.';
 CREATE INDEX comments_by_author ON tidings.comments USING btree (author_id, post_id);
-CREATE INDEX comments_by_parent ON tidings.comments USING btree (parent_id, post_id, status) WHERE (parent_id IS NOT NULL);
+CREATE INDEX comments_by_parent ON tidings.comments USING btree (parent_id, post_id, status, created_at, id) WHERE (parent_id IS NOT NULL);
 CREATE INDEX comments_by_root ON tidings.comments USING btree (root_id, created_at, id) WHERE (root_id IS NOT NULL);
 CREATE INDEX comments_by_status ON tidings.comments USING btree (status, created_at, id) WHERE (status <> 'published'::text);
 CREATE INDEX comments_by_time ON tidings.comments USING btree (post_id, created_at, id);
 CREATE INDEX comments_pinned ON tidings.comments USING btree (post_id, pinned_at, id) WHERE (pinned_at IS NOT NULL);
 CREATE INDEX comments_roots ON tidings.comments USING btree (post_id, created_at, id) WHERE (parent_id IS NULL);
 CREATE INDEX comments_roots_by_id ON tidings.comments USING btree (post_id, id) WHERE (parent_id IS NULL);
-CREATE INDEX comments_without_root ON tidings.comments USING btree (parent_id) WHERE ((root_id IS NULL) AND (parent_id IS NOT NULL));
 CREATE TRIGGER defer_post BEFORE INSERT ON tidings.comments FOR EACH STATEMENT EXECUTE FUNCTION tidings.defer_post();
 CREATE TRIGGER deleted AFTER DELETE ON tidings.comments REFERENCING OLD TABLE AS removed FOR EACH STATEMENT EXECUTE FUNCTION tidings.comments_deleted();
 CREATE TRIGGER inserted AFTER INSERT ON tidings.comments REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION tidings.comments_inserted();
@@ -348,8 +347,8 @@ CREATE TRIGGER no_truncate BEFORE TRUNCATE ON tidings.ranks FOR EACH STATEMENT E
 -- tidings.announce_comments(ids bigint[], post_ids text[], parent_ids bigint[], root_ids bigint[]) returns void
 -- tidings.announce_notifications(told bigint[], told_users text[], told_came bigint[], told_unread bigint[]) returns void
 -- tidings.change_notifications(mine xid8, OUT told bigint[], OUT told_users text[], OUT told_came bigint[], OUT told_unread bigint[]) returns record
--- tidings.change_tombstones(mine xid8, OUT early_ids bigint[], OUT early_names text[], OUT early_posts text[], OUT early_data jsonb[], OUT late_ids bigint[], OUT late_posts text[], OUT late_data jsonb[]) returns record
 -- tidings.check_event(topic text, name text) returns void
+-- tidings.comment_counts(comment bigint) returns jsonb
 -- tidings.comment_data(c tidings.comments) returns jsonb
 -- tidings.comment_revised() returns trigger, security definer
 -- tidings.comment_rooted() returns trigger, security definer
@@ -358,11 +357,13 @@ CREATE TRIGGER no_truncate BEFORE TRUNCATE ON tidings.ranks FOR EACH STATEMENT E
 -- tidings.comments_inserted() returns trigger, security definer
 -- tidings.comments_updated() returns trigger, security definer
 -- tidings.complete_deletions(mine xid8) returns void
+-- tidings.complete_events(mine xid8) returns void
 -- tidings.defer_post() returns trigger, security definer
 -- tidings.deleted_data(id bigint, post_id text, parent_id bigint, root_id bigint, tombstone jsonb) returns jsonb
 -- tidings.flush() returns trigger, security definer
 -- tidings.forget_counts(targets text[]) returns void
 -- tidings.head() returns bigint
+-- tidings.keep_tombstones(mine xid8) returns void
 -- tidings.like_touched() returns trigger
 -- tidings.likes_deleted() returns trigger, security definer
 -- tidings.likes_inserted() returns trigger, security definer

@@ -71,7 +71,9 @@ begin
         (topic, name, data, target, comments, recipient, kind, actor_id, post_id, comment_id)
     select
         'post:' || c.post_id, case when c.id is not null then 'new-comment' end,
-        case when c.id is not null then tidings.comment_data(c::tidings.comments) end,
+        case when c.id is not null then
+            tidings.comment_data(c::tidings.comments) || '{"likeCount": 0, "replyCount": 0, "threadCount": 0}'
+        end,
         'post:' || added.post_id, 1,
         nullif(case when c.parent_id is null then p.author_id else parent.author_id end, c.author_id),
         case when c.parent_id is null then 'comment' else 'reply' end,

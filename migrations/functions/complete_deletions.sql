@@ -2,7 +2,7 @@
 -- when the transaction ends, also where the comment was shown and hidden again. An event without
 -- a topic, about a hidden comment with another time, gets its topic.
 --
--- change_tombstones calls it under the turn, when `tombstones` is up to date.
+-- keep_tombstones calls it under the turn, when `tombstones` is up to date.
 create or replace function tidings.complete_deletions(mine xid8) returns void
 language sql
 as $$

@@ -171,9 +171,10 @@ begin
     ) then
         perform tidings.note_epoch();
     end if;
-    perform tidings.settle_likes(new.xact); -- before the row of commits goes: it writes to pending
-    delete from tidings.commits where xact = new.xact;
+    -- These write to pending: before the row of commits goes.
+    perform tidings.settle_likes(new.xact);
     perform tidings.number(new.xact);
+    delete from tidings.commits where xact = new.xact;
     perform pg_notify('tidings_log', '');
     return null;
 end

@@ -2,7 +2,7 @@
 -- adds its counts to the newest ones. mine is the transaction. flush calls it under the turn.
 --
 -- The order of the events:
---   1. `comment-deleted` for tombstones that appear: see change_tombstones;
+--   1. `comment-deleted` for tombstones that appear: see keep_tombstones;
 --   2. the own events of the transaction, as they happened;
 --   3. `comment-deleted` for tombstones that go;
 --   4. `comment-count`, one for each post whose count has changed;
@@ -14,209 +14,145 @@
 -- A count that ends as it began (a like that is removed again) has no event and no row. But a post
 -- that was deleted and has comments or likes again has the event: post-deleted stands for zeros.
 --
--- The new counts are written first, and each event shows the counts after its transaction. So no
--- event has an older count than an event before it:
---   new-comment and comment-updated: likeCount, replyCount and threadCount of the comment;
---   comment-deleted: the same of the tombstone, if there is one;
---   those three, of a reply: rootId, and in thread the replyCount of the parent and the threadCount
---   of the root;
---   moderation: the counts of its comment, and the number of pending comments;
---   post-updated: commentCount and likeCount of the post.
--- The counts are rows at the position of the first event, so an older snapshot finds the counts
--- that belong to it.
+-- The new counts are written first, and each event shows the counts after its transaction
+-- (complete_events). So no event has an older count than an event before it. The counts are rows
+-- at the position of the first event, so an older snapshot finds the counts that belong to it.
+--
+-- Most transactions add comments without a parent, whose counts are zeros from the start
+-- (comments_inserted), or likes. They have no tombstones and no events to complete. To look for
+-- such work is cheaper than to begin a statement that has nothing to do.
 create or replace function tidings.number(mine xid8) returns void
 language plpgsql
 as $$
 declare
+    notified boolean; -- whether notifications have changed
+    ranked   boolean; -- whether likes of comments have changed
+    emptied  boolean; -- whether a post was deleted
+    related  boolean; -- whether an event needs counts, or a tombstone may change
     -- What change_notifications returns.
     told        bigint[];
     told_users  text[];
     told_came   bigint[];
     told_unread bigint[];
-    stones      record; -- the events of tombstones
-    first       bigint; -- the position of the first event and of the counts
+    -- The targets with new counts. The post is null for those without an event.
+    targets text[];
+    posts   text[];
+    counted bigint[]; -- comments, null if their number has not changed
+    liked   bigint[]; -- likes, null if their number has not changed
+    unread  bigint[]; -- of a user after a recount
+    first   bigint; -- the position of the first event and of the counts
 begin
-    -- To look is cheaper than to begin a statement that has nothing to do.
-    if exists (select from tidings.pending where xact = mine and came is not null) then
+    select
+        bool_or(came is not null),
+        bool_or(likes <> 0 and target like 'comment:%'),
+        coalesce(bool_or(name = 'post-deleted'), false),
+        bool_or(name in ('post-deleted', 'post-updated'))
+            or bool_or(comment_id is not null and (topic is not null or name = 'comment-deleted') and not data ? 'likeCount')
+            or bool_or(name = 'new-comment') and bool_or(target like 'comment:%')
+    into notified, ranked, emptied, related
+    from tidings.pending
+    where xact = mine;
+
+    if notified then
         select c.told, c.told_users, c.told_came, c.told_unread
         into told, told_users, told_came, told_unread
         from tidings.change_notifications(mine) as c;
     end if;
 
     first := nextval('tidings.positions');
-    insert into tidings.counts (target, position, comments, likes, unread, thread)
-    select
-        total.target,
-        first,
-        coalesce(newest.comments, 0) + total.comments,
-        coalesce(newest.likes, 0) + total.likes,
-        coalesce(newest.unread, 0) + total.unread,
-        coalesce(newest.thread, 0) + total.thread
-    from (
-        select target, sum(comments) as comments, sum(likes) as likes, sum(unread) as unread, sum(thread) as thread
+    with total as (
+        select
+            target, min(post_id) as post_id, bool_or(recounted) as recounted,
+            sum(part.comments) as comments, sum(part.likes) as likes, sum(part.unread) as unread, sum(part.thread) as thread
         from (
-            select target, comments, likes, unread, thread
-            from tidings.pending
+            select target, post_id, target like 'user:%' as recounted, p.comments, p.likes, p.unread, p.thread
+            from tidings.pending as p
             where xact = mine and target is not null and came is null
             union all
-            select 'user:' || c.user_id, 0, 0, c.unread, 0
+            select 'user:' || c.user_id, null, false, 0, 0, c.unread, 0
             from unnest(told_users, told_unread) as c (user_id, unread)
         ) as part
         group by target
-        having sum(comments) <> 0 or sum(likes) <> 0 or sum(unread) <> 0 or sum(thread) <> 0
-    ) as total
-    left join lateral (
-        select *
-        from tidings.counts
-        where counts.target = total.target
-        order by counts.position desc
-        limit 1
-    ) as newest on true;
+    ),
+    newest as materialized (
+        select
+            total.target, total.post_id, total.recounted,
+            coalesce(n.comments, 0) + total.comments as comments,
+            coalesce(n.likes, 0) + total.likes as likes,
+            coalesce(n.unread, 0) + total.unread as unread,
+            coalesce(n.thread, 0) + total.thread as thread,
+            total.comments <> 0 as comments_changed,
+            total.likes <> 0 as likes_changed,
+            total.comments <> 0 or total.likes <> 0 or total.unread <> 0 or total.thread <> 0 as changed,
+            -- post-deleted stands for zeros.
+            emptied and total.target in (select topic from tidings.pending where xact = mine and name = 'post-deleted') as emptied
+        from total
+        left join lateral (
+            select *
+            from tidings.counts
+            where counts.target = total.target
+            order by counts.position desc
+            limit 1
+        ) as n on true
+    ),
+    written as (
+        insert into tidings.counts (target, position, comments, likes, unread, thread)
+        select newest.target, first, newest.comments, newest.likes, newest.unread, newest.thread
+        from newest
+        where newest.changed
+    )
+    select
+        array_agg(newest.target), array_agg(newest.post_id),
+        array_agg(case when comments_changed or newest.emptied and newest.comments <> 0 then newest.comments end),
+        array_agg(case when likes_changed or newest.emptied and newest.likes <> 0 then newest.likes end),
+        array_agg(case when recounted and changed then newest.unread end)
+    into targets, posts, counted, liked, unread
+    from newest
+    where post_id is not null or recounted;
 
-    if exists (select from tidings.pending where xact = mine and likes <> 0 and target like 'comment:%') then
+    if ranked then
         perform tidings.rank_comments(mine);
     end if;
 
-    select * into stones from tidings.change_tombstones(mine);
+    if related then
+        perform tidings.keep_tombstones(mine);
+        perform tidings.complete_events(mine);
+    end if;
 
     with gathered as (
         delete from tidings.pending
         where xact = mine
         returning *
     ),
-    counted as (
-        select
-            total.target, total.post_id, newest.comments, newest.likes, newest.unread,
-            total.comments_changed or total.emptied and newest.comments <> 0 as comments_changed,
-            total.likes_changed or total.emptied and newest.likes <> 0 as likes_changed
-        from (
-            select
-                target, min(post_id) as post_id, sum(comments) <> 0 as comments_changed, sum(likes) <> 0 as likes_changed,
-                target in (select topic from gathered where name = 'post-deleted') as emptied
-            from gathered
-            where target is not null and came is null
-            group by target
-            having sum(comments) <> 0 or sum(likes) <> 0 or sum(unread) <> 0
-                or target in (select topic from gathered where name = 'post-deleted')
-        ) as total
-        cross join lateral (
-            select *
-            from tidings.counts
-            where counts.target = total.target
-            order by counts.position desc
-            limit 1
-        ) as newest
-    ),
     outgoing as (
-        select 1 as part, ord as n, 'post:' || post_id as topic, name, data, comment_id
-        from unnest(stones.early_ids, stones.early_names, stones.early_posts, stones.early_data)
-            with ordinality as early (comment_id, name, post_id, data, ord)
-        union all
-        select 2, n, topic, name, data, comment_id
+        select 1 as part, n, topic, name, data, comment_id
         from gathered
         where topic is not null
         union all
-        select 3, ord, 'post:' || post_id, 'comment-deleted', data, comment_id
-        from unnest(stones.late_ids, stones.late_posts, stones.late_data)
-            with ordinality as late (comment_id, post_id, data, ord)
+        select 4, 0, 'post:' || c.post_id, 'comment-count', jsonb_build_object('postId', c.post_id, 'count', c.comments), null
+        from unnest(targets, posts, counted) as c (target, post_id, comments)
+        where c.comments is not null and c.target like 'post:%'
         union all
-        select 4, 0, target, 'comment-count',
-            jsonb_build_object('postId', post_id, 'count', comments), null
-        from counted
-        where comments_changed and post_id is not null and target like 'post:%'
-        union all
-        select 5, 0, 'post:' || post_id, 'like-update',
-            jsonb_build_object('postId', post_id, 'count', likes)
-            || case when target like 'comment:%'
-                    then jsonb_build_object('commentId', substr(target, length('comment:') + 1))
+        select 5, 0, 'post:' || c.post_id, 'like-update',
+            jsonb_build_object('postId', c.post_id, 'count', c.likes)
+            || case when c.target like 'comment:%'
+                    then jsonb_build_object('commentId', substr(c.target, length('comment:') + 1))
                     else '{}' end,
             null
-        from counted
-        where likes_changed and post_id is not null
+        from unnest(targets, posts, liked) as c (target, post_id, likes)
+        where c.likes is not null and c.post_id is not null
         union all
-        select 7, 0, target, 'notification',
-            jsonb_build_object('unread', unread, 'read', null), null
-        from counted
-        where target like 'user:%' -- a recount
-    ),
-    -- The counts that an event shows: of its comment or post, of the parent and of the thread.
-    complete as (
-        select
-            o.part, o.n, o.topic, o.name, o.comment_id,
-            case
-                when o.name = 'post-updated' then
-                    o.data || jsonb_build_object('commentCount', coalesce(own.comments, 0), 'likeCount', coalesce(own.likes, 0))
-                when o.name = 'moderation' then
-                    o.data || jsonb_build_object(
-                        'comment', (o.data -> 'comment') || jsonb_build_object(
-                            'likeCount', coalesce(own.likes, 0), 'replyCount', coalesce(own.comments, 0), 'threadCount', coalesce(own.thread, 0)),
-                        'pending', coalesce(queue.comments, 0))
-                when o.comment_id is not null then
-                    o.data
-                    || case
-                        when o.name <> 'comment-deleted' then jsonb_build_object(
-                            'likeCount', coalesce(own.likes, 0), 'replyCount', coalesce(own.comments, 0), 'threadCount', coalesce(own.thread, 0))
-                        when o.data ->> 'tombstone' is null then '{}'
-                        else jsonb_build_object('tombstone', (o.data -> 'tombstone') || jsonb_build_object(
-                            'likeCount', coalesce(own.likes, 0), 'replyCount', coalesce(own.comments, 0), 'threadCount', coalesce(own.thread, 0)))
-                    end
-                    || case when root.id is null then '{}' else jsonb_build_object(
-                        'rootId', root.id,
-                        'thread', jsonb_build_object(
-                            'parentReplyCount', coalesce(parent.comments, 0), 'threadCount', coalesce(thread.thread, 0))) end
-                else o.data
-            end as data
-        from outgoing as o
-        left join lateral (
-            select comments, likes, thread
-            from tidings.counts
-            where target = case
-                when o.name = 'post-updated' then o.topic
-                when o.name <> 'comment-deleted' or o.data ->> 'tombstone' is not null then 'comment:' || o.comment_id
-            end
-            order by position desc
-            limit 1
-        ) as own on true
-        cross join lateral (
-            -- A comment that was inserted before its parent had no root then. The CASE and OFFSET 0 keep
-            -- Postgres from a look at `comments` for each event and each use of the root.
-            select case
-                when o.comment_id is not null and o.data ->> 'parentId' is not null
-                    then coalesce(o.data ->> 'rootId', (select root_id::text from tidings.comments where comments.id = o.comment_id))
-            end as id
-            offset 0
-        ) as root
-        left join lateral (
-            select comments
-            from tidings.counts
-            where target = 'comment:' || (o.data ->> 'parentId') and root.id is not null
-            order by position desc
-            limit 1
-        ) as parent on true
-        left join lateral (
-            select counts.thread
-            from tidings.counts
-            where target = 'comment:' || root.id
-            order by position desc
-            limit 1
-        ) as thread on true
-        left join lateral (
-            select comments
-            from tidings.counts
-            where target = 'moderation' and o.name = 'moderation'
-            order by position desc
-            limit 1
-        ) as queue on true
+        select 6, g.n, 'user:' || coalesce(g.actor_id, users.id), g.name,
+            jsonb_build_object('postId', g.post_id, 'liked', g.likes >= 0)
+            || case when g.comment_id is null then '{}' else jsonb_build_object('commentId', g.comment_id::text) end,
+            null
+        from gathered as g
+        left join lateral jsonb_array_elements_text(g.data) as users (id) on true
+        where g.name = 'liked' and g.topic is null and (g.actor_id is not null or g.data is not null)
         union all
-        select 6, n, 'user:' || coalesce(actor_id, users.id), name, null,
-            jsonb_build_object('postId', post_id, 'liked', likes >= 0)
-            || case when comment_id is null then '{}' else jsonb_build_object('commentId', comment_id::text) end
-        from gathered
-        left join lateral jsonb_array_elements_text(data) as users (id) on true
-        where name = 'liked' and topic is null and (actor_id is not null or data is not null)
-        union all
-        select 6, shown.n, 'user:' || l.user_id, 'liked', null,
-            jsonb_build_object('postId', l.post_id, 'liked', true, 'commentId', l.comment_id::text)
+        select 6, shown.n, 'user:' || l.user_id, 'liked',
+            jsonb_build_object('postId', l.post_id, 'liked', true, 'commentId', l.comment_id::text),
+            null
         from gathered as shown
         cross join lateral (
             select user_id, post_id, comment_id
@@ -225,16 +161,16 @@ begin
             offset 0
         ) as l
         where shown.name = 'liked' and shown.topic is null and shown.actor_id is null and shown.data is null
+        union all
+        select 7, 0, c.target, 'notification', jsonb_build_object('unread', c.unread, 'read', null), null
+        from unnest(targets, unread) as c (target, unread)
+        where c.unread is not null
     )
     insert into tidings.events (position, topic, name, data, comment_id)
     select
-        case when o.rank = 1 then first else nextval('tidings.positions') end,
+        case when row_number() over () = 1 then first else nextval('tidings.positions') end,
         o.topic, o.name, o.data, o.comment_id
-    from (
-        select *, row_number() over (order by part, n, topic) as rank
-        from complete
-        order by part, n, topic
-    ) as o;
+    from (select * from outgoing order by part, n, topic) as o;
 
     if told_users is not null then
         perform tidings.announce_notifications(told, told_users, told_came, told_unread);

@@ -12,7 +12,7 @@ begin
     insert into tidings.pending (topic, name, data, target, comments, post_id, comment_id)
     select
         'post:' || c.post_id, 'comment-deleted',
-        tidings.deleted_data(c.id, c.post_id, c.parent_id, c.root_id, null), -- change_tombstones sets the tombstone
+        tidings.deleted_data(c.id, c.post_id, c.parent_id, c.root_id, null), -- keep_tombstones sets the tombstone
         'post:' || c.post_id, -1, c.post_id, c.id
     from unnest(ids, post_ids, parent_ids, root_ids) as c (id, post_id, parent_id, root_id)
     order by c.id desc; -- replies first

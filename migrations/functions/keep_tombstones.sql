@@ -1,16 +1,17 @@
 -- Brings `tombstones` up to date with the comments that a transaction has shown or hidden,
--- and returns the events that follow from it:
---   early_…: `comment-deleted` for tombstones that appear, and then also each `new-comment` of
---   the transaction. They come before its other events, parents first: a reply must find its
---   parent;
---   late_…: `comment-deleted` for tombstones that go, and for hidden comments below or above
---   them. They come after the events of the transaction, children first.
+-- and adds the events that follow from it to `pending`:
+--   `comment-deleted` for tombstones that appear, and then also each `new-comment` of the
+--   transaction. Their n is negative, so they come before its other events. Parents are first: a
+--   reply must find its parent;
+--   `comment-deleted` for tombstones that go, and for hidden comments below or above them. They
+--   come after the events of the transaction, children first.
 -- A hidden comment that stays as a tombstone gets the tombstone in its own event
 -- (complete_deletions).
 --
 -- mine is the transaction. number calls it under the turn, so it sees every change that was
 -- numbered before, and two transactions that hide a parent and its last reply at the same time
--- leave no tombstone.
+-- leave no tombstone. It writes to `pending` while the row of `commits` is still there, so the
+-- trigger `mark` does not fire flush again.
 --
 -- It takes the changed comments and those above them that are not published, as far as they may
 -- change: a comment above hidden ones stays if it has a published child, and a comment above
@@ -18,11 +19,7 @@
 -- tombstone that is not among them become tombstones, and so do the ones above. Whether an id is
 -- among them is looked up in a JSON object, because a join without hashing would compare each
 -- with each.
-create or replace function tidings.change_tombstones(
-    mine xid8,
-    out early_ids bigint[], out early_names text[], out early_posts text[], out early_data jsonb[],
-    out late_ids bigint[], out late_posts text[], out late_data jsonb[]
-)
+create or replace function tidings.keep_tombstones(mine xid8) returns void
 language plpgsql
 as $$
 declare
@@ -48,6 +45,10 @@ declare
     all_linked  boolean[];
     near        jsonb; -- the parent of each
     becoming    jsonb; -- has the ids of those that are tombstones now
+    -- The events of tombstones that appear.
+    new_ids   bigint[];
+    new_posts text[];
+    new_data  jsonb[];
 begin
     -- A root that is new has no tombstone and no parent. The commits of such comments, the most
     -- frequent ones, end here.
@@ -118,7 +119,7 @@ begin
         ) as above
         where not case
             when walk.hides then exists (
-                select from tidings.comments as c where c.parent_id = walk.id and c.status = 'published' offset 0
+                select from tidings.comments as c where c.parent_id = walk.id and c.post_id = walk.post_id and c.status = 'published' offset 0
             )
             else exists (select from tidings.tombstones as t where t.id = walk.id offset 0)
         end
@@ -140,10 +141,10 @@ begin
 
     with recursive become as (
         select a.id
-        from unnest(all_ids) as a (id)
+        from unnest(all_ids, all_posts) as a (id, post_id)
         where not exists (select from tidings.comments as c where c.id = a.id and c.status = 'published' offset 0)
             and (
-                exists (select from tidings.comments as c where c.parent_id = a.id and c.status = 'published' offset 0)
+                exists (select from tidings.comments as c where c.parent_id = a.id and c.post_id = a.post_id and c.status = 'published' offset 0)
                 or exists (select from tidings.tombstones as t where t.parent_id = a.id and not near ? t.id::text offset 0)
             )
         union
@@ -183,28 +184,38 @@ begin
         from looked_at
         where delta < 0 or delta = 0 and becomes <> was
     ),
-    moved as (
+    unnamed as (
         update tidings.pending
         set topic = null
-        where xact = mine and pending.n = any (array(select node.n from node where delta < 0 and change = 0 and linked))
+        where ctid = any (array(
+            select own.place
+            from node
+            cross join lateral (
+                select ctid as place from tidings.pending where xact = mine and pending.n = node.n offset 0
+            ) as own
+            where node.delta < 0 and node.change = 0 and node.linked
+        ))
+    ),
+    late as (
+        insert into tidings.pending (topic, name, data, post_id, comment_id)
+        select
+            'post:' || post_id, 'comment-deleted',
+            tidings.deleted_data(id, post_id, parent_id, root_id, null), post_id, id
+        from node
+        where change < 0 or delta < 0 and change = 0 and linked
+        order by id desc
     )
     select
-        array_agg(id order by id) filter (where change > 0 and delta = 0),
-        array_agg('comment-deleted'::text order by id) filter (where change > 0 and delta = 0),
-        array_agg(post_id order by id) filter (where change > 0 and delta = 0),
-        array_agg(tidings.deleted_data(id, post_id, parent_id, root_id, tidings.tombstone_data(id)) order by id)
-            filter (where change > 0 and delta = 0),
-        array_agg(id order by id desc) filter (where change < 0 or delta < 0 and change = 0 and linked),
-        array_agg(post_id order by id desc) filter (where change < 0 or delta < 0 and change = 0 and linked),
-        array_agg(tidings.deleted_data(id, post_id, parent_id, root_id, null) order by id desc)
-            filter (where change < 0 or delta < 0 and change = 0 and linked)
-    into early_ids, early_names, early_posts, early_data, late_ids, late_posts, late_data
-    from node;
+        array_agg(id), array_agg(post_id),
+        array_agg(tidings.deleted_data(id, post_id, parent_id, root_id, tidings.tombstone_data(id)))
+    into new_ids, new_posts, new_data
+    from node
+    where change > 0 and delta = 0;
 
     if deletions then
         perform tidings.complete_deletions(mine);
     end if;
-    if early_ids is null then
+    if new_ids is null then
         return;
     end if;
     -- A comment that was shown and hidden in turns keeps its events in their order.
@@ -215,19 +226,27 @@ begin
         group by comment_id
         having count(*) = 1 and min(comments) > 0
     ),
-    moved as (
+    unnamed as (
         update tidings.pending
         set topic = null
-        where xact = mine and pending.n = any (array(select own.n from own))
-        returning comment_id, name, post_id, data
+        where ctid = any (array(
+            select row.place
+            from own
+            cross join lateral (
+                select ctid as place from tidings.pending where xact = mine and pending.n = own.n offset 0
+            ) as row
+        ))
+        returning comment_id as id, name, post_id, data
     )
-    select
-        array_agg(id order by id), array_agg(name order by id), array_agg(post_id order by id), array_agg(data order by id)
-    into early_ids, early_names, early_posts, early_data
+    insert into tidings.pending (n, topic, name, data, post_id, comment_id)
+        overriding system value
+    select -row_number() over (order by id desc), 'post:' || post_id, name, data, post_id, id
     from (
-        select * from unnest(early_ids, early_names, early_posts, early_data) as early (id, name, post_id, data)
+        select id, 'comment-deleted' as name, post_id, data
+        from unnest(new_ids, new_posts, new_data) as new (id, post_id, data)
         union all
-        select * from moved
+        select id, name, post_id, data
+        from unnamed
     ) as event;
 end
 $$;
