@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/tidings-live/tidings/store/storetest"
+	. "github.com/tidings-live/tidings/stream/streamtest"
 )
 
 // bulk are statements of # rows. Each runs statements of the trigger functions.
@@ -143,4 +144,39 @@ func TestPlans_RepliesOfADeletedCommentAreLookedUpByParent(t *testing.T) {
 	if !strings.Contains(plan, "comments_by_parent") || strings.Contains(plan, "BitmapAnd") {
 		t.Errorf("the plan is\n%s", plan)
 	}
+}
+
+// A filter compares each row with each element of an array of a statement: a product of both.
+var comparesAll = regexp.MustCompile(`Filter: .*= ANY \(\$\d+\)`)
+
+// Each comment of a deep thread replies to the one before. The changes of its tombstones read
+// only as many rows as there are comments.
+func TestPlans_DeepThreadsAreWalkedOnce(t *testing.T) {
+	t.Parallel()
+
+	const depth = 400
+	conn, notices := explained(t)
+	exec(t, conn, rows(depth, `insert into tidings.comments (id, post_id, parent_id, author_id, body)
+		select n, 'p', nullif(n - 1, 0), 'u', 'x' from generate_series(1, #) n`))
+	for _, sql := range []string{
+		`update tidings.comments set status = 'spam' where id > 1`,
+		`update tidings.comments set status = 'published' where id > 1`,
+		rows(depth, `update tidings.comments set status = 'spam' where id < #`),
+		rows(depth, `update tidings.comments set status = 'published' where id between # / 2 and #`),
+		rows(depth, `update tidings.comments set status = 'spam' where id between # / 2 and # - 1`),
+		rows(depth, `delete from tidings.comments where id = #`),
+	} {
+		*notices = (*notices)[:0]
+		exec(t, conn, `set auto_explain.log_min_duration = 0`)
+		exec(t, conn, sql)
+		exec(t, conn, `set auto_explain.log_min_duration = -1`)
+		modest(t, depth, sql, *notices)
+		for _, plan := range *notices {
+			if comparesAll.MatchString(plan) {
+				t.Errorf("%s: a step compares each row with each element of an array:\n%s", sql, plan)
+			}
+		}
+	}
+	Want(t, "tombstones", tombstones(t, conn), "")
+	countsAreRight(t, conn)
 }
