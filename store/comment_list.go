@@ -314,11 +314,19 @@ const (
 		order by created_at, id
 		limit (select $5::integer)`
 
+	// Each status is a range of the index comments_by_parent, by time.
 	directReplies = `
 		select row_number() over (order by created_at, id) as n, id
-		from tidings.comments c
-		where parent_id = $2::bigint and ` + visible + `
-			and (created_at, id) > ` + earliestKey + `
+		from unnest(array['published', 'pending', 'rejected', 'spam', 'deleted']) as of (status)
+		cross join lateral (
+			select id, created_at
+			from tidings.comments c
+			where parent_id = $2::bigint and post_id = (select post_id from tidings.comments where id = $2::bigint)
+				and c.status = of.status and ` + visible + `
+				and (created_at, id) > ` + earliestKey + `
+			order by created_at, id
+			limit (select $5::integer)
+		) as reply
 		order by created_at, id
 		limit (select $5::integer)`
 )

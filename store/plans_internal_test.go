@@ -218,6 +218,10 @@ func TestComments_LooksRowsUpByIndexHoweverManyThereAre(t *testing.T) {
 			insert into tidings.comments (id, post_id, parent_id, author_id, body, created_at, pinned_at)
 			select n, '42', case when n % 4 > 1 then n - n % 4 + 1 end, 'u' || n % 100, 'x', timestamptz '2026-01-01Z' + interval '1 hour' * n, case when n % 4 = 1 and n % 100 = 1 then now() end
 			from generate_series($1::int, $2::int) as n
+			union all
+			select 1000000 + n, '42', 6, 'u1', 'A reply to a reply', timestamptz '2026-01-01Z' + interval '1 hour' * n, null
+			from generate_series($1::int, $2::int) as n
+			where n > 6
 		)
 		insert into tidings.likes (post_id, comment_id, user_id)
 		select '42', n, 'u' || u
@@ -252,6 +256,13 @@ func TestComments_LooksRowsUpByIndexHoweverManyThereAre(t *testing.T) {
 			pages["replies"] = func() (CommentList, error) {
 				return s.Replies(t.Context(), RepliesQuery{ID: 5, Viewer: "u1", Limit: 10})
 			}
+			pages["replies to a reply"] = func() (CommentList, error) {
+				return s.Replies(t.Context(), RepliesQuery{ID: 6, Viewer: "u1", Limit: 10})
+			}
+			pages["replies to a reply, middle"] = func() (CommentList, error) {
+				after := &Place{ID: 1001001, At: time.Date(2026, 1, 1, 1001, 0, 0, 0, time.UTC)}
+				return s.Replies(t.Context(), RepliesQuery{ID: 6, Viewer: "u1", After: after, Limit: 10})
+			}
 			for range 10 { // Postgres plans the first five executions one by one
 				for _, page := range pages {
 					if _, err := page(); err != nil && few > 0 {
@@ -264,6 +275,7 @@ func TestComments_LooksRowsUpByIndexHoweverManyThereAre(t *testing.T) {
 				before := rowsRead(t, s.pool)
 				list, err := page()
 				streamtest.Must(t, err)
+				streamtest.Want(t, name+": comments are there", len(list.Comments) > 1, true)
 				if n := rowsRead(t, s.pool) - before; n > 1000 {
 					t.Errorf("%s: a page of %d comments read %d rows", name, len(list.Comments), n)
 				}
