@@ -38,6 +38,9 @@ type ListQuery struct {
 	Limit  int    // largest number of comments of the page, without the replies of roots
 }
 
+// hasPinned reports whether the page may have pinned comments.
+func (q ListQuery) hasPinned() bool { return !q.Flat && (q.After == nil || q.After.Pinned) }
+
 // FirstReplies is how many replies a root has in a list at most.
 const FirstReplies = 3
 
@@ -133,21 +136,12 @@ func (s *Store) readList(ctx context.Context, q ListQuery, by listedColumns) (Co
 	list := CommentList{Post: Post{ID: q.PostID}}
 	var state stream.State
 	var changed int64
-	var pinned, rest commentPage
-	queries := []readQuery{stateQuery(&state), changedQuery(q.PostID, q.Viewer, &changed), listedPostQuery(q, &list)}
-	unpinned := q
-	if !q.Flat && (q.After == nil || q.After.Pinned) {
-		queries = append(queries, pinned.query(s.html, q, pinnedRoots, by))
-		unpinned.After = nil
-	}
-	queries = append(queries, rest.query(s.html, unpinned, pageOf(q), by))
-	if err := s.read(ctx, queries...); err != nil {
+	var page commentPage
+	err := s.read(ctx, stateQuery(&state), changedQuery(q.PostID, q.Viewer, &changed), listedPostQuery(q, &list), page.query(s.html, q, by))
+	if err != nil {
 		return CommentList{}, err
 	}
-	list.Comments, list.More = pinned.comments, pinned.cut
-	if !pinned.cut {
-		list.Comments, list.More = append(list.Comments, rest.comments...), rest.cut
-	}
+	list.Comments, list.More = page.comments, page.cut
 	list.cut(q.Limit)
 	list.State = listState(state, changed)
 	return list, nil
@@ -210,142 +204,6 @@ func listedPostQuery(q ListQuery, list *CommentList) readQuery {
 		) as c on true`, q.PostID, q.Viewer)
 }
 
-// visible is a condition for rows of comments that lists show.
-const visible = `(c.status = 'published' or exists (select from tidings.tombstones where tombstones.id = c.id))`
-
-// These statements select a page: the number of each comment in the order of the page, and its
-// id. A page begins after the key ($3, $4), not after a number of rows, so that new comments do
-// not shift it. $1 is the viewer, $2 the post (or comment), $5 the number of comments, and $6 how
-// many replies each has. There is a statement for each order: with a parameter for the order,
-// Postgres would not use an index. The parameters of the key and of LIMIT are in subselects for the
-// reason that eventsQuery has: to make a plan takes as long as to run it.
-const (
-	unpinned = `c.parent_id is null and (c.pinned_at is null or c.status <> 'published')`
-
-	highestRank, highestID = `2147483647`, `9223372036854775807`
-
-	// The key, or on the first page one that is before or after all others.
-	latestKey   = `((select coalesce($3::timestamptz, 'infinity')), (select coalesce($4::bigint, ` + highestID + `)))`
-	earliestKey = `((select coalesce($3::timestamptz, '-infinity')), (select coalesce($4::bigint, 0)))`
-
-	pinnedRoots = `
-		select row_number() over (order by pinned_at desc, id desc) as n, id
-		from tidings.comments c
-		where post_id = $2 and pinned_at is not null and status = 'published'
-			and (pinned_at, id) < ` + latestKey + `
-		order by pinned_at desc, id desc
-		limit (select $5::integer)`
-
-	newestRoots = `
-		select row_number() over (order by created_at desc, id desc) as n, id
-		from tidings.comments c
-		where post_id = $2 and ` + unpinned + ` and ` + visible + `
-			and (created_at, id) < ` + latestKey + `
-		order by created_at desc, id desc
-		limit (select $5::integer)`
-
-	oldestRoots = `
-		select row_number() over (order by created_at, id) as n, id
-		from tidings.comments c
-		where post_id = $2 and ` + unpinned + ` and ` + visible + `
-			and (created_at, id) > ` + earliestKey + `
-		order by created_at, id
-		limit (select $5::integer)`
-
-	// The first WITH has the liked roots of the page: see the table ranks. WITH TIES adds those that
-	// are equal by rank and tie, because their order is that of their likes. The second has roots
-	// without likes, if the page has room for them.
-	topRoots = `
-		with liked as materialized (
-			select c.id, n.likes
-			from tidings.ranks
-			cross join lateral (select * from tidings.comments where comments.id = ranks.id offset 0) as c
-			cross join lateral (
-				select likes
-				from tidings.counts
-				where target = 'comment:' || ranks.id
-				order by position desc
-				limit 1
-			) as n
-			where ranks.post_id = $2 and ` + unpinned + ` and ` + visible + `
-				and (ranks.rank, ranks.tie) <= (
-					(select coalesce(tidings.rank_of($3::bigint), ` + highestRank + `)),
-					(select case when $3 < 64 then $4::bigint else ` + highestID + ` end))
-				and (n.likes, c.id) < ((select coalesce($3, ` + highestID + `)), (select coalesce($4, ` + highestID + `)))
-			order by ranks.rank desc, ranks.tie desc
-			fetch first (select $5::integer) rows with ties
-		),
-		others as materialized (
-			select id
-			from tidings.comments c
-			where (select count(*) from liked) < (select $5)
-				and post_id = $2 and ` + unpinned + ` and ` + visible + `
-				and not exists (select from tidings.ranks where ranks.id = c.id offset 0)
-				and id < (select case when $3 = 0 then $4 else ` + highestID + ` end)
-			order by id desc
-			limit (select $5::integer)
-		)
-		select row_number() over (order by likes desc, id desc) as n, id
-		from (select id, likes from liked union all select id, 0 from others) as root
-		order by likes desc, id desc
-		limit (select $5::integer)`
-
-	newestFlat = `
-		select row_number() over (order by created_at desc, id desc) as n, id
-		from tidings.comments c
-		where post_id = $2 and ` + visible + `
-			and (created_at, id) < ` + latestKey + `
-		order by created_at desc, id desc
-		limit (select $5::integer)`
-
-	oldestFlat = `
-		select row_number() over (order by created_at, id) as n, id
-		from tidings.comments c
-		where post_id = $2 and ` + visible + `
-			and (created_at, id) > ` + earliestKey + `
-		order by created_at, id
-		limit (select $5::integer)`
-
-	threadReplies = `
-		select row_number() over (order by created_at, id) as n, id
-		from tidings.comments c
-		where root_id = $2::bigint and ` + visible + `
-			and (created_at, id) > ` + earliestKey + `
-		order by created_at, id
-		limit (select $5::integer)`
-
-	// Each status is a range of the index comments_by_parent, by time.
-	directReplies = `
-		select row_number() over (order by created_at, id) as n, id
-		from unnest(array['published', 'pending', 'rejected', 'spam', 'deleted']) as of (status)
-		cross join lateral (
-			select id, created_at
-			from tidings.comments c
-			where parent_id = $2::bigint and post_id = (select post_id from tidings.comments where id = $2::bigint)
-				and c.status = of.status and ` + visible + `
-				and (created_at, id) > ` + earliestKey + `
-			order by created_at, id
-			limit (select $5::integer)
-		) as reply
-		order by created_at, id
-		limit (select $5::integer)`
-)
-
-// pageOf returns the statement for the comments of a list that are not pinned.
-func pageOf(q ListQuery) string {
-	switch {
-	case q.Flat && q.Sort == Oldest:
-		return oldestFlat
-	case q.Flat:
-		return newestFlat
-	case q.Sort == Oldest:
-		return oldestRoots
-	case q.Sort == Top:
-		return topRoots
-	}
-	return newestRoots
-}
-
 // listedColumns are columns of the comments in a list, and the targets of a Scan of them.
 type listedColumns struct {
 	columns string
@@ -396,22 +254,47 @@ type commentPage struct {
 	cut      bool // rows are left that were not read
 }
 
-// query reads one comment more than the page has, to learn whether another page follows, and one
-// reply more.
-func (p *commentPage) query(html toHTML, q ListQuery, page string, by listedColumns) readQuery {
-	var key any
-	var id *int64
-	replies := FirstReplies + 1
+// query reads a page of a list.
+func (p *commentPage) query(html toHTML, q ListQuery, by listedColumns) readQuery {
+	replies := FirstReplies
 	if q.Flat {
 		replies = 0
 	}
-	if q.After != nil {
-		key, id = q.After.At, &q.After.ID
-		if q.Sort == Top && !q.After.Pinned {
-			key = q.After.Likes
-		}
+	switch {
+	case !q.hasPinned():
+		return p.queryOf(html, pageOf(q), by, q.Viewer, q.PostID, q.key(), q.Limit, replies)
+	case q.After == nil:
+		return p.queryOf(html, pageOf(q), by, q.Viewer, q.PostID, pageKey{}, q.Limit, replies, nil, nil)
 	}
-	args := []any{q.Viewer, q.PostID, key, id, q.Limit + 1, replies}
+	return p.queryOf(html, pageOf(q), by, q.Viewer, q.PostID, pageKey{}, q.Limit, replies, q.After.At, q.After.ID)
+}
+
+// A pageKey is the key that a page begins after. The zero value is before all comments.
+type pageKey struct {
+	at any // a time, or a number of likes
+	id *int64
+}
+
+// key returns the key of a page of comments that are not pinned.
+func (q ListQuery) key() pageKey {
+	switch {
+	case q.After == nil:
+		return pageKey{}
+	case q.Sort == Top:
+		return pageKey{q.After.Likes, &q.After.ID}
+	}
+	return pageKey{q.After.At, &q.After.ID}
+}
+
+// queryOf reads the page of a post, or of the replies to a comment. It reads one comment more than the
+// page has, to learn whether another page follows, and one reply more. more are $7 and later.
+func (p *commentPage) queryOf(
+	html toHTML, page string, by listedColumns, viewer string, of any, after pageKey, limit, replies int, more ...any,
+) readQuery {
+	if replies > 0 {
+		replies++
+	}
+	args := append([]any{viewer, of, after.at, after.id, limit + 1, replies}, more...)
 	return readQuery{selectPage(page, by), args, func(rows pgx.Rows) error { return p.collect(rows, html, by) }}
 }
 
@@ -448,40 +331,4 @@ func (p *commentPage) collect(rows pgx.Rows, html toHTML, by listedColumns) erro
 		}
 	}
 	return rows.Err()
-}
-
-// A RepliesQuery asks for one page of the replies to a comment, by time.
-type RepliesQuery struct {
-	ID     int64
-	Viewer string // user whose likes the list reports; empty for none
-	After  *Place // last comment of the page before; nil for the first page
-	Limit  int
-}
-
-// Replies returns one page of the comments below a root at any depth, or of the direct replies to
-// another comment. It returns ErrNotFound if no list shows the comment. Of CommentList, Post has
-// only its id.
-func (s *Store) Replies(ctx context.Context, q RepliesQuery) (CommentList, error) {
-	above, err := s.Comment(ctx, q.ID, "")
-	if err != nil {
-		return CommentList{}, err
-	}
-	list := CommentList{Post: Post{ID: above.PostID}}
-	var state stream.State
-	var changed int64
-	var replies commentPage
-	page := directReplies
-	if above.ParentID == nil {
-		page = threadReplies
-	}
-	query := replies.query(s.html, ListQuery{Viewer: q.Viewer, Flat: true, After: q.After, Limit: q.Limit}, page, wholeComments)
-	query.args[1] = q.ID
-	err = s.read(ctx, stateQuery(&state), changedQuery(above.PostID, q.Viewer, &changed), query)
-	if err != nil {
-		return CommentList{}, err
-	}
-	list.Comments, list.More = replies.comments, replies.cut
-	list.cut(q.Limit)
-	list.State = listState(state, changed)
-	return list, nil
 }

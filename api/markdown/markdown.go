@@ -89,6 +89,9 @@ func (r *Renderer) HTML(text string) string {
 	if text == "" {
 		return ""
 	}
+	if trimmed := strings.TrimRight(text, " "); isSimple(trimmed) {
+		return simple(trimmed)
+	}
 	if rendered, known := r.cache.get(text); known {
 		return rendered
 	}
