@@ -20,6 +20,9 @@ type content struct {
 	data Data
 	sse  []byte // the block with the data
 	asOf int64  // the head of the log when the data was read
+	// later is a frame with a newer text of the comment. The first use of the content takes the
+	// text, and makes sse: a comment that is edited often would be encoded for each frame and edit.
+	later *Frame
 }
 
 // NewFrame encodes an event.
@@ -36,7 +39,22 @@ func newFrame(e Event, asOf int64) *Frame {
 
 func (f *Frame) setContent(d Data, asOf int64) {
 	block := make([]byte, 0, len(d.json)+len(f.Name.text)+len(f.Topic.text)+maxFieldBytes)
-	f.content.Store(&content{d, appendBlock(block, f.Event, d.json), asOf})
+	f.content.Store(&content{data: d, sse: appendBlock(block, f.Event, d.json), asOf: asOf})
+}
+
+// now returns the content, with the text of later.
+func (f *Frame) now() *content {
+	c := f.content.Load()
+	if c.later == nil {
+		return c
+	}
+	d := withText(f.Name, c.data, c.later.comment())
+	block := make([]byte, 0, len(d.json)+len(f.Name.text)+len(f.Topic.text)+maxFieldBytes)
+	next := &content{data: d, sse: appendBlock(block, f.Event, d.json), asOf: c.asOf}
+	if f.content.CompareAndSwap(c, next) {
+		return next
+	}
+	return f.now() // another goroutine was first, or the text has changed again
 }
 
 // frameOverhead is the memory of a frame besides its bytes: the frame and its content, its
@@ -44,20 +62,24 @@ func (f *Frame) setContent(d Data, asOf int64) {
 const frameOverhead = 448
 
 // memory is how many bytes of memory the frame takes now. The data is in memory twice: as a
-// value, and in the block.
+// value, and in the block. A text that the frame has not taken yet counts, too.
 func (f *Frame) memory() int {
 	c := f.content.Load()
-	return frameOverhead + len(c.data.json) + cap(c.sse) + len(f.Topic.text) + 2*len(f.conflation.target)
+	size := frameOverhead + len(c.data.json) + cap(c.sse) + len(f.Topic.text) + 2*len(f.conflation.target)
+	if c.later != nil {
+		size += c.later.memory()
+	}
+	return size
 }
 
 // Data is the data of the event. Of an event about a comment it has the text that the
 // comment has now, or no text if the comment was removed.
-func (f *Frame) Data() Data { return f.content.Load().data }
+func (f *Frame) Data() Data { return f.now().data }
 
 // SSE is one block of an event stream (HTML standard, section 9.2.6): the fields event,
 // topic, data and id in this order, each once, with "\n" after each and after the block.
 // EventSource ignores the field topic. An ephemeral event has no id.
-func (f *Frame) SSE() []byte { return f.content.Load().sse }
+func (f *Frame) SSE() []byte { return f.now().sse }
 
 // appendEnveloped appends the block with the topic inside the data,
 // {"topic":…,"data":…}, for an EventSource that reads several topics.

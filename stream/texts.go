@@ -222,11 +222,29 @@ func postOf(f *Frame) Topic {
 }
 
 // comment returns the members of the comment in the data of a frame.
-func (f *Frame) comment() map[string]json.RawMessage {
-	if f.Name == ModerationName {
-		return members(Data{members(f.Data())["comment"]})
+func (f *Frame) comment() map[string]json.RawMessage { return commentIn(f.Name, f.Data()) }
+
+// commentIn returns the members of the comment in the data of an event.
+func commentIn(event Name, data Data) map[string]json.RawMessage {
+	if event == ModerationName {
+		return members(Data{members(data)["comment"]})
 	}
-	return members(f.Data())
+	return members(data)
+}
+
+// withText returns the data of an event with the text of a comment.
+func withText(event Name, data Data, comment map[string]json.RawMessage) Data {
+	return withComment(event, data, replaced(commentIn(event, data), textMembers, comment))
+}
+
+// withComment returns the data of an event with other members of its comment.
+func withComment(event Name, data Data, comment map[string]json.RawMessage) Data {
+	if event != ModerationName {
+		return object(comment)
+	}
+	all := members(data)
+	all["comment"] = object(comment).json
+	return object(all)
 }
 
 // userOf returns the id of the user in a member of the data; empty for none.
@@ -251,19 +269,8 @@ func (f *Frame) rename(users map[string]*Frame) bool {
 		return false
 	}
 	all[role] = members(later.Data())["actor"]
-	f.setComment(all, later.content.Load().asOf)
+	f.setContent(withComment(f.Name, f.Data(), all), later.content.Load().asOf)
 	return true
-}
-
-// setComment sets the comment in the data of a frame.
-func (f *Frame) setComment(comment map[string]json.RawMessage, asOf int64) {
-	data := object(comment)
-	if f.Name == ModerationName {
-		all := members(f.Data())
-		all["comment"] = data.json
-		data = object(all)
-	}
-	f.setContent(data, asOf)
 }
 
 // change gives a frame about a comment or post the content that follows from a later event,
@@ -284,9 +291,9 @@ func (f *Frame) change(later *Frame) bool {
 		f.Name != ModerationName && later.Name == ModerationName:
 		return false
 	case hasText(later):
-		f.setComment(replaced(f.comment(), textMembers, later.comment()), asOf)
-	default:
-		f.setComment(replaced(f.comment(), textMembers, removedText), asOf)
+		f.content.Store(&content{data: f.content.Load().data, asOf: asOf, later: later})
+	default: // the text must not stay in memory
+		f.setContent(withText(f.Name, f.content.Load().data, removedText), asOf)
 	}
 	return true
 }

@@ -359,3 +359,37 @@ func TestMemoryOfModeratorsAndPosts(t *testing.T) {
 		})
 	}
 }
+
+// An edit of a comment does not encode the known frames about it: a long text that is edited often
+// would be encoded for each of them and each edit. A frame that is read has the last text.
+func TestTextIndexEncodesWhatIsRead(t *testing.T) {
+	const length, known = 16 << 10, 200
+	index := newTextIndex()
+	edit := func(n int64) *Frame {
+		text := strings.Repeat(fmt.Sprint(n%10), length)
+		return newFrame(Event{
+			Cursor: Cursor{1, n}, Topic: post42, Name: CommentUpdatedName, Comment: 1, Data: commentData(CommentUpdatedName, n, text),
+		}, n)
+	}
+	var frames []*Frame
+	for n := range int64(known) {
+		frames = append(frames, edit(n+1))
+		index.follow(frames[n:])
+	}
+	last := edit(known + 1)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	index.follow([]*Frame{last})
+	runtime.ReadMemStats(&after)
+	if allocated := after.TotalAlloc - before.TotalAlloc; allocated > known*length/4 {
+		t.Errorf("an edit with %d known frames allocates %d bytes", known, allocated)
+	}
+	for n, f := range frames {
+		want := commentData(CommentUpdatedName, int64(n)+1, strings.Repeat(fmt.Sprint((known+1)%10), length))
+		streamtest.Want(t, fmt.Sprintf("frame %d has its count and the last text", n), len(f.Data().String()), len(want.String()))
+		streamtest.Want(t, "the count", strings.Contains(f.Data().String(), fmt.Sprintf(`"likeCount":%d`, n+1)), true)
+		streamtest.Want(t, "the block has the data", strings.Contains(string(f.SSE()), f.Data().String()), true)
+		streamtest.Want(t, "the last text", strings.Contains(f.Data().String(), strings.Repeat(fmt.Sprint((known+1)%10), length)), true)
+	}
+	runtime.KeepAlive(last)
+}
