@@ -13,7 +13,7 @@ import (
 // lists.
 func TestReadersAreToldWhoTheyAre(t *testing.T) {
 	t.Parallel()
-	inEveryWay(t, readersAreToldWhoTheyAre)
+	pollsInEveryWay(t, readersAreToldWhoTheyAre)
 }
 
 func readersAreToldWhoTheyAre(t *testing.T, way func(*setup)) {

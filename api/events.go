@@ -14,6 +14,7 @@ import (
 
 	"github.com/tidings-live/tidings/api/internal/takeover"
 	"github.com/tidings-live/tidings/stream"
+	"github.com/tidings-live/tidings/stream/awareness"
 )
 
 // events answers with an event stream (HTML standard, section 9.2): stream.ready at once,
@@ -50,7 +51,7 @@ func (s *Server) events(c echo.Context) error {
 		feed.Close()
 		return s.turnAway(c, err)
 	}
-	admitted.visit = s.attend(r, false)
+	admitted.visit = s.attend(awareness.Reader{Posts: postsOf(r.topics), User: viewerOf(r.who), Asks: r.presence})
 	setStreamHeader(c.Response().Header())
 	return s.stream(c, feed)
 }
@@ -76,7 +77,7 @@ func (s *Server) feedConfig(c echo.Context, r reading, style stream.Style, admit
 	cfg.Ended = func(end stream.End, conn net.Conn) {
 		admitted.end()
 		s.logger.LogAttrs(context.Background(), slog.LevelDebug, "stream ended", slog.String("request_id", id), slog.String("why", string(end)))
-		s.returned.Return(conn)
+		s.returned.Return(conn, nil, nil)
 	}
 	return cfg
 }

@@ -1,11 +1,9 @@
 package api
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"net"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -36,6 +34,7 @@ const (
 // polls: the cursor of the next poll acknowledges the events of this one. HEAD reads
 // nothing and takes nothing of the limits.
 func (s *Server) poll(c echo.Context) error {
+	generation := s.polls.Generation()
 	r, err := s.reading(c)
 	if err != nil {
 		return err
@@ -51,9 +50,6 @@ func (s *Server) poll(c echo.Context) error {
 	if c.Request().Method == http.MethodHead {
 		return s.pollHead(c, r.start)
 	}
-	if r.start.IsNow() {
-		wait = 0
-	}
 	slot, err := s.admit(c, r)
 	if err != nil {
 		return err
@@ -64,12 +60,12 @@ func (s *Server) poll(c echo.Context) error {
 		return err
 	}
 	defer held.Close()
-	admitted := &admission{slot: slot}
-	admitted.start, _ = r.start.Cursor()
-	poll, err := s.hub.OpenPoll(stream.PollConfig{
-		Topics: r.topics, Start: r.start, Presence: r.presence, Limit: most, Until: s.deadline(wait, r.who),
-		Ended: func(_ stream.End, conn net.Conn) { admitted.end(); s.returned.Return(conn) },
-	})
+	q := newPollRequest(c, r, wait, most, generation)
+	caller := &pollCaller{server: s, request: q, id: lineOf(c).id, admission: admission{slot: slot}}
+	caller.start, _ = r.start.Cursor()
+	cfg := s.pollConfig(q, r.start)
+	cfg.Caller = caller
+	poll, err := s.hub.OpenPoll(cfg)
 	if err != nil {
 		slot.Close()
 		return err
@@ -78,8 +74,19 @@ func (s *Server) poll(c echo.Context) error {
 		poll.Close()
 		return err
 	}
-	admitted.visit = s.attend(r, true)
-	return s.answerPoll(c, poll, r.who, admitted, held)
+	caller.visit = s.attend(q.reader(caller.start))
+	return s.answerPoll(c, poll, caller, held)
+}
+
+// pollConfig sets a poll, but for its caller.
+func (s *Server) pollConfig(q *pollRequest, start stream.Start) stream.PollConfig {
+	wait := q.wait - time.Duration(rand.Float64()*float64(q.wait)/10)
+	if start.IsNow() {
+		wait = 0
+	}
+	return stream.PollConfig{
+		Topics: q.topics, Start: start, Presence: q.presence, Limit: q.most, Until: s.deadline(wait, q.who), Address: q.address,
+	}
 }
 
 // pollHead answers HEAD like a poll whose wait is over without an event.
@@ -105,12 +112,12 @@ func (s *Server) useTicketOfPoll(c echo.Context, r reading, poll *stream.LongPol
 }
 
 // answerPoll answers a poll that has its answer in this goroutine, with the memory that is
-// reserved for it. A poll that has to wait returns that memory. It
-// is given to the hub if the connection can be taken over; the handler then returns, and a
-// worker of the hub calls encode when the wait is over.
-func (s *Server) answerPoll(c echo.Context, poll *stream.LongPoll, who auth.Identity, admitted *admission, held *limit.Reservation) error {
+// reserved for it. A poll that has to wait returns that memory. It is given to the hub if the
+// connection can be taken over; the handler then returns, and a worker of the hub answers
+// when the wait is over.
+func (s *Server) answerPoll(c echo.Context, poll *stream.LongPoll, caller *pollCaller, held *limit.Reservation) error {
 	if poll.Ready(c.Request().Context()) {
-		return s.runPoll(c, poll, who, admitted, held)
+		return s.runPoll(c, poll, caller, held)
 	}
 	held.Shrink(0)
 	conn, reusable, err := takeOver(c)
@@ -119,57 +126,31 @@ func (s *Server) answerPoll(c echo.Context, poll *stream.LongPoll, who auth.Iden
 		poll.Close()
 		return err
 	case conn == nil:
-		return s.runPoll(c, poll, who, admitted, nil)
+		return s.runPoll(c, poll, caller, nil)
 	}
 	countLater(c)
-	line, header := lineOf(c), c.Response().Header()
-	encode := func(result stream.PollResult) []byte {
-		answer := s.pollReply(result, who, line)
-		admitted.answered(result, answer)
-		s.requests.Answered(pollPath, line.method, answer.status, errors.Is(result.Err, context.Canceled))
-		if !result.Keep {
-			answer.header.Set("Connection", "close")
-		}
-		return answer.message(line.minor, header)
-	}
-	if err := poll.TakeOver(conn, encode, reusable); err != nil {
+	s.remember(c, caller.request)
+	caller.conn = conn
+	if err := poll.TakeOver(conn, reusable); err != nil {
 		poll.Close()
 		return s.notTakenOver(c, conn, fmt.Errorf("take poll over: %w", err))
 	}
 	return nil
 }
 
-// runPoll waits if the poll has no answer yet, and answers in this goroutine. Without
-// reserved memory (held is nil), it reserves what the answer needs: if there is no room, the
-// answer is the problem unavailable. It returns context.Canceled if the client left before,
-// so that the request is counted as such.
-func (s *Server) runPoll(c echo.Context, poll *stream.LongPoll, who auth.Identity, admitted *admission, held *limit.Reservation) error {
-	var left error
-	encode := func(result stream.PollResult) []byte {
-		if errors.Is(result.Err, context.Canceled) {
-			left = result.Err
-		}
-		answer := s.pollReply(result, who, lineOf(c))
-		admitted.answered(result, answer)
-		if held != nil {
-			held.Shrink(len(answer.body))
-		} else if waited, err := s.reserve(c, len(answer.body)); err != nil {
-			answer = problemReply(err, lineOf(c))
-		} else {
-			held = waited
-		}
-		answer.writeHead(c.Response())
-		return answer.body
+// runPoll waits if the poll has no answer yet, and answers in this goroutine. held is the
+// memory that is reserved for the answer; without it, runPoll reserves what the answer needs.
+// It returns context.Canceled if the client left before, so that the request is counted as
+// such.
+func (s *Server) runPoll(c echo.Context, poll *stream.LongPoll, caller *pollCaller, held *limit.Reservation) error {
+	w := &pollWriter{server: s, c: c, held: held}
+	defer w.close()
+	caller.writer = w
+	err := poll.Run(c.Request().Context(), w.write)
+	if err == nil && c.Response().Status == http.StatusOK {
+		s.remember(c, caller.request)
 	}
-	write := func(b []byte) error {
-		_, err := c.Response().Write(b)
-		return err
-	}
-	err := poll.Run(c.Request().Context(), encode, write)
-	if held != nil {
-		held.Close()
-	}
-	return errors.Join(err, left)
+	return errors.Join(err, w.left)
 }
 
 // deadline is the end of a wait. A wait ends with the token at the latest.
@@ -181,8 +162,8 @@ func (s *Server) deadline(wait time.Duration, who auth.Identity) time.Time {
 	return at
 }
 
-// pollWait reads the parameter wait, or Prefer: wait=N (RFC 7240), in seconds. It is made
-// shorter by up to a tenth at random, so that clients that began together do not return
+// pollWait reads the parameter wait, or Prefer: wait=N (RFC 7240), in seconds. Each wait is
+// made shorter by up to a tenth at random, so that clients that began together do not return
 // together.
 func pollWait(c echo.Context, r reading) (time.Duration, error) {
 	seconds, err := clamped(r.values, "wait", -1, 0, mostWait)
@@ -196,8 +177,7 @@ func pollWait(c echo.Context, r reading) (time.Duration, error) {
 			c.Response().Header().Set("Preference-Applied", "wait="+strconv.Itoa(preferred))
 		}
 	}
-	wait := time.Duration(seconds) * time.Second
-	return wait - time.Duration(rand.Float64()*float64(wait)/10), nil
+	return time.Duration(seconds) * time.Second, nil
 }
 
 // preferredWait finds wait=N among the preferences. It ignores preferences that it cannot

@@ -3,11 +3,6 @@ package api
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
-	"fmt"
-	"net/http"
-
-	"github.com/labstack/echo/v4"
 
 	"github.com/tidings-live/tidings/api/auth"
 	"github.com/tidings-live/tidings/stream"
@@ -17,12 +12,12 @@ import (
 // ephemeral events before it, are always part of the answer.
 const mostPollBytes = 1 << 20
 
-// A pollJSON is the body of the answer to a poll.
+// A pollJSON is the body of the answer to a poll, without the member user: the id of the
+// caller, or null. It is the last member, because all before it are shared.
 type pollJSON struct {
 	Events []pollEventJSON `json:"events"`
 	Cursor stream.Cursor   `json:"cursor"`
 	More   bool            `json:"more"` // poll again at once
-	User   *string         `json:"user"` // id of the caller
 }
 
 // A pollEventJSON is one event of a pollJSON.
@@ -33,40 +28,26 @@ type pollEventJSON struct {
 	Data  stream.Data  `json:"data"`
 }
 
-// pollReply returns the answer of a poll of who for a result, and logs the failure if the server is to
-// blame. It may be called by a worker of the hub, long after the request has ended.
-func (s *Server) pollReply(result stream.PollResult, who auth.Identity, line requestLine) reply {
-	answer, err := eventsReply(result, who)
-	if err == nil {
-		return answer
-	}
-	s.logFailure(err, line)
-	return problemReply(err, line)
+// eventsBody encodes the events of a result, all but the member user, and returns the cursor
+// of the next poll. [endOfPoll] is the rest.
+func eventsBody(result stream.PollResult) (body []byte, next stream.Cursor) {
+	answer := pollEvents(result)
+	body = encodePoll(&answer)
+	return append(bytes.TrimSuffix(body, []byte("}")), `,"user":`...), answer.Cursor
 }
 
-// eventsReply encodes the events of a result, in JSON and whole, so that the answer has a
-// Content-Length. It returns the error of the result, but for ErrClosed: a server that
-// stops answers with no events, and the client goes on at another server.
-func eventsReply(result stream.PollResult, who auth.Identity) (reply, error) {
-	header := http.Header{}
-	switch {
-	case errors.Is(result.Err, stream.ErrClosed):
-		header.Set("Connection", "close")
-	case result.Err != nil:
-		return reply{}, result.Err
-	}
-	answer := pollEvents(result)
-	answer.User = who.ID()
-	var body bytes.Buffer
-	encoder := json.NewEncoder(&body)
+// endOfPoll is the end of the answers of a user's polls.
+func endOfPoll(who auth.Identity) []byte {
+	return append(encodePoll(who.ID()), "}\n"...)
+}
+
+// encodePoll encodes a part of an answer. Its types always encode.
+func encodePoll(part any) []byte {
+	var b bytes.Buffer
+	encoder := json.NewEncoder(&b)
 	encoder.SetEscapeHTML(false)
-	if err := encoder.Encode(&answer); err != nil {
-		return reply{}, fmt.Errorf("encode events: %w", err)
-	}
-	header.Set(echo.HeaderContentType, echo.MIMEApplicationJSON)
-	header.Set(echo.HeaderCacheControl, "no-store")
-	header.Set(nextCursor, answer.Cursor.String())
-	return reply{status: http.StatusOK, header: header, body: body.Bytes()}, nil
+	_ = encoder.Encode(part)
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
 }
 
 // pollEvents takes events of a result up to mostPollBytes. It cuts only after an event

@@ -1,8 +1,6 @@
 package api
 
 import (
-	"context"
-	"errors"
 	"net/http"
 
 	"github.com/labstack/echo/v4"
@@ -40,39 +38,27 @@ type admission struct {
 	start stream.Cursor    // of a poll; zero: not at a cursor
 }
 
-// end gives all back.
+// end gives all back. It does nothing for the zero admission.
 func (a *admission) end() {
-	a.slot.Close()
+	if a.slot != nil {
+		a.slot.Close()
+	}
 	a.visit.End()
 }
 
-// answered notes that a poll is answered, unless its client has left: the reader then counts
-// for some time, in which it polls again. After a problem it repeats the poll.
-func (a *admission) answered(result stream.PollResult, answer reply) {
-	if a.visit == nil || errors.Is(result.Err, context.Canceled) {
-		return
-	}
-	next := a.start
-	var gap *stream.GapError
-	if errors.As(result.Err, &gap) {
-		next = gap.Resumed
-	} else if cursor, err := stream.ParseCursor(answer.header.Get(nextCursor)); err == nil {
-		next = cursor
-	}
-	a.visit.Answer(next)
-}
+// answered notes that a poll is answered: the reader then counts for some time, in which it
+// polls again from a cursor.
+func (a *admission) answered(next stream.Cursor) { a.visit.Answer(next) }
 
-// attend counts a stream or poll as a reader of its posts, until the visit ends.
-func (s *Server) attend(r reading, poll bool) *awareness.Visit {
-	if s.presence == nil {
-		return nil
-	}
-	reader := awareness.Reader{User: viewerOf(r.who), Asks: r.presence, Poll: poll}
-	reader.At, _ = r.start.Cursor()
-	for _, topic := range r.topics {
+// attend counts a reader until its visit ends. It returns nil if the reader reads no posts.
+func (s *Server) attend(reader awareness.Reader) *awareness.Visit { return s.presence.Join(reader) }
+
+// postsOf returns the topics that are posts.
+func postsOf(topics []stream.Topic) (posts []stream.Topic) {
+	for _, topic := range topics {
 		if topic.Kind() == kindPost {
-			reader.Posts = append(reader.Posts, topic)
+			posts = append(posts, topic)
 		}
 	}
-	return s.presence.Join(reader)
+	return posts
 }

@@ -32,13 +32,14 @@ const page = "https://app.example"
 // A rig is a whole instance with a database of its own, wired as cmd does it.
 type rig struct {
 	*Server
-	addr   string
-	scheme string
-	sql    *pgxpool.Pool // as another program that uses the database
-	client *http.Client
-	db     *store.Store
-	logs   *logs
-	busy   atomic.Int64 // requests that are being answered
+	addr    string
+	scheme  string
+	sql     *pgxpool.Pool // as another program that uses the database
+	client  *http.Client
+	db      *store.Store
+	logs    *logs
+	busy    atomic.Int64 // requests that are being answered by handlers
+	handled atomic.Int64 // requests that handlers have begun to answer
 }
 
 // A setup has the parts of a rig that a test may change before the rig starts.
@@ -56,6 +57,7 @@ type setup struct {
 	below  *tls.Config // of a TLS listener that is passed to Serve
 
 	inGoroutines bool // connections are not taken over
+	repeated     bool // polls repeat a request that the server knows; on Linux
 }
 
 func newRig(t *testing.T, edits ...func(*setup)) *rig {
@@ -85,6 +87,9 @@ func newRig(t *testing.T, edits ...func(*setup)) *rig {
 	}
 	if set.client != nil {
 		r.client.Transport = set.client
+	}
+	if set.repeated {
+		r.client.Transport = r.repeating(t, r.client.Transport)
 	}
 	r.serve(t, set)
 	streamtest.Eventually(t, "ready", func() bool { return r.do(t, "GET", "/readyz").status == http.StatusOK })
@@ -160,6 +165,7 @@ func (r *rig) serve(t *testing.T, set setup) {
 	}
 	srv := r.Server.http
 	srv.Handler = http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		r.handled.Add(1)
 		r.busy.Add(1)
 		defer r.busy.Add(-1)
 		pprof.Do(req.Context(), pprof.Labels("rig", r.addr), func(context.Context) { r.ServeHTTP(w, req) })

@@ -31,7 +31,7 @@ func withTopicsUntil(t testing.TB, expires time.Time, claim ...string) edit {
 // rig has the public kind room.
 func TestTopicsAreReadableByTheSameTokensOnEveryPath(t *testing.T) {
 	t.Parallel()
-	inEveryWay(t, topicsAreReadableByTheSameTokens)
+	pollsInEveryWay(t, topicsAreReadableByTheSameTokens)
 }
 
 func topicsAreReadableByTheSameTokens(t *testing.T, way func(*setup)) {

@@ -106,6 +106,9 @@ func (s *Server) Serve(l net.Listener, config *tls.Config) error {
 // first, it closes the remaining connections and returns an error. End the streams
 // before, with [stream.Hub.Drain]: a stream over HTTP/2 is a request that does not end.
 func (s *Server) Shutdown(ctx context.Context) error {
+	for _, conn := range s.conns.Kept() {
+		endRequests(conn)
+	}
 	if err := s.http.Shutdown(ctx); err != nil {
 		return errors.Join(fmt.Errorf("requests did not end in time: %w", err), s.http.Close())
 	}

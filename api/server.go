@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -20,6 +21,7 @@ import (
 	"github.com/tidings-live/tidings/api/auth"
 	"github.com/tidings-live/tidings/api/internal/limit"
 	"github.com/tidings-live/tidings/api/internal/metrics"
+	"github.com/tidings-live/tidings/api/internal/repeat"
 	"github.com/tidings-live/tidings/api/internal/takeover"
 	"github.com/tidings-live/tidings/store"
 	"github.com/tidings-live/tidings/stream"
@@ -81,6 +83,7 @@ type Server struct {
 	answers   *limit.ByteBudget
 	conns     *limit.Conns
 	requests  *metrics.Requests
+	polls     *repeat.Table[*pollRequest] // requests that may be repeated
 	logger    *slog.Logger
 	foreign   *foreignLog
 	instance  string      // random, for the inspector
@@ -133,6 +136,7 @@ func New(cfg Config) (*Server, error) {
 		answers:   limit.NewByteBudget(),
 		conns:     limit.NewConns(limits, limit.Trusted(cfg.Limits.TrustedProxies)),
 		requests:  metrics.NewRequests(),
+		polls:     repeat.NewTable[*pollRequest](),
 		logger:    cfg.Logger,
 		instance:  rand.Text()[:8],
 		patterns:  make(map[string]bool),
@@ -178,7 +182,12 @@ func (c Config) check() error {
 }
 
 // ServeHTTP makes the server a [http.Handler].
-func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.echo.ServeHTTP(w, r) }
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if key := takeover.TakeNote(r.Context()); key != nil {
+		r = r.WithContext(context.WithValue(r.Context(), pollKey{}, key))
+	}
+	s.echo.ServeHTTP(w, r)
+}
 
 // Drain turns readiness off and refuses new readers. Existing readers are not affected.
 func (s *Server) Drain() { s.stopping.Store(true) }

@@ -11,6 +11,9 @@ import (
 // fallBehindLocked puts a subscription behind. Its backlog is emptied, and it reads on from
 // its cursor when it is served next.
 func (s *Subscription) fallBehindLocked() {
+	if s.entry.paused {
+		return
+	}
 	if s.at.live {
 		s.shard.count.Behind++
 	}

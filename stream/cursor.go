@@ -45,14 +45,15 @@ func parseNumber(s string) (int64, error) {
 
 // String is the cursor's text.
 func (c Cursor) String() string {
-	return string(c.append(make([]byte, 0, 40)))
+	return string(c.Append(make([]byte, 0, 40)))
 }
 
-func (c Cursor) append(b []byte) []byte {
+// Append appends the cursor's text.
+func (c Cursor) Append(b []byte) []byte {
 	b = strconv.AppendInt(b, c.Epoch, 10)
 	b = append(b, '-')
 	return strconv.AppendInt(b, c.Position, 10)
 }
 
 // MarshalText writes the cursor's text, so that JSON holds it as a string.
-func (c Cursor) MarshalText() ([]byte, error) { return c.append(nil), nil }
+func (c Cursor) MarshalText() ([]byte, error) { return c.Append(nil), nil }

@@ -3,8 +3,10 @@ package stream
 import (
 	"context"
 	"errors"
+	"math"
 	"net"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/tidings-live/tidings/stream/internal/conn"
@@ -29,7 +31,15 @@ type driver struct {
 	chunked  bool          // the bytes are sent in chunks
 	keep     bool          // the connection can be used again after an orderly end
 	slow     bool          // conn took too long for one part
-	ended    func(End, net.Conn)
+}
+
+// An owner is a driver whose connection was taken over. The worker of the shard calls its
+// methods.
+type owner interface {
+	// serve does what the subscription was marked for.
+	serve(w *worker)
+	// finish ends the reader.
+	finish(w *worker, end End)
 }
 
 // A composer decides what is written to a reader.
@@ -38,6 +48,15 @@ type composer interface {
 	// and says what comes next. left reports that the client has closed its end, or that
 	// the connection is lost. compose must not block.
 	compose(o *output, left bool) step
+	// pending is called when the socket has not accepted all bytes of the last step. It
+	// reports whether there is memory for the rest.
+	pending(o *output) bool
+	// rest is called after an orderly end that leaves the connection usable. It reports
+	// whether the composer keeps the connection.
+	rest(w *worker, end End) bool
+	// ended is called once, when the reader has ended. c is the connection, or nil if it is
+	// closed.
+	ended(end End, c net.Conn)
 }
 
 // A step says when compose is called again, or that the reader ends.
@@ -52,9 +71,24 @@ type step struct {
 type output struct {
 	now    time.Duration // current time of the hub's clock
 	date   time.Time
-	bytes  []byte // to be written
+	bytes  []byte    // to be written
+	body   *PollBody // to be written before the byte with the index place; nil: none
+	place  int
 	frames []*Frame
+	bodies bodies // nil: polls share no bodies
 	count  tally
+}
+
+// sharedFrom is the size from which a body is written apart, so that what a socket does not
+// accept is not copied. A smaller one is written together with the other bytes.
+const sharedFrom = 16 << 10
+
+// insert moves the body into bytes, unless it has at least the given size.
+func (o *output) insert(size int) {
+	if o.body != nil && len(o.body.Bytes) < size {
+		o.bytes = slices.Insert(o.bytes, o.place, o.body.Bytes...)
+		o.body = nil
+	}
 }
 
 func (o *output) tick(h *Hub) { o.now, o.date = h.now(), time.Now() }
@@ -69,8 +103,8 @@ func (d *driver) close(end End, c net.Conn) {
 		sh.count.Ended[Ended{d.sub.transport, end}]++
 	}
 	sh.mu.Unlock()
-	if open && d.ended != nil {
-		d.ended(end, c)
+	if open {
+		d.composer.ended(end, c)
 	}
 }
 
@@ -91,6 +125,7 @@ func (d *driver) run(ctx context.Context, write func([]byte) error) error {
 		o.tick(d.sub.shard.hub)
 		o.bytes = o.bytes[:0]
 		s := d.composer.compose(&o, ctx.Err() != nil)
+		o.insert(math.MaxInt)
 		if err := d.write(&o, write); err != nil {
 			if errors.Is(err, os.ErrDeadlineExceeded) {
 				end = EndStalled

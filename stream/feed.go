@@ -68,6 +68,7 @@ type Feed struct {
 	readable   time.Duration // next read of the log after a failure
 	unreadable time.Duration // end of the stream if the log cannot be read until then
 
+	onEnd     func(End, net.Conn) // FeedConfig.Ended; may be nil
 	heartbeat time.Duration
 	maxAge    time.Duration
 	user      string
@@ -78,7 +79,7 @@ type Feed struct {
 // Open begins a feed. It returns ErrClosed or ErrNotReady.
 func (h *Hub) Open(cfg FeedConfig) (*Feed, error) {
 	f := &Feed{style: cfg.Style, heartbeat: cfg.Heartbeat, maxAge: cfg.MaxAge, user: cfg.User}
-	f.composer, f.ended = f, cfg.Ended
+	f.composer, f.onEnd = f, cfg.Ended
 	f.sub.transport, f.sub.presence = SSE, cfg.Presence
 	if err := h.join(&f.sub, cfg.Topics, cfg.Start); err != nil {
 		return nil, err
@@ -118,7 +119,7 @@ type Takeover struct {
 // be closed.
 func (f *Feed) TakeOver(c net.Conn, t Takeover) error {
 	f.head, f.chunked, f.keep = t.Head, t.Chunked, t.Keep && t.Chunked
-	return f.takeOver(c)
+	return f.takeOver(c, f, false)
 }
 
 // Run writes the feed in the caller's goroutine until the feed is over, ctx ends, or a
@@ -151,6 +152,19 @@ func (f *Feed) compose(o *output, left bool) step {
 	}
 	s.due = f.next()
 	return s
+}
+
+// pending implements [composer]. Bytes of one part at most are pending.
+func (f *Feed) pending(*output) bool { return true }
+
+// rest implements [composer].
+func (f *Feed) rest(*worker, End) bool { return false }
+
+// ended implements [composer].
+func (f *Feed) ended(end End, c net.Conn) {
+	if f.onEnd != nil {
+		f.onEnd(end, c)
+	}
 }
 
 // past reports whether a time is set and has come.

@@ -114,7 +114,7 @@ func appendEnd(b []byte, e Event) []byte {
 	b = append(b, '\n')
 	if !e.Ephemeral() {
 		b = append(b, "id: "...)
-		b = e.Cursor.append(b)
+		b = e.Cursor.Append(b)
 		b = append(b, '\n')
 	}
 	return append(b, '\n')

@@ -2,6 +2,7 @@ package stream
 
 import (
 	"bufio"
+	"bytes"
 	"fmt"
 	"io"
 	"net"
@@ -16,6 +17,7 @@ import (
 type waiter struct {
 	conn net.Conn
 	kept chan net.Conn
+	read chan []byte // the bytes that were read from kept
 	end  chan End
 }
 
@@ -33,13 +35,20 @@ func waitAt(t *testing.T, h *Hub, start Start, until time.Duration, near, far ne
 
 func waitFor(t *testing.T, h *Hub, start Start, until time.Duration, near, far net.Conn, encode func(PollResult) []byte) *waiter {
 	t.Helper()
-	w := &waiter{near, make(chan net.Conn, 1), make(chan End, 1)}
+	return waitWith(t, h, start, until, near, far, &caller{encode: encode})
+}
+
+// waitWith opens a poll of a caller, whose ends and returned connection it sends to the waiter.
+func waitWith(t *testing.T, h *Hub, start Start, until time.Duration, near, far net.Conn, c *caller) *waiter {
+	t.Helper()
+	w := &waiter{near, make(chan net.Conn, 1), make(chan []byte, 1), make(chan End, 100)}
+	c.ended = func(end End) { w.end <- end }
+	c.back = func(conn net.Conn, read []byte) { w.read <- bytes.Clone(read); w.kept <- conn }
 	p, err := h.OpenPoll(PollConfig{
-		Topics: []Topic{post42}, Start: start, Until: time.Now().Add(until), Limit: 100,
-		Ended: func(end End, conn net.Conn) { w.end <- end; w.kept <- conn },
+		Topics: []Topic{post42}, Start: start, Until: time.Now().Add(until), Limit: 100, Caller: c,
 	})
 	streamtest.Must(t, err)
-	streamtest.Must(t, p.TakeOver(far, encode, true))
+	streamtest.Must(t, p.TakeOver(far, true))
 	return w
 }
 
@@ -71,7 +80,10 @@ func TestPollThatWaits(t *testing.T) {
 		if got, want := w.line(t), fmt.Sprintf("1 %v <nil> true 1\n", log.lastCursor()); got != want {
 			t.Errorf("got %q, want %q", got, want)
 		}
+		_, err := io.WriteString(w.conn, "next\n")
+		streamtest.Must(t, err)
 		conn := <-w.kept
+		streamtest.Want(t, "the bytes that were read", string(<-w.read), "next\n")
 		if conn == nil {
 			t.Fatal("the connection was closed")
 		}
@@ -168,12 +180,12 @@ func TestPollThatWaits(t *testing.T) {
 	t.Run("RefusesAConnectionWithoutASocket", func(t *testing.T) {
 		t.Parallel()
 		h := live(t, newMemoryLog(), HubConfig{})
-		p, err := h.OpenPoll(PollConfig{Topics: []Topic{post42}})
+		p, err := h.OpenPoll(PollConfig{Topics: []Topic{post42}, Caller: &caller{}})
 		streamtest.Must(t, err)
 		near, far := net.Pipe()
 		defer near.Close()
 		defer far.Close()
-		streamtest.WantErr(t, p.TakeOver(far, nil, false), ErrNotSupported)
+		streamtest.WantErr(t, p.TakeOver(far, false), ErrNotSupported)
 		p.Close()
 		stats := h.Stats()
 		streamtest.Want(t, "the number of polls left", stats.Readers[Poll], 0)

@@ -12,6 +12,61 @@ import (
 	"github.com/tidings-live/tidings/stream/streamtest"
 )
 
+// A caller is a [PollCaller] whose answer is what encode returns.
+type caller struct {
+	encode  func(PollResult) []byte
+	place   int // of the body in what encode returns; 0: at its end
+	body    func(PollResult) *PollBody
+	ended   func(End)
+	back    func(net.Conn, []byte)
+	next    func([]byte) (PollConfig, bool)
+	reserve func(int) (func(), bool)
+}
+
+func (c *caller) Body(r PollResult) *PollBody {
+	if c.body == nil {
+		return &PollBody{}
+	}
+	return c.body(r)
+}
+
+func (c *caller) Answer(b []byte, r PollResult, _ *PollBody) ([]byte, int) {
+	start := len(b)
+	b = append(b, c.encode(r)...)
+	if c.place > 0 {
+		return b, start + c.place
+	}
+	return b, len(b)
+}
+
+func (c *caller) Reserve(bytes int) (func(), bool) {
+	if c.reserve == nil {
+		return func() {}, true
+	}
+	return c.reserve(bytes)
+}
+
+func (c *caller) Ended(end End) {
+	if c.ended != nil {
+		c.ended(end)
+	}
+}
+
+func (c *caller) Idle() time.Duration { return time.Hour }
+
+func (c *caller) Next(read []byte) (PollConfig, bool) {
+	if c.next == nil {
+		return PollConfig{}, false
+	}
+	return c.next(read)
+}
+
+func (c *caller) Return(conn net.Conn, read []byte) {
+	if c.back != nil {
+		c.back(conn, read)
+	}
+}
+
 // A ranPoll is the outcome of a poll that ran in a goroutine.
 type ranPoll struct {
 	results []PollResult
@@ -28,14 +83,16 @@ func runPoll(t *testing.T, h *Hub, start Start, wait time.Duration, write error,
 	begun := time.Now()
 	p, err := h.OpenPoll(PollConfig{
 		Topics: []Topic{post42}, Start: start, Until: begun.Add(wait), Limit: 10,
-		Ended: func(end End, _ net.Conn) { got.ended = append(got.ended, end) },
+		Caller: &caller{
+			encode: func(r PollResult) []byte { got.results = append(got.results, r); return []byte("answer") },
+			ended:  func(end End) { got.ended = append(got.ended, end) },
+		},
 	})
 	streamtest.Must(t, err)
 	ctx, leave := context.WithCancel(t.Context())
 	defer leave()
-	encode := func(r PollResult) []byte { got.results = append(got.results, r); return []byte("answer") }
 	done := make(chan error)
-	go func() { done <- p.Run(ctx, encode, func([]byte) error { return write }) }()
+	go func() { done <- p.Run(ctx, func([]byte) error { return write }) }()
 	synctest.Wait()
 	during(leave)
 	got.err = <-done
@@ -123,7 +180,7 @@ func TestPollReady(t *testing.T) {
 			{"no events", Now, time.Minute, false},
 			{"no events and no wait", Now, 0, true},
 		} {
-			p, err := h.OpenPoll(PollConfig{Topics: []Topic{post42}, Start: c.start, Until: time.Now().Add(c.wait), Limit: 1})
+			p, err := h.OpenPoll(PollConfig{Topics: []Topic{post42}, Start: c.start, Until: time.Now().Add(c.wait), Limit: 1, Caller: &caller{}})
 			streamtest.Must(t, err)
 			streamtest.Want(t, "ready with "+c.name, p.Ready(t.Context()), c.want)
 			p.Close()

@@ -13,7 +13,8 @@ type position struct {
 	overflowed bool // the reader fell behind because its backlog was full
 }
 
-// begin sets where a reader starts, given the head of its shard and the floor of the log.
+// begin sets where a reader starts, given the head of its shard and the floor of the log. A
+// reader that starts at the head is live.
 func (p *position) begin(start Start, head, floor Cursor) {
 	switch start.where {
 	case now:
@@ -21,7 +22,7 @@ func (p *position) begin(start Start, head, floor Cursor) {
 	case earliest:
 		p.cursor, p.fromFloor = floor, true
 	case at:
-		p.cursor = start.cursor
+		p.cursor, p.live = start.cursor, start.cursor == head
 	}
 	p.reach = p.cursor
 }

@@ -11,6 +11,8 @@ import "time"
 type entry struct {
 	marked      bool          // the worker will serve the subscription
 	gone        bool          // the connection has ended
+	readable    bool          // the client has sent bytes that were not read
+	paused      bool          // see again.go
 	reading     bool          // a replay of the subscription waits or is read
 	drainAt     time.Duration // when the subscription ends because the hub drains; 0: never
 	memberships []membership  // one for each topic; nil when the subscription is closed
@@ -79,18 +81,18 @@ func (sh *shard) unmark(s *Subscription) (gone bool) {
 // assign sets the owner of a subscription, and marks the subscription. Without an owner, a
 // mark wakes the goroutine that waits for ready. assign returns ErrClosed if there is an
 // owner and the worker has stopped.
-func (sh *shard) assign(s *Subscription, owner *driver) error {
+func (sh *shard) assign(s *Subscription, o owner) error {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	switch {
-	case owner != nil && sh.stopped:
+	case o != nil && sh.stopped:
 		return ErrClosed
-	case owner != nil:
+	case o != nil:
 		s.ready = nil
 	case s.ready == nil:
 		s.ready = make(chan struct{}, 1)
 	}
-	s.owner = owner
+	s.owner = o
 	sh.markLocked(s)
 	sh.wake()
 	return nil
@@ -98,10 +100,11 @@ func (sh *shard) assign(s *Subscription, owner *driver) error {
 
 // connectionChanged marks a subscription whose connection can be written or read again, or
 // is gone.
-func (sh *shard) connectionChanged(s *Subscription, gone bool) {
+func (sh *shard) connectionChanged(s *Subscription, readable, gone bool) {
 	sh.mu.Lock()
 	if !s.entry.closed() {
 		s.entry.gone = s.entry.gone || gone
+		s.entry.readable = s.entry.readable || readable
 		sh.markLocked(s)
 	}
 	sh.mu.Unlock()

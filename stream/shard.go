@@ -41,8 +41,30 @@ func newShard(h *Hub) *shard {
 	}
 }
 
-// addLocked adds a subscription to the audience of each topic.
+// addLocked adds a subscription.
 func (sh *shard) addLocked(s *Subscription, topics []Topic) {
+	sh.enterLocked(s, topics)
+	sh.size++
+	sh.countLocked(s)
+}
+
+// countLocked counts a subscription as a reader, uncountLocked takes it back.
+func (sh *shard) countLocked(s *Subscription) {
+	sh.count.Readers[s.transport]++
+	if !s.at.live {
+		sh.count.Behind++
+	}
+}
+
+func (sh *shard) uncountLocked(s *Subscription) {
+	sh.count.Readers[s.transport]--
+	if !s.at.live {
+		sh.count.Behind--
+	}
+}
+
+// enterLocked adds a subscription to the audience of each topic.
+func (sh *shard) enterLocked(s *Subscription, topics []Topic) {
 	s.entry.memberships = make([]membership, len(topics))
 	for i, t := range topics {
 		a := sh.audiences[t]
@@ -53,20 +75,11 @@ func (sh *shard) addLocked(s *Subscription, topics []Topic) {
 		s.entry.memberships[i] = membership{a, len(a.subs)}
 		a.subs = append(a.subs, s)
 	}
-	sh.size++
-	sh.count.Readers[s.transport]++
-	if !s.at.live {
-		sh.count.Behind++
-	}
 }
 
-// removeLocked removes a subscription from the shard, the timer wheel and the replays. In
-// each audience, the last subscription moves to the free index. It reports whether the
-// subscription was open.
-func (sh *shard) removeLocked(s *Subscription) bool {
-	if s.entry.closed() {
-		return false
-	}
+// leaveLocked removes a subscription from its audiences. In each of them, the last
+// subscription moves to the free index.
+func (sh *shard) leaveLocked(s *Subscription) {
 	for _, m := range s.entry.memberships {
 		a := m.audience
 		last := len(a.subs) - 1
@@ -78,15 +91,23 @@ func (sh *shard) removeLocked(s *Subscription) bool {
 		}
 	}
 	s.entry.memberships = nil
+}
+
+// removeLocked removes a subscription from the shard, the timer wheel and the replays. It
+// reports whether the subscription was open.
+func (sh *shard) removeLocked(s *Subscription) bool {
+	if s.entry.closed() {
+		return false
+	}
+	sh.leaveLocked(s)
 	sh.size--
 	sh.wheel.remove(s)
 	s.backlog.clear()
 	if s.entry.reading {
 		sh.hub.replays.forget(s)
 	}
-	sh.count.Readers[s.transport]--
-	if !s.at.live {
-		sh.count.Behind--
+	if !s.entry.paused {
+		sh.uncountLocked(s)
 	}
 	return true
 }

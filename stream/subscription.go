@@ -16,7 +16,7 @@ const Unlimited = math.MaxInt
 // do not fit into the caches of a processor.
 type Subscription struct {
 	shard *shard
-	owner *driver // driver that the worker of the shard runs; nil: a goroutine waits for ready
+	owner owner // run by the worker of the shard; nil: a goroutine waits for ready
 
 	// The lock of the shard guards the rest.
 

@@ -13,20 +13,21 @@ const turns = 4
 type socketWatcher Subscription
 
 // SocketChanged implements conn.Watcher.
-func (w *socketWatcher) SocketChanged(gone bool) {
+func (w *socketWatcher) SocketChanged(readable, gone bool) {
 	s := (*Subscription)(w)
-	s.shard.connectionChanged(s, gone)
+	s.shard.connectionChanged(s, readable, gone)
 }
 
-// takeOver gives the connection to the worker of the shard. On an error the connection
-// is unchanged and the driver still has to be closed.
-func (d *driver) takeOver(c net.Conn) error {
+// takeOver gives the connection to the worker of the shard, which runs o. With input, o is
+// told that the client has sent bytes. On an error the connection is unchanged and the driver
+// still has to be closed.
+func (d *driver) takeOver(c net.Conn, o owner, input bool) error {
 	poller := d.sub.shard.hub.poller
-	if err := d.conn.Open(c, poller, (*socketWatcher)(&d.sub)); err != nil {
+	if err := d.conn.Open(c, poller, (*socketWatcher)(&d.sub), input); err != nil {
 		return err
 	}
 	d.started = true
-	if err := d.sub.shard.assign(&d.sub, d); err != nil {
+	if err := d.sub.shard.assign(&d.sub, o); err != nil {
 		d.started = false
 		d.conn.Release(poller, true)
 		return err
@@ -47,12 +48,18 @@ func (d *driver) serve(w *worker) {
 	if !d.flush(w) {
 		return
 	}
+	d.proceed(w, left)
+}
+
+// proceed composes and writes until there is nothing more to write, the socket accepts no
+// more, or it is the turn of another reader.
+func (d *driver) proceed(w *worker, left bool) {
 	for range turns {
-		w.bytes = w.bytes[:chunkRoom]
+		w.bytes, w.body = w.bytes[:chunkRoom], nil
 		s := d.composer.compose(&w.output, left)
 		err := d.send(w, s.end != "")
 		switch {
-		case err != nil:
+		case err != nil || d.conn.Pending() > 0 && !d.composer.pending(&w.output):
 			d.finish(w, EndLeft)
 			return
 		case s.end != "":
@@ -107,8 +114,11 @@ func (d *driver) arm(w *worker, s step) {
 }
 
 // finish ends a reader whose connection was taken over. If the connection can be used again,
-// finish passes it to ended; otherwise it closes the connection.
+// the composer may keep it, or finish passes it to ended; otherwise finish closes it.
 func (d *driver) finish(w *worker, end End) {
+	if d.keep && end == d.ending && d.composer.rest(w, end) {
+		return
+	}
 	c := d.conn.Release(w.shard.hub.poller, d.keep && end == d.ending)
 	d.countUnsent(w)
 	d.close(end, c)
@@ -124,6 +134,7 @@ func (d *driver) countUnsent(w *worker) {
 // send writes the composed bytes. Before the first bytes it writes the head; if the stream is
 // chunked and this is the last part, it writes the last chunk after them.
 func (d *driver) send(w *worker, last bool) error {
+	w.insert(sharedFrom)
 	part := w.bytes[chunkRoom:]
 	if d.chunked {
 		w.bytes, part = enclose(w.bytes, last)
@@ -136,7 +147,13 @@ func (d *driver) send(w *worker, last bool) error {
 		return nil
 	}
 	w.count.wrote(d.sub.transport, len(part))
-	err := d.conn.Send(part, w.now)
+	var err error
+	if w.body != nil {
+		place := w.place - chunkRoom
+		err = d.conn.SendShared(part[:place], w.body.Bytes, part[place:], w.now)
+	} else {
+		err = d.conn.Send(part, w.now)
+	}
 	d.countUnsent(w)
 	return err
 }

@@ -150,8 +150,10 @@ func TestTakeOverOfTLS(t *testing.T) {
 		if got := w.line(t); got != "1 1-1 <nil> true 1\n" {
 			t.Errorf("got %q", got)
 		}
-		if <-w.kept == nil {
-			t.Error("the connection was closed")
+		_, err := io.WriteString(near, "next\n")
+		streamtest.Must(t, err)
+		if <-w.kept == nil || string(<-w.read) != "next\n" {
+			t.Error("the connection did not come back with the next request")
 		}
 	})
 }

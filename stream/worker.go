@@ -8,7 +8,8 @@ import (
 // A worker serves the marked subscriptions of a shard. All of them share its output.
 type worker struct {
 	output
-	shard *shard
+	shard   *shard
+	request []byte // buffer for the next request of a poll; made for the first one
 }
 
 // tickEvery is the number of readers that a worker serves between two reads of the clock.
@@ -17,6 +18,7 @@ const tickEvery = 64
 func newWorker(sh *shard) *worker {
 	w := &worker{shard: sh}
 	w.bytes = make([]byte, 0, 2*partBytes)
+	w.bodies = make(bodies)
 	return w
 }
 
@@ -34,6 +36,7 @@ func (sh *shard) run(ctx context.Context) {
 			clear(batch)
 			continue
 		}
+		clear(w.bodies)
 		timer.Reset(wait)
 		select {
 		case <-sh.marks:

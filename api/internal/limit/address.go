@@ -114,6 +114,11 @@ func ClientAddress(ip string) netip.Addr {
 	if err != nil {
 		return netip.Addr{}
 	}
+	return client(address)
+}
+
+// client returns the address by which a client with an address is counted.
+func client(address netip.Addr) netip.Addr {
 	address = address.Unmap()
 	if address.Is4() || address.IsLoopback() {
 		return address

@@ -67,6 +67,21 @@ func (b *ByteBudget) Reserve(ctx context.Context, address netip.Addr, n int) (*R
 	return &Reservation{b, address, of, int64(n)}, ""
 }
 
+// TryReserve is like Reserve without a wait.
+func (b *ByteBudget) TryReserve(address netip.Addr, n int) (*Reservation, Refusal) {
+	of := b.join(address)
+	if !of.bytes.TryAcquire(int64(n)) {
+		b.leave(address, of)
+		return nil, AddressBytes
+	}
+	if !b.process.TryAcquire(int64(n)) {
+		of.bytes.Release(int64(n))
+		b.leave(address, of)
+		return nil, ProcessBytes
+	}
+	return &Reservation{b, address, of, int64(n)}, ""
+}
+
 func (b *ByteBudget) join(address netip.Addr) *addressBudget {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -16,8 +16,8 @@ const (
 )
 
 // Conns counts the connections that net/http holds: those that wait for a request, and
-// those whose request is being answered. Streams and waiting polls that were taken over
-// have slots instead. If there are too many connections, of an address or of the process,
+// those whose request is being answered. It also counts those that the hub keeps between two
+// polls. Streams and waiting polls that were taken over have slots instead. If there are too many connections, of an address or of the process,
 // it names the one that has waited longest for a request, which is to be closed. It is
 // safe for concurrent use.
 type Conns struct {
@@ -43,6 +43,7 @@ type connEntry struct {
 	address netip.Addr
 	all     *list.Element // in Conns.waiting; nil if a request is being answered
 	own     *list.Element // in addressConns.waiting, the same
+	kept    bool          // by the hub
 }
 
 // NewConns makes a table for the limits of l. An address may have as many connections as
@@ -88,7 +89,41 @@ func (c *Conns) Note(conn net.Conn, state http.ConnState) (over net.Conn, why Re
 	return nil, ""
 }
 
-func (c *Conns) addLocked(conn net.Conn) {
+// Keep counts a connection that the hub keeps until its next request. It returns the same as
+// Note.
+func (c *Conns) Keep(conn net.Conn) (over net.Conn, why Refusal) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.addLocked(conn).kept = true
+	return c.overLocked(conn)
+}
+
+// Leave ends Keep. It reports false if the connection is not counted, because Keep or Note
+// has returned it meanwhile.
+func (c *Conns) Leave(conn net.Conn) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	e := c.conns[conn]
+	if e == nil {
+		return false
+	}
+	c.removeLocked(e)
+	return true
+}
+
+// Kept returns the connections that the hub keeps.
+func (c *Conns) Kept() (kept []net.Conn) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for conn, e := range c.conns {
+		if e.kept {
+			kept = append(kept, conn)
+		}
+	}
+	return kept
+}
+
+func (c *Conns) addLocked(conn net.Conn) *connEntry {
 	e := &connEntry{conn: conn, address: peer(conn)}
 	c.conns[conn] = e
 	own := c.byAddress[e.address]
@@ -98,6 +133,7 @@ func (c *Conns) addLocked(conn net.Conn) {
 	}
 	own.n++
 	c.waitLocked(e)
+	return e
 }
 
 // overLocked finds the connection to close after a new one was added.
@@ -147,5 +183,5 @@ func peer(conn net.Conn) netip.Addr {
 	if !ok {
 		return netip.Addr{}
 	}
-	return ClientAddress(tcp.AddrPort().Addr().Unmap().String())
+	return client(tcp.AddrPort().Addr().WithZone(""))
 }

@@ -1,7 +1,7 @@
 package metrics
 
 import (
-	"strconv"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -15,7 +15,13 @@ type Requests struct {
 	unreadable prometheus.Counter
 	answers    *prometheus.CounterVec
 	duration   *prometheus.HistogramVec
+
+	mu    sync.RWMutex // guards known
+	known map[answer]prometheus.Counter
 }
+
+// An answer has the labels of a counter of answers.
+type answer struct{ route, method, class string }
 
 // NewRequests returns counters of which those for refusals begin at 0, so that the first
 // refusal shows as a rise.
@@ -38,6 +44,7 @@ func NewRequests() *Requests {
 			Help:    "Time until a request was answered, without streams and polls.",
 			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
 		}, []string{"route"}),
+		known: make(map[answer]prometheus.Counter),
 	}
 	for _, why := range limit.Refusals {
 		r.refusals.WithLabelValues(string(why))
@@ -54,11 +61,28 @@ func (r *Requests) Unreadable() { r.unreadable.Inc() }
 // Answered counts an answer. left means that the client closed the connection before the
 // answer, which is no fault of the server; the label status is then "left".
 func (r *Requests) Answered(route, method string, status int, left bool) {
-	class := strconv.Itoa(status/100) + "xx"
-	if left {
-		class = "left"
+	class := "left"
+	if !left {
+		class = classes[max(0, min(status/100, len(classes)-1))]
 	}
-	r.answers.WithLabelValues(route, method, class).Inc()
+	r.counter(answer{route, method, class}).Inc()
+}
+
+// classes are the values of the label status, by the first digit of the status.
+var classes = [...]string{"0xx", "1xx", "2xx", "3xx", "4xx", "5xx"}
+
+// counter returns the counter of an answer. It is found faster than by its labels.
+func (r *Requests) counter(a answer) prometheus.Counter {
+	r.mu.RLock()
+	c := r.known[a]
+	r.mu.RUnlock()
+	if c == nil {
+		c = r.answers.WithLabelValues(a.route, a.method, a.class)
+		r.mu.Lock()
+		r.known[a] = c
+		r.mu.Unlock()
+	}
+	return c
 }
 
 // Took records how long an answer took.

@@ -10,8 +10,8 @@ import (
 // http.Server that serves it treats them as new connections. Two things differ from a
 // new connection, and this package takes care of them:
 //
-//   - it may be idle before its next request, for the server's IdleTimeout; a new one
-//     must send a request within ReadHeaderTimeout (see returned);
+//   - unless bytes of its next request were read, it may be idle for the server's
+//     IdleTimeout; a new one must send a request within ReadHeaderTimeout (see returned);
 //   - http.Server.Shutdown waits 5 s for the first request of a new connection. These
 //     have served a request already, so Close closes those that are idle.
 type Listener struct {
@@ -19,7 +19,7 @@ type Listener struct {
 	wake   chan struct{} // capacity 1: Accept looks at the queue again
 
 	mu     sync.Mutex // guards the fields below
-	queue  []net.Conn
+	queue  []*returned
 	idle   map[net.Conn]struct{} // accepted, and no request has begun since
 	open   bool                  // Accept was called
 	closed bool
@@ -41,22 +41,23 @@ func (l *Listener) ConnState(conn net.Conn, state http.ConnState) {
 	delete(l.idle, conn)
 }
 
-// Return gives a connection back to the server. If the listener is closed, or nobody
-// accepts from it, the connection is closed, by another goroutine: the Close of a TLS
-// connection writes to the connection and may take 5 s, and a worker of the hub calls
-// Return. A nil conn is ignored.
-func (l *Listener) Return(conn net.Conn) {
+// Return gives a connection back to the server, with bytes of the next request that were
+// read from it. note is what [TakeNote] returns for that request; it may be nil. If the
+// listener is closed, or nobody accepts from it, the connection is closed, by another
+// goroutine: the Close of a TLS connection writes to the connection and may take 5 s, and a
+// worker of the hub calls Return. A nil conn is ignored.
+func (l *Listener) Return(conn net.Conn, read []byte, note any) {
 	if conn == nil {
 		return
 	}
-	if !l.enqueue(conn) {
+	if !l.enqueue(&returned{Conn: conn, server: l.server, read: read, note: note, headed: len(read) > 0}) {
 		go conn.Close()
 		return
 	}
 	l.wakeUp()
 }
 
-func (l *Listener) enqueue(conn net.Conn) bool {
+func (l *Listener) enqueue(conn *returned) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if !l.open || l.closed {
@@ -93,7 +94,7 @@ func (l *Listener) dequeue() (net.Conn, error) {
 	case len(l.queue) == 0:
 		return nil, nil
 	}
-	conn := &returned{Conn: l.queue[0], server: l.server}
+	conn := l.queue[0]
 	l.queue[0] = nil
 	l.queue = l.queue[1:]
 	l.idle[conn] = struct{}{}
@@ -118,7 +119,10 @@ func (l *Listener) shut() []net.Conn {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.closed = true
-	conns := l.queue
+	var conns []net.Conn
+	for _, conn := range l.queue {
+		conns = append(conns, conn)
+	}
 	for conn := range l.idle {
 		conns = append(conns, conn)
 	}

@@ -26,7 +26,7 @@ func TestReturn_DoesNotWaitForClose(t *testing.T) {
 	l := NewListener(&http.Server{})
 	streamtest.Must(t, l.Close())
 	conn := slowConn{closing: make(chan struct{}), release: make(chan struct{})}
-	l.Return(conn)
+	l.Return(conn, nil, nil)
 	<-conn.closing
 	close(conn.release)
 }
@@ -37,11 +37,11 @@ func TestClose_ClosesConnectionsTogether(t *testing.T) {
 	l := NewListener(&http.Server{})
 	first := slowConn{closing: make(chan struct{}), release: make(chan struct{})}
 	const conns = 50
-	l.Return(first) // closed, because nobody has accepted yet
+	l.Return(first, nil, nil) // closed, because nobody has accepted yet
 	<-first.closing
 	l.open = true
 	for range conns {
-		l.Return(first)
+		l.Return(first, nil, nil)
 	}
 	done := make(chan error)
 	go func() { done <- l.Close() }()

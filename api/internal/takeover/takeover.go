@@ -12,13 +12,36 @@ import (
 	"github.com/tidings-live/tidings/stream"
 )
 
-// connKey is the key of the connection in the context of its requests.
+// connKey is the key of a *noted in the context of the requests of a connection.
 type connKey struct{}
 
-// WithConn returns a context that holds the connection, for [Take]. Of a connection that
-// a [Listener] returned, it holds the original.
+// A noted is a connection in the context of its requests.
+type noted struct {
+	conn net.Conn
+	note any // of its first request
+}
+
+// WithConn returns a context that holds the connection, for [Take] and [TakeNote]. Of a
+// connection that a [Listener] returned, it holds the original.
 func WithConn(ctx context.Context, conn net.Conn) context.Context {
-	return context.WithValue(ctx, connKey{}, Original(conn))
+	n := &noted{conn: Original(conn)}
+	if r, ok := conn.(*returned); ok {
+		n.note = r.note
+	}
+	return context.WithValue(ctx, connKey{}, n)
+}
+
+// TakeNote returns the note about the first request of a connection that a [Listener] has
+// returned. It must be called at the beginning of each request: the note is about that one
+// alone, so later calls return nil.
+func TakeNote(ctx context.Context) any {
+	n, _ := ctx.Value(connKey{}).(*noted)
+	if n == nil || n.note == nil {
+		return nil
+	}
+	note := n.note
+	n.note = nil
+	return note
 }
 
 // Original returns the connection that was first accepted, if conn is one that a
@@ -38,8 +61,8 @@ func Original(conn net.Conn) net.Conn {
 // false if the client closes it (HTTP/1.0, Connection: close), or has pipelined another
 // request: those bytes are in a buffer of net/http that cannot be given back.
 func Take(w http.ResponseWriter, r *http.Request) (conn net.Conn, reusable bool, err error) {
-	noted, _ := r.Context().Value(connKey{}).(net.Conn)
-	if r.ProtoMajor != 1 || r.ContentLength != 0 || noted == nil || !stream.CanTakeOver(noted) {
+	n, _ := r.Context().Value(connKey{}).(*noted)
+	if r.ProtoMajor != 1 || r.ContentLength != 0 || n == nil || !stream.CanTakeOver(n.conn) {
 		return nil, false, nil
 	}
 	_, buffered, err := http.NewResponseController(w).Hijack()
@@ -49,7 +72,7 @@ func Take(w http.ResponseWriter, r *http.Request) (conn net.Conn, reusable bool,
 	if err != nil {
 		return nil, false, fmt.Errorf("take connection over: %w", err)
 	}
-	return noted, buffered.Reader.Buffered() == 0 && r.ProtoAtLeast(1, 1) && !r.Close, nil
+	return n.conn, buffered.Reader.Buffered() == 0 && r.ProtoAtLeast(1, 1) && !r.Close, nil
 }
 
 // Head returns the status line and the header of a response on a connection that was

@@ -51,7 +51,7 @@ type watched struct {
 }
 
 // SocketChanged implements [Watcher].
-func (w *watched) SocketChanged(gone bool) {
+func (w *watched) SocketChanged(_, gone bool) {
 	select {
 	case w.changes <- gone:
 	default:
@@ -61,7 +61,7 @@ func (w *watched) SocketChanged(gone bool) {
 func watch(t *testing.T, p *Poller, conn net.Conn) *watched {
 	t.Helper()
 	w := &watched{changes: make(chan bool, 1000)}
-	streamtest.Must(t, w.Open(conn, p, w))
+	streamtest.Must(t, w.Open(conn, p, w, false))
 	return w
 }
 
@@ -132,7 +132,7 @@ func TestConn(t *testing.T) {
 		defer near.Close()
 		defer far.Close()
 		var c Conn
-		streamtest.WantErr(t, c.Open(far, NewPoller(), nil), ErrNotSupported)
+		streamtest.WantErr(t, c.Open(far, NewPoller(), nil, false), ErrNotSupported)
 		streamtest.Want(t, "CanTakeOver", CanTakeOver(far), false)
 	})
 	t.Run("SeesThroughTransparentWrappers", func(t *testing.T) {

@@ -7,7 +7,7 @@
 // listener of [Gate] puts a gate into each connection.
 //
 // A [Poller] is one epoll(7) for all connections. It calls the [Watcher] of a Conn when
-// the socket can be written again, has bytes to read (with TLS only), or is gone.
+// the socket can be written again, has bytes to read, or is gone.
 //
 // The package reads no clock: the caller passes the current time, and the time for which a
 // full socket may accept no byte.

@@ -29,5 +29,5 @@ func NewPoller() *Poller { return &Poller{} }
 // Run does nothing.
 func (*Poller) Run(context.Context) error { return nil }
 
-func (*Poller) add(*Conn, Watcher) error { return ErrNotSupported }
-func (*Poller) remove(*Conn)             {}
+func (*Poller) add(*Conn, Watcher, bool) error { return ErrNotSupported }
+func (*Poller) remove(*Conn)                   {}

@@ -84,13 +84,13 @@ func (p *Poller) create() error {
 
 const epollet = 1 << 31 // EPOLLET of sys/epoll.h; the constant of package syscall is negative
 
-// add watches the socket of a connection.
-func (p *Poller) add(c *Conn, watcher Watcher) error {
+// add watches the socket of a connection, with input also for bytes of the peer.
+func (p *Poller) add(c *Conn, watcher Watcher, input bool) error {
 	if err := p.start(); err != nil {
 		return err
 	}
 	events := uint32(syscall.EPOLLOUT | syscall.EPOLLRDHUP | epollet)
-	if c.tls != nil {
+	if input {
 		events |= syscall.EPOLLIN
 	}
 	p.mu.Lock()
@@ -166,7 +166,7 @@ func (p *Poller) report(events []syscall.EpollEvent) {
 		if s.watcher == nil || s.generation != e.Pad {
 			continue
 		}
-		s.watcher.SocketChanged(e.Events&over != 0)
+		s.watcher.SocketChanged(e.Events&syscall.EPOLLIN != 0, e.Events&over != 0)
 	}
 }
 

@@ -1,7 +1,6 @@
 package conn
 
 import (
-	"errors"
 	"io"
 	"net"
 	"syscall"
@@ -45,20 +44,22 @@ func (s socket) write(b []byte) (int, error) {
 	}
 }
 
-// read is called by TLS. It returns errNothing if there is nothing to read. For TLS that is
-// a timeout, after which TLS can read again.
+// read returns errNothing if there is nothing to read. For TLS that is a timeout, after which
+// TLS can read again. The call does not block, because Go's sockets are non-blocking.
 func (s socket) read(b []byte) (int, error) {
 	for {
-		n, err := syscall.Read(int(s), b)
+		n, _, errno := syscall.RawSyscall(syscall.SYS_READ, uintptr(s), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)))
 		switch {
-		case errors.Is(err, syscall.EINTR):
+		case errno == syscall.EINTR:
 			continue
-		case errors.Is(err, syscall.EAGAIN):
+		case errno == syscall.EAGAIN:
 			return 0, errNothing{}
-		case err == nil && n == 0:
+		case errno != 0:
+			return 0, errno
+		case n == 0:
 			return 0, io.EOF
 		}
-		return max(0, n), err
+		return int(n), nil
 	}
 }
 
