@@ -37,12 +37,12 @@ func pollsInEveryWay(t *testing.T, test func(t *testing.T, way func(*setup))) {
 // requests, and polls that no server may remember, take another transport.
 type repeater struct {
 	*rig
-	t    *testing.T
+	t    testing.TB
 	base http.RoundTripper
 }
 
 // repeating returns a transport of a rig for polls that repeat a known request.
-func (r *rig) repeating(t *testing.T, base http.RoundTripper) http.RoundTripper {
+func (r *rig) repeating(t testing.TB, base http.RoundTripper) http.RoundTripper {
 	return &repeater{r, t, base}
 }
 
@@ -270,6 +270,13 @@ func TestRepeatedPoll(t *testing.T) {
 		before := handled()
 		streamtest.Want(t, "the answer", strings.Contains(w.exchange(ask(start, ann)), "for ann"), true)
 		streamtest.Want(t, "requests that a handler has answered", handled(), before+1)
+		r.learn(t, ask(one, ann))
+	})
+	t.Run("IsAuthorizedAgainAfterALostListener", func(t *testing.T) {
+		before := r.polls.Generation()
+		r.exec(t, `select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and application_name = 'tidings listen'`)
+		streamtest.Eventually(t, "requests are forgotten", func() bool { return r.polls.Generation() > before })
+		streamtest.Want(t, "requests that are known", r.polls.Size(), 0)
 		r.learn(t, ask(one, ann))
 	})
 	t.Run("PipelinedRequestsAreAllAnswered", func(t *testing.T) {

@@ -60,7 +60,7 @@ type setup struct {
 	repeated     bool // polls repeat a request that the server knows; on Linux
 }
 
-func newRig(t *testing.T, edits ...func(*setup)) *rig {
+func newRig(t testing.TB, edits ...func(*setup)) *rig {
 	t.Helper()
 	set := setup{
 		api:    Config{AllowedOrigins: []string{page}, PublicKinds: []string{"room"}},
@@ -119,7 +119,7 @@ func unconnected(t testing.TB) Config {
 }
 
 // build wires the parts together and runs those that run.
-func (r *rig) build(t *testing.T, set setup) {
+func (r *rig) build(t testing.TB, set setup) {
 	t.Helper()
 	var err error
 	r.sql, err = pgxpool.New(t.Context(), set.url)
@@ -134,7 +134,7 @@ func (r *rig) build(t *testing.T, set setup) {
 	typing := awareness.NewTyping(hub)
 	presence := awareness.NewPresence(awareness.PresenceConfig{Out: hub, Board: db, Logger: r.logs.logger()})
 	listener := db.NewListener(store.ListenerConfig{
-		Wake: hub.Wake, Event: hub.Broadcast, Signal: func(s store.Signal) { receive(typing, s) },
+		Wake: hub.Wake, Connected: func() { r.ForgetRequests() }, Event: hub.Broadcast, Signal: func(s store.Signal) { receive(typing, s) },
 		Lease: presence.Lease, Presence: presence.Ring,
 	})
 	verifier, err := auth.NewVerifier(set.tokens)
@@ -155,7 +155,7 @@ func (r *rig) build(t *testing.T, set setup) {
 }
 
 // serve answers requests until the test ends. It reports requests that do not end.
-func (r *rig) serve(t *testing.T, set setup) {
+func (r *rig) serve(t testing.TB, set setup) {
 	t.Helper()
 	socket, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	streamtest.Must(t, err)
@@ -199,7 +199,7 @@ func receive(typing *awareness.Typing, s store.Signal) {
 }
 
 // run calls a function in a goroutine until the test ends, and reports its error.
-func run(t *testing.T, what func(ctx context.Context) error) {
+func run(t testing.TB, what func(ctx context.Context) error) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	done := make(chan struct{})
@@ -213,21 +213,21 @@ func run(t *testing.T, what func(ctx context.Context) error) {
 }
 
 // publish puts an event into the log, as SQL does.
-func (r *rig) publish(t *testing.T, topic, name, data string) {
+func (r *rig) publish(t testing.TB, topic, name, data string) {
 	t.Helper()
 	_, err := r.sql.Exec(t.Context(), `select tidings.publish($1, $2, $3)`, topic, name, data)
 	streamtest.Must(t, err)
 }
 
 // exec runs SQL.
-func (r *rig) exec(t *testing.T, sql string, args ...any) {
+func (r *rig) exec(t testing.TB, sql string, args ...any) {
 	t.Helper()
 	_, err := r.sql.Exec(t.Context(), sql, args...)
 	streamtest.Must(t, err)
 }
 
 // head is the cursor of the log's end, once the hub has read up to it.
-func (r *rig) head(t *testing.T) string {
+func (r *rig) head(t testing.TB) string {
 	t.Helper()
 	batch, err := r.db.Read(t.Context(), stream.Query{Limit: 1})
 	streamtest.Must(t, err)

@@ -49,6 +49,9 @@ type ListenerConfig struct {
 	// Wake is called when the log may have grown, and after each connect, because
 	// notifications between two connections are lost.
 	Wake func()
+	// Connected is called after each connect, before Wake. What other instances have told
+	// between two connections is lost.
+	Connected func()
 	// Signal is called with each signal that [Store.Signal] sent, on any instance.
 	Signal func(Signal)
 	// Event is called with each ephemeral event that [Store.SignalEvent] or the SQL function
@@ -89,6 +92,9 @@ func (s *Store) NewListener(cfg ListenerConfig) *Listener {
 	}
 	if cfg.Wake == nil {
 		l.on.Wake = func() {}
+	}
+	if cfg.Connected == nil {
+		l.on.Connected = func() {}
 	}
 	if cfg.Signal == nil {
 		l.on.Signal = func(Signal) {}
@@ -153,6 +159,7 @@ func (l *Listener) listen(ctx context.Context) error {
 	l.setPID(conn.PgConn().PID())
 	defer l.setPID(0)
 	l.faults.Note(ctx, nil)
+	l.on.Connected()
 	l.on.Wake()
 	for {
 		if err := l.receiveOrProbe(ctx, conn); err != nil {

@@ -90,6 +90,7 @@ func (i instance) build(ctx context.Context) (*parts, error) {
 		p.presence = awareness.NewPresence(awareness.PresenceConfig{Out: hub, Board: db, Logger: i.logger})
 		listening.Lease, listening.Presence = p.presence.Lease, p.presence.Ring
 	}
+	listening.Connected = func() { p.api.ForgetRequests() }
 	p.listener = db.NewListener(listening)
 	p.api, err = api.New(api.Config{
 		Store: db, Hub: hub, Typing: p.typing, Presence: p.presence, Listener: p.listener, Verifier: verifier,
