@@ -48,7 +48,7 @@ func (r *rig) repeating(t testing.TB, base http.RoundTripper) http.RoundTripper 
 
 // RoundTrip implements [http.RoundTripper].
 func (r *repeater) RoundTrip(req *http.Request) (*http.Response, error) {
-	request := textOf(req)
+	request := requestText(req)
 	if _, ok := repeat.Scan(request); !ok || req.Method != http.MethodGet {
 		return r.base.RoundTrip(req)
 	}
@@ -68,8 +68,8 @@ func (r *repeater) RoundTrip(req *http.Request) (*http.Response, error) {
 	return res, nil
 }
 
-// textOf is a request as it is sent.
-func textOf(req *http.Request) []byte {
+// requestText is a request as it is sent.
+func requestText(req *http.Request) []byte {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "%s %s HTTP/1.1\r\nHost: %s\r\n", req.Method, req.URL.RequestURI(), req.URL.Host)
 	for _, name := range slices.Sorted(maps.Keys(req.Header)) {

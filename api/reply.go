@@ -9,12 +9,9 @@ import (
 	"strconv"
 
 	"github.com/labstack/echo/v4"
-
-	"github.com/tidings-live/tidings/api/internal/takeover"
 )
 
-// A reply is a whole answer in memory. It is written to a response or, once the
-// connection was taken over, sent as a message of its own.
+// A reply is a whole answer in memory.
 type reply struct {
 	status int
 	header http.Header // without the fields that every answer has
@@ -41,14 +38,6 @@ func (r reply) writeHead(w http.ResponseWriter) {
 	maps.Copy(w.Header(), r.header)
 	w.Header().Set(echo.HeaderContentLength, strconv.Itoa(len(r.body)))
 	w.WriteHeader(r.status)
-}
-
-// message returns a whole HTTP/1 message. common has the fields that every answer has;
-// message adds the fields of this answer to it.
-func (r reply) message(minor int, common http.Header) []byte {
-	maps.Copy(common, r.header)
-	common.Set(echo.HeaderContentLength, strconv.Itoa(len(r.body)))
-	return append(takeover.Head(minor, r.status, common), r.body...)
 }
 
 // tagOf returns a weak ETag for an answer, from its JSON.

@@ -161,6 +161,7 @@ func pollsOverOneConnection(t *testing.T, connect func(t *testing.T) (near, far 
 		h.Wake()
 		streamtest.Eventually(t, "the hub has read them", func() bool { return h.Head() == log.lastCursor() })
 		last := log.lastCursor()
+		streamtest.Want(t, "slow readers between two polls", len(h.Slowest(10)), 0)
 		r.ask("1-1 post:42")
 		r.answer(fmt.Sprintf("[3 %d] %v <nil>", last.Position, last))
 		r.ask("%v post:43 post:42", Cursor{1, last.Position - 1}) // other topics

@@ -33,7 +33,7 @@ func (h *Hub) Slowest(n int) []ReaderState {
 		sh.mu.Lock()
 		for _, a := range sh.audiences {
 			for _, s := range a.subs {
-				if s.entry.memberships[0].audience == a && !s.drainedLocked() { // once for each reader
+				if s.entry.memberships[0].audience == a && !s.entry.paused && !s.drainedLocked() { // once for each reader
 					slowest = insertSlow(slowest, s.stateLocked(sh.head), n)
 				}
 			}
