@@ -16,7 +16,7 @@ func TestChurnLeavesNothingBehind(t *testing.T) {
 		for range n {
 			conn, err := net.Dial("tcp", r.addr)
 			streamtest.Must(t, err)
-			w := &wire{conn.(*net.TCPConn), t, bufio.NewReader(conn)}
+			w := &wire{TCPConn: conn.(*net.TCPConn), t: t, r: bufio.NewReader(conn)}
 			w.ask("GET /v1/events?topic=room:1 HTTP/1.1")
 			w.head()
 			w.chunk()

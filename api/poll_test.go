@@ -48,9 +48,10 @@ func (r *rig) poll(t testing.TB, query string, edits ...edit) polled {
 func (r *rig) later(t *testing.T, query string, edits ...edit) chan polled {
 	t.Helper()
 	done := make(chan polled, 1)
+	req := r.request(t, "GET", "/v1/poll?"+query, edits...)
+	r.prepare(req)
 	go func() {
 		defer close(done)
-		req := r.request(t, "GET", "/v1/poll?"+query, edits...)
 		res, err := r.client.Do(req)
 		if err != nil {
 			t.Error(err)

@@ -122,8 +122,9 @@ func (r *rig) follow(t testing.TB, query string, edits ...edit) *follower {
 // A wire is a connection on which a test writes every byte itself.
 type wire struct {
 	*net.TCPConn
-	t testing.TB
-	r *bufio.Reader
+	rig *rig
+	t   testing.TB
+	r   *bufio.Reader
 }
 
 // dial connects.
@@ -133,7 +134,7 @@ func (r *rig) dial(t testing.TB) *wire {
 	streamtest.Must(t, err)
 	t.Cleanup(func() { conn.Close() })
 	streamtest.Must(t, conn.SetDeadline(time.Now().Add(patience)))
-	return &wire{conn.(*net.TCPConn), t, bufio.NewReader(conn)}
+	return &wire{conn.(*net.TCPConn), r, t, bufio.NewReader(conn)}
 }
 
 // ask sends the head of a request: its line, Host, and more header lines.

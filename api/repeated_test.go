@@ -12,6 +12,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -37,23 +38,26 @@ func pollsInEveryWay(t *testing.T, test func(t *testing.T, way func(*setup))) {
 // requests, and polls that no server may remember, take another transport.
 type repeater struct {
 	*rig
-	t    testing.TB
-	base http.RoundTripper
+	t     testing.TB
+	base  http.RoundTripper
+	ready atomic.Pointer[wire] // for the next request; nil: none
 }
 
 // repeating returns a transport of a rig for polls that repeat a known request.
 func (r *rig) repeating(t testing.TB, base http.RoundTripper) http.RoundTripper {
-	return &repeater{r, t, base}
+	return &repeater{rig: r, t: t, base: base}
 }
 
 // RoundTrip implements [http.RoundTripper].
 func (r *repeater) RoundTrip(req *http.Request) (*http.Response, error) {
 	request := requestText(req)
-	if _, ok := repeat.Scan(request); !ok || req.Method != http.MethodGet {
+	w := r.ready.Swap(nil)
+	if w == nil {
+		w = r.prepare(request)
+	}
+	if w == nil {
 		return r.base.RoundTrip(req)
 	}
-	r.learn(r.t, request)
-	w := r.kept(r.t)
 	_, err := w.Write(request)
 	streamtest.Must(r.t, err)
 	context.AfterFunc(req.Context(), func() { w.Close() })
@@ -66,6 +70,22 @@ func (r *repeater) RoundTrip(req *http.Request) (*http.Response, error) {
 		io.Closer
 	}{res.Body, w}
 	return res, nil
+}
+
+// prepare returns a connection over which the hub will answer a request; nil if it will not.
+func (r *repeater) prepare(request []byte) *wire {
+	if _, ok := repeat.Scan(request); !ok || r.stopping.Load() {
+		return nil
+	}
+	r.learn(r.t, request)
+	return r.kept(r.t)
+}
+
+// prepare prepares the next request of the client, so that only its own poll will wait.
+func (r *rig) prepare(req *http.Request) {
+	if again, ok := r.client.Transport.(*repeater); ok {
+		again.ready.Store(again.prepare(requestText(req)))
+	}
 }
 
 // requestText is a request as it is sent.
@@ -90,13 +110,25 @@ var primer = func() stream.Topic {
 	return topic
 }()
 
-// kept returns a connection that the hub keeps: a poll was answered over it.
+// kept returns a connection that the hub keeps.
 func (r *rig) kept(t testing.TB) *wire {
 	t.Helper()
 	if runtime.GOOS != "linux" {
 		t.Skip("connections are not taken over on this system")
 	}
 	w := r.dial(t)
+	streamtest.Eventually(t, "the hub keeps the connection", func() bool {
+		w.poll()
+		<-time.After(time.Millisecond) // the hub keeps it after the answer, if the poll has waited
+		return r.keeps(w)
+	})
+	return w
+}
+
+// poll polls for the primer over a connection until an event comes.
+func (w *wire) poll() {
+	w.t.Helper()
+	r := w.rig
 	w.ask("GET /v1/poll?topic=" + primer.String() + "&cursor=" + r.hub.Head().String() + " HTTP/1.1")
 	answered := make(chan error, 1)
 	go func() {
@@ -109,12 +141,17 @@ func (r *rig) kept(t testing.TB) *wire {
 	for {
 		select {
 		case err := <-answered:
-			streamtest.Must(t, err)
-			return w
+			streamtest.Must(w.t, err)
+			return
 		case <-time.After(time.Millisecond):
 			r.hub.Broadcast(stream.Event{Topic: primer, Name: stream.TypingName, Data: stream.MustData(1)})
 		}
 	}
+}
+
+// keeps reports whether the hub keeps a connection until its next request.
+func (r *rig) keeps(w *wire) bool {
+	return slices.ContainsFunc(r.conns.Kept(), func(c net.Conn) bool { return c.RemoteAddr().String() == w.LocalAddr().String() })
 }
 
 // learn has the server remember a request, as a client does that has sent the request before.
@@ -294,9 +331,7 @@ func TestRepeatedPoll(t *testing.T) {
 		request := ask(start, ann)
 		_, err := w.Write(request[:30])
 		streamtest.Must(t, err)
-		streamtest.Eventually(t, "the hub has given the connection back", func() bool {
-			return !slices.ContainsFunc(r.conns.Kept(), func(c net.Conn) bool { return c.RemoteAddr().String() == w.LocalAddr().String() })
-		})
+		streamtest.Eventually(t, "the hub has given the connection back", func() bool { return !r.keeps(w) })
 		streamtest.Want(t, "the answer", w.exchange(request[30:]), first(request))
 		streamtest.Want(t, "requests that a handler has answered", handled(), before+2)
 	})
@@ -327,11 +362,15 @@ func TestKeptConnectionsAreLimited(t *testing.T) {
 	r := newRig(t, func(s *setup) { s.api.Limits.PerAddress = 16 })
 	var all []net.Conn
 	for range 16 {
-		all = append(all, r.kept(t))
+		w := r.dial(t)
+		w.poll()
+		all = append(all, w)
 	}
-	streamtest.Eventually(t, "all are kept", func() bool { return len(r.conns.Kept()) >= 15 })
-	w := r.kept(t)
-	streamtest.Eventually(t, "one was closed", func() bool { return r.scrape(t)["tidings_refusals_total{reason=address_connections}"] > 0 })
+	w := r.dial(t)
+	streamtest.Eventually(t, "one was closed", func() bool {
+		w.poll()
+		return r.scrape(t)["tidings_refusals_total{reason=address_connections}"] > 0
+	})
 	if _, err := all[0].Read(make([]byte, 1)); err == nil {
 		t.Error("the connection that has waited longest is open")
 	}
