@@ -253,6 +253,9 @@ type front struct {
 	next    atomic.Int64
 
 	streams, mostStreams atomic.Int64 // that are open now, and at once so far
+	requests             atomic.Int64 // of the API so far
+	// instead answers requests of the API in place of the instances, if it returns true.
+	instead atomic.Pointer[func(w http.ResponseWriter, r *http.Request) bool]
 
 	mu    sync.Mutex // guards pages
 	pages map[string]string
@@ -279,7 +282,15 @@ func newFront(t *testing.T, servers ...*server) *front {
 	mux.Handle("/src/", http.StripPrefix("/src/", http.FileServer(http.Dir("../../api/web/src"))))
 	mux.HandleFunc("/page/", f.servePage)
 	mux.Handle("/", proxy)
-	mux.HandleFunc("/v1/events", func(w http.ResponseWriter, r *http.Request) {
+	mux.HandleFunc("/v1/", func(w http.ResponseWriter, r *http.Request) {
+		f.requests.Add(1)
+		if instead := f.instead.Load(); instead != nil && (*instead)(w, r) {
+			return
+		}
+		if r.URL.Path != "/v1/events" {
+			proxy.ServeHTTP(w, r)
+			return
+		}
 		f.mostStreams.Store(max(f.mostStreams.Load(), f.streams.Add(1)))
 		defer f.streams.Add(-1)
 		proxy.ServeHTTP(w, r)

@@ -132,7 +132,7 @@ export interface PageOptions {
 export class Problem extends Error {
   /** Of the answer; 0 without one. */
   status: number;
-  /** A code of docs/problems.md, or "unreachable", "not_json", "too_long". */
+  /** A code of docs/problems.md, or "unreachable", "not_json", "not_tidings", "too_long". */
   code: string;
   detail: string;
   requestId?: string;

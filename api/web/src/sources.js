@@ -60,6 +60,12 @@ function requestFor(caller, path, { topics, cursor, presence }, more = {}) {
 }
 
 /**
+ * The error of an answer that is not one of ours.
+ * @param {number} status
+ */
+const stranger = (status) => new Problem({ status, code: 'not_tidings', detail: 'another server has answered' });
+
+/**
  * Polls once. wait is in seconds. It throws a Problem, what fetch throws, or the error of getToken.
  * @param {import('./calls.js').Caller} caller
  * @param {{topics: string[], cursor: string|null, signal?: AbortSignal, token?: string|null, presence?: boolean, wait: number}} options
@@ -70,7 +76,7 @@ export async function pollOnce(caller, options) {
   const { path, ...init } = requestFor(caller, 'v1/poll', options, wait ? { wait } : { wait, limit: PAGE });
   try {
     const page = await contentOf(await caller.fetch(path, { ...init, signal: limited(wait * 1000 + GRACE, signal) }, token));
-    if (!page?.cursor) throw new Problem({ code: 'not_json', detail: 'the server does not answer as Tidings does' });
+    if (!page?.cursor) throw stranger(200);
     caller.onUser(page.user);
     return { ...page, events: page.events.map((/** @type {any} */ e) => ({ ...e, id: e.id ?? null })) };
   } catch (error) {
@@ -96,7 +102,7 @@ export async function streamOnce(caller, source, presence, handlers) {
   // Where fetch has no streams, which no browser that knows private methods lacks, polls do.
   if (!answer.ok || !answer.body || !answer.headers.get('Content-Type')?.startsWith('text/event-stream')) {
     if (answer.body) await contentOf(answer);
-    throw new Problem({ status: answer.status, code: 'not_a_stream', detail: 'the server answered no event stream' });
+    throw stranger(answer.status);
   }
   source.limit(READY_WITHIN);
   const parser = new EventStream((block) => taker.take(block), handlers.retry);
@@ -155,6 +161,7 @@ class Taker {
     }
     switch (event) {
       case 'stream.ready':
+        if (!data?.cursor) throw stranger(200);
         this.silence = data.heartbeat * 2000 + SLACK;
         source.cursor ??= this.#from = data.cursor;
         source.limit(this.silence);
