@@ -30,9 +30,20 @@ type renderedHandlers struct {
 
 func newRenderedHandlers(comments *commentHandlers, cfg Config) *renderedHandlers {
 	return &renderedHandlers{
-		comments, newPageTemplate(), strings.TrimRight(cfg.PublicURL, "/"),
+		comments, newPageTemplate(), publicFolder(cfg.PublicURL),
 		strings.Join(append([]string{"'self'"}, cfg.AllowedOrigins...), " "),
 	}
+}
+
+// publicFolder returns the address of the server without a slash at the end, a query and a
+// fragment.
+func publicFolder(address string) string {
+	u, err := url.Parse(address)
+	if err != nil || u.Host == "" {
+		return ""
+	}
+	u.RawQuery, u.Fragment = "", ""
+	return strings.TrimRight(u.String(), "/")
 }
 
 // withoutCredentials is the middleware of the routes that look at no credential, in the place

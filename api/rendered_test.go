@@ -309,7 +309,7 @@ func TestRendered_HasAStrictPolicy(t *testing.T) {
 // Absolute addresses of ours come from the configuration, never from the request.
 func TestRendered_HasTheAddressesOfPublicURL(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, func(s *setup) { s.api.PublicURL = "https://talk.example/t/" })
+	r := newRig(t, func(s *setup) { s.api.PublicURL = "https://talk.example/t/?x#y" })
 	const post = "-/comments.atom?post=%2Fblog%2F%25C3%25A4%3Fp=1"
 	r.exec(t, `insert into tidings.posts (id, url) values ('/blog/%C3%A4?p=1', 'javascript:alert(1)')`)
 	r.exec(t, `insert into tidings.comments (post_id, author_id, body) values ('/blog/%C3%A4?p=1', 'ann', 'Hello')`)
