@@ -15,7 +15,7 @@ var entries = []string{"tidings.js", "comments.js", "bell.js", "lang/*.js"}
 
 // packaged are the modules of the npm package. There import.meta.url is the address of the
 // site's own bundle, which says nothing about the server, so it is undefined in these files.
-var packaged = []string{"tidings.js", "comments.js"}
+var packaged = []string{"tidings.js", "comments.js", "bell.js", "lang/*.js"}
 
 // Build returns the files that are made of the modules in dir/src, by their paths in dir.
 func Build(dir string) (map[string][]byte, error) {
@@ -61,6 +61,7 @@ func bundle(entry string, define map[string]string) ([]byte, error) {
 		Bundle: true, Format: api.FormatESModule, Platform: api.PlatformBrowser, Target: api.ES2022,
 		// A path that starts with "./" and is loaded by import() stays as it is.
 		External:         []string{"./lang/*", "./bell.js"},
+		Plugins:          []api.Plugin{sheets},
 		MinifyWhitespace: true, MinifyIdentifiers: true, MinifySyntax: true,
 		Charset: api.CharsetUTF8, LegalComments: api.LegalCommentsNone,
 	})
