@@ -15,6 +15,23 @@
 //	eventstream.js  a parser of event streams
 //	cursor.js       the order of cursors
 //
+// The elements are in src, too. comments.js contains the client; it loads bell.js and the
+// languages when a page needs them:
+//
+//	comments.js               the entry: defines the elements
+//	bell.js, lang/*.js        <tidings-bell>, the texts in other languages
+//	elements/base.js          what all elements share: attributes, session, language, end
+//	elements/sessions.js      one client for all elements of one server and user
+//	elements/comments.js      <tidings-comments>: its states
+//	elements/head.js          the line above the comments
+//	elements/list.js, item.js the comments; one comment
+//	elements/composer.js      the form for a text
+//	elements/count.js, counts.js  <tidings-count>; one call for all of a page
+//	elements/sanitize.js      the HTML of comments
+//	elements/post.js          the id of the post that a page is about
+//	elements/words.js, time.js, avatar.js, dom.js  texts, times, pictures, nodes
+//	elements/sheet.js, bellsheet.js  the style
+//
 // The files in pages are our own pages, for moderators (moderate.html) and operators
 // (inspect.html), with their modules and styles: they run as they are, and are embedded by
 // pages.go. comments.html there is a template for readers without scripts.
