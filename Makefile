@@ -44,7 +44,7 @@ run: ## start the development server with a private Postgres and a demo page
 	@exec bin/tidings dev $(ARGS)
 
 test: ## lint, all tests on a real Postgres and in a real browser, each benchmark once
-	@.ci/install cc postgres psql pgbouncer chromium nginx haproxy
+	@.ci/install cc postgres psql pgbouncer chromium npm nginx haproxy
 	@$(MAKE) --no-print-directory lint RACE=-race
 	go test $(TESTFLAGS) ./... -args $(BENCHFLAGS)
 

@@ -58,7 +58,7 @@ export function icon(path) {
   return svg;
 }
 
-export const heart = 'M12 20.3 4.2 12.6a4.9 4.9 0 0 1 7-6.9l.8.8.8-.8a4.9 4.9 0 0 1 7 6.9Z';
+export const heart = 'M12 20 4.3 12.3a4.7 4.7 0 0 1 7.7-5 4.7 4.7 0 0 1 7.7 5Z';
 
 /** Whether the user asks for less motion. */
 export function calm() {
