@@ -32,6 +32,7 @@ type cli struct {
 	Dev     devCommand     `cmd:"" help:"Serve the API and a demo page from a private Postgres in ./.tidings. For trying out."`
 	Migrate migrateCommand `cmd:"" help:"Bring the schema of a database up to date. 'serve' does the same when it starts."`
 	Token   tokenCommand   `cmd:"" help:"Print a signed token. For trying out and for scripts."`
+	Embed   embedCommand   `cmd:"" help:"Print the two lines of HTML that show comments on a page."`
 	Tail    tailCommand    `cmd:"" help:"Print the events of topics when they arrive."`
 	Bench   benchCommand   `cmd:"" help:"Measure a server, by default one that it starts."`
 	Verify  verifyCommand  `cmd:"" help:"Check that servers lose, repeat, reorder and leak no events."`

@@ -52,7 +52,7 @@ function requestFor(caller, path, { topics, cursor, presence }, more = {}) {
   if (cursor && !far) query.set('cursor', cursor);
   return {
     path: `${path}?${query}`,
-    headers: /** @type {Record<string, string>} */ (cursor && far ? { 'Last-Event-ID': cursor } : {}),
+    headers: cursor && far ? { 'Last-Event-ID': cursor } : {},
     // In the default mode, Chromium lets equal requests of other tabs wait for each other. But
     // no-store is a header, which would need a preflight for each address.
     cache: /** @type {RequestCache} */ (far ? 'default' : 'no-store'),
