@@ -251,14 +251,16 @@ type front struct {
 	url     string
 	targets atomic.Pointer[[]*url.URL]
 	next    atomic.Int64
+	cut     func() // closes all connections
 
 	streams, mostStreams atomic.Int64 // that are open now, and at once so far
 	requests             atomic.Int64 // of the API so far
 	// instead answers requests of the API in place of the instances, if it returns true.
 	instead atomic.Pointer[func(w http.ResponseWriter, r *http.Request) bool]
 
-	mu    sync.Mutex // guards pages
+	mu    sync.Mutex // guards the fields below
 	pages map[string]string
+	edit  func(*http.Request) // changes each request that is passed on; nil: none
 }
 
 // newFront starts a web server in front of instances, which get requests in turn.
@@ -274,6 +276,11 @@ func newFront(t *testing.T, servers ...*server) *front {
 			targets := *f.targets.Load()
 			r.SetURL(targets[int(f.next.Add(1))%len(targets)])
 			r.Out.Host = r.In.Host
+			f.mu.Lock()
+			defer f.mu.Unlock()
+			if f.edit != nil {
+				f.edit(r.Out)
+			}
 		},
 		// A browser that leaves a stream, and a server that is down, are part of the tests.
 		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, _ error) { panic(http.ErrAbortHandler) },
@@ -296,7 +303,7 @@ func newFront(t *testing.T, servers ...*server) *front {
 		proxy.ServeHTTP(w, r)
 	})
 	listening := httptest.NewServer(mux)
-	f.url = listening.URL
+	f.url, f.cut = listening.URL, listening.CloseClientConnections
 	t.Cleanup(func() {
 		listening.CloseClientConnections()
 		listening.Close()

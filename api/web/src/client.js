@@ -114,7 +114,7 @@ export class Tidings extends Api {
    * @param {import('../package/tidings').ThreadOptions} [options]
    */
   thread(post, options) {
-    return new Thread(this, post, options);
+    return new Thread(this, post, { presence: this.#presence, ...options });
   }
 
   /**

@@ -1,8 +1,11 @@
 // The notifications of the reader, kept up to date: docs/events.md, "Keep a page up to date", has the rules.
 
-import { Live, byId } from './live.js';
+import { Live } from './live.js';
 
 /** @typedef {import('../package/tidings').Notification} Notification */
+
+/** Ids are numbers, which may be greater than 2^53. */
+const byId = (a, b) => a.id.length - b.id.length || (a.id < b.id ? -1 : 1);
 
 /** The notifications of the reader, newest first, and the number of unread ones. */
 export class Inbox extends Live {

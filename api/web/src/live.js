@@ -6,10 +6,6 @@ import { Listeners } from './listeners.js';
 const GATHER = 16; // ms; events within that time are one change
 const RETRY = 5_000; // ms before a list that could not be read is read again, and up to as much again
 
-/** Times and ids as lists order them: all times have the same format, and ids are numbers without leading zeros. */
-export const byText = (a, b) => (a < b ? -1 : +(a > b));
-export const byId = (a, b) => a.id.length - b.id.length || byText(a.id, b.id);
-
 /**
  * A list that is read once, and then changed by events. Subclasses have _read, which reads it, _take, which takes
  * what was read and returns the topics to listen to, _apply for an event, and _show, which sets the public fields.

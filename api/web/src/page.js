@@ -1,6 +1,6 @@
 // The comments of a post as events change them: docs/events.md, "Keep a page up to date", has the rules.
 
-import { Live, byId, byText } from './live.js';
+import { Live } from './live.js';
 
 /** @typedef {import('../package/tidings').ThreadComment} Comment */
 /**
@@ -11,11 +11,18 @@ import { Live, byId, byText } from './live.js';
 const TYPING_LASTS = 6_000; // ms
 const NOBODY = { users: [], count: 0 };
 
-/** A comment that is not sent yet is newer than all others. */
-const timeOf = (c) => (c.pending || c.failed ? '~' : c.createdAt);
-const byTime = (a, b) => byText(timeOf(a), timeOf(b)) || byId(a, b);
-/** Pinned comments come first, the last one that was pinned on top. */
-const byPin = (a, b) => byText(b.pinnedAt ?? '', a.pinnedAt ?? '') || (a.pinnedAt ? byId(b, a) : 0);
+/**
+ * The place of a comment as text. All times have the same format, and ids are numbers. Pinned comments are behind
+ * all others, and a comment that is not sent yet is behind those that are.
+ */
+const placeOf = (c, flat) => (c.pinnedAt && !flat ? `1${c.pinnedAt}` : `0${c.pending || c.failed ? '~' : c.createdAt}`) + c.id.padStart(20, '0');
+
+/** Compares comments by place: pinned ones first, the last pin on top, and then the oldest or the newest ones. */
+const orderOf = (oldest, flat) => (a, b) => {
+  const [x, y] = [placeOf(a, flat), placeOf(b, flat)];
+  const ascending = x < y ? -1 : +(x > y);
+  return oldest && x < '1' && y < '1' ? ascending : -ascending;
+};
 const unlessGone = (error) => {
   if (error.status !== 404) throw error;
 };
@@ -48,9 +55,9 @@ export class Page extends Live {
   /**
    * @param {import('./client.js').Tidings} tidings
    * @param {string} post
-   * @param {import('../package/tidings').ThreadOptions} [options]
+   * @param {import('../package/tidings').ThreadOptions & {presence?: boolean}} [options]  presence: the client gets its events
    */
-  constructor(tidings, post, { sort = 'newest', flat = false, limit = 20 } = {}) {
+  constructor(tidings, post, { sort = 'newest', flat = false, limit = 20, presence = false } = {}) {
     super(tidings);
     this.#options = { sort, flat, limit, ...this._until };
     this.post = this._post = emptyPost(post);
@@ -59,6 +66,7 @@ export class Page extends Live {
     tidings.on('liked', (e) => this._hear(e), this._until);
     tidings.on('refused', ({ data }) => data.topics.includes(topic) && this._fail(data.problem), this._until);
     this.load();
+    if (presence) this._call(tidings.presence(post), (now) => (this.presence ??= now)).catch(() => {}); // events follow changes only
   }
 
   /** @param {string} id */
@@ -237,12 +245,10 @@ export class Page extends Live {
     return (!this.#options.flat && c.rootId) || '';
   }
 
-  /** The order of a list; null for roots that stay as they were loaded. */
+  /** The order of a list; undefined for roots that stay as they were loaded. */
   #orderOf(key) {
     const { sort, flat } = this.#options;
-    if (key) return byTime;
-    const sign = sort === 'oldest' ? 1 : -1;
-    return sort === 'top' ? null : (a, b) => (flat ? 0 : byPin(a, b)) || sign * byTime(a, b);
+    return key || sort !== 'top' ? orderOf(key || sort === 'oldest', flat) : undefined;
   }
 
   /** @param {boolean} remote  events have come */

@@ -39,6 +39,15 @@ func LoadInbox(ctx context.Context, c *client.Client, options client.Notificatio
 	return b, nil
 }
 
+// InboxOf returns what another program has loaded of the notifications of a user, and has kept up to date.
+func InboxOf(shown client.NotificationList) *Inbox {
+	b := &Inbox{user: shown.User, Unread: shown.Unread, whole: !shown.Page.More, shown: shown.Data}
+	for _, n := range shown.Data {
+		b.end = numberOf(n.ID)
+	}
+	return b
+}
+
 // LoadWholeInbox loads all notifications of the user of a client.
 func LoadWholeInbox(ctx context.Context, c *client.Client, options client.NotificationOptions) (*Inbox, error) {
 	options.Limit = 100

@@ -20,6 +20,13 @@ func Load(ctx context.Context, c *client.Client, list List) (*Page, error) {
 	return p, nil
 }
 
+// Of returns a page that shows what another program has loaded of a list, and has kept up to date.
+func Of(list List, shown client.CommentList) (*Page, error) {
+	p := &Page{list: list, shown: span{order: orderOf(list)}, known: make(map[string]*Comment)}
+	p.Post, p.user = shown.Post, shown.User
+	return p, p.take(&p.shown, shown)
+}
+
 // LoadWhole loads a list, and the replies of its roots, to their ends.
 func LoadWhole(ctx context.Context, c *client.Client, list List) (*Page, error) {
 	list.Limit = 100

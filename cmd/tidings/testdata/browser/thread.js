@@ -45,7 +45,7 @@ class Fake {
     await settled();
   }
 }
-for (const name of ['comments', 'replies', 'comment', 'postComment', 'edit', 'delete', 'like', 'likeComment', 'typing', 'notifications', 'markRead']) {
+for (const name of ['comments', 'replies', 'comment', 'postComment', 'edit', 'delete', 'like', 'likeComment', 'typing', 'presence', 'notifications', 'markRead']) {
   Fake.prototype[name] = function (...args) {
     this.made.push(name);
     return new Promise((answer, refuse) => this.calls.push({ name, args, answer, refuse }));
@@ -510,6 +510,13 @@ cases.ShowsTypingAndPresence = async () => {
   want('users', thread.typing.users, []);
   for (let i = 0; i < 5; i++) thread.signalTyping();
   want('signals', fake.made.filter((name) => name === 'typing').length, 1);
+};
+
+// Events tell only of changes: a client that gets them reads the readers once.
+cases.ReadsPresence = async () => {
+  const { fake, thread } = await opened({ presence: true });
+  await fake.answer('presence', { postId: 'p', viewers: 120, users: [] });
+  want('presence', thread.presence.viewers, 120);
 };
 
 // A list that cannot be read is read again, unless the server refuses it.
