@@ -46,11 +46,16 @@ run: ## start the development server with a private Postgres and a demo page
 test: ## lint, all tests on a real Postgres and in a real browser, each benchmark once
 	@.ci/install cc postgres psql pgbouncer chromium npm nginx haproxy
 	@$(MAKE) --no-print-directory lint RACE=-race
+	@$(MAKE) --no-print-directory test-types
 	go test $(TESTFLAGS) ./... -args $(BENCHFLAGS)
 
 test-proxies: ## test all proxies of docs/proxies.md, and their idle timeouts
 	@.ci/install cc postgres nginx haproxy caddy apache2 varnishd squid lighttpd h2o
 	go test $(TESTFLAGS) -parallel 64 -run '^TestProxies' ./cmd/tidings -proxies
+
+test-types: ## check the types of the client for browsers with TypeScript, and pack it for npm
+	@.ci/install npm
+	@cd api/web/types && npm ci --silent --no-audit --no-fund --ignore-scripts && npm run --silent check
 
 torture-tabs: ## end the tab that has the connection of ten tabs 100 times
 	@.ci/install cc postgres chromium
@@ -87,4 +92,4 @@ generate: ## write the generated files again
 build: ## build bin/tidings
 	go build -trimpath -ldflags "-X main.version=$(VERSION)" -o bin/tidings ./cmd/tidings
 
-.PHONY: help run test test-proxies torture-tabs lint bench bench-peers torture fuzz generate build
+.PHONY: help run test test-proxies test-types torture-tabs lint bench bench-peers torture fuzz generate build

@@ -58,8 +58,8 @@ func TestScripts_OfElementsAreSmall(t *testing.T) {
 		}
 	}
 	elements := sizes["comments.js"] - sizes["tidings.js"]
-	if elements <= 0 || language == 0 || elements+language > 13<<10 {
-		t.Errorf("the elements have %d bytes with gzip, and the largest language %d, want at most %d", elements, language, 13<<10)
+	if elements <= 0 || language == 0 || elements+language > 13<<10+64 {
+		t.Errorf("the elements have %d bytes with gzip, and the largest language %d, want at most %d", elements, language, 13<<10+64)
 	}
 }
 

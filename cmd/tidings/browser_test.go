@@ -46,6 +46,9 @@ func theBrowser(t *testing.T) context.Context {
 		chromedp.UserDataDir(dir),
 		chromedp.Flag("disable-quic", true),
 		chromedp.Flag("disable-component-update", true),
+		// plain.test is a site over plain HTTP: a browser trusts 127.0.0.1 as if it had TLS.
+		chromedp.Flag("host-resolver-rules", "MAP plain.test 127.0.0.1, MAP "+proxiedName+" 127.0.0.1"),
+		chromedp.Flag("ignore-certificate-errors", true),
 		// The sandbox needs namespaces, which containers often forbid. The pages are ours.
 		chromedp.NoSandbox)
 	allocator, stop := chromedp.NewExecAllocator(context.Background(), options...)

@@ -231,7 +231,7 @@ export class Connection {
    */
   get place() {
     const { cursor = null, topics = [] } = this.#current ?? {};
-    return cursor && { from: cursor, to: cursor, topics, events: [] };
+    return cursor ? { from: cursor, to: cursor, topics, events: [] } : null;
   }
 
   /** Tries a stream beside the polls, later. */
@@ -279,10 +279,11 @@ export class Connection {
     if (error?.topics?.length) return this.#refuse(error);
     if (this.#caller.bearer && (error?.status === 401 || source.bye === 'expired')) return void this.#renewToken(source, error);
 
-    const known = error instanceof Problem;
-    if (known) this.#handlers.error(error);
+    /** @type {(Problem & {type?: string})|null} */
+    const known = error instanceof Problem ? error : null;
+    if (known) this.#handlers.error(known);
     // Only our server sends problems with a type. All else comes from something in between.
-    const foreign = source.late || (known && !error.type && error.status < 500);
+    const foreign = source.late || (known && !known.type && known.status < 500);
     if (source.ready) {
       if (!beside) this.#tell('reconnecting');
     } else if (!source.polls && (foreign || this.#failures >= 3)) {

@@ -52,7 +52,7 @@ function requestFor(caller, path, { topics, cursor, presence }, more = {}) {
   if (cursor && !far) query.set('cursor', cursor);
   return {
     path: `${path}?${query}`,
-    headers: cursor && far ? { 'Last-Event-ID': cursor } : {},
+    headers: /** @type {Record<string, string>} */ (cursor && far ? { 'Last-Event-ID': cursor } : {}),
     // In the default mode, Chromium lets equal requests of other tabs wait for each other. But
     // no-store is a header, which would need a preflight for each address.
     cache: /** @type {RequestCache} */ (far ? 'default' : 'no-store'),
@@ -63,7 +63,7 @@ function requestFor(caller, path, { topics, cursor, presence }, more = {}) {
  * The error of an answer that is not one of ours.
  * @param {number} status
  */
-const stranger = (status) => new Problem({ status, code: 'not_tidings', detail: 'another server has answered' });
+const stranger = (status) => new Problem({ status, code: 'not_tidings', detail: 'another server answers' });
 
 /**
  * Polls once. wait is in seconds. It throws a Problem, what fetch throws, or the error of getToken.
