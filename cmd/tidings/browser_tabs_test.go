@@ -18,14 +18,15 @@ import (
 // leaderEnds is how often the tab with the connection is ended. make torture-tabs sets it to 100.
 var leaderEnds = flag.Int("tabs.ends", 10, "how often the test of many tabs ends the leading tab")
 
-// watchLock is a script that sets leads while the page has the lock of its tabs.
+// watchLock is a script that counts in leads the locks of its tabs that the page has: a tab may ask
+// for the lock again while it has it for a moment.
 const watchLock = `<script>
-	window.leads = false;
+	window.leads = 0;
 	const { request } = LockManager.prototype;
 	LockManager.prototype.request = function (name, options, fn) {
 		return request.call(this, name, options, async (lock) => {
-			window.leads = true;
-			try { return await fn(lock); } finally { window.leads = false; }
+			window.leads++;
+			try { return await fn(lock); } finally { window.leads--; }
 		});
 	};
 </script>`
@@ -102,7 +103,7 @@ func (m *many) awaitFlow() {
 func (m *many) leaders() (leaders []int) {
 	m.t.Helper()
 	for n, p := range m.tabs {
-		if eval[bool](p, `leads`) {
+		if eval[bool](p, `leads > 0`) {
 			leaders = append(leaders, n)
 		}
 	}

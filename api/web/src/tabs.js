@@ -94,6 +94,7 @@ export class Shared {
   #heard = Date.now(); // when the last sign of life came
   #ticked = Date.now();
   #next = 0; // when the next roll call is
+  #taking = 0; // timer for taking over from a hidden leader
   #left = false;
   /** @type {ReturnType<typeof setTimeout>[]} */
   #timers = [];
@@ -237,6 +238,7 @@ export class Shared {
   }
 
   #take() {
+    if (this.#left || this.#connection) return;
     this.#heard = Date.now();
     this.#wait(true);
   }
@@ -324,6 +326,8 @@ export class Shared {
     if (kind === 'call') this.update();
     if (kind !== 'sign') return;
     this.#setState(message.state);
-    if (message.hidden && !hidden()) this.#take();
+    // The first of the visible tabs takes over: its sign of life ends the timers of the others.
+    clearTimeout(this.#taking);
+    if (message.hidden && !hidden()) this.#taking = setTimeout(() => this.#take(), Math.random() * SPREAD);
   }
 }
