@@ -5,6 +5,8 @@
 ARGS =
 # How long make fuzz spends on each target.
 FUZZTIME = 10s
+# How many requests make alternate sends.
+ALTERNATIONS = 1000000
 # How long make torture injects faults.
 DURATION = 5m
 # Flags of go test in make test. -parallel 6, because most tests wait for timers or other
@@ -86,10 +88,14 @@ fuzz: ## run each fuzz target for FUZZTIME
 		done; \
 	done
 
+alternate: ## send ALTERNATIONS requests for polls, of all kinds, through shared connections
+	@.ci/install cc postgres
+	go test -race -count=1 -timeout 2h -run '^TestPollsAlternate$$' ./api -alternations $(ALTERNATIONS)
+
 generate: ## write the generated files again
 	go generate ./...
 
 build: ## build bin/tidings
 	go build -trimpath -ldflags "-X main.version=$(VERSION)" -o bin/tidings ./cmd/tidings
 
-.PHONY: help run test test-proxies test-types torture-tabs lint bench bench-peers torture fuzz generate build
+.PHONY: help run test test-proxies test-types torture-tabs lint bench bench-peers torture fuzz alternate generate build

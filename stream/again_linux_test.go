@@ -82,13 +82,19 @@ func (r *repeater) answer(want string) {
 	streamtest.Want(r.t, "the answer", line, want+"\n")
 }
 
-// returned wants the connection back, with the bytes of the last request.
-func (r *repeater) returned(read string) {
+// returned wants the connection back, with the bytes of the last request: the first ones
+// were read, and the rest is left to read.
+func (r *repeater) returned(request string) {
 	r.t.Helper()
-	streamtest.Want(r.t, "the bytes that were read", string(<-r.read), read)
-	if <-r.kept == nil {
-		r.t.Error("the connection is closed")
+	read, conn := <-r.read, <-r.kept
+	if conn == nil {
+		r.t.Fatal("the connection is closed")
 	}
+	streamtest.Must(r.t, conn.SetReadDeadline(time.Now().Add(streamtest.Patience)))
+	rest := make([]byte, max(0, len(request)-len(read)))
+	_, err := io.ReadFull(conn, rest)
+	streamtest.Must(r.t, err)
+	streamtest.Want(r.t, "the request comes back whole", len(read) > 0 && string(read)+string(rest) == request, true)
 }
 
 // closed wants the hub to close the connection.
@@ -132,6 +138,7 @@ func pollsOverOneConnection(t *testing.T, connect func(t *testing.T) (near, far 
 		log.append(post42) // position 1
 		h.Wake()
 		r.answer("[1] 1-1 <nil>")
+		r.waits(h, 0) // the hub keeps the connection now
 		return h, log, r
 	}
 	t.Run("NothingIsLostOrDoubled", func(t *testing.T) {
@@ -144,8 +151,8 @@ func pollsOverOneConnection(t *testing.T, connect func(t *testing.T) (near, far 
 			h.Wake()
 			cursor = log.lastCursor()
 			r.answer(fmt.Sprintf("[%d] %v <nil>", cursor.Position, cursor))
+			r.waits(h, 0)
 		}
-		r.waits(h, 0)
 		stats := h.Stats()
 		streamtest.Want(t, "polls left", stats.Readers[Poll], 0)
 		streamtest.Want(t, "the ends", stats.Ended, map[Ended]int64{{Poll, EndAnswered}: 21})
@@ -232,6 +239,7 @@ func TestPollsOverOneConnection_IdleTimeEnds(t *testing.T) {
 	log.append(post42)
 	h.Wake()
 	r.answer("[1] 1-1 <nil>")
+	r.waits(h, 0)
 	for range 59 { // the caller gives an hour
 		clock.pass(time.Minute)
 	}
@@ -240,6 +248,7 @@ func TestPollsOverOneConnection_IdleTimeEnds(t *testing.T) {
 	log.append(post42)
 	h.Wake()
 	r.answer("[3] 1-3 <nil>")
+	r.waits(h, 0)
 	clock.pass(time.Hour + time.Second)
 	r.closed()
 }

@@ -76,6 +76,7 @@ type output struct {
 	place  int
 	frames []*Frame
 	bodies bodies // nil: polls share no bodies
+	cost   pollCost
 	count  tally
 }
 

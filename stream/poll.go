@@ -3,18 +3,9 @@ package stream
 import (
 	"context"
 	"errors"
-	"math/rand/v2"
 	"net"
 	"net/netip"
 	"time"
-)
-
-const (
-	// The answers to polls that wait for the same event are spread over a time, because
-	// clients poll again at once and would all return together. spreadEach is the time that
-	// each waiting poll adds, and spreadMost the longest time.
-	spreadMost = 100 * time.Millisecond
-	spreadEach = 100 * time.Microsecond
 )
 
 // PollConfig sets the topics, the start and the bounds of a [LongPoll].
@@ -170,6 +161,7 @@ func (p *LongPoll) compose(o *output, left bool) step {
 	frames, _, err := p.sub.take(o.frames[:0], p.limit, Unlimited)
 	o.frames = frames
 	o.count.answered(frames, p.waited, o.date)
+	o.cost.answers++
 	end := EndAnswered
 	if errors.Is(err, ErrClosed) {
 		end = EndShutdown
@@ -193,19 +185,6 @@ func (p *LongPoll) conclude(o *output, frames []*Frame, err error, end End) step
 	return step{end: end}
 }
 
-// spread delays the answer by a random time if the poll has waited and many other polls
-// wait.
-func (p *LongPoll) spread(o *output) {
-	if p.due > 0 {
-		return
-	}
-	p.due = o.now
-	most := min(spreadMost, time.Duration(p.sub.shard.polls())*spreadEach)
-	if p.waited && most >= wheelSlot && o.now < p.until {
-		p.due += rand.N(most)
-	}
-}
-
 // pending implements [composer].
 func (p *LongPoll) pending(o *output) bool {
 	return p.unsent.reserve(p.address, p.conn.Pending(), p.conn.Copied(), o.body, p.caller)
@@ -216,11 +195,4 @@ func (p *LongPoll) ended(end End, c net.Conn) {
 	p.unsent.release(p.address)
 	p.caller.Ended(end)
 	p.caller.Return(c, nil)
-}
-
-// polls estimates the number of polls that wait at the hub, from those of this shard.
-func (sh *shard) polls() int64 {
-	sh.mu.Lock()
-	defer sh.mu.Unlock()
-	return sh.count.Readers[Poll] * int64(len(sh.hub.shards))
 }

@@ -68,6 +68,9 @@ func (w *worker) serve(batch []*Subscription) {
 		}
 		s.owner.serve(w)
 	}
+	if w.cost.answers > 0 {
+		w.cost.measure(len(w.shard.hub.shards), cpuTime)
+	}
 	w.shard.mu.Lock()
 	defer w.shard.mu.Unlock()
 	w.count.flush(&w.shard.count)
