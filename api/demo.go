@@ -2,14 +2,12 @@ package api
 
 import (
 	"fmt"
-	"io/fs"
 	"net/http"
 	"time"
 
 	"github.com/labstack/echo/v4"
 
 	"github.com/tidings-live/tidings/api/auth"
-	"github.com/tidings-live/tidings/api/web"
 )
 
 // A Demo sets the demo page, on which two users write to each other. The page gives the
@@ -32,38 +30,28 @@ type DemoLine struct {
 // demoTokenLifetime is longer than a day's work with an open page.
 const demoTokenLifetime = 24 * time.Hour
 
-const demoPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: https:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
+// demoPolicy lets the elements show HTML of comments and pictures of users.
+const demoPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: https:; connect-src 'self'; " +
+	"base-uri 'none'; form-action 'none'; frame-ancestors 'self'; require-trusted-types-for 'script'; trusted-types tidings"
 
-// demoHandlers answer with the demo page, its files and its configuration.
+// demoHandlers answer with the demo page and its configuration.
 type demoHandlers struct {
 	demo  *Demo
-	files http.Handler
+	pages *pageHandlers
 }
 
-func newDemoHandlers(demo *Demo) *demoHandlers {
-	return &demoHandlers{demo, http.StripPrefix("/demo/", http.FileServerFS(web.Demo()))}
+func demoRoutes(demo *Demo) []route {
+	h := &demoHandlers{demo, newPageHandlers()}
+	return []route{
+		{"GET", "/", h.page},
+		{"GET", "/demo/config", h.config},
+	}
 }
 
 // page answers GET / with the page.
 func (h *demoHandlers) page(c echo.Context) error {
-	page, err := fs.ReadFile(web.Demo(), "demo.html")
-	if err != nil {
-		return fmt.Errorf("read demo page: %w", err)
-	}
-	header := c.Response().Header()
-	header.Set("Content-Security-Policy", demoPolicy)
-	header.Set(echo.HeaderCacheControl, "no-cache")
-	return c.HTMLBlob(http.StatusOK, page)
-}
-
-// file answers GET /demo/{file} with a script or style sheet, or with not_found.
-func (h *demoHandlers) file(c echo.Context) error {
-	if info, err := fs.Stat(web.Demo(), c.Param("*")); err != nil || info.IsDir() {
-		return problemNotFound.with("")
-	}
-	c.Response().Header().Set(echo.HeaderCacheControl, "no-cache")
-	h.files.ServeHTTP(c.Response(), c.Request())
-	return nil
+	c.Response().Header().Set(echo.HeaderContentSecurityPolicy, demoPolicy)
+	return h.pages.send(c, "demo.html", echo.MIMETextHTMLCharsetUTF8)
 }
 
 // A demoUserJSON is a user of the page.
@@ -73,7 +61,8 @@ type demoUserJSON struct {
 	Token string `json:"token"`
 }
 
-// config answers GET /demo/config with the post, the users with new tokens, and the lines.
+// config answers GET /demo/config with the post, the users with new tokens, the lines, and the
+// address of the script that lasts.
 func (h *demoHandlers) config(c echo.Context) error {
 	users := make([]demoUserJSON, len(h.demo.Users))
 	for i, u := range h.demo.Users {
@@ -84,8 +73,10 @@ func (h *demoHandlers) config(c echo.Context) error {
 		}
 		users[i] = demoUserJSON{ID: u.Subject, Name: u.Name, Token: token}
 	}
+	tag, _ := ScriptTagOf("comments.js")
 	c.Response().Header().Set(echo.HeaderCacheControl, "no-store")
 	return c.JSON(http.StatusOK, map[string]any{
-		"post": h.demo.Post, "users": users, "lines": h.demo.Lines(c.Scheme() + "://" + c.Request().Host),
+		"script": map[string]string{"path": tag.Path, "integrity": tag.Integrity},
+		"post":   h.demo.Post, "users": users, "lines": h.demo.Lines(c.Scheme() + "://" + c.Request().Host),
 	})
 }

@@ -20,8 +20,10 @@ const pagePolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img
 // everybody and have no data: the calls of their scripts carry the credential.
 type pageHandlers struct{ files fs.FS }
 
+func newPageHandlers() *pageHandlers { return &pageHandlers{web.Pages()} }
+
 func pageRoutes() []route {
-	h := &pageHandlers{web.Pages()}
+	h := newPageHandlers()
 	return []route{
 		{"GET", "/moderate", h.page("moderate.html")},
 		{"GET", "/inspect", h.page("inspect.html")},

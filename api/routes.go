@@ -87,12 +87,7 @@ func (s *Server) routes(cfg Config) []route {
 	routes = append(routes, scriptRoutes()...)
 	routes = append(routes, pageRoutes()...)
 	if cfg.Demo != nil {
-		demo := newDemoHandlers(cfg.Demo)
-		routes = append(routes,
-			route{"GET", "/", demo.page},
-			route{"GET", "/demo/config", demo.config},
-			route{"GET", "/demo/*", demo.file},
-		)
+		routes = append(routes, demoRoutes(cfg.Demo)...)
 	}
 	return routes
 }

@@ -32,28 +32,23 @@
 //	elements/words.js, time.js, avatar.js, dom.js  texts, times, pictures, nodes
 //	elements/sheet.js, bellsheet.js  the style
 //
-// The files in pages are our own pages, for moderators (moderate.html) and operators
-// (inspect.html), with their modules and styles: they run as they are, and are embedded by
-// pages.go. comments.html there is a template for readers without scripts.
+// The files in pages are our own pages: the demo (demo.html), for moderators (moderate.html)
+// and operators (inspect.html), with their modules and styles. The browser runs them as they
+// are here: there is no build step. They work under a Content-Security-Policy without unsafe-*
+// sources: there is no inline script or style, and text of users becomes text nodes only.
+// comments.html there is a template for readers without scripts.
 //
-// The files of the demo page are ES modules, one HTML page and its style sheets. The browser
-// runs them as they are here: there is no build step. They work under a Content-Security-Policy
-// without unsafe-* sources: there is no inline script or style, and text of users
-// becomes text nodes only.
+//	demo.js            the demo: two users on one post, raw events, lines to paste
+//	demo-line.js       a network that can be cut for one user
+//	moderate.js        lists, keys and sign-in of moderators
+//	moderate-queue.js  a list of comments that follows the events
+//	moderate-card.js   one comment and what can be done with it
+//	inspect.js         asks for the state of the server each second
+//	inspect-lists.js   its tables
+//	samples.js         rates, as differences of counts
+//	chart.js           a line chart
+//	session.js         the token that a moderator types in
+//	dom.js             helpers for elements, text and time
 //
-// The demo page (demo.html) shows the same post to two signed-in users, side by side:
-//
-//	demo.js           starts the page: configuration, two panes, the wire, the lines to paste
-//	demo-pane.js      the pane of one user: what it reads, and what each event changes
-//	demo-feed.js      the user's event stream: list, ticket, EventSource, resume, silence limit
-//	demo-api.js       the user's requests, and the types of the answers
-//	demo-comments.js  the list of comments
-//	demo-composer.js  the form for a new comment or reply
-//	demo-typing.js    the users that are typing
-//	demo-bell.js      the notifications
-//	demo-wire.js      the raw events
-//	demo-dom.js       helpers for templates, text and time
-//
-// A test compares the event names in these files with stream.EventKinds. The paths
-// and headers of the files are set in package api.
+// The paths and headers of the files are set in package api.
 package web

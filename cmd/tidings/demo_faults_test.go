@@ -8,13 +8,10 @@ import (
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
-	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
-
-	"github.com/chromedp/chromedp"
 
 	"github.com/tidings-live/tidings/stream/streamtest"
 )
@@ -106,105 +103,20 @@ func (s *spoiler) start(t *testing.T, server string) string {
 	return proxy.URL
 }
 
-// Each control of the demo page is used while the answer to its request is spoiled, and
-// again until the server has done what was asked: then it was done once, and the page
-// shows it.
+// A comment whose answer is spoiled is written once, and both users see it.
 func TestDemoPage_SurvivesSpoiledAnswers(t *testing.T) {
 	t.Parallel()
-	s := newSite(t)
-	streamtest.Must(t, seed(t.Context(), s.dsn))
-	srv := s.start(t, func(i *instance) { i.demo = newDemo(testSecret, "psql", "$TOKEN") })
+	s, srv := demoSite(t)
 	x := &spoiler{}
 	address := x.start(t, srv.url) // closed after the page, whose streams it waits for
-	tab := openTab(t).forgive(`Failed to load resource`)
-	do := tab.do
-	do("both panes go live", chromedp.EmulateViewport(1280, 960), chromedp.Navigate(address+"/"),
-		chromedp.WaitVisible(pane("ann", "state")+"[data-state=live]"), chromedp.WaitVisible(pane("ben", "state")+"[data-state=live]"))
-	idle := pane("ben", "composer") + `:not([aria-busy=true])`
-	liked := false
-	for _, how := range []string{"lost", "cut", "slow", "429", "503", "401"} {
+	p := openDemo(t, address).forgive(`Failed to load resource`)
+	for _, how := range []string{"lost", "cut", "slow", "429", "503"} {
 		text := "a comment whose answer is " + how
 		release := x.spoil(how)
-		do("Ben posts: "+how, chromedp.SendKeys(pane("ben", "body"), text), chromedp.Click(pane("ben", "post")))
-		if how == "slow" {
-			do("Ben clicks twice", chromedp.Click(pane("ben", "post")))
-			release()
-		}
-		do("the answer is shown: "+how, chromedp.WaitVisible(idle), awaitScript(fmt.Sprintf(
-			`document.querySelector(%q).value === '' || document.querySelector(%q).textContent !== ''`, pane("ben", "body"), pane("ben", "message"))))
-		if how == "lost" || how == "cut" || how == "429" || how == "503" {
-			do("Ben clicks again", chromedp.Click(pane("ben", "post")))
-		}
-		do("the form is empty", awaitScript(fmt.Sprintf(`document.querySelector(%q).value === ''`, pane("ben", "body"))),
-			awaitText(pane("ann", "comments"), text))
-		streamtest.Want(t, "comments in the table: "+how, value[int](t, s, `select count(*) from tidings.comments where body = $1`, text), 1)
-
-		liked = !liked
-		release = x.spoil(how)
-		do("Ben likes: "+how, chromedp.Click(pane("ben", "like")))
-		pressed := func(is bool) chromedp.Action[chromedp.Void] {
-			return awaitScript(fmt.Sprintf(`document.querySelector(%q).getAttribute('aria-pressed') === '%t'`, pane("ben", "like"), is))
-		}
-		switch how {
-		case "slow": // two more clicks while the first request is on its way
-			do("Ben clicks on", pressed(liked), chromedp.Click(pane("ben", "like")), pressed(!liked), chromedp.Click(pane("ben", "like")))
-			release()
-		case "429", "503":
-			do("the server's state is shown", pressed(!liked), chromedp.Click(pane("ben", "like")))
-		}
-		do("the like is shown: "+how, pressed(liked), awaitText(pane("ann", "like-count"), map[bool]string{true: "1", false: "0"}[liked]))
-		streamtest.Eventually(t, "the table has what the page shows: "+how, func() bool {
-			return value[bool](t, s, `select exists (select from tidings.likes where user_id = 'ben')`) == liked
-		})
-
-		id := value[string](t, s, `select max(id)::text from tidings.comments where author_id = 'ben'`)
-		button := chromedp.CSS(fmt.Sprintf("[data-user=ben] [data-comment-id='%s'] [data-role=delete]", id))
-		gone := awaitScript(fmt.Sprintf(`!document.querySelector(%q)`, "[data-user=ann] [data-comment-id='"+id+"']"))
-		release = x.spoil(how)
-		do("Ben deletes: "+how, chromedp.Click(button))
+		p.run(fmt.Sprintf(`send('ben', %q)`, text))
 		release()
-		if how == "429" || how == "503" {
-			do("the refusal is shown", awaitText(pane("ben", "message"), "spoiled"), chromedp.Click(button))
-		}
-		do("the comment is gone", gone)
+		p.await("Ben sees it: "+how, fmt.Sprintf(`(pane('ben').querySelector('[data-act=retry]')?.click(), texts('ben').includes(%q) && !pane('ben').querySelector('.pending, .failed'))`, text))
+		p.await("Ann sees it: "+how, fmt.Sprintf(`texts('ann').includes(%q)`, text))
+		streamtest.Want(t, "comments in the table: "+how, value[int](t, s, `select count(*) from tidings.comments where body = $1`, text), 1)
 	}
-}
-
-// The button "New comments" lies over the end of the list, and the badge counts what came
-// since the list of notifications was opened.
-func TestDemoPage_ShowsWhatIsNew(t *testing.T) {
-	t.Parallel()
-	s := newSite(t)
-	streamtest.Must(t, seed(t.Context(), s.dsn))
-	srv := s.start(t, func(i *instance) { i.demo = newDemo(testSecret, "psql", "$TOKEN") })
-	tab := openTab(t).forgive(`Failed to load resource`)
-	do, page := tab.do, tab.ctx
-	s.exec(t, `insert into tidings.comments (post_id, author_id, body) select 'demo', 'dan', 'number ' || n from generate_series(1, 30) as n`)
-	scroll := pane("ann", "scroll")
-	do("Ann reads further up", chromedp.EmulateViewport(1280, 960), chromedp.Navigate(srv.url+"/"),
-		chromedp.WaitVisible(pane("ann", "state")+"[data-state=live]"), awaitText(pane("ann", "badge"), "20+"),
-		awaitScript(fmt.Sprintf(`(() => { const box = document.querySelector(%q); box.scrollTop = 0; return box.scrollHeight > box.clientHeight + 100 && box.scrollTop === 0; })()`, scroll)))
-	// The scroll event comes with a later frame, and the page reads the position there.
-	do("a frame passes", awaitScript(`new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done(true))))`))
-	s.exec(t, `insert into tidings.comments (post_id, author_id, body) values ('demo', 'dan', 'the newest')`)
-	do("the button lies over the end of the list", chromedp.WaitVisible(pane("ann", "below")), awaitScript(fmt.Sprintf(
-		`(() => { const button = document.querySelector(%q).getBoundingClientRect(), box = document.querySelector(%q).getBoundingClientRect();
-			return button.bottom <= box.bottom && button.top >= box.bottom - 80 && button.left >= box.left && button.right <= box.right; })()`, pane("ann", "below"), scroll)))
-	if *screenshot != "" {
-		picture, err := chromedp.Run(page, chromedp.CaptureScreenshot())
-		streamtest.Must(t, err)
-		streamtest.Must(t, os.WriteFile(strings.TrimSuffix(*screenshot, ".png")+"-below.png", picture, 0o644))
-	}
-	do("it leads to the newest comment", chromedp.Click(pane("ann", "below")), awaitScript(fmt.Sprintf(`document.querySelector(%q).hidden`, pane("ann", "below"))))
-	do("opening the list empties the badge", chromedp.Click(pane("ann", "bell-button")), awaitScript(fmt.Sprintf(`document.querySelector(%q).hidden`, pane("ann", "badge"))),
-		chromedp.Click(pane("ann", "bell-button")))
-	s.exec(t, `insert into tidings.comments (post_id, author_id, body) values ('demo', 'dan', 'one more')`)
-	do("the badge counts what came since", awaitText(pane("ann", "badge"), "1"))
-	s.exec(t, `delete from tidings.comments where body = 'one more'`)
-	do("a withdrawn notification leaves the badge", awaitScript(fmt.Sprintf(`document.querySelector(%q).hidden`, pane("ann", "badge"))))
-}
-
-// awaitScript waits until an expression is true.
-func awaitScript(script string) chromedp.Action[chromedp.Void] {
-	return chromedp.Poll[chromedp.Void](script, chromedp.WithPollingInterval(lookEvery), chromedp.WithPollingTimeout(streamtest.Patience))
 }
