@@ -73,13 +73,18 @@ func rows(n int, sql string) string { return strings.ReplaceAll(sql, "#", strcon
 // of the statement itself and of foreign keys are not checked.
 func modest(t *testing.T, n int, statement string, plans []string) {
 	t.Helper()
+	most := 0
 	for _, plan := range plans {
+		most = max(most, rowsRead(plan))
 		if strings.Contains(plan, statement) || strings.Contains(plan, "FROM ONLY") {
 			continue
 		}
 		if read := rowsRead(plan); read > 20*n+100 {
 			t.Errorf("for a statement of %d rows, a step reads %d rows:\n%s", n, read, plan)
 		}
+	}
+	if most < n {
+		t.Errorf("a statement of %d rows reads %d:\n%s", n, most, statement)
 	}
 }
 
@@ -106,24 +111,23 @@ func explained(t *testing.T) (*pgx.Conn, *[]string) {
 	return conn, notices
 }
 
-var (
-	returned = regexp.MustCompile(`actual rows=(\d+)[.\d]* loops=(\d+)`)
-	removed  = regexp.MustCompile(`Rows Removed by .*: (\d+)`)
-)
-
-// rowsRead returns the highest number of rows that a step of a plan has read.
+// rowsRead returns the highest number of rows that a step of a plan has read. The plans are
+// long: cutting their lines takes a tenth of the time of regular expressions.
 func rowsRead(plan string) (most int) {
 	number := func(s string) int {
-		n, _ := strconv.Atoi(s)
+		s, _, _ = strings.Cut(s, ".") // since Postgres 18, rows are a fraction
+		n, _ := strconv.Atoi(strings.TrimRight(s, ")\n"))
 		return n
 	}
 	loops := 1
 	for line := range strings.Lines(plan) {
-		if m := returned.FindStringSubmatch(line); m != nil {
-			loops = number(m[2])
-			most = max(most, number(m[1])*loops)
-		} else if m := removed.FindStringSubmatch(line); m != nil {
-			most = max(most, number(m[1])*loops)
+		if _, actual, found := strings.Cut(line, "(actual rows="); found {
+			rows, times, _ := strings.Cut(actual, " loops=")
+			loops = number(times)
+			most = max(most, number(rows)*loops)
+		} else if _, removed, found := strings.Cut(line, "Rows Removed by "); found {
+			_, rows, _ := strings.Cut(removed, ": ")
+			most = max(most, number(rows)*loops)
 		}
 	}
 	return most

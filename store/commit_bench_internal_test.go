@@ -51,17 +51,17 @@ func benchmarkCommit(b *testing.B, kind string, n int) {
 // BenchmarkRead measures the hub's read of 0, 1 and 8 new events at the end of a log of
 // 10,000 events.
 func BenchmarkRead(b *testing.B) {
+	s := openBench(b)
+	if _, err := s.pool.Exec(b.Context(), `
+		select tidings.publish('post:42', 'news', jsonb_build_object('n', n, 'text', repeat('x', 200)))
+		from generate_series(1, 10000) as n`); err != nil {
+		b.Fatal(err)
+	}
+	if _, err := s.pool.Exec(b.Context(), "analyze"); err != nil {
+		b.Fatal(err)
+	}
 	for _, n := range []int{0, 1, 8} {
 		b.Run(fmt.Sprintf("events=%d", n), func(b *testing.B) {
-			s := openBench(b)
-			if _, err := s.pool.Exec(b.Context(), `
-				select tidings.publish('post:42', 'news', jsonb_build_object('n', n, 'text', repeat('x', 200)))
-				from generate_series(1, 10000) as n`); err != nil {
-				b.Fatal(err)
-			}
-			if _, err := s.pool.Exec(b.Context(), "analyze"); err != nil {
-				b.Fatal(err)
-			}
 			measure(b, s.log, func() {
 				batch, err := s.Read(b.Context(), stream.Query{After: int64(10_000 - n), Limit: 1000})
 				if err != nil || len(batch.Events) != n {
