@@ -59,9 +59,17 @@ export class Api {
     return this.caller.call('PATCH', ofComment(id), { body: { body, mentions }, headers });
   }
 
-  /** @param {string} id */
-  delete(id) {
-    return this.caller.call('DELETE', ofComment(id));
+  /**
+   * Deletes a comment. One that is gone is no error: the answer of the first request may be lost.
+   * @param {string} id
+   */
+  async delete(id) {
+    try {
+      return await this.caller.call('DELETE', ofComment(id));
+    } catch (/** @type {any} */ error) {
+      if (error.status !== 404) throw error;
+      return null;
+    }
   }
 
   /** @param {string} post */

@@ -204,12 +204,9 @@ export class Caller {
           renewed = true;
           if ((await this.token(token)) !== token) continue;
         }
-        if (attempt > 1) {
-          // The answer that was lost said the same as these: it is done.
-          const { status, comment } = /** @type {any} */ (error);
-          if (method === 'DELETE' && status === 404) return null;
-          if (status === 412 && comment.body === /** @type {any} */ (options.body).body) return comment;
-        }
+        // An edit is refused if its first answer was lost: browsers repeat requests, too.
+        const { status, comment } = /** @type {any} */ (error);
+        if (status === 412 && comment?.body === /** @type {any} */ (options.body)?.body) return comment;
         if (options.once || attempt === ATTEMPTS || !mayPass(error)) throw error;
         await sleep(Math.max((error.retryAfter ?? 0) * 1000, Math.random() * FIRST_PAUSE * 2 ** attempt), options.signal);
         options.signal?.throwIfAborted();
