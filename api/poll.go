@@ -130,7 +130,7 @@ func (s *Server) answerPoll(c echo.Context, poll *stream.LongPoll, caller *pollC
 	}
 	countLater(c)
 	s.remember(c, caller.request)
-	caller.conn = conn
+	caller.conn, caller.peer = conn, peerOf(conn)
 	if err := poll.TakeOver(conn, reusable); err != nil {
 		poll.Close()
 		return s.notTakenOver(c, conn, fmt.Errorf("take poll over: %w", err))

@@ -29,6 +29,7 @@ type pollCaller struct {
 
 	writer *pollWriter // nil if the connection was taken over
 	conn   net.Conn    // that was taken over
+	peer   netip.Addr  // at the other end of conn
 	key    *repeat.Key // of the bytes that are returned with conn; nil: none
 }
 
@@ -173,7 +174,7 @@ func (p *pollCaller) Next(read []byte) (cfg stream.PollConfig, ok bool) {
 	if !ok {
 		return cfg, false
 	}
-	key := s.polls.Key(peerOf(p.conn), head)
+	key := s.polls.Key(p.peer, head)
 	q, ok := s.polls.Get(key)
 	if !ok {
 		p.key = &key
