@@ -71,11 +71,11 @@ func TestBrowser_PagesKeptUpToDateEqualPagesLoadedAgain(t *testing.T) {
 	p.run(fmt.Sprintf(`await start(%s, %s, %d)`, asText(t, browserLists), asText(t, tokens), seed))
 	for round := range *browserRounds {
 		t.Logf("seed %d, round %d", seed, round)
-		p.run(`void act()`)
+		p.run(`act()`)
 		w.round(t)
 		f.cut()
 		w.round(t)
-		p.run(`window.acting = false`)
+		p.run(`await rest()`)
 		p.awaitPause(s, round)
 		comparePages(t, p, servers)
 		if t.Failed() {

@@ -76,12 +76,25 @@ const acts = [
 ];
 let acted = 0;
 
-/** Acts now and then until stop() is called. A refusal is no fault. */
-window.act = async () => {
-  for (window.acting = true; window.acting; await settled()) {
-    const act = acts[Math.floor(random() * acts.length)];
-    await Promise.resolve(act(pick(threads))).then((done) => { if (done) acted++; }, () => {});
-  }
+let acting = Promise.resolve(); // until all acts have an answer
+let on = false;
+
+/** Acts now and then. A refusal is no fault. */
+window.act = () => {
+  on = true;
+  acting = (async () => {
+    while (on) {
+      await settled();
+      const act = acts[Math.floor(random() * acts.length)];
+      await Promise.resolve(act(pick(threads))).then((done) => { if (done) acted++; }, () => {});
+    }
+  })();
+};
+
+/** Ends the acts, and returns when the last one has its answer: it is before the pause then. */
+window.rest = () => {
+  on = false;
+  return acting;
 };
 
 /** Reports whether all readers have got the pause of the round, and all that was read by then is shown. */
