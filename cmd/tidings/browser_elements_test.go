@@ -17,7 +17,7 @@ import (
 
 // elementsHead is the head of a page with elements. $, $$ and text look into the shadow root of
 // the first <tidings-comments>.
-const elementsHead = `<meta name=viewport content="width=device-width"><title>A post</title>
+const elementsHead = `<html lang=en><meta name=viewport content="width=device-width"><title>A post</title>
 <style>
 	:root { color-scheme: light dark }
 	body { margin: 2rem auto; max-width: 42rem; padding: 0 1.2rem; font: 1rem/1.6 system-ui, sans-serif; background: light-dark(#fff, #15171c); color: light-dark(#24252b, #e4e6eb) }

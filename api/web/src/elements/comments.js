@@ -149,7 +149,7 @@ export class TidingsComments extends Base {
   #render() {
     const { thread } = this;
     if (!thread) return;
-    if (thread.state === 'error') return this.#fail(this.words.problem(thread.error));
+    if (thread.state === 'error') return this.#fail(this.words.problem(thread.error), thread.error);
     if (thread.state !== 'ready') return this.#wait();
     const { user, locked } = this;
     this.#failure = '';
@@ -212,10 +212,15 @@ export class TidingsComments extends Base {
     this.#status.append(h('slot', {}, h('p', {}, this.words.say('loading'))));
   }
 
-  /** Shows why there is no list, or tells why it is not up to date. @param {string} text */
-  #fail(text) {
+  /**
+   * Shows why there is no list, or tells why it is not up to date. The console says more, once.
+   * @param {string} text
+   * @param {any} [error]
+   */
+  #fail(text, error = text) {
     if (this.#failure === text) return;
     this.#failure = text;
+    console.warn('tidings-comments:', error.detail ?? error);
     if (this.settled) return this.say(text);
     const { words } = this;
     const again = h('button.quiet', { type: 'button', click: () => this.#retry() }, words.say('retry'));

@@ -26,7 +26,7 @@ svg { width: 1.15em; fill: none; stroke: currentColor; stroke-width: 1.8; }
 .unseen { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
 
 .head { display: flex; flex-wrap: wrap; align-items: center; gap: .35em .8em; margin-bottom: 1.1em; font-size: .875em; }
-.title { font-size: 1.43em; font-weight: 650; letter-spacing: -.015em; line-height: 1.25; }
+.title { font-size: 1.43em; font-weight: 650; line-height: 1.25; }
 .badge, .viewers, .sort, .hint, .typing, .state, .status > p, .error p + p, .time, .addressee, .edited, .locked, .body blockquote, .quiet, .like, .gone > article .body { color: var(--s); }
 .hint, .note, .typing, .state, .acts, .foot, .time, .addressee, .edited, .pinned { font-size: .8125em; }
 .badge::before { content: ""; display: inline-block; width: .5em; height: .5em; margin-inline-end: .45em; border-radius: 50%; background: #e09b1a; vertical-align: .08em; }
@@ -59,19 +59,18 @@ svg { width: 1.15em; fill: none; stroke: currentColor; stroke-width: 1.8; }
 .float { position: sticky; z-index: 1; top: .5em; height: 2.6em; margin-top: -2.6em; text-align: center; pointer-events: none; }
 .fresh { pointer-events: auto; border-radius: 2em; font-size: .875em; box-shadow: 0 2px 10px #0003; }
 .fresh::before { content: "↑ "; }
-li + li { margin-top: 1.5em; }
-.comment { display: flex; gap: .85em; border-radius: var(--r); outline-offset: .4em; scroll-margin: 5em; }
+li:has(> article) + li { margin-top: 1.5em; }
+.comment { display: flex; gap: .85em; border-radius: var(--r); outline-offset: .4em; }
 .comments > li > .comment { content-visibility: auto; contain-intrinsic-size: auto 6em; overflow-clip-margin: 1em; }
 .main { flex: 1; min-width: 0; }
 .avatar { --h: oklch(.6 .13 var(--hue, 260)); position: relative; display: grid; place-items: center; flex: none; width: 2.5em; height: 2.5em; overflow: hidden; border-radius: 50%; background: color-mix(in oklab, var(--h) 20%, transparent); color: color-mix(in oklab, var(--h) 50%, currentColor); font-weight: 650; line-height: 1; }
 .avatar img { position: absolute; width: 100%; height: 100%; object-fit: cover; }
 header { display: flex; flex-wrap: wrap; align-items: baseline; column-gap: .6em; }
 h3, h4 { font-weight: 650; line-height: 1.4; }
-.time { text-decoration: none; }
-.time:hover { text-decoration: underline; }
+.time { padding: .3em 0; text-decoration: none; }
 .pinned { color: var(--i); font-weight: 600; }
-.body { white-space: pre-line; }
-.body > * { margin: .35em 0 0; white-space: normal; }
+.body:not(:has(*)) { white-space: pre-line; }
+.body > * { margin: .35em 0 0; }
 .body a { color: var(--i); }
 .body :is(ul, ol) { padding-inline-start: 1.5em; }
 .body blockquote { padding-inline-start: .8em; border-inline-start: 3px solid var(--l); }
