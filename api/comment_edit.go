@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/base64"
 	"errors"
@@ -65,18 +66,24 @@ func (h *commentHandlers) edit(c echo.Context) error {
 	}
 	edited, err := h.store.EditComment(c.Request().Context(), e)
 	settle(charge, err)
-	if errors.Is(err, store.ErrVersion) {
-		return h.mismatch(c, e.ID, err)
-	}
 	if err != nil {
-		return err
+		return withComment(c, h.store, e.ID, err)
 	}
 	return sendComment(c, http.StatusOK, edited)
 }
 
-// mismatch returns the problem version_mismatch with the comment as it is now.
-func (h *commentHandlers) mismatch(c echo.Context, id int64, cause error) error {
-	now, err := h.store.HeldComment(c.Request().Context(), id, identity(c).Subject)
+// A heldStore reads a comment for its author and for moderators, whatever its status.
+type heldStore interface {
+	HeldComment(ctx context.Context, id int64, viewer string) (store.Comment, error)
+}
+
+// withComment returns the error of a change of a comment. The problem version_mismatch has the
+// comment as it is now.
+func withComment(c echo.Context, held heldStore, id int64, cause error) error {
+	if !errors.Is(cause, store.ErrVersion) {
+		return cause
+	}
+	now, err := held.HeldComment(c.Request().Context(), id, identity(c).Subject)
 	if err != nil {
 		return err
 	}

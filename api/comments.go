@@ -19,15 +19,15 @@ import (
 
 // commentStore is the part of *store.Store that the handlers of comments need.
 type commentStore interface {
+	heldStore
 	CreateComment(ctx context.Context, c store.NewComment) (store.Comment, error)
 	CheckKey(ctx context.Context, user, key string) (known bool, err error)
 	Comments(ctx context.Context, q store.ListQuery) (store.CommentList, error)
 	Replies(ctx context.Context, q store.RepliesQuery) (store.CommentList, error)
 	ListState(ctx context.Context, post, viewer string) (store.ListState, error)
 	Comment(ctx context.Context, id int64, viewer string) (store.Comment, error)
-	HeldComment(ctx context.Context, id int64, viewer string) (store.Comment, error)
 	EditComment(ctx context.Context, e store.CommentEdit) (store.Comment, error)
-	DeleteComment(ctx context.Context, id int64, by string, moderator bool) error
+	DeleteComment(ctx context.Context, id int64, by string, moderator bool, version *int) error
 }
 
 // commentHandlers answer requests for comments.
@@ -189,10 +189,11 @@ func validMentions(ids []string) error {
 }
 
 // delete answers DELETE /v1/comments/{id} with 204. A comment that has replies stays as a
-// tombstone without text and author.
+// tombstone without text and author. If-Match names the version that the client has seen.
 //
 // Problems: unauthenticated, not_found, unknown_field, forbidden (the user is neither the
-// author nor a moderator).
+// author nor a moderator), malformed (If-Match is no version), version_mismatch with the comment
+// as it is now.
 func (h *commentHandlers) delete(c echo.Context) error {
 	who, err := signedIn(c)
 	if err != nil {
@@ -205,8 +206,12 @@ func (h *commentHandlers) delete(c echo.Context) error {
 	if err := noFields(c); err != nil {
 		return err
 	}
-	if err := h.store.DeleteComment(c.Request().Context(), id, who.Subject, isModerator(who)); err != nil {
+	version, err := ifMatch(c.Request().Header)
+	if err != nil {
 		return err
+	}
+	if err := h.store.DeleteComment(c.Request().Context(), id, who.Subject, isModerator(who), version); err != nil {
+		return withComment(c, h.store, id, err)
 	}
 	return c.NoContent(http.StatusNoContent)
 }

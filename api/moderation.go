@@ -15,8 +15,9 @@ import (
 
 // moderationStore is the part of *store.Store that the handlers of moderators need.
 type moderationStore interface {
-	SetStatus(ctx context.Context, id int64, status, by string) (store.Comment, error)
-	SetPin(ctx context.Context, id int64, pin bool, by string) (store.Comment, error)
+	heldStore
+	SetStatus(ctx context.Context, id int64, status, by string, version *int) (store.Comment, error)
+	SetPin(ctx context.Context, id int64, pin bool, by string, version *int) (store.Comment, error)
 	Revisions(ctx context.Context, q store.RevisionQuery) (page []store.Revision, more bool, err error)
 	Moderation(ctx context.Context, q store.ModerationQuery) (store.ModerationList, error)
 }
@@ -46,7 +47,9 @@ func moderated(c echo.Context) (who auth.Identity, id int64, err error) {
 }
 
 // setStatus answers PUT /v1/comments/{id}/status, body {status}, with the comment. A deleted
-// comment that gets another status gets its last text back. Problems: not_found, invalid.
+// comment that gets another status gets its last text back. If-Match names the version that the client
+// has seen. Problems: not_found, invalid, malformed (If-Match is no version), version_mismatch with
+// the comment as it is now.
 func (h *moderationHandlers) setStatus(c echo.Context) error {
 	who, id, err := moderated(c)
 	if err != nil {
@@ -61,19 +64,24 @@ func (h *moderationHandlers) setStatus(c echo.Context) error {
 	if !slices.Contains(statuses, in.Status) {
 		return problemInvalid.with("status is none of published, pending, rejected, spam and deleted")
 	}
-	comment, err := h.store.SetStatus(c.Request().Context(), id, in.Status, who.Subject)
+	version, err := ifMatch(c.Request().Header)
 	if err != nil {
 		return err
+	}
+	comment, err := h.store.SetStatus(c.Request().Context(), id, in.Status, who.Subject, version)
+	if err != nil {
+		return withComment(c, h.store, id, err)
 	}
 	return sendComment(c, http.StatusOK, comment)
 }
 
-// pin answers PUT /v1/comments/{id}/pin with the comment, which lists then show first. Problems:
-// not_found, unknown_field, invalid (the comment is a reply).
+// pin answers PUT /v1/comments/{id}/pin with the comment, which lists then show first. If-Match is
+// that of setStatus. Problems: not_found, unknown_field, invalid (the comment is a reply), malformed,
+// version_mismatch.
 func (h *moderationHandlers) pin(c echo.Context) error { return h.setPin(c, true) }
 
-// unpin answers DELETE /v1/comments/{id}/pin with the comment. Problems: not_found,
-// unknown_field.
+// unpin answers DELETE /v1/comments/{id}/pin with the comment. If-Match is that of setStatus.
+// Problems: not_found, unknown_field, malformed, version_mismatch.
 func (h *moderationHandlers) unpin(c echo.Context) error { return h.setPin(c, false) }
 
 func (h *moderationHandlers) setPin(c echo.Context, pin bool) error {
@@ -84,9 +92,13 @@ func (h *moderationHandlers) setPin(c echo.Context, pin bool) error {
 	if err := noFields(c); err != nil {
 		return err
 	}
-	comment, err := h.store.SetPin(c.Request().Context(), id, pin, who.Subject)
+	version, err := ifMatch(c.Request().Header)
 	if err != nil {
 		return err
+	}
+	comment, err := h.store.SetPin(c.Request().Context(), id, pin, who.Subject, version)
+	if err != nil {
+		return withComment(c, h.store, id, err)
 	}
 	return sendComment(c, http.StatusOK, comment)
 }

@@ -175,6 +175,48 @@ func TestEditComment(t *testing.T) {
 }
 
 // An author may edit until the window ends, by the clock of the database.
+// Each call that changes the row of a comment obeys If-Match, and answers a change that is done already
+// like one without it.
+func TestIfMatch(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	id := r.write(t, "42", "ann", `{"body":"one"}`)
+	path := "/v1/comments/" + id
+	ann, mia := as(t, "ann"), as(t, "mia", auth.RoleModerator)
+	stale := header("If-Match", `"1"`)
+	streamtest.Want(t, "edit", r.do(t, "PATCH", path, ann, sends(`{"body":"two"}`), stale).status, 200)
+	for _, c := range []struct {
+		method, path string
+		edits        []edit
+		version      int // after the change
+		status       int // of the change
+	}{
+		{"PATCH", path, []edit{ann, sends(`{"body":"three"}`)}, 3, 200},
+		{"PUT", path + "/pin", []edit{mia}, 4, 200},
+		{"DELETE", path + "/pin", []edit{mia}, 5, 200},
+		{"PUT", path + "/status", []edit{mia, sends(`{"status":"pending"}`)}, 6, 200},
+		{"DELETE", path, []edit{ann}, 7, 204},
+	} {
+		name := c.method + " " + c.path
+		refused := r.do(t, c.method, c.path, append(c.edits, stale)...)
+		refused.isProblem(t, 412, "version_mismatch")
+		if version := fmt.Sprintf(`"version":%d`, c.version-1); !strings.Contains(refused.body, version) {
+			t.Errorf("%s: the problem has no comment with %s: %s", name, version, refused.body)
+		}
+		matching := header("If-Match", fmt.Sprintf(`"%d"`, c.version-1))
+		streamtest.Want(t, name, r.do(t, c.method, c.path, append(c.edits, matching)...).status, c.status)
+		if c.method != "PATCH" {
+			streamtest.Want(t, name+" again", r.do(t, c.method, c.path, append(c.edits, stale)...).status, c.status)
+		}
+	}
+	r.do(t, "DELETE", path, as(t, "bob"), stale).isProblem(t, 403, "forbidden")
+	streamtest.Want(t, "spam", r.do(t, "PUT", path+"/status", mia, sends(`{"status":"spam"}`)).status, 200)
+	hidden := r.do(t, "DELETE", path, ann, stale)
+	if strings.Contains(hidden.body, "three") {
+		t.Errorf("the author of a hidden comment gets %s", hidden.body)
+	}
+}
+
 func TestEditWindow(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {

@@ -32,7 +32,7 @@ func (s *Store) EditComment(ctx context.Context, e CommentEdit) (Comment, error)
 			return ErrNotAuthor
 		case !e.Moderator && row.age >= e.Window:
 			return ErrTooLate
-		case e.Version != nil && *e.Version != row.version:
+		case row.differs(e.Version):
 			return ErrVersion
 		}
 		return changed(tx.Exec(ctx, `
@@ -44,12 +44,17 @@ func (s *Store) EditComment(ctx context.Context, e CommentEdit) (Comment, error)
 }
 
 // SetStatus changes the status of a comment for a moderator, and returns the comment as
-// moderators see it. A deleted comment that gets another status gets its last text back. It
-// returns ErrNotFound if the comment has no row, ErrBusy, and an *InvalidError.
-func (s *Store) SetStatus(ctx context.Context, id int64, status, by string) (Comment, error) {
+// moderators see it. A deleted comment that gets another status gets its last text back. version
+// is the one that the moderator has seen, nil for any. It returns ErrNotFound if the comment has
+// no row, ErrVersion if the comment has another version and another status, ErrBusy, and an
+// *InvalidError.
+func (s *Store) SetStatus(ctx context.Context, id int64, status, by string, version *int) (Comment, error) {
 	return s.changeComment(ctx, id, by, func(tx pgx.Tx, row lockedComment) error {
-		if row.status == status {
+		switch {
+		case row.status == status:
 			return nil
+		case row.differs(version):
+			return ErrVersion
 		}
 		return changed(tx.Exec(ctx, `
 			update tidings.comments
@@ -66,15 +71,18 @@ func (s *Store) SetStatus(ctx context.Context, id int64, status, by string) (Com
 }
 
 // SetPin pins a root or removes its pin, for a moderator. A pinned comment that is pinned again
-// keeps its place. It returns ErrNotFound if the comment has no row, ErrBusy, and an
-// *InvalidError for a reply.
-func (s *Store) SetPin(ctx context.Context, id int64, pin bool, by string) (Comment, error) {
+// keeps its place. version is the one that the moderator has seen, nil for any. It returns
+// ErrNotFound if the comment has no row, ErrVersion if the comment has another version and the pin
+// would change, ErrBusy, and an *InvalidError for a reply.
+func (s *Store) SetPin(ctx context.Context, id int64, pin bool, by string, version *int) (Comment, error) {
 	return s.changeComment(ctx, id, by, func(tx pgx.Tx, row lockedComment) error {
 		switch {
 		case pin && row.reply:
 			return &InvalidError{Detail: "only a comment that replies to no other can be pinned"}
 		case pin == row.pinned:
 			return nil
+		case row.differs(version):
+			return ErrVersion
 		}
 		return changed(tx.Exec(ctx, `
 			update tidings.comments
@@ -90,6 +98,10 @@ type lockedComment struct {
 	age            time.Duration
 	reply, pinned  bool
 }
+
+// differs reports whether a comment has another version than the one that a user has seen. A user
+// who has seen none passes nil.
+func (c lockedComment) differs(seen *int) bool { return seen != nil && *seen != c.version }
 
 // changeComment is lockComment, and returns the comment as it is after the commit. A trigger of the
 // site may have deleted the row at COMMIT, which refuses the change.
@@ -137,12 +149,18 @@ func changed(tag interface{ RowsAffected() int64 }, err error) error {
 }
 
 // DeleteComment deletes a comment for its author or for a moderator. Others get
-// ErrNotAuthor. It returns ErrNotFound if the comment does not exist, nil if it is
-// deleted already, and an *InvalidError if a trigger of the site refuses.
-func (s *Store) DeleteComment(ctx context.Context, id int64, by string, moderator bool) error {
+// ErrNotAuthor. version is the one that the user has seen, nil for any. It returns ErrNotFound if
+// the comment does not exist, nil if it is deleted already, ErrVersion if the comment has another
+// version, and an *InvalidError if a trigger of the site refuses. An author does not see the
+// version of a comment that a moderator has hidden, so it is not compared.
+func (s *Store) DeleteComment(ctx context.Context, id int64, by string, moderator bool, version *int) error {
 	err := s.lockComment(ctx, id, by, func(tx pgx.Tx, row lockedComment) error {
-		if row.author != by && !moderator {
+		seen := moderator || row.status == StatusPublished || row.status == StatusPending
+		switch {
+		case row.author != by && !moderator:
 			return ErrNotAuthor
+		case row.status != StatusDeleted && seen && row.differs(version):
+			return ErrVersion
 		}
 		_, err := tx.Exec(ctx, `
 			update tidings.comments

@@ -205,7 +205,7 @@ func scribble(ctx context.Context, d database, rng *rand.Rand) error {
 		if err != nil {
 			return err
 		}
-		return d.DeleteComment(ctx, c.ID, "ann", false)
+		return d.DeleteComment(ctx, c.ID, "ann", false, nil)
 	case 3:
 		_, err := d.sql.Exec(ctx, `
 			insert into tidings.comments (post_id, author_id, body)

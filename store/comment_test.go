@@ -126,7 +126,7 @@ func TestCreateComment(t *testing.T) {
 		d := newDatabase(t)
 		other := d.comment(t, store.NewComment{PostID: "43", Author: ann, Body: "Hello"})
 		deleted := d.comment(t, store.NewComment{PostID: "42", Author: ann, Body: "Hello"})
-		streamtest.Must(t, d.DeleteComment(t.Context(), deleted.ID, "ann", false))
+		streamtest.Must(t, d.DeleteComment(t.Context(), deleted.ID, "ann", false, nil))
 		pending := value[int64](t, d, `
 			insert into tidings.comments (post_id, author_id, body, status)
 			values ('42', 'ann', 'Hello', 'pending')
@@ -221,18 +221,18 @@ func TestDeleteComment(t *testing.T) {
 		d := newDatabase(t)
 		first := d.comment(t, store.NewComment{PostID: "42", Author: ann, Body: "First"})
 		second := d.comment(t, store.NewComment{PostID: "42", Author: ann, Body: "Second"})
-		streamtest.WantErr(t, d.DeleteComment(t.Context(), first.ID, "bob", false), store.ErrNotAuthor)
-		streamtest.WantErr(t, d.DeleteComment(t.Context(), first.ID, "", false), store.ErrNotAuthor)
+		streamtest.WantErr(t, d.DeleteComment(t.Context(), first.ID, "bob", false, nil), store.ErrNotAuthor)
+		streamtest.WantErr(t, d.DeleteComment(t.Context(), first.ID, "", false, nil), store.ErrNotAuthor)
 		streamtest.Want(t, "the comments", len(d.list(t, "42").Comments), 2)
-		streamtest.Must(t, d.DeleteComment(t.Context(), first.ID, "ann", false))
-		streamtest.Must(t, d.DeleteComment(t.Context(), second.ID, "bob", true))
+		streamtest.Must(t, d.DeleteComment(t.Context(), first.ID, "ann", false, nil))
+		streamtest.Must(t, d.DeleteComment(t.Context(), second.ID, "bob", true, nil))
 		streamtest.Want(t, "the comments", len(d.list(t, "42").Comments), 0)
 	})
 
 	t.Run("DoesNotKnowWhatNeverWas", func(t *testing.T) {
 		t.Parallel()
 		d := newDatabase(t)
-		streamtest.WantErr(t, d.DeleteComment(t.Context(), 1<<40, "ann", true), store.ErrNotFound)
+		streamtest.WantErr(t, d.DeleteComment(t.Context(), 1<<40, "ann", true, nil), store.ErrNotFound)
 	})
 
 	t.Run("TellsOnceHoweverOftenItIsAsked", func(t *testing.T) {
@@ -242,7 +242,7 @@ func TestDeleteComment(t *testing.T) {
 		var calls sync.WaitGroup
 		for range 8 {
 			calls.Go(func() {
-				if err := d.DeleteComment(t.Context(), c.ID, "ann", false); err != nil {
+				if err := d.DeleteComment(t.Context(), c.ID, "ann", false, nil); err != nil {
 					t.Error(err)
 				}
 			})
@@ -260,7 +260,7 @@ func TestDeleteComment(t *testing.T) {
 		d := newDatabase(t)
 		root := d.comment(t, store.NewComment{PostID: "42", Author: bob, Body: "Hello"})
 		reply := d.comment(t, store.NewComment{PostID: "42", Author: ann, Body: "Hello Bob", ParentID: &root.ID})
-		streamtest.Must(t, d.DeleteComment(t.Context(), root.ID, "bob", false))
+		streamtest.Must(t, d.DeleteComment(t.Context(), root.ID, "bob", false, nil))
 		list := d.list(t, "42")
 		streamtest.Want(t, "the comments", len(list.Comments), 2)
 		streamtest.Want(t, "the count", list.Post.Comments, 1)
@@ -268,7 +268,7 @@ func TestDeleteComment(t *testing.T) {
 		streamtest.Want(t, "the tombstone", tombstone, store.Comment{
 			ID: root.ID, PostID: "42", Status: store.StatusDeleted, Replies: 1, ThreadCount: 1, CreatedAt: root.CreatedAt, Version: 1,
 		})
-		streamtest.Must(t, d.DeleteComment(t.Context(), reply.ID, "ann", false))
+		streamtest.Must(t, d.DeleteComment(t.Context(), reply.ID, "ann", false, nil))
 		streamtest.Want(t, "the comments", len(d.list(t, "42").Comments), 0)
 	})
 }

@@ -25,7 +25,7 @@ func methods(t *testing.T, s *store.Store) map[string]func(context.Context) erro
 			return err
 		},
 		"DeleteComment": func(ctx context.Context) error {
-			if err := s.DeleteComment(ctx, 1<<40, "ann", false); !errors.Is(err, store.ErrNotFound) {
+			if err := s.DeleteComment(ctx, 1<<40, "ann", false, nil); !errors.Is(err, store.ErrNotFound) {
 				return err
 			}
 			return nil

@@ -27,7 +27,7 @@ func TestLockedRowLeavesConnections(t *testing.T) {
 	}
 	release := d.hold(t, `select from tidings.comments for update`)
 	for _, c := range held {
-		go func() { deleted <- d.DeleteComment(t.Context(), c.ID, "ann", false) }()
+		go func() { deleted <- d.DeleteComment(t.Context(), c.ID, "ann", false, nil) }()
 	}
 	d.waits(t, half)
 
@@ -51,7 +51,7 @@ func TestLockedRowTakesOneSlot(t *testing.T) {
 	release := d.hold(t, `select from tidings.comments where id = $1 for update`, held.ID)
 	deleted := make(chan error, 50*d.PoolStats().Max)
 	for range cap(deleted) {
-		go func() { deleted <- d.DeleteComment(t.Context(), held.ID, "ann", false) }()
+		go func() { deleted <- d.DeleteComment(t.Context(), held.ID, "ann", false, nil) }()
 	}
 	d.waits(t, 1) // in each of its turns
 	releasePost := d.hold(t, `select from tidings.posts where id = 'busy' for update`)
@@ -496,7 +496,7 @@ func TestLockedRowLeavesSlots(t *testing.T) {
 			}()
 		}
 		d.waits(t, 1)
-		streamtest.Must(t, d.DeleteComment(t.Context(), own.ID, "bob", false))
+		streamtest.Must(t, d.DeleteComment(t.Context(), own.ID, "bob", false, nil))
 		_, err := d.CreateComment(t.Context(), store.NewComment{PostID: "42", Author: bob, Body: "\x00"})
 		wantInvalid(t, err, "")
 		streamtest.Want(t, "writes that have ended", len(waiting), 0)

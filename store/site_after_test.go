@@ -117,10 +117,10 @@ func TestSiteTrigger_AfterOtherWrites(t *testing.T) {
 					return err
 				},
 				"status": func(id int64) error {
-					_, err := d.SetStatus(t.Context(), id, store.StatusSpam, "mod")
+					_, err := d.SetStatus(t.Context(), id, store.StatusSpam, "mod", nil)
 					return err
 				},
-				"pin": func(id int64) error { _, err := d.SetPin(t.Context(), id, true, "mod"); return err },
+				"pin": func(id int64) error { _, err := d.SetPin(t.Context(), id, true, "mod", nil); return err },
 			}
 			for _, atCommit := range []bool{false, true} {
 				var ids []int64
@@ -139,8 +139,8 @@ func TestSiteTrigger_AfterOtherWrites(t *testing.T) {
 						t.Errorf("%s of a row that is gone then: %v, want a refusal", name, err)
 					}
 				}
-				wantInvalid(t, d.DeleteComment(t.Context(), kept, "ann", false), "")
-				got, err := d.SetStatus(t.Context(), kept, store.StatusSpam, "mod")
+				wantInvalid(t, d.DeleteComment(t.Context(), kept, "ann", false, nil), "")
+				got, err := d.SetStatus(t.Context(), kept, store.StatusSpam, "mod", nil)
 				streamtest.Must(t, err)
 				streamtest.Want(t, "the status", got.Status, store.StatusPublished)
 				d.exec(t, `drop trigger zz_site on tidings.comments`)

@@ -34,7 +34,7 @@ func siteWrites(d database, id int64) map[string]func(t *testing.T) error {
 		},
 		"like":   func(t *testing.T) error { _, err := d.Like(t.Context(), "42", user("new")); return err },
 		"unlike": func(t *testing.T) error { _, err := d.Unlike(t.Context(), "42", "bob"); return err },
-		"delete": func(t *testing.T) error { return d.DeleteComment(t.Context(), id, "ann", false) },
+		"delete": func(t *testing.T) error { return d.DeleteComment(t.Context(), id, "ann", false, nil) },
 		"post":   func(t *testing.T) error { _, _, err := d.PutPost(t.Context(), store.PostUpdate{ID: "42"}); return err },
 	}
 }

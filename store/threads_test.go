@@ -232,15 +232,15 @@ func TestModeration(t *testing.T) {
 	d := newDatabase(t)
 	d.exec(t, threads)
 	own := d.comment(t, store.NewComment{PostID: "42", Author: ann, Body: "text"})
-	streamtest.Must(t, d.DeleteComment(t.Context(), own.ID, "ann", false))
+	streamtest.Must(t, d.DeleteComment(t.Context(), own.ID, "ann", false, nil))
 	before := d.head(t)
-	restored, err := d.SetStatus(t.Context(), own.ID, store.StatusPublished, "mod")
+	restored, err := d.SetStatus(t.Context(), own.ID, store.StatusPublished, "mod", nil)
 	streamtest.Must(t, err)
 	streamtest.Want(t, "restored", fmt.Sprint(restored.Status, " ", restored.Body, " ", restored.EditedAt), "published text <nil>")
 	streamtest.Want(t, "by", decode[struct{ By string }](t, named(d.events(t, before.Position), "moderation")[0]).By, "mod")
 
 	for _, status := range []string{store.StatusPending, store.StatusSpam, store.StatusRejected} {
-		held, err := d.SetStatus(t.Context(), own.ID, status, "mod")
+		held, err := d.SetStatus(t.Context(), own.ID, status, "mod", nil)
 		streamtest.Must(t, err)
 		streamtest.Want(t, "status and body", held.Status+" "+held.Body, status+" text")
 		list, err := d.Moderation(t.Context(), store.ModerationQuery{Status: status, Limit: 10})
@@ -249,9 +249,9 @@ func TestModeration(t *testing.T) {
 		streamtest.Want(t, "the last one", last, held)
 		streamtest.Want(t, "pending", list.Pending == 1, status == store.StatusPending)
 	}
-	_, err = d.SetStatus(t.Context(), own.ID, "other", "mod")
+	_, err = d.SetStatus(t.Context(), own.ID, "other", "mod", nil)
 	wantInvalid(t, err, "comments_status")
-	_, err = d.SetStatus(t.Context(), 99, store.StatusSpam, "mod")
+	_, err = d.SetStatus(t.Context(), 99, store.StatusSpam, "mod", nil)
 	streamtest.WantErr(t, err, store.ErrNotFound)
 
 	list, err := d.Moderation(t.Context(), store.ModerationQuery{Status: store.StatusSpam, Limit: 1})
@@ -263,15 +263,15 @@ func TestModeration(t *testing.T) {
 	streamtest.Must(t, err)
 	streamtest.Want(t, "second page", fmt.Sprint(list.Comments[0].ID, list.More), "5 false")
 
-	pinned, err := d.SetPin(t.Context(), 2, true, "mod")
+	pinned, err := d.SetPin(t.Context(), 2, true, "mod", nil)
 	streamtest.Must(t, err)
-	again, err := d.SetPin(t.Context(), 2, true, "mod")
+	again, err := d.SetPin(t.Context(), 2, true, "mod", nil)
 	streamtest.Must(t, err)
 	streamtest.Want(t, "pinned again", again, pinned)
-	again, err = d.SetPin(t.Context(), 2, false, "mod")
+	again, err = d.SetPin(t.Context(), 2, false, "mod", nil)
 	streamtest.Must(t, err)
 	streamtest.Want(t, "unpinned", again.PinnedAt == nil && pinned.PinnedAt != nil, true)
-	_, err = d.SetPin(t.Context(), 11, true, "mod")
+	_, err = d.SetPin(t.Context(), 11, true, "mod", nil)
 	wantInvalid(t, err, "")
 }
 
@@ -345,12 +345,12 @@ func TestDeleteComment_AtTheSameTime(t *testing.T) {
 			if !of(id) {
 				return nil
 			}
-			_, err := d.SetStatus(t.Context(), id, status, "mia")
+			_, err := d.SetStatus(t.Context(), id, status, "mia", nil)
 			return err
 		}
 	}
 	every := func(int64) bool { return true }
-	all(func(id int64) error { return d.DeleteComment(t.Context(), id, "ann", false) })
+	all(func(id int64) error { return d.DeleteComment(t.Context(), id, "ann", false, nil) })
 	streamtest.Want(t, "tombstones", value[int64](t, d, `select count(*) from tidings.tombstones`), 0)
 	all(set(store.StatusPublished, func(id int64) bool { return id%3 == 0 })) // the last reply of each
 	streamtest.Want(t, "tombstones", value[int64](t, d, `select count(*) from tidings.tombstones`), 40)
