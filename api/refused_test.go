@@ -167,7 +167,12 @@ func TestRefusedRequestsChangeNothing(t *testing.T) {
 		requests = append(requests, request{"GET", list + "?" + query, ``, ann, 400, "malformed"})
 	}
 	for _, match := range []string{`1`, `W/"1"`, `""`, `"x"`, `"0"`, `"-1"`, `"+1"`, `"01"`, `"1.0"`, `"1" ` + "x", `"99999999999999999999"`, `"1", "2"`, `*, "1"`, `**`} {
-		requests = append(requests, request{"PATCH", one, `{"body":"y"}` + "\x00" + match, ann, 400, "malformed"})
+		requests = append(requests,
+			request{"PATCH", one, `{"body":"y"}` + "\x00" + match, ann, 400, "malformed"},
+			request{"DELETE", one, "\x00" + match, ann, 400, "malformed"},
+			request{"PUT", one + "/status", `{"status":"spam"}` + "\x00" + match, mia, 400, "malformed"},
+			request{"PUT", one + "/pin", "\x00" + match, mia, 400, "malformed"},
+			request{"DELETE", one + "/pin", "\x00" + match, mia, 400, "malformed"})
 	}
 	before := r.rows(t)
 	for i, c := range requests {
@@ -206,6 +211,10 @@ func TestRefusedStatementsChangeNothing(t *testing.T) {
 		"ParentThatIsGone":    {comment + `('42', 'new', 'x', 13)`, "23503", "comments_parent_in_same_post"},
 		"ParentOfANewPost":    {comment + `('new', 'new', 'x', 10)`, "23503", "comments_parent_in_same_post"},
 		"ParentThatIsNewer":   {`insert into tidings.comments (id, post_id, author_id, body, parent_id) values (5, '42', 'new', 'x', 10)`, "23514", "comments_parent_is_older"},
+		"IDZero":              {`insert into tidings.comments (id, post_id, author_id, body) values (0, '42', 'new', 'x')`, "23514", "comments_id_positive"},
+		"IDBelowZero":         {`insert into tidings.comments (id, post_id, author_id, body) values (-5, '42', 'new', 'x')`, "23514", "comments_id_positive"},
+		"ModeratorWithASpace": {`select set_config('tidings.by', 'two words', true); update tidings.comments set status = 'spam' where id = 10`, "22023", ""},
+		"LongModerator":       {`select set_config('tidings.by', repeat('x', 256), true); update tidings.comments set status = 'spam' where id = 10`, "22023", ""},
 		"TenThousandMentions": {`update tidings.comments set mentions = array(select 'u' || n from generate_series(1, 10000) n) where id = 10`,
 			"23514", "comments_mentions"},
 		"MentionOfNobody":   {`update tidings.comments set mentions = '{""}' where id = 10`, "23514", "comments_mentions"},

@@ -69,6 +69,7 @@ create table tidings.comments (
     constraint comments_created_at_range CHECK (((created_at >= '0001-01-01 00:00:00+00'::timestamp with time zone) AND (created_at < '10000-01-01 00:00:00+00'::timestamp with time zone))),
     constraint comments_deleted_at_range CHECK (((deleted_at >= '0001-01-01 00:00:00+00'::timestamp with time zone) AND (deleted_at < '10000-01-01 00:00:00+00'::timestamp with time zone))),
     constraint comments_edited_at_range CHECK (((edited_at >= '0001-01-01 00:00:00+00'::timestamp with time zone) AND (edited_at < '10000-01-01 00:00:00+00'::timestamp with time zone))),
+    constraint comments_id_positive CHECK ((id > 0)) NOT VALID,
     constraint comments_in_post UNIQUE (post_id, id),
     constraint comments_mentions CHECK (((cardinality(mentions) <= 100) AND ((mentions = '{}'::text[]) OR ((array_ndims(mentions) = 1) AND (array_position(mentions, NULL::text) IS NULL) AND (array_to_string(mentions, ' '::text) ~ '^[]A-Za-z0-9._~:/?#@!$&''()*+,;=%|[-]+( []A-Za-z0-9._~:/?#@!$&''()*+,;=%|[-]+)*$'::text) AND (cardinality(string_to_array(array_to_string(mentions, ' '::text), ' '::text)) = cardinality(mentions)) AND (array_to_string(mentions, ' '::text) !~ '[^ ]{255}[^ ]'::text) AND (NOT (mentions && '{.,..,-,*}'::text[])))))),
     constraint comments_parent_in_same_post FOREIGN KEY (post_id, parent_id) REFERENCES tidings.comments(post_id, id) DEFERRABLE INITIALLY DEFERRED,
@@ -370,6 +371,7 @@ CREATE TRIGGER no_truncate BEFORE TRUNCATE ON tidings.ranks FOR EACH STATEMENT E
 -- tidings.mark() returns trigger, security definer
 -- tidings.mention(ids bigint[]) returns void
 -- tidings.moderation_data(c tidings.comments, was text, becomes text) returns jsonb
+-- tidings.moderator() returns text
 -- tidings.new_epoch() returns bigint, security definer
 -- tidings.note_epoch() returns void, security definer
 -- tidings.note_posts_and_users(post_ids text[], user_ids text[]) returns void

@@ -68,10 +68,11 @@ func TestUp_FillsWhatTheFirstReleaseLacked(t *testing.T) {
 	Must(t, migrations.Apply(t.Context(), dsn, firstRelease(t), silent))
 	conn := connect(t, dsn)
 	exec(t, conn, firstRows)
+	exec(t, conn, `insert into tidings.comments (id, post_id, author_id, body, status) values (-5, 'p', 'ann', '', 'deleted')`)
 	exec(t, conn, siteTriggers)
 	Must(t, migrations.Up(t.Context(), dsn, silent))
 
-	Want(t, "roots", list[string](t, conn, roots), []string{"1 -", "2 1", "3 1", "4 1", "5 -", "6 5", "7 -", "8 1"})
+	Want(t, "roots", list[string](t, conn, roots), []string{"-5 -", "1 -", "2 1", "3 1", "4 1", "5 -", "6 5", "7 -", "8 1"})
 	Want(t, "threads", list[string](t, conn, `
 		select distinct on (target) concat_ws(' ', target, comments, likes, thread)
 		from tidings.counts
