@@ -35,8 +35,11 @@ func TestDocumentedCallsAnswerAsDocumented(t *testing.T) {
 			call = block[1]
 			examples[call] = 0
 		case language == "sh" && mark == "setup":
-			environment = append(environment, setUp(t, srv, text)...)
+			environment = append(environment, setUp(t, srv, environment, text)...)
 		case language == "sh":
+			if id := idOfOneDatabase.FindString(text); id != "" {
+				t.Errorf("%s: another server has another comment at %s", call, id)
+			}
 			request, answer = text, runShell(t, environment, text)
 			examples[call]++
 		case language == "json":
@@ -61,20 +64,30 @@ func TestDocumentedCallsAnswerAsDocumented(t *testing.T) {
 	}
 }
 
-var tokenLine = regexp.MustCompile(`^(\w+)=\$\(bin/tidings (token .*)\)$`)
+// tokenLine and idLine find the lines of setup that sign a token and ask for the id of a comment.
+// idOfOneDatabase finds a request that works only where a comment has this id. No comment has 999.
+var (
+	tokenLine       = regexp.MustCompile(`^(\w+)=\$\(bin/tidings (token .*)\)$`)
+	idLine          = regexp.MustCompile(`^(\w+)=\$\((curl .*)\)$`)
+	idOfOneDatabase = regexp.MustCompile(`/comments/\d{1,2}\b|"parentId": "\d`)
+)
 
 // setUp returns the variables of a block: URL is the address of the server, and others are tokens,
-// which the command signs.
-func setUp(t *testing.T, srv *server, text string) (variables []string) {
+// which the command signs, and ids of comments, which a shell asks the server for.
+func setUp(t *testing.T, srv *server, environment []string, text string) (variables []string) {
 	t.Helper()
 	for _, line := range strings.Split(text, "\n") {
 		if strings.HasPrefix(line, "URL=") {
 			variables = append(variables, "URL="+srv.url)
 			continue
 		}
+		if parts := idLine.FindStringSubmatch(line); parts != nil {
+			variables = append(variables, parts[1]+"="+runShell(t, environment, parts[2]))
+			continue
+		}
 		parts := tokenLine.FindStringSubmatch(line)
 		if parts == nil {
-			t.Fatalf("%q sets neither URL nor a token", line)
+			t.Fatalf("%q sets neither URL, a token nor an id", line)
 		}
 		args := strings.Fields(strings.ReplaceAll(parts[2], "'", ""))
 		signed := command(t, append(args, "--secret", testSecret)...)
