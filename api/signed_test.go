@@ -131,23 +131,23 @@ func TestNotifications_AreMarkedAsRead(t *testing.T) {
 	r.exec(t, `insert into tidings.comments (post_id, author_id, body) select '42', 'bob', 'x' from generate_series(1, 4)`)
 	r.exec(t, `insert into tidings.likes (post_id, user_id) values ('42', 'bob'), ('42', 'cy')`)
 	tag := r.do(t, "GET", "/v1/notifications", as(t, "ann")).header.Get("ETag")
-	s := r.follow(t, "topic=me", as(t, "ann"))
+	s := r.follow(t, "topic=me&cursor="+r.head(t), as(t, "ann"))
 	s.event("stream.ready")
 	read := func(who, body string) answer {
 		return r.do(t, "POST", "/v1/notifications/read", as(t, who), sends(body))
 	}
 	for _, c := range []struct{ who, body, answer, event string }{
-		{"ann", `{"ids":["1","3","404"]}`, `{"unread":3}`, `{"read":["1","3"],"unread":3}`},
+		{"ann", `{"ids":["1","3","404"]}`, `{"unread":3}`, `{"read":["1","3"],"readAt":"*","unread":3}`},
 		{"ann", `{"ids":["1"]}`, `{"unread":3}`, ""},
 		{"ann", `{"ids":[]}`, `{"unread":3}`, ""},
 		{"bob", `{"ids":["2"]}`, `{"unread":0}`, ""},
-		{"ann", `{"ids":["6"]}`, `{"unread":2}`, `{"read":["5","6"],"unread":2}`}, // both likes
-		{"ann", `{"all":true}`, `{"unread":0}`, `{"read":["2","4"],"unread":0}`},
+		{"ann", `{"ids":["6"]}`, `{"unread":2}`, `{"read":["6"],"readAt":"*","unread":2}`}, // both likes
+		{"ann", `{"all":true}`, `{"unread":0}`, `{"read":["2","4"],"readAt":"*","unread":0}`},
 		{"ann", `{"all":true}`, `{"unread":0}`, ""},
 	} {
 		read(c.who, c.body).wants(t, 200, c.answer)
 		if c.event != "" {
-			streamtest.Want(t, "the event of "+c.body, s.event("notification").field("data"), c.event)
+			wantJSON(t, s.event("notification").field("data"), c.event)
 		}
 	}
 	changed := r.do(t, "GET", "/v1/notifications", as(t, "ann"), header("If-None-Match", tag))

@@ -20,7 +20,7 @@ func TestBrowser_DocumentedInterfacesAreLive(t *testing.T) {
 	s := newSite(t)
 	f := newFront(t, s.start(t))
 	ben := token(t, auth.Identity{Subject: "ben", Name: "Ben", Expires: time.Now().Add(time.Hour)})
-	npm := example(t, f, "Your own interface", "import { Tidings } from '@tidings/client'")
+	npm := example(t, f, "Your own interface", "import { Tidings } from '@tidings-live/client'")
 	for name, html := range map[string]string{
 		"plain": example(t, f, "Plain JavaScript", ""),
 		"React": inPage(t, npm+example(t, f, "React", "")+`
@@ -81,7 +81,7 @@ func inPage(t *testing.T, script string) string {
 	result := api.Build(api.BuildOptions{
 		Stdin:  &api.StdinOptions{Contents: script, Loader: api.LoaderJSX, ResolveDir: modules},
 		Bundle: true, Format: api.FormatESModule, JSX: api.JSXAutomatic,
-		Alias:  map[string]string{"@tidings/client": client, "vue": filepath.Join(modules, "vue/dist/vue.esm-browser.prod.js")},
+		Alias:  map[string]string{"@tidings-live/client": client, "vue": filepath.Join(modules, "vue/dist/vue.esm-browser.prod.js")},
 		Define: map[string]string{"process.env.NODE_ENV": `"production"`},
 	})
 	for _, message := range result.Errors {

@@ -59,7 +59,7 @@ export class Page extends Live {
    */
   constructor(tidings, post, { sort = 'newest', flat = false, limit = 20, presence = false } = {}) {
     super(tidings);
-    this.#options = { sort, flat, limit, ...this._until };
+    this.#options = { sort, flat, limit, signal: this._until.signal };
     this.post = this._post = emptyPost(post);
     const topic = (this._topic = `post:${post}`);
     tidings.on('*', (e) => this._hear(e), { topic, ...this._until });

@@ -42,7 +42,7 @@ app.get('/', (_, response) => {
 <title>A blog</title>
 <link rel="icon" href="data:,">
 <link rel="stylesheet" href="/blog.css">
-<script type="importmap">{"imports": {"@tidings/client": "${new URL('tidings.js', TIDINGS_URL)}"}}</script>
+<script type="importmap">{"imports": {"@tidings-live/client": "${new URL('tidings.js', TIDINGS_URL)}"}}</script>
 <script type="module" src="/blog.js"></script>
 <div id="blog"></div>
 `);
@@ -52,7 +52,7 @@ app.get('/', (_, response) => {
 export async function serve(port) {
   const { outputFiles: [script] } = await build({
     entryPoints: [new URL('src/blog.jsx', import.meta.url).pathname],
-    bundle: true, format: 'esm', jsx: 'automatic', minify: true, write: false, external: ['@tidings/client'],
+    bundle: true, format: 'esm', jsx: 'automatic', minify: true, write: false, external: ['@tidings-live/client'],
   });
   app.get('/blog.js', (_, response) => response.type('js').send(script.text));
   app.use(express.static(new URL('src', import.meta.url).pathname));

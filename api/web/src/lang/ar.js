@@ -29,7 +29,7 @@ export default {
   moreReplies: { one: 'عرض رد آخر', two: 'عرض ردين آخرين', few: 'عرض {n} ردود أخرى', many: 'عرض {n} ردًا آخر', other: 'عرض {n} رد آخر' },
   fresh: { one: 'تعليق جديد', two: 'تعليقان جديدان', few: '{n} تعليقات جديدة', many: '{n} تعليقًا جديدًا', other: '{n} تعليق جديد' },
   typing: { one: 'يكتب الآن: {names}', other: 'يكتبون الآن: {names}' },
-  others: { one: 'شخص آخر', two: 'شخصان آخران', few: '{n} آخرون', many: '{n} آخرون', other: '{n} آخرون' },
+  others: { one: 'شخص آخر', two: 'شخصان آخران', other: '{n} آخرون' },
   viewers: { one: 'قارئ واحد', two: 'قارئان', few: '{n} قراء', many: '{n} قارئًا', other: '{n} قارئ' },
   connecting: 'جارٍ الاتصال',
   live: 'مباشر',
@@ -66,6 +66,6 @@ export default {
   notifiedComment: 'علّق {name} على منشورك',
   notifiedReply: 'ردّ {name} عليك',
   notifiedMention: 'ذكرك {name}',
-  likedComment: { one: 'أعجب تعليقك {names}', other: 'أعجب تعليقك {names}' },
-  likedPost: { one: 'أعجب منشورك {names}', other: 'أعجب منشورك {names}' },
+  likedComment: 'أعجب تعليقك {names}',
+  likedPost: 'أعجب منشورك {names}',
 };

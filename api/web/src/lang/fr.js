@@ -20,7 +20,7 @@ export default {
   edited: 'modifié',
   pinned: 'Épinglé',
   like: 'J’aime',
-  likes: { one: '{n} j’aime', other: '{n} j’aime' },
+  likes: '{n} j’aime',
   sort: 'Trier les commentaires',
   newest: 'Plus récents',
   oldest: 'Plus anciens',

@@ -1,7 +1,7 @@
 // The page of the blog. A comment "Socket.IO:" shows the line of a Socket.IO tutorial that the line below replaces.
 import { useEffect, useReducer, useState } from 'react';
 import { createRoot } from 'react-dom/client';
-import { Tidings } from '@tidings/client';
+import { Tidings } from '@tidings-live/client';
 
 // Socket.IO: const socket = io({ auth: { token } })
 const tidings = new Tidings({ getToken: async () => (await fetch('/token')).json() });
