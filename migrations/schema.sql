@@ -366,8 +366,10 @@ CREATE TRIGGER no_truncate BEFORE TRUNCATE ON tidings.ranks FOR EACH STATEMENT E
 -- tidings.head() returns bigint
 -- tidings.keep_tombstones(mine xid8) returns void
 -- tidings.like_touched() returns trigger
+-- tidings.likers(post text, comment bigint) returns SETOF text
 -- tidings.likes_deleted() returns trigger, security definer
 -- tidings.likes_inserted() returns trigger, security definer
+-- tidings.lock_tables(mine xid8) returns void
 -- tidings.mark() returns trigger, security definer
 -- tidings.mention(ids bigint[]) returns void
 -- tidings.moderation_data(c tidings.comments, was text, becomes text) returns jsonb
@@ -392,6 +394,7 @@ CREATE TRIGGER no_truncate BEFORE TRUNCATE ON tidings.ranks FOR EACH STATEMENT E
 -- tidings.renotify(ids bigint[], mentioning bigint[]) returns void
 -- tidings.restore_notifications(ids bigint[]) returns void
 -- tidings.rfc3339(t timestamp with time zone) returns text
+-- tidings.root_of(id bigint) returns text
 -- tidings.root_orphans(ids bigint[]) returns void
 -- tidings.settle_likes(mine xid8) returns void
 -- tidings.signal(topic text, name text, data jsonb) returns void, security definer

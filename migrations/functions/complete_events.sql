@@ -58,9 +58,7 @@ begin
                         ), 0)))
                 from (
                     -- A comment that was inserted before its parent had no root then.
-                    select coalesce(data ->> 'rootId', (
-                        select c.root_id::text from tidings.comments as c where c.id = comment_id
-                    )) as id
+                    select coalesce(data ->> 'rootId', tidings.root_of(comment_id)) as id
                     where data ->> 'parentId' is not null
                     offset 0
                 ) as root

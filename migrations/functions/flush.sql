@@ -8,8 +8,9 @@
 -- is held until the commit is visible. So positions become visible in order, and a reader
 -- that asks for `position > cursor` never skips a row. A table and not an advisory lock,
 -- because any role may take an advisory lock. While it holds the turn it waits for
--- nothing: what it writes has no foreign keys and no other writer, or it leaves out the rows
--- that others have locked (functions/settle_likes.sql).
+-- nothing: it has locked the tables before (functions/lock_tables.sql), and what it writes has no
+-- foreign keys and no other writer, or it leaves out the rows that others have locked
+-- (functions/settle_likes.sql).
 --
 -- When. At COMMIT, Postgres fires the deferred triggers in a queue, and each may write and
 -- so queue others. flush does its work only on the second of two consecutive firings at
@@ -111,6 +112,7 @@ begin
         perform set_config('synchronous_commit', 'on', true);
     end if;
 
+    perform tidings.lock_tables(new.xact);
     if current_setting('tidings.turn_timeout', true) <> '' then
         perform set_config('lock_timeout', current_setting('tidings.turn_timeout'), true);
     end if;

@@ -151,15 +151,10 @@ begin
         where g.name = 'liked' and g.topic is null and (g.actor_id is not null or g.data is not null)
         union all
         select 6, shown.n, 'user:' || l.user_id, 'liked',
-            jsonb_build_object('postId', l.post_id, 'liked', true, 'commentId', l.comment_id::text),
+            jsonb_build_object('postId', shown.post_id, 'liked', true, 'commentId', shown.comment_id::text),
             null
         from gathered as shown
-        cross join lateral (
-            select user_id, post_id, comment_id
-            from tidings.likes
-            where likes.post_id = shown.post_id and likes.comment_id = shown.comment_id
-            offset 0
-        ) as l
+        cross join lateral tidings.likers(shown.post_id, shown.comment_id) as l (user_id)
         where shown.name = 'liked' and shown.topic is null and shown.actor_id is null and shown.data is null
         union all
         select 7, 0, c.target, 'notification', jsonb_build_object('unread', c.unread, 'read', null), null

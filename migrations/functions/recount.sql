@@ -16,6 +16,7 @@ declare
     stones   bigint;
     ranked   bigint;
 begin
+    lock table tidings.comments, tidings.likes, tidings.notifications in access share mode; -- before the turn: see lock_tables
     lock table tidings.turn in exclusive mode;
     if exists (select from tidings.pending where xact = pg_current_xact_id()) then
         raise exception 'tidings.recount() must come first in its transaction'
