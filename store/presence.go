@@ -111,7 +111,8 @@ const leased = `exists (
 	where l.locktype = 'advisory' and l.pid = instances.pid and l.granted
 		and l.classid::bigint << 32 | l.objid::bigint = instances.lock_key)`
 
-// Look implements [awareness.Board]. A mark is the snapshot of a look, as pg_snapshot.
+// Look implements [awareness.Board]. A mark is the snapshot of a look, as pg_snapshot. A row
+// that is not of an instance, because SQL has written it, is left out, counted and logged once.
 func (s *Store) Look(ctx context.Context, instance, since string) (view awareness.View, err error) {
 	instances := readQuery{`
 		select mark, instances.id::text, ` + leased + `, asked, answered
@@ -120,13 +121,17 @@ func (s *Store) Look(ctx context.Context, instance, since string) (view awarenes
 		var id *string // nil: there is no other instance
 		var alive bool
 		var asked *int64
-		var answered map[string]int64
+		var text []byte
 		view.Instances = nil
-		_, err := pgx.ForEachRow(rows, []any{&view.Mark, &id, &alive, &asked, &answered}, func() error {
-			if id != nil {
-				view.Instances = append(view.Instances, awareness.Instance{ID: *id, Alive: alive, Asked: *asked, Answered: answered})
-				answered = nil
+		_, err := pgx.ForEachRow(rows, []any{&view.Mark, &id, &alive, &asked, &text}, func() error {
+			if id == nil {
+				return nil
 			}
+			var answered map[string]int64
+			if err := json.Unmarshal(text, &answered); err != nil {
+				return s.leaveOut(ctx, "instances", *id, err)
+			}
+			view.Instances = append(view.Instances, awareness.Instance{ID: *id, Alive: alive, Asked: *asked, Answered: answered})
 			return nil
 		})
 		return err
@@ -138,8 +143,23 @@ func (s *Store) Look(ctx context.Context, instance, since string) (view awarenes
 			and changed >= pg_snapshot_xmin($2::text::pg_snapshot)
 			and not pg_visible_in_snapshot(changed, $2::text::pg_snapshot)`,
 		[]any{instance, cmp.Or(since, "1:1:")}, // before the first transaction
-		func(rows pgx.Rows) (err error) {
-			view.Rows, err = pgx.CollectRows(rows, scanPresence)
+		func(rows pgx.Rows) error {
+			view.Rows = nil
+			var r awareness.Row
+			var topic string
+			var users, members []byte
+			_, err := pgx.ForEachRow(rows, []any{&r.Instance, &topic, &r.Watched, &r.Viewers, &users, &members}, func() (err error) {
+				row := r
+				row.Members = decodeMembers(members)
+				if row.Topic, err = stream.ParseTopic(topic); err == nil {
+					err = json.Unmarshal(users, &row.Users)
+				}
+				if err != nil {
+					return s.leaveOut(ctx, "presence", r.Instance+" "+topic, err)
+				}
+				view.Rows = append(view.Rows, row)
+				return nil
+			})
 			return err
 		}}
 	err = s.read(ctx, instances, changed)
@@ -159,19 +179,6 @@ func (s *Store) Withdraw(ctx context.Context, instance string) error {
 		)
 		select set_config('synchronous_commit', 'off', true), pg_notify('tidings_presence', '')`,
 		instance)
-}
-
-func scanPresence(row pgx.CollectableRow) (r awareness.Row, err error) {
-	var topic string
-	var users, members []byte
-	if err = row.Scan(&r.Instance, &topic, &r.Watched, &r.Viewers, &users, &members); err != nil {
-		return r, err
-	}
-	if r.Topic, err = stream.ParseTopic(topic); err != nil {
-		return r, err
-	}
-	r.Members = decodeMembers(members)
-	return r, json.Unmarshal(users, &r.Users)
 }
 
 // memberBytes is the length of a member in the column members.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"sync"
@@ -94,6 +95,25 @@ func TestBoard(t *testing.T) {
 		streamtest.Must(t, one.Withdraw(t.Context(), one.id))
 		view = two.look(t, "")
 		streamtest.Want(t, "what is left after a withdrawal", len(view.Rows)+len(view.Instances), 0)
+	})
+	t.Run("LeavesOutRowsThatAreNotOfInstances", func(t *testing.T) {
+		t.Parallel()
+		var report strings.Builder
+		d := newDatabase(t, func(cfg *store.Config) { cfg.Logger = slog.New(slog.NewTextHandler(&report, nil)) })
+		one, two := newBoardUser(t, d), newBoardUser(t, d)
+		one.report(t, full)
+		d.exec(t, `
+			insert into tidings.presence (instance, topic, watched, viewers, users, members, changed)
+			select gen_random_uuid(), topic, true, 1, users, '', pg_current_xact_id()
+			from (values ('no topic', '[]'::jsonb), ('post:b', '{}'), ('post:c', '[7]')) as r (topic, users);
+			insert into tidings.instances (id, pid, lock_key, asked, answered)
+			values (gen_random_uuid(), 1, 1, 1, '[]')`)
+		for range 2 {
+			view := two.look(t, "")
+			streamtest.Want(t, "rows and instances", []int{len(view.Rows), len(view.Instances)}, []int{1, 1})
+		}
+		streamtest.Want(t, "rows left out", d.SkippedRows(), 4)
+		streamtest.Want(t, "reports", strings.Count(report.String(), "is left out"), 4)
 	})
 	t.Run("ShowsTheRowOfAnOpenTransactionOnce", func(t *testing.T) {
 		t.Parallel()

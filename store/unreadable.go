@@ -36,7 +36,7 @@ type unreadable struct {
 
 type unreadableRow struct {
 	table string
-	id    int64
+	id    any // as it is logged
 }
 
 // add notes a row that cannot be read because of an error, and reports whether it is new. It
@@ -78,7 +78,7 @@ func (s *Store) SkippedEvents() int64 {
 }
 
 // SkippedRows is the number of comments and notifications that this instance has left out of
-// lists, because they could not be read.
+// lists, and of rows about the readers of other instances, because they could not be read.
 func (s *Store) SkippedRows() int64 {
 	s.unread.mu.Lock()
 	defer s.unread.mu.Unlock()
@@ -104,11 +104,17 @@ func (s *Store) skipRow(ctx context.Context, table string, id int64, err error) 
 	case !isOfRow(err):
 		return err
 	}
-	added, fault := s.unread.add(unreadableRow{table, id}, err)
+	return s.leaveOut(ctx, table, id, err)
+}
+
+// leaveOut counts and logs, once, a row that cannot be used because of its content. id names it
+// in the log. It returns an error if the cause concerns all rows.
+func (s *Store) leaveOut(ctx context.Context, table string, id any, cause error) error {
+	added, err := s.unread.add(unreadableRow{table, id}, cause)
 	if added {
-		s.logger.ErrorContext(ctx, "row cannot be read and is left out of lists", "table", table, "id", id, "err", err)
+		s.logger.ErrorContext(ctx, "row cannot be read and is left out", "table", table, "id", id, "err", cause)
 	}
-	return fault
+	return err
 }
 
 // isOfRow reports whether a read may have failed for the content of one row: its data is

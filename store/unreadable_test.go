@@ -73,7 +73,7 @@ func TestComments_LeaveOutRowsThatCannotBeRead(t *testing.T) {
 		streamtest.Want(t, fmt.Sprint("comments of pages of ", limit), got, want)
 	}
 	streamtest.Want(t, "rows that were left out", d.SkippedRows(), int64(2))
-	streamtest.Want(t, "reports", strings.Count(report.String(), "is left out of lists"), 2)
+	streamtest.Want(t, "reports", strings.Count(report.String(), "is left out"), 2)
 
 	events := named(d.events(t, 0, "post:42"), "new-comment")
 	streamtest.Want(t, "events of the others", len(events), len(want))

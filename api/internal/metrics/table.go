@@ -57,7 +57,7 @@ var table = []row{
 
 	{counter, "log_events_total", "Events read from the log.", nil, one(func(s *snapshot) int64 { return s.hub.Events })},
 	{counter, "log_breaks_total", "How often reading the log failed or a new epoch began.", nil, one(func(s *snapshot) int { return s.hub.Breaks })},
-	{counter, "list_rows_skipped_total", "Comments and notifications that could not be read, and were left out of lists. The log names each.", nil, one(func(s *snapshot) int64 { return s.rows })},
+	{counter, "list_rows_skipped_total", "Comments and notifications that could not be read, and were left out of lists, and rows about readers of other instances. The log names each.", nil, one(func(s *snapshot) int64 { return s.rows })},
 	{counter, "log_events_skipped_total", "Events that could not be read or delivered, and were skipped. The log names each.", nil, one(func(s *snapshot) int64 { return s.skipped })},
 	{gauge, "log_readable", "1 if the last reads of the log succeeded, of new events and of past ones, else 0.", nil, one(func(s *snapshot) int { return boolean(s.hub.Readable) })},
 	{gauge, "log_lag_seconds", "Time from the commit of the newest event to its read by this instance.", nil, one(func(s *snapshot) float64 { return s.hub.Lag.Seconds() })},
