@@ -90,7 +90,7 @@ func translate(err error) error {
 		return ErrNotFound
 	case errors.Is(err, group.ErrBusy):
 		return ErrBusy
-	case errors.As(err, &pg) && noConnection(pg):
+	case errors.As(err, &pg) && noConnection(pg) && siteRefusal(pg) == nil:
 		return fmt.Errorf("%w: %w", ErrNoConnection, err)
 	case errors.As(err, &pg) && pg.Code == pgerrcode.InsufficientPrivilege && siteRefusal(pg) == nil:
 		return fmt.Errorf("%w: %w", ErrNoRights, err)
