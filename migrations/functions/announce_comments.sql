@@ -17,6 +17,7 @@
 create or replace function tidings.announce_comments(ids bigint[], post_ids text[], parent_ids bigint[], root_ids bigint[]) returns void
 language plpgsql
 as $$
+#variable_conflict use_variable
 begin
     if ids is null then
         return;

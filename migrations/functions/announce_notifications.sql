@@ -9,6 +9,7 @@
 create or replace function tidings.announce_notifications(told bigint[], told_users text[], told_came bigint[], told_unread bigint[]) returns void
 language plpgsql
 as $$
+#variable_conflict use_variable
 begin
     with change as (
         select

@@ -13,6 +13,7 @@ create or replace function tidings.change_notifications(
 )
 language plpgsql
 as $$
+#variable_conflict use_variable
 begin
     -- Without likes and without rows that stand for many, which need more steps.
     if not exists (select from tidings.pending where xact = mine and came is not null and (kind = 'like' or notification_id is null)) then

@@ -12,6 +12,7 @@ language plpgsql stable
 set search_path = pg_catalog, tidings, pg_temp
 set row_security = off
 as $$
+#variable_conflict use_variable
 begin
     if check_event.topic is null or check_event.topic !~ '^[a-z][a-z0-9-]*:[]A-Za-z0-9._~:/?#@!$&''()*+,;=%|[-]+$'
         or strpos(check_event.topic, ':') > 33

@@ -3,6 +3,7 @@
 create or replace function tidings.comment_counts(comment bigint) returns jsonb
 language plpgsql stable
 as $$
+#variable_conflict use_variable
 begin
     return coalesce((
         select jsonb_build_object('likeCount', likes, 'replyCount', comments, 'threadCount', thread)

@@ -7,6 +7,7 @@ language plpgsql security definer
 set search_path = pg_catalog, tidings, pg_temp
 set row_security = off
 as $$
+#variable_conflict use_variable
 begin
     if old.body = new.body or old.body = '' then
         return null;

@@ -11,6 +11,7 @@ set row_security = off
 set plan_cache_mode = force_generic_plan
 set enable_seqscan = off
 as $$
+#variable_conflict use_variable
 begin
     new.root_id := (
         select case when parent_id is null then id else root_id end

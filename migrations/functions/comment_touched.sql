@@ -11,6 +11,7 @@ language plpgsql security definer
 set search_path = pg_catalog, tidings, pg_temp
 set row_security = off
 as $$
+#variable_conflict use_variable
 begin
     if (new.id, new.post_id, new.parent_id) is distinct from (old.id, old.post_id, old.parent_id) then
         raise exception 'a comment keeps its id, post and parent'

@@ -17,6 +17,7 @@ set plan_cache_mode = force_generic_plan
 set enable_seqscan = off
 set jit = off
 as $$
+#variable_conflict use_variable
 begin
     perform tidings.withdraw_comments(array_agg(c.id), array_agg(c.post_id), array_agg(c.parent_id), array_agg(c.root_id))
     from removed as c

@@ -28,6 +28,7 @@ set plan_cache_mode = force_generic_plan
 set enable_seqscan = off
 set jit = off
 as $$
+#variable_conflict use_variable
 declare
     unknown boolean; -- whether a post or a user has no row yet
     replies boolean; -- whether a comment has a parent

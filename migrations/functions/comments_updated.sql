@@ -26,6 +26,7 @@ set plan_cache_mode = force_generic_plan
 set enable_seqscan = off
 set jit = off
 as $$
+#variable_conflict use_variable
 declare
     edited            bigint[];
     shown             bigint[];

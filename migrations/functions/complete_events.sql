@@ -10,6 +10,7 @@
 create or replace function tidings.complete_events(mine xid8) returns void
 language plpgsql
 as $$
+#variable_conflict use_variable
 begin
     update tidings.pending
     set data = case

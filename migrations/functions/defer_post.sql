@@ -8,6 +8,7 @@ language plpgsql security definer
 set search_path = pg_catalog, tidings, pg_temp
 set row_security = off
 as $$
+#variable_conflict use_variable
 begin
     if tg_table_name = 'comments' then
         set constraints tidings.comments_post_id_fkey deferred;

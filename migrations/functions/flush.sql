@@ -59,6 +59,7 @@ set plan_cache_mode = force_generic_plan
 set enable_seqscan = off
 set jit = off
 as $$
+#variable_conflict use_variable
 declare
     noted   bigint; -- the number of the command that wrote the row before
     this    bigint; -- the number of the command that writes the row now

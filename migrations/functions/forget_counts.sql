@@ -7,6 +7,7 @@
 create or replace function tidings.forget_counts(targets text[]) returns void
 language plpgsql
 as $$
+#variable_conflict use_variable
 declare
     gone jsonb; -- has the targets as keys, to look up each in a few steps
 begin

@@ -22,6 +22,7 @@
 create or replace function tidings.keep_tombstones(mine xid8) returns void
 language plpgsql
 as $$
+#variable_conflict use_variable
 declare
     gone_posts     text[];
     concerned      boolean; -- whether a comment was hidden, is a reply, or has a tombstone

@@ -7,6 +7,7 @@ language plpgsql
 set search_path = pg_catalog, tidings, pg_temp
 set row_security = off
 as $$
+#variable_conflict use_variable
 begin
     if (new.post_id, new.comment_id, new.user_id) is distinct from (old.post_id, old.comment_id, old.user_id) then
         raise exception 'a like keeps its target and user'

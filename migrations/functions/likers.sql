@@ -4,6 +4,7 @@
 create or replace function tidings.likers(post text, comment bigint) returns setof text
 language plpgsql stable rows 10
 as $$
+#variable_conflict use_variable
 begin
     return query
         select user_id

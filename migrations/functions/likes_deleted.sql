@@ -17,12 +17,13 @@ set plan_cache_mode = force_generic_plan
 set enable_seqscan = off
 set jit = off
 as $$
+#variable_conflict use_variable
 begin
     insert into tidings.pending (name, data, target, likes, post_id, comment_id)
     select
         'liked', jsonb_agg(l.user_id), coalesce('comment:' || l.comment_id, 'post:' || l.post_id), -count(*),
         l.post_id, l.comment_id
-    from (select *, row_number() over () / 10000 as part from removed) as l
+    from (select post_id, comment_id, user_id, row_number() over () / 10000 as part from removed) as l
     left join lateral (select id from tidings.comments where comments.id = l.comment_id offset 0) as c on true
     cross join lateral (select id from tidings.posts where posts.id = l.post_id offset 0) as p
     where l.comment_id is null or c.id is not null

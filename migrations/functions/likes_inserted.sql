@@ -19,6 +19,7 @@ set plan_cache_mode = force_generic_plan
 set enable_seqscan = off
 set jit = off
 as $$
+#variable_conflict use_variable
 declare
     unknown boolean; -- whether a post or a user has no row yet
     authors boolean; -- whether there may be an author to notify

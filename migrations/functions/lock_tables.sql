@@ -8,6 +8,7 @@
 create or replace function tidings.lock_tables(mine xid8) returns void
 language plpgsql
 as $$
+#variable_conflict use_variable
 begin
     if exists (
         select from tidings.pending

@@ -4,6 +4,7 @@
 create or replace function tidings.mention(ids bigint[]) returns void
 language plpgsql
 as $$
+#variable_conflict use_variable
 begin
     insert into tidings.pending (recipient, kind, actor_id, post_id, comment_id)
     select m.user_id, 'mention', c.author_id, c.post_id, c.id

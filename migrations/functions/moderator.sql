@@ -3,6 +3,7 @@
 create or replace function tidings.moderator() returns text
 language plpgsql stable
 as $$
+#variable_conflict use_variable
 declare
     named text := nullif(current_setting('tidings.by', true), '');
 begin

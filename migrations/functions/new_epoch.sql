@@ -8,6 +8,7 @@ language plpgsql security definer
 set search_path = pg_catalog, tidings, pg_temp
 set row_security = off
 as $$
+#variable_conflict use_variable
 begin
     lock table tidings.turn in exclusive mode;
     perform tidings.note_epoch();

@@ -15,6 +15,7 @@ language plpgsql security definer
 set search_path = pg_catalog, tidings, pg_temp
 set row_security = off
 as $$
+#variable_conflict use_variable
 begin
     insert into tidings.epochs (epoch, started_after, timeline, system_identifier, database_oid, events_oid)
     select

@@ -8,6 +8,7 @@
 create or replace function tidings.note_posts_and_users(post_ids text[], user_ids text[]) returns void
 language plpgsql
 as $$
+#variable_conflict use_variable
 declare
     posts_missing boolean;
     users_missing boolean;

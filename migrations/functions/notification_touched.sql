@@ -8,6 +8,7 @@ language plpgsql
 set search_path = pg_catalog, tidings, pg_temp
 set row_security = off
 as $$
+#variable_conflict use_variable
 begin
     if (new.id, new.user_id, new.kind, new.post_id, new.comment_id, new.thread_id)
         is distinct from (old.id, old.user_id, old.kind, old.post_id, old.comment_id, old.thread_id)

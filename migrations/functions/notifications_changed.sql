@@ -25,6 +25,7 @@ set plan_cache_mode = force_generic_plan
 set enable_seqscan = off
 set jit = off
 as $$
+#variable_conflict use_variable
 declare
     many text[]; -- users of more than 100 of the rows
 begin
@@ -99,9 +100,11 @@ begin
             case kind when 'like' then post_id end as post_id,
             case kind when 'like' then comment_id end as comment_id
         from (
-            select *, -(read_at is null)::int as unread from before
+            select id, user_id, kind, post_id, comment_id, actor_id, created_at, read_at, more, -(read_at is null)::int as unread
+            from before
             union all
-            select *, (read_at is null)::int from after
+            select id, user_id, kind, post_id, comment_id, actor_id, created_at, read_at, more, (read_at is null)::int
+            from after
         ) as version
         group by id, user_id, kind, post_id, comment_id
     ),

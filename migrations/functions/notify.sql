@@ -18,6 +18,7 @@
 create or replace function tidings.notify(users text[], kinds text[], actors text[], posts text[], comments bigint[]) returns void
 language plpgsql
 as $$
+#variable_conflict use_variable
 declare
     back        bigint[]; -- ids of the rows to restore
     back_kinds  text[];

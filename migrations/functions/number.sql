@@ -24,6 +24,7 @@
 create or replace function tidings.number(mine xid8) returns void
 language plpgsql
 as $$
+#variable_conflict use_variable
 declare
     notified boolean; -- whether notifications have changed
     ranked   boolean; -- whether likes of comments have changed

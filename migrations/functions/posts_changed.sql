@@ -14,6 +14,7 @@ set plan_cache_mode = force_generic_plan
 set enable_seqscan = off
 set jit = off
 as $$
+#variable_conflict use_variable
 begin
     if tg_op = 'INSERT' then
         if exists (select from after where locked or coalesce(title, url, author_id) is not null) then

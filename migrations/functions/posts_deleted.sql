@@ -16,6 +16,7 @@ set plan_cache_mode = force_generic_plan
 set enable_seqscan = off
 set jit = off
 as $$
+#variable_conflict use_variable
 begin
     insert into tidings.pending (topic, name, data)
     select 'post:' || id, 'post-deleted', jsonb_build_object('postId', id)

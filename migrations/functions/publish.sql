@@ -13,6 +13,7 @@ language plpgsql security definer
 set search_path = pg_catalog, tidings, pg_temp
 set row_security = off
 as $$
+#variable_conflict use_variable
 declare
     -- Characters that are six bytes on the wire.
     escaped constant text := E'[\u0085\u2028\u2029]';

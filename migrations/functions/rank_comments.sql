@@ -6,6 +6,7 @@
 create or replace function tidings.rank_comments(mine xid8) returns void
 language plpgsql
 as $$
+#variable_conflict use_variable
 begin
     with liked as materialized (
         select

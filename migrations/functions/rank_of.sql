@@ -9,6 +9,7 @@
 create or replace function tidings.rank_of(likes bigint) returns integer
 language plpgsql immutable strict
 as $$
+#variable_conflict use_variable
 declare
     highest integer := length(ltrim(likes::bit(64)::text, '0')) - 1;
 begin

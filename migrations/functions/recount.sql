@@ -11,6 +11,7 @@ language plpgsql security definer
 set search_path = pg_catalog, tidings, pg_temp
 set row_security = off
 as $$
+#variable_conflict use_variable
 declare
     repaired bigint;
     stones   bigint;

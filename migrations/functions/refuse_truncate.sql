@@ -6,6 +6,7 @@ language plpgsql
 set search_path = pg_catalog, tidings, pg_temp
 set row_security = off
 as $$
+#variable_conflict use_variable
 begin
     raise exception 'tidings.% cannot be truncated: its events and counts would be lost', tg_table_name
         using errcode = 'feature_not_supported', hint = format('DELETE FROM tidings.%I instead.', tg_table_name);

@@ -8,6 +8,7 @@
 create or replace function tidings.renotify(ids bigint[], mentioning bigint[]) returns void
 language plpgsql
 as $$
+#variable_conflict use_variable
 begin
     if ids is null then
         return;

@@ -3,6 +3,7 @@
 create or replace function tidings.restore_notifications(ids bigint[]) returns void
 language plpgsql
 as $$
+#variable_conflict use_variable
 begin
     if ids is null then
         return;

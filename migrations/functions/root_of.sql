@@ -5,6 +5,7 @@
 create or replace function tidings.root_of(id bigint) returns text
 language plpgsql stable
 as $$
+#variable_conflict use_variable
 begin
     return (select root_id::text from tidings.comments where comments.id = root_of.id);
 end

@@ -4,6 +4,7 @@
 create or replace function tidings.root_orphans(ids bigint[]) returns void
 language plpgsql
 as $$
+#variable_conflict use_variable
 begin
     with recursive rooted as (
         -- An orphan among the new comments, or below one of them, whose parent has a root.

@@ -9,6 +9,7 @@
 create or replace function tidings.settle_likes(mine xid8) returns void
 language plpgsql
 as $$
+#variable_conflict use_variable
 begin
     -- To look is cheaper than to begin a statement that has nothing to do.
     if not exists (

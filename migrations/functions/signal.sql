@@ -15,6 +15,7 @@ language plpgsql security definer
 set search_path = pg_catalog, tidings, pg_temp
 set row_security = off
 as $$
+#variable_conflict use_variable
 begin
     perform tidings.check_event(signal.topic, signal.name);
     if signal.data is null then

@@ -8,5 +8,5 @@ as $$
         tidings.comment_data(c)
         || '{"author": null, "body": "", "html": "", "status": "deleted", "editedAt": null, "version": 1, "pinnedAt": null}'
     from tidings.comments as c
-    where c.id = comment
+    where c.id = tombstone_data.comment
 $$;

@@ -14,6 +14,7 @@ set row_security = off
 set plan_cache_mode = force_generic_plan
 set jit = off
 as $$
+#variable_conflict use_variable
 begin
     if not exists (select from before) then
         return null;

@@ -8,6 +8,7 @@
 create or replace function tidings.withdraw_comments(ids bigint[], post_ids text[], parent_ids bigint[], root_ids bigint[]) returns void
 language plpgsql
 as $$
+#variable_conflict use_variable
 begin
     insert into tidings.pending (topic, name, data, target, comments, post_id, comment_id)
     select
