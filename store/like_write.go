@@ -43,7 +43,7 @@ func queueInsertLikes(batch *pgx.Batch, likes []likeTarget, autoPosts bool) {
 		insert into tidings.likes (post_id, user_id)
 		select post_id, user_id
 		from unnest($1::text[], $2::text[]) as given (post_id, user_id)
-		where $3 or exists (select from tidings.posts where id = post_id)
+		where $3 or exists (select from tidings.posts where id = post_id offset 0)
 		on conflict do nothing`, c.posts, c.users, autoPosts)
 }
 
