@@ -90,7 +90,7 @@ func translate(err error) error {
 		return ErrNotFound
 	case errors.Is(err, group.ErrBusy):
 		return ErrBusy
-	case errors.As(err, &pg) && noConnection(pg) && siteRefusal(pg) == nil:
+	case errors.As(err, &pg) && noConnection(pg):
 		return fmt.Errorf("%w: %w", ErrNoConnection, err)
 	case errors.As(err, &pg) && pg.Code == pgerrcode.InsufficientPrivilege && siteRefusal(pg) == nil:
 		return fmt.Errorf("%w: %w", ErrNoRights, err)
@@ -113,10 +113,11 @@ func unreachable(err error) bool {
 }
 
 // noConnection reports whether Postgres or PgBouncer has refused a connection because all
-// are in use.
+// are in use. A trigger of the site may raise the same codes, which is a refusal of the write.
 func noConnection(pg *pgconn.PgError) bool {
-	return pg.Code == pgerrcode.TooManyConnections ||
+	refused := pg.Code == pgerrcode.TooManyConnections ||
 		pg.Code == pgerrcode.ProtocolViolation && strings.HasPrefix(pg.Message, "no more connections allowed")
+	return refused && siteRefusal(pg) == nil
 }
 
 // IsPassing reports whether err, which may come from another package that uses Postgres,

@@ -60,7 +60,7 @@ func TestSiteTrigger_Raises(t *testing.T) {
 		`raise exception 'not now' using errcode = '42501';`, `raise exception 'not now' using errcode = '40001';`,
 		`raise exception 'not now' using errcode = '55P03';`, `raise exception 'not now' using errcode = '57014';`,
 		`raise exception 'not now' using errcode = '08006';`, `raise exception 'not now' using errcode = '53100';`,
-		`raise exception 'not now' using errcode = '53300';`, `raise exception 'no more connections allowed, not now' using errcode = '08P01';`,
+		`raise exception 'not now' using errcode = '53300';`, `raise exception 'not now' using errcode = '08P01';`,
 		`raise exception 'not now' using errcode = '25006';`, `raise exception 'not now' using errcode = '0A000';`,
 		`raise exception 'not now' using errcode = 'ZZ123';`, `raise exception 'not now' using errcode = 'XX000';`,
 		`perform 1/0;`, `perform from public.nothing;`, `assert false;`,
