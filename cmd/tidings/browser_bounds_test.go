@@ -110,7 +110,7 @@ func TestElements_LeaveNothing(t *testing.T) {
 }
 
 // In a thread with 2,000 comments, 500 events change only the nodes of the comments that they name,
-// and one button. An empty page of the same size in the same browser is the measure.
+// and one button.
 func TestElements_RenderOnlyWhatChanges(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)

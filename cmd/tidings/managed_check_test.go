@@ -141,12 +141,12 @@ func (h *hosted) wantLists(t *testing.T, srv *server, post string) {
 // addUp applies the events of a post and of a user to an empty state.
 func addUp(t *testing.T, events []client.Event, topic string) state {
 	t.Helper()
-	s, told := state{Bodies: make(map[string]string)}, make(map[string]bool)
+	s, told := state{Bodies: make(map[string]string)}, make(map[string]string) // by id: the target of likes
 	for _, e := range events {
 		var data struct {
-			ID, Body, Status, CommentID string
-			Count, Unread               int64
-			Withdrawn                   []string
+			ID, Body, Status, Kind, PostID, CommentID string
+			Count, Unread                             int64
+			Withdrawn                                 []string
 		}
 		streamtest.Must(t, json.Unmarshal(e.Data, &data))
 		switch e.Name {
@@ -164,8 +164,13 @@ func addUp(t *testing.T, events []client.Event, topic string) state {
 			}
 		case "notification":
 			s.Unread = data.Unread
+			target := ""
+			if data.Kind == "like" { // one notification for all likes of a target
+				target = data.PostID + " " + data.CommentID
+				maps.DeleteFunc(told, func(_, other string) bool { return other == target })
+			}
 			if data.ID != "" {
-				told[data.ID] = true
+				told[data.ID] = target
 			}
 			for _, id := range data.Withdrawn {
 				delete(told, id)
