@@ -66,6 +66,7 @@ func TestBrowserTabs_ShareOneConnection(t *testing.T) {
 	ways := []func(m *many, leader int){(*many).closeTab, (*many).crash, (*many).freeze, (*many).hide, (*many).cache}
 	for n := range *leaderEnds {
 		m.awaitFlow()
+		m.awaitVisible()
 		ways[n%len(ways)](m, m.leader())
 	}
 	m.awaitFlow()
@@ -85,6 +86,14 @@ func (m *many) awaitLive() {
 	m.t.Helper()
 	for _, p := range m.tabs {
 		p.await("the tab is live", `window.t?.state === 'live'`)
+	}
+}
+
+// awaitVisible waits until all tabs are visible: from a hidden one, only a visible one takes over.
+func (m *many) awaitVisible() {
+	m.t.Helper()
+	for n, p := range m.tabs {
+		p.await(fmt.Sprintf("tab %d is visible", n), `document.visibilityState === 'visible'`)
 	}
 }
 
@@ -154,27 +163,32 @@ func (m *many) without(leader int, do, back func(p *tab)) {
 	m.tabs = append(m.tabs, p)
 }
 
+// freeze freezes the page. Chromium hides it before, and does not show it afterwards.
 func (m *many) freeze(leader int) {
 	m.t.Helper()
-	state := func(s cdppage.SetWebLifecycleStateState) func(*tab) {
-		return func(p *tab) {
-			_, err := chromedp.Call(p.ctx, cdppage.SetWebLifecycleState, cdppage.SetWebLifecycleStateParams{State: s})
-			streamtest.Must(m.t, err)
-		}
+	state := func(p *tab, s cdppage.SetWebLifecycleStateState) {
+		_, err := chromedp.Call(p.ctx, cdppage.SetWebLifecycleState, cdppage.SetWebLifecycleStateParams{State: s})
+		streamtest.Must(m.t, err)
 	}
-	m.without(leader, state(cdppage.SetWebLifecycleStateStateFrozen), state(cdppage.SetWebLifecycleStateStateActive))
+	m.without(leader, func(p *tab) {
+		state(p, cdppage.SetWebLifecycleStateStateFrozen)
+	}, func(p *tab) {
+		state(p, cdppage.SetWebLifecycleStateStateActive)
+		p.pretend("visible")
+	})
 }
 
-// hide makes the page believe that it is hidden: all tabs of a headless browser are visible.
 func (m *many) hide(leader int) {
 	m.t.Helper()
-	state := func(s string) func(*tab) {
-		return func(p *tab) {
-			p.run(fmt.Sprintf(`Object.defineProperty(document, 'visibilityState', { value: '%s', configurable: true });
-				document.dispatchEvent(new Event('visibilitychange'))`, s))
-		}
-	}
-	m.without(leader, state("hidden"), state("visible"))
+	m.without(leader, func(p *tab) { p.pretend("hidden") }, func(p *tab) { p.pretend("visible") })
+}
+
+// pretend makes the page believe that it is visible or hidden: a headless browser shows all tabs, but
+// for those that were frozen.
+func (p *tab) pretend(state string) {
+	p.t.Helper()
+	p.run(fmt.Sprintf(`Object.defineProperty(document, 'visibilityState', { value: '%s', configurable: true });
+		document.dispatchEvent(new Event('visibilitychange'))`, state))
 }
 
 func (m *many) cache(leader int) {
