@@ -202,3 +202,62 @@ func (m *many) cache(leader int) {
 		p.await("the page comes from the back-forward cache", `window.restored === true`)
 	})
 }
+
+// stealing is a script with which a page takes the lock and never leads, as a page does that is
+// frozen at that moment. In a page with a client, late is after how many ms the client hears that
+// its lock was taken.
+const stealing = `<script>
+	window.late = 0;
+	const take = LockManager.prototype.request;
+	LockManager.prototype.request = function (...args) {
+		return take.apply(this, args).catch(async (error) => {
+			await new Promise((resolve) => setTimeout(resolve, late));
+			throw error;
+		});
+	};
+	window.steal = async () => {
+		const { held: [{ name }] } = await navigator.locks.query();
+		await new Promise((taken) => {
+			take.call(navigator.locks, name, { steal: true }, () => new Promise(() => taken())).catch(() => {});
+		});
+	};
+</script>`
+
+// Whatever happens to the lock, one tab leads after some seconds, and reads the topics of all tabs.
+func TestBrowserTabs_AlwaysOneLeads(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	front, profile := newFront(t, s.start(t)), newProfile(t)
+	open := func(topic string) *tab {
+		p := profile.open(front.page(watchLock + stealing + reader(`topics: ['`+topic+`']`)))
+		p.await("the tab is live", `window.t?.state === 'live'`)
+		return p
+	}
+	a, b := open("post:1"), open("post:2")
+	last := 0
+	check := func(what string) {
+		t.Helper()
+		last++
+		s.number(t, "post:1", last)
+		s.number(t, "post:2", last)
+		a.await(what+": the first tab gets events", fmt.Sprintf(`numbers.at(-1) === %d`, last))
+		b.await(what+": the second tab gets events", fmt.Sprintf(`numbers.at(-1) === %d`, last))
+		streamtest.Eventually(t, what+": one tab leads", func() bool {
+			return eval[int](a, `leads`)+eval[int](b, `leads`) == 1 && front.streams.Load() == 1
+		})
+	}
+	check("at first")
+
+	a.run(`late = 3000`)
+	a.pretend("hidden")
+	b.await("the visible tab leads", `leads === 1`)
+	a.await("the hidden tab still leads, too", `leads === 1`)
+	a.await("the hidden tab hears so", `leads === 0`)
+	check("a tab is late to hear that its lock was taken")
+
+	b.pretend("hidden")
+	frozen := profile.open(front.page(stealing))
+	frozen.run(`steal()`)
+	b.await("the lock is lost", `leads === 0`)
+	check("all tabs are hidden, and the lock belongs to a page that does not lead")
+}

@@ -6,7 +6,8 @@ import { Connection } from './connection.js';
 import { compare } from './cursor.js';
 
 const SIGN_OF_LIFE = 1_000; // ms between two signs of the leader
-const SILENCE = 3_000; // ms without one after which a visible tab takes over
+const SILENCE = 3; // ticks without one after which a visible tab takes over
+const LONG_SILENCE = 10; // the same for a hidden tab
 const SPREAD = 500; // ms; upper bound of a random wait, so that tabs do not take over at once
 const GATHER = 50; // ms in which events become one message
 const ROLL_CALL = 60_000; // ms after which the leader asks again for the topics of the others
@@ -78,7 +79,8 @@ export class Shared {
   #owner;
   #name;
   #channel;
-  #waiting = new AbortController(); // for the lock
+  /** @type {AbortController|null} of the request for the lock, until the lock is lost; null without one */
+  #waiting = null;
   /** @type {(() => void)|null} gives the lock up; null without it */
   #release = null;
   /** @type {Connection|null} of the leader */
@@ -91,13 +93,12 @@ export class Shared {
   #gathering = 0; // timer
   #gatheredAt = 0;
   #state = 'connecting';
-  #heard = Date.now(); // when the last sign of life came
-  #ticked = Date.now();
+  #silent = 0; // ticks since the last message of a leader
+  #resting = 0; // time until which this tab leaves the lead to others
   #next = 0; // when the next roll call is
   #taking = 0; // timer for taking over from a hidden leader
   #left = false;
-  /** @type {ReturnType<typeof setTimeout>[]} */
-  #timers = [];
+  #ticking = 0; // timer
 
   /**
    * Joins the tabs with the same name. It throws if the page has no channels.
@@ -109,7 +110,7 @@ export class Shared {
     this.#name = name;
     this.#channel = new BroadcastChannel(name);
     this.#channel.onmessage = ({ data }) => this.#hear(data);
-    this.#timers.push(setInterval(() => this.#tick(), SIGN_OF_LIFE));
+    this.#ticking = setInterval(() => this.#tick(), SIGN_OF_LIFE);
     this.#wait();
     this.update();
     if (!hidden()) this.#say('ask');
@@ -139,28 +140,35 @@ export class Shared {
     this.#say('gone', { user: this.#cookieUser });
     this.#left = true;
     this.#unlead();
-    this.#waiting.abort();
+    this.#waiting?.abort();
     this.#channel.close();
-    for (const timer of this.#timers) clearTimeout(timer);
+    clearInterval(this.#ticking);
+    clearTimeout(this.#taking);
   }
 
   /**
-   * Waits for the lock, or takes it from a leader that is silent or hidden.
+   * Waits for the lock, or takes it from a leader that is silent or hidden. Each tab has one request
+   * at most: the one before ends.
    * @param {boolean} [steal]
    */
   #wait(steal = false) {
-    this.#waiting.abort();
+    if (this.#left || this.#connection || Date.now() < this.#resting) return;
+    this.#silent = 0;
+    this.#waiting?.abort();
     const waiting = (this.#waiting = new AbortController());
     const options = steal ? { steal } : { signal: waiting.signal };
     const lead = () => new Promise((release) => {
       if (waiting.signal.aborted) return release(null);
       this.#lead(() => release(null));
     });
-    navigator.locks.request(this.#name, options, lead).catch(() => {
-      // The request was aborted by this tab, or another tab has taken the lock.
-      if (waiting.signal.aborted || this.#left) return;
+    navigator.locks.request(this.#name, options, lead).catch((error) => {
+      if (waiting.signal.aborted) return; // by this tab
       this.#unlead();
+      this.#waiting = null; // after a failure, the next tick asks again
+      if (error.name !== 'AbortError') return;
+      // Another tab has taken the lock, and may have called the roll while this one still led.
       this.#wait();
+      this.update();
     });
   }
 
@@ -207,10 +215,10 @@ export class Shared {
 
   /** Without a token, another tab may do better. */
   #rest() {
-    this.#waiting.abort();
+    this.#waiting?.abort();
+    this.#waiting = null;
     this.#unlead();
-    this.#heard = Date.now() + WITHOUT_TOKEN;
-    this.#timers.push(setTimeout(() => this.#wait(), WITHOUT_TOKEN));
+    this.#resting = Date.now() + WITHOUT_TOKEN;
   }
 
   /** Gives the connection the topics of all tabs, and the first of their cursors. */
@@ -222,25 +230,20 @@ export class Shared {
     this.#connection.want([...new Set(all.flatMap((one) => one.topics))], all.some((one) => one.presence), cursor);
   }
 
-  /** Each second: the leader gives a sign of life, and a visible tab that misses it takes over. */
+  /**
+   * Each second, the leader gives a sign of life. Another tab that misses it asks for one, which a
+   * leader with late timers answers, and then takes over. A hidden tab lets a visible one do so first.
+   */
   #tick() {
-    const now = Date.now();
-    const slept = now - this.#ticked > 2 * SIGN_OF_LIFE; // then the leader slept, too
-    this.#ticked = now;
     if (this.#connection) {
       this.#sign();
-      if (now > this.#next) this.#callRoll();
-    } else if (slept) {
-      this.#heard = Math.max(this.#heard, now);
-    } else if (!hidden() && now - this.#heard > SILENCE + Math.random() * SPREAD) {
-      this.#take();
+      if (Date.now() > this.#next) this.#callRoll();
+    } else {
+      if (!this.#waiting) this.#wait();
+      this.#silent++; // ticks, not ms: a page that sleeps or is slow misses its own ticks, too
+      if (this.#silent === 2) this.#say('ask');
+      if (this.#silent > (hidden() ? LONG_SILENCE : SILENCE)) this.#wait(true);
     }
-  }
-
-  #take() {
-    if (this.#left || this.#connection) return;
-    this.#heard = Date.now();
-    this.#wait(true);
   }
 
   /** Asks the others for their topics, and forgets those that did not answer the last call. */
@@ -319,7 +322,7 @@ export class Shared {
     if (kind === 'ask') return this.#connection && this.#sign();
     if (this.#connection) return; // another leader, whose lock this tab has taken
     const { topics } = this.#owner;
-    this.#heard = Math.max(this.#heard, Date.now());
+    this.#silent = 0;
     if (message.batch) topics.take(message.batch);
     if (kind === 'gap') topics.gap(message.gap);
     if (kind === 'refused') topics.refuse(message.topics, message.problem);
@@ -328,6 +331,6 @@ export class Shared {
     this.#setState(message.state);
     // The first of the visible tabs takes over: its sign of life ends the timers of the others.
     clearTimeout(this.#taking);
-    if (message.hidden && !hidden()) this.#taking = setTimeout(() => this.#take(), Math.random() * SPREAD);
+    if (message.hidden && !hidden()) this.#taking = setTimeout(() => this.#wait(true), Math.random() * SPREAD);
   }
 }
