@@ -1,6 +1,7 @@
 package main
 
 import (
+	"flag"
 	"fmt"
 	"testing"
 
@@ -58,7 +59,9 @@ const counting = `
 	};
 `
 
-// Elements that are mounted and unmounted 1,000 times leave no timer, listener, request, channel or lock.
+var mounts = flag.Int("browser.mounts", 200, "how often the test of mounted elements mounts them, a multiple of 100")
+
+// Elements that are mounted and unmounted many times leave no timer, listener, request, channel or lock.
 func TestElements_LeaveNothing(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
@@ -81,7 +84,7 @@ func TestElements_LeaveNothing(t *testing.T) {
 		while (!$('article')) await pause();
 		place.replaceChildren();
 		window.before = await atRest();`, userToken(t, "ann")))
-	for range 10 {
+	for range *mounts / 100 {
 		p.run(`
 			for (let i = 0; i < 100; i++) {
 				mount();
