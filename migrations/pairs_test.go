@@ -2,6 +2,7 @@ package migrations_test
 
 import (
 	"errors"
+	"flag"
 	"strconv"
 	"strings"
 	"testing"
@@ -69,6 +70,8 @@ type pairRun struct {
 	post, order string // of the current pair
 }
 
+var bothOrders = flag.Bool("pairs.both", false, "commit each pair of transactions in both orders, not in one of them")
+
 // Any two transactions that are open at the same time leave notifications, counts, tombstones and
 // ranks as they are counted again, in both orders of their commits.
 func TestPairs_OfOpenTransactionsLeaveNothingWrong(t *testing.T) {
@@ -83,8 +86,10 @@ func TestPairs_OfOpenTransactionsLeaveNothingWrong(t *testing.T) {
 			for r.act = part; r.act < len(pairActs); r.act += parts {
 				before := head(t, watch)
 				for r.other = r.act; r.other < len(pairActs); r.other++ {
-					r.pair(true)
-					r.pair(false)
+					inOrder := (r.act+r.other)%2 == 0
+					if r.pair(inOrder); *bothOrders {
+						r.pair(!inOrder)
+					}
 				}
 				if n := value[int](t, watch, `select tidings.recount()`); n != 0 {
 					t.Errorf("%s and another: recount repaired %d: %q", pairActs[r.act].name, n, list[string](t, watch, `

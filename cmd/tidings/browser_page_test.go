@@ -18,7 +18,7 @@ import (
 )
 
 // A long run: go test ./cmd/tidings -run TestBrowser_Pages -browser.rounds 100 -page.seed 0
-var browserRounds = flag.Int("browser.rounds", 2, "rounds of the test of pages in a browser")
+var browserRounds = flag.Int("browser.rounds", 1, "rounds of the test of pages in a browser")
 
 // A browserList is a list that a thread of the page shows.
 type browserList struct {

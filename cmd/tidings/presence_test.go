@@ -225,12 +225,12 @@ func TestSwitches(t *testing.T) {
 	without := s.start(t, func(i *instance) { i.Typing, i.Presence = off, off })
 	readers := []*tap{watch["SSE"](t, without.as(t, "ann"), "p"), watch["Poll"](t, without.as(t, "ann"), "p")}
 	y := watch["SSE"](t, whole.Client, "p")
+	y.awaitPresence(t, 1) // the other instance does not count its readers
 	wantProblem(t, without.as(t, "ann").Typing(t.Context(), "p"), 404, "switched_off")
 	_, err := without.Presence(t.Context(), "p")
 	wantProblem(t, err, 404, "switched_off")
 	streamtest.Must(t, whole.as(t, "ben").Typing(t.Context(), "p"))
 	y.await(t, "typing", named("typing"))
-	y.awaitPresence(t, 1) // the other instance does not count its readers
 	s.end(t, "post:p")
 	for _, x := range readers {
 		x.await(t, "the end, before typing or presence", func(e client.Event) bool {

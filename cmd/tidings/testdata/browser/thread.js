@@ -222,7 +222,7 @@ cases.KeepsEventsThatComeBeforeTheAnswer = async () => {
 
   thread.loadMore();
   const more = await fake.call('comments');
-  want('page', more.args, ['p', { sort: 'newest', flat: false, limit: 20, signal: {}, again: true, after: 'next' }]);
+  want('page', more.args, ['p', { sort: 'newest', flat: false, limit: 20, signal: {}, after: 'next' }]);
   fake.tell('comment-deleted', { id: '9', tombstone: null }, { id: '1-120' });
   fake.tell('like-update', { postId: 'p', commentId: '8', count: 5 }, { id: '1-121' });
   more.answer({ ...list(), data: [made('9', 9), made('8', 8)].map((c) => ({ ...listed(c), replies: { data: [], page: end } })), page: end, cursor: '1-110' });
