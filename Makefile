@@ -48,7 +48,7 @@ run: ## start the development server with a private Postgres and a demo page
 	@go build -o bin/tidings ./cmd/tidings
 	@exec bin/tidings dev $(ARGS)
 
-test: ## lint, all tests on a real Postgres and in a real browser, each benchmark once
+test: ## lint, tests on a real Postgres and in a real browser, each benchmark once
 	@.ci/install cc postgres psql pgbouncer chromium npm nginx haproxy
 	@$(MAKE) --no-print-directory lint RACE=-race
 	@$(MAKE) --no-print-directory test-types
