@@ -49,13 +49,13 @@ run: ## start the development server with a private Postgres and a demo page
 	@exec bin/tidings dev $(ARGS)
 
 test: ## lint, tests on a real Postgres and in a real browser, each benchmark once
-	@.ci/install cc postgres psql pgbouncer chromium npm nginx haproxy
+	@.ci/install cc postgres psql pgbouncer chromium headless_shell npm nginx haproxy
 	@$(MAKE) --no-print-directory lint RACE=-race
 	@$(MAKE) --no-print-directory test-types
 	go test $(TESTFLAGS) -skip '$(LONG)' ./... -args $(BENCHFLAGS)
 
 test-browser: ## run all tests in a browser, also the long ones that make test leaves out
-	@.ci/install cc postgres chromium npm nginx haproxy
+	@.ci/install cc postgres chromium headless_shell npm nginx haproxy
 	go test $(TESTFLAGS) -parallel 3 -run '^TestBrowser|^TestElements|^TestDemo' ./cmd/tidings
 
 test-proxies: ## test all proxies of docs/proxies.md, and their idle timeouts
@@ -67,7 +67,7 @@ test-types: ## check the types of the client for browsers with TypeScript, and p
 	@cd api/web/types && npm ci --silent --no-audit --no-fund --ignore-scripts && npm run --silent check
 
 torture-tabs: ## end the tab with the connection of ten tabs 100 times, and mount elements 1,000 times
-	@.ci/install cc postgres chromium
+	@.ci/install cc postgres chromium headless_shell
 	go test -timeout 30m -run '^TestBrowserTabs|^TestElements_LeaveNothing' ./cmd/tidings -tabs.ends 100 -browser.mounts 1000
 
 lint: ## vet, gofmt, staticcheck

@@ -41,45 +41,61 @@ type many struct {
 	tabs    []*tab
 }
 
-// Ten tabs have one connection. The tab that has it is closed, crashes, freezes, is hidden, or
-// goes to the back-forward cache, again and again, while 200 events a second come: no tab
-// misses one or gets one twice.
+// Ten tabs have one connection. The tab that has it is closed, crashes, freezes or is hidden, again
+// and again, while 200 events a second come: no tab misses one or gets one twice.
 func TestBrowserTabs_ShareOneConnection(t *testing.T) {
 	t.Parallel()
+	openMany(t, headlessShell, 10).follow(*leaderEnds, (*many).closeTab, (*many).crash, (*many).freeze, (*many).hide)
+}
+
+// The same for a tab that goes to the back-forward cache, which the headless shell lacks.
+func TestBrowserTabs_LeaveForTheBackForwardCache(t *testing.T) {
+	t.Parallel()
+	openMany(t, wholeBrowser, 3).follow(max(2, *leaderEnds/4), (*many).cache)
+}
+
+// openMany opens tabs of one site and waits until all are live.
+func openMany(t *testing.T, b *browser, tabs int) *many {
+	t.Helper()
 	s := newSite(t)
-	m := &many{t: t, site: s, front: newFront(t, s.start(t)), profile: newProfile(t)}
+	m := &many{t: t, site: s, front: newFront(t, s.start(t)), profile: b.newProfile(t)}
 	m.address = m.front.page(watchLock + reader(`topics: ['post:1', 'post:2']`))
-	for range 10 {
+	for range tabs {
 		m.tabs = append(m.tabs, m.profile.open(m.address))
 	}
 	m.awaitLive()
 	streamtest.Want(t, "streams at once", m.front.mostStreams.Load(), 1)
+	return m
+}
 
+// follow ends the leading tab in each of the ways in turn, while events are published, and then
+// checks what each tab has got.
+func (m *many) follow(ends int, ways ...func(m *many, leader int)) {
+	m.t.Helper()
 	last := 0
-	publishing := inBackground(t, func(ctx context.Context) error {
+	publishing := inBackground(m.t, func(ctx context.Context) error {
 		return every(ctx, 25*time.Millisecond, func() error {
 			// The end of the test must not cancel a statement: its numbers would be missing.
-			_, err := s.sql.Exec(context.WithoutCancel(ctx), `select tidings.publish('post:1', 'number', to_jsonb(n)) from generate_series($1::int, $1 + 4) as n`, last)
+			_, err := m.site.sql.Exec(context.WithoutCancel(ctx), `select tidings.publish('post:1', 'number', to_jsonb(n)) from generate_series($1::int, $1 + 4) as n`, last)
 			last += 5
 			return err
 		})
 	})
-	ways := []func(m *many, leader int){(*many).closeTab, (*many).crash, (*many).freeze, (*many).hide, (*many).cache}
-	for n := range *leaderEnds {
+	for n := range ends {
 		m.awaitFlow()
 		m.awaitVisible()
 		ways[n%len(ways)](m, m.leader())
 	}
 	m.awaitFlow()
 	publishing.stop()
-	s.number(t, "post:1", last)
+	m.site.number(m.t, "post:1", last)
 	for n, p := range m.tabs {
 		p.await(fmt.Sprintf("tab %d has the last event", n), fmt.Sprintf(`numbers.at(-1) === %d`, last))
-		streamtest.Want(t, "numbers that do not follow the one before", eval[[]int](p, `numbers.filter((n, i) => i && n !== numbers[i - 1] + 1)`), []int{})
-		streamtest.Want(t, "what the client has told", eval[string](p, `JSON.stringify(own)`), `[["user",null]]`)
+		streamtest.Want(m.t, "numbers that do not follow the one before", eval[[]int](p, `numbers.filter((n, i) => i && n !== numbers[i - 1] + 1)`), []int{})
+		streamtest.Want(m.t, "what the client has told", eval[string](p, `JSON.stringify(own)`), `[["user",null]]`)
 	}
-	streamtest.Want(t, "streams", m.front.streams.Load(), 1)
-	streamtest.Want(t, "leaders", m.leaders(), []int{m.leader()})
+	streamtest.Want(m.t, "streams", m.front.streams.Load(), 1)
+	streamtest.Want(m.t, "leaders", m.leaders(), []int{m.leader()})
 }
 
 // awaitLive waits until all tabs are live.

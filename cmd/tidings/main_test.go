@@ -23,5 +23,5 @@ func TestMain(m *testing.M) {
 			os.Unsetenv(name)
 		}
 	}
-	storetest.Main(m, stopBrowser)
+	storetest.Main(m, stopBrowsers)
 }
