@@ -113,7 +113,7 @@ func TestRateLimits_KeyInFlight(t *testing.T) {
 		streamtest.Must(t, r.sql.QueryRow(t.Context(), `
 			select exists (
 				select from pg_stat_activity
-				where datname = current_database() and application_name = 'tidings' and wait_event_type = 'Lock'
+				where datname = current_database() and application_name = 'tidings' and wait_event_type = 'Lock' and wait_event <> 'object' -- NOTIFY's
 			)`).Scan(&waits))
 		return waits
 	})

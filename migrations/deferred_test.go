@@ -141,7 +141,7 @@ func TestFlush_RunsAfterAllOtherDeferredTriggers(t *testing.T) {
 				exec(t, conn, message)
 			}
 			committed := start(t, conn, `commit`)
-			awaitBlocked(t, other, conn)
+			awaitBlocked(t, other, conn, holder)
 			if turnIsTaken(t, other) {
 				t.Fatal("the transaction waits for a lock of the site and holds the turn")
 			}

@@ -139,7 +139,7 @@ func TestLog_TheTurnIsHeldUntilTheCommitIsVisible(t *testing.T) {
 	exec(t, first, `begin; lock table tidings.turn in exclusive mode`) // as flush does
 	exec(t, first, `select tidings.publish('post:p', 'first', '{}')`)
 	waiting := start(t, second, `select tidings.publish('post:p', 'second', '{}')`)
-	awaitBlocked(t, watch, second)
+	awaitBlocked(t, watch, second, first)
 	exec(t, first, `commit`)
 	if err := <-waiting; err != nil {
 		t.Fatal(err)

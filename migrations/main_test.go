@@ -131,10 +131,18 @@ func await(tb testing.TB, conn *pgx.Conn, sql string, args ...any) {
 	Eventually(tb, sql, func() bool { return value[bool](tb, conn, sql, args...) })
 }
 
-// awaitBlocked waits until a session waits for a lock.
-func awaitBlocked(tb testing.TB, watch, blocked *pgx.Conn) {
+// awaitBlocked waits until a session waits for a lock of another session.
+func awaitBlocked(tb testing.TB, watch, blocked, by *pgx.Conn) {
 	tb.Helper()
-	await(tb, watch, `select exists (select from pg_locks where pid = $1 and not granted)`, blocked.PgConn().PID())
+	Eventually(tb, "a session waits for the other", func() bool { return isBlocked(tb, watch, blocked, by) })
+}
+
+// isBlocked reports whether a session waits for a lock of another session. A wait for any
+// lock would prove less: a commit with NOTIFY takes a lock of the whole server, so it also
+// waits for the commits in the databases of other tests.
+func isBlocked(tb testing.TB, watch, blocked, by *pgx.Conn) bool {
+	tb.Helper()
+	return value[bool](tb, watch, `select $1::int = any(pg_blocking_pids($2::int))`, by.PgConn().PID(), blocked.PgConn().PID())
 }
 
 // turnIsTaken reports whether a session of the database holds the turn. The database is

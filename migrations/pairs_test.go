@@ -150,11 +150,15 @@ func (r *pairRun) then(done <-chan error, conn *pgx.Conn) <-chan error {
 	return r.start(conn, `commit`)
 }
 
-// start runs SQL until it has ended or waits for a lock.
+// start runs SQL until it has ended or waits for the other transaction.
 func (r *pairRun) start(conn *pgx.Conn, sql string) <-chan error {
 	done := start(r.t, conn, sql)
+	other := r.first
+	if conn == r.first {
+		other = r.second
+	}
 	Eventually(r.t, "SQL ends or waits", func() bool {
-		return len(done) > 0 || value[bool](r.t, r.watch, `select exists (select from pg_locks where pid = $1 and not granted)`, conn.PgConn().PID())
+		return len(done) > 0 || isBlocked(r.t, r.watch, conn, other)
 	})
 	return done
 }

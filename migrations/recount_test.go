@@ -66,7 +66,7 @@ func TestRecount_WaitsForTheTurn(t *testing.T) {
 	exec(t, conn, comment)
 	exec(t, other, `begin; lock table tidings.turn in exclusive mode; `+comment)
 	counted := start(t, conn, `select tidings.recount()`)
-	awaitBlocked(t, watch, conn)
+	awaitBlocked(t, watch, conn, other)
 	exec(t, other, `commit`)
 	if err := <-counted; err != nil {
 		t.Fatal(explain(err))

@@ -1,7 +1,6 @@
 package migrations_test
 
 import (
-	"fmt"
 	"testing"
 
 	. "github.com/tidings-live/tidings/stream/streamtest"
@@ -45,8 +44,7 @@ func TestFlush_WaitsForNoTableWithTheTurn(t *testing.T) {
 				exec(t, holder, `begin; lock table tidings.`+table)
 				done := start(t, conn, write)
 				Eventually(t, write+" waits or ends", func() bool {
-					return len(done) > 0 || value[bool](t, watch, fmt.Sprintf(
-						`select exists (select from pg_locks where pid = %d and not granted)`, conn.PgConn().PID()))
+					return len(done) > 0 || isBlocked(t, watch, conn, holder)
 				})
 				if turnIsTaken(t, watch) {
 					t.Errorf("%s: the turn is held while %s is locked", write, table)

@@ -56,11 +56,11 @@ func TestUnknown_ConcurrentCreatorsDoNotDeadlock(t *testing.T) {
 				holder, dsn := database(t)
 				first, second, watch := connect(t, dsn), connect(t, dsn), connect(t, dsn)
 				exec(t, watch, c.known)
-				exec(t, holder, `begin; `+c.hold) // both wait for it after their first row
+				exec(t, holder, `begin; `+c.hold) // the first waits for it after its first row, which the second waits for
 				up := start(t, first, insert, []string{"a", "m", "z"})
-				awaitBlocked(t, watch, first)
+				awaitBlocked(t, watch, first, holder)
 				down := start(t, second, insert, []string{"z", "m", "a"})
-				awaitBlocked(t, watch, second)
+				awaitBlocked(t, watch, second, first)
 				exec(t, holder, `rollback`)
 				for _, done := range []<-chan error{up, down} {
 					if err := <-done; err != nil {

@@ -213,7 +213,7 @@ func TestNotifications_AnOpenTransactionDelaysNobodyElse(t *testing.T) {
 	exec(t, conn, setting)
 	exec(t, open, `begin; insert into tidings.notifications (user_id, kind, post_id, actor_id) values ('pia', 'like', 'p', 'cy')`)
 	liked := start(t, conn, `insert into tidings.likes (post_id, user_id) values ('p', 'cy')`)
-	awaitBlocked(t, watch, conn)
+	awaitBlocked(t, watch, conn, open)
 	if turnIsTaken(t, watch) {
 		t.Error("the turn is taken")
 	}

@@ -10,7 +10,8 @@
 -- because any role may take an advisory lock. While it holds the turn it waits for
 -- nothing: it has locked the tables before (functions/lock_tables.sql), and what it writes has no
 -- foreign keys and no other writer, or it leaves out the rows that others have locked
--- (functions/settle_likes.sql).
+-- (functions/settle_likes.sql). After flush, Postgres takes the lock of NOTIFY, which all
+-- databases of a server share: commits with NOTIFY are serial in the whole server.
 --
 -- When. At COMMIT, Postgres fires the deferred triggers in a queue, and each may write and
 -- so queue others. flush does its work only on the second of two consecutive firings at
