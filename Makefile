@@ -79,7 +79,7 @@ bench: build ## measure a server: make bench ARGS="--url http://localhost:8080"
 	@exec bin/tidings bench $(ARGS)
 
 bench-peers: build ## measure Tidings, Nchan, Socket.IO and a bare write loop, for docs/benchmarks.md
-	@.ci/install postgres nchan npm
+	@.ci/install postgres nchan npm haproxy
 	go build -trimpath -o bin/bench-peers ./cmd/bench-peers
 	@exec bin/bench-peers --out docs/benchmarks.md $(ARGS)
 

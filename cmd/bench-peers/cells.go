@@ -14,7 +14,8 @@ import (
 // cell "Flat out".
 const (
 	perSecond    = 20_000 // paced deliveries a second
-	pollsSlower  = 4      // long-polls are paced this many times slower: each reader asks again
+	polledPerSec = 4_000  // paced deliveries a second by long-poll: each reader asks again
+	polledEvents = 30     // paced events by long-poll for up to 2,000 readers; fewer for more readers
 	atLeast      = 15     // least number of paced events
 	pacedEvents  = 200    // paced events for 1,000 readers; fewer for more readers
 	flatEvents   = 1_000  // events sent flat out
@@ -33,6 +34,7 @@ type cell struct {
 	figures  []string // names of the figures that the page shows
 	compared []string // names of the figures whose ratios the page shows
 	peers    []string // names of the peers to measure; nil for all
+	proxy    *proxy   // between readers and the server; nil: none
 	// run measures one server, which has just started. It returns an error if a publish
 	// fails or the readers cannot connect.
 	run func(context.Context, cell, peerServer) (figures, error)
@@ -65,6 +67,8 @@ const (
 func cells(scale float64) []cell {
 	n := func(readers int) int { return max(1, int(float64(readers)*scale)) }
 	paced := []string{serverEach, clientEach, databaseEach, p50, p99}
+	polled := append([]string{idle, connect}, paced...)
+	polling := []string{tidings{}.name(), nchan{}.name(), socketIO{}.name()}
 	return []cell{
 		{
 			name: "Paced, 1,000 readers", about: "One event at a time.",
@@ -79,8 +83,17 @@ func cells(scale float64) []cell {
 			name: "Idle, then paced, 15,000 readers", about: "Resident memory of the server's processes when all readers are connected and it has stopped changing, minus the memory before; then one event at a time.",
 			readers: n(15_000), topics: 1, figures: append([]string{idle, connect}, paced...), compared: []string{idle, serverEach}, run: measurePaced,
 		}, {
-			name: "Idle, 15,000 long-polls", about: "Resident memory as above; then one event at a time, after each of which every reader polls again.",
-			readers: n(15_000), topics: 1, figures: append([]string{idle, connect}, paced...), peers: []string{tidings{}.name()}, run: measurePolls,
+			name: "Polls, 2,000 readers", about: "Each reader polls over one connection. Resident memory as above; then one event at a time, after each of which every reader polls again. The CPU time of the next poll is part of that of a delivery.",
+			readers: n(2_000), topics: 1, figures: polled, compared: []string{serverEach, p50, p99, idle}, peers: polling, run: measurePolls,
+		}, {
+			name: "Polls, 15,000 readers", about: "As above.",
+			readers: n(15_000), topics: 1, figures: polled, compared: []string{serverEach, p99, idle}, peers: polling, run: measurePolls,
+		}, {
+			name: "Polls behind HAProxy, 5,000 readers", about: haproxy.about,
+			readers: n(5_000), topics: 1, figures: polled, compared: []string{serverEach, p99}, peers: polling, proxy: &haproxy, run: measurePolls,
+		}, {
+			name: "Polls behind nginx, 5,000 readers", about: nginx.about,
+			readers: n(5_000), topics: 1, figures: polled, compared: []string{serverEach, p99}, peers: polling, proxy: &nginx, run: measurePolls,
 		}, {
 			name: "Reconnect storm, 15,000 readers", about: fmt.Sprintf("%d topics, %d events/s; all connections are reset at once. The readers reconnect with Last-Event-ID, %d at a time.", stormTopics, stormRate, bench.DialsAtOnce),
 			readers: n(15_000), topics: min(stormTopics, n(15_000)), figures: []string{back, caughtUp, lost, duplicated, reordered}, compared: []string{caughtUp},
@@ -110,22 +123,30 @@ func (c cell) withReaders(ctx context.Context, s bench.Stream, fn func(*bench.St
 
 // measurePaced publishes at a steady rate to readers of event streams.
 func measurePaced(ctx context.Context, c cell, s peerServer) (figures, error) {
-	return c.withReaders(ctx, s.stream, func(readers *bench.StreamReaders) (figures, error) { return c.pace(ctx, readers, s, perSecond) })
-}
-
-// measurePolls publishes at a steady rate to readers by long-poll.
-func measurePolls(ctx context.Context, c cell, s peerServer) (figures, error) {
-	return c.withReaders(ctx, s.poll, func(readers *bench.StreamReaders) (figures, error) {
-		return c.pace(ctx, readers, s, perSecond/pollsSlower)
+	return c.withReaders(ctx, s.stream, func(readers *bench.StreamReaders) (figures, error) {
+		return c.pace(ctx, readers, s, perSecond, pacedEvents*1_000)
 	})
 }
 
+// measurePolls publishes at a steady rate to readers by long-poll.
+func measurePolls(ctx context.Context, c cell, s peerServer) (f figures, err error) {
+	err = c.proxy.inFrontOf(ctx, s.poll.URL, func(url string) error {
+		s.poll.URL = url
+		f, err = c.withReaders(ctx, s.poll, func(readers *bench.StreamReaders) (figures, error) {
+			return c.pace(ctx, readers, s, polledPerSec, polledEvents*2_000)
+		})
+		return err
+	})
+	return f, err
+}
+
 // pace publishes at a steady rate. The rate of events is deliveries divided by the number of
-// readers, so that cells with different numbers of readers load a server alike. Fewer than
-// 1,000 readers are a trial: they get 50 events a second.
-func (c cell) pace(ctx context.Context, readers *bench.StreamReaders, s peerServer, deliveries float64) (figures, error) {
+// readers, so that cells with different numbers of readers load a server alike. all is the
+// number of deliveries, but there are at least atLeast events. Fewer than 1,000 readers are a
+// trial: they get 50 events a second.
+func (c cell) pace(ctx context.Context, readers *bench.StreamReaders, s peerServer, deliveries float64, all int) (figures, error) {
 	each := deliveries / float64(c.readers)
-	events := max(atLeast, pacedEvents*1_000/c.readers)
+	events := max(atLeast, all/c.readers)
 	if c.readers < 1_000 { // a trial with a small scale
 		each, events = 50, atLeast
 	}

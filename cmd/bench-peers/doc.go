@@ -11,7 +11,8 @@
 // no event is lost, repeated or reordered, so that the figures of a peer are those of
 // complete deliveries. The client, the server and the database share the processors.
 //
-// The program needs Linux, nginx with the module Nchan, Node.js with npm, and Postgres.
+// The program needs Linux, nginx with the module Nchan, HAProxy, Node.js with npm, and
+// Postgres.
 // "make bench-peers" installs them.
 //
 // A new peer is a type with the methods of [peer] and an entry in runCommand.peers. A new

@@ -72,6 +72,11 @@ http {
 			nchan_channel_id $arg_id;
 			nchan_subscriber_first_message newest;
 		}
+		location = /poll {
+			nchan_subscriber longpoll;
+			nchan_channel_id $arg_id;
+			nchan_subscriber_first_message newest;
+		}
 		location = /pub {
 			nchan_publisher;
 			nchan_channel_id $arg_id;
@@ -107,6 +112,7 @@ func (n nchan) withServer(ctx context.Context, _, topics int, fn func(peerServer
 		url := "http://" + addr
 		return fn(peerServer{
 			stream:  bench.Stream{URL: url, Paths: pathsOf("/sub?id=%d", topics), Event: eventName, PID: pid, IncludeChildren: true},
+			poll:    bench.Stream{URL: url, Paths: pathsOf("/poll?id=%d", topics), Protocol: bench.NchanPoll, Event: eventName, PID: pid, IncludeChildren: true},
 			publish: poster(pathsOf(url+"/pub?id=%d", topics)...),
 		})
 	})

@@ -49,7 +49,8 @@ const pageHow = `
   machine for the readers, absolute figures would be better and ratios about the same.
 - One process reads all connections by epoll. For Tidings, Nchan and the floor the
   readers are the same, with the same parser of event streams. For Socket.IO, a parser of
-  WebSocket frames replaces it.
+  WebSocket frames replaces it. Readers that poll are the same for all servers, too: each
+  sends its next request over the same connection as soon as it has read an answer.
 - Events have 200 bytes of data. Each carries its number and the time at which it was
   published, by the clock of the readers' process. Latency is the time from before the
   publish until a reader has read the event.

@@ -96,11 +96,12 @@ func TestNumber(t *testing.T) {
 	}
 }
 
-func TestNginxConf_UsesAllArguments(t *testing.T) {
+func TestConfigurations_UseAllArguments(t *testing.T) {
 	t.Parallel()
-	text := fmt.Sprintf(nginxConf, "MODULE", "USER", "DIR", "ADDR")
-	if strings.Contains(text, "%!") || strings.Contains(text, "%[") {
-		t.Error(text)
+	for _, conf := range []string{nginxConf, nginx.conf, haproxy.conf} {
+		if text := fmt.Sprintf(conf, "ONE", "TWO", "THREE", "FOUR"); strings.Contains(text, "%!") || strings.Contains(text, "%[") {
+			t.Error(text)
+		}
 	}
 }
 

@@ -48,7 +48,7 @@ func (socketIO) name() string { return "Socket.IO" }
 // about implements [peer]. The version is that of the installed package.
 func (s socketIO) about(ctx context.Context) string {
 	version := outputOf(ctx, "node", "-p", "require('"+filepath.Join(s.dir, "node_modules/socket.io/package.json")+"').version")
-	return fmt.Sprintf("%s on Node.js %s; by WebSocket (Engine.IO 4, no compression); events are published through an HTTP endpoint in the same process; events have no numbers, so readers cannot resume and the order is not checked",
+	return fmt.Sprintf("%s on Node.js %s; by WebSocket or, for polls, by HTTP (Engine.IO 4, no compression); events are published through an HTTP endpoint in the same process; events have no numbers, so readers cannot resume and the order is not checked",
 		version, strings.TrimPrefix(outputOf(ctx, "node", "--version"), "v"))
 }
 
@@ -70,7 +70,8 @@ func (s socketIO) withServer(ctx context.Context, _, topics int, fn func(peerSer
 	return runFor(ctx, cmd, addr, func(pid int) error {
 		url := "http://" + addr
 		return fn(peerServer{
-			stream:  bench.Stream{URL: url, Paths: []string{"/socket.io/?EIO=4&transport=websocket"}, SocketIO: true, Event: eventName, PID: pid, IncludeChildren: true},
+			stream:  bench.Stream{URL: url, Paths: []string{"/socket.io/?EIO=4&transport=websocket"}, Protocol: bench.SocketIO, Event: eventName, PID: pid, IncludeChildren: true},
+			poll:    bench.Stream{URL: url, Paths: []string{"/socket.io/?EIO=4&transport=polling"}, Protocol: bench.SocketIOPoll, Event: eventName, PID: pid, IncludeChildren: true},
 			publish: poster(url + "/publish"),
 		})
 	})

@@ -46,7 +46,7 @@ func (t tidings) withServer(ctx context.Context, readers, topics int, fn func(pe
 		publisher, names := c.As(token), pathsOf("post:peers-%d", topics)
 		return fn(peerServer{
 			stream: bench.Stream{URL: s.URL, Paths: pathsOf("/v1/events?topic=post:peers-%d", topics), Event: eventName, PID: s.PID},
-			poll:   bench.Stream{URL: s.URL, Paths: names, Poll: true, Event: eventName, PID: s.PID},
+			poll:   bench.Stream{URL: s.URL, Paths: names, Protocol: bench.TidingsPoll, Event: eventName, PID: s.PID},
 			publish: func(ctx context.Context, path int, data []byte) error {
 				return publisher.Publish(ctx, names[path], eventName, json.RawMessage(data))
 			},

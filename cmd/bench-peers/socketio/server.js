@@ -1,6 +1,6 @@
 // A Socket.IO server as its documentation begins one, and an endpoint in the same
-// process that emits what is posted to it. Its port is the argument; clients come by
-// WebSocket alone, which is its leanest transport.
+// process that emits what is posted to it. Its port is the argument. Clients come by
+// WebSocket, which is its leanest transport, or by polls, for the cells of polls.
 import { createServer } from "node:http";
 import { Server } from "socket.io";
 
@@ -13,5 +13,6 @@ const http = createServer((request, response) => {
     response.writeHead(204).end();
   });
 });
-const io = new Server(http, { transports: ["websocket"], serveClient: false });
+const io = new Server(http, { serveClient: false });
+http.keepAliveTimeout = 120_000; // for the pool of a proxy
 http.listen({ port: Number(process.argv[2]), host: "127.0.0.1", backlog: 4096 });

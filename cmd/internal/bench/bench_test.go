@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"math/rand/v2"
-	"net/url"
 	"os"
 	"slices"
 	"strings"
@@ -179,18 +178,6 @@ func TestReader_CountsEventsOfAStream(t *testing.T) {
 		streamtest.Want(t, name+": faults", seen.faults, Faults{})
 		streamtest.Want(t, name+": latencies", seen.latency, []time.Duration{2000, 2000})
 	}
-}
-
-func TestReader_CountsEventsOfAPoll(t *testing.T) {
-	t.Parallel()
-	r := listening()
-	r.counted = "new-comment"
-	streamtest.Must(t, r.page(strings.NewReader(`{"events":[
-		{"id":"1-5","event":"new-comment","topic":"post:a","data":{"body":"bench-mark 0 1000 "}},
-		{"event":"presence","topic":"post:a","data":{}},
-		{"id":"1-6","event":"comment-count","topic":"post:a","data":{"count":1}}],"cursor":"1-9","more":false}`)))
-	streamtest.Want(t, "query", r.query(), url.Values{"topic": {""}, "cursor": {"1-9"}})
-	streamtest.Want(t, "latencies", r.tally.finish([]int{0}, 1).latency, []time.Duration{2000})
 }
 
 func TestParseStat(t *testing.T) {

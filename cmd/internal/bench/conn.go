@@ -86,7 +86,8 @@ func (c *rawConn) roundTrip(request []byte) (*http.Response, error) {
 	case http.StatusOK, http.StatusCreated, http.StatusNotModified, http.StatusSwitchingProtocols:
 		return answer, nil
 	default:
-		return nil, problemOf(answer)
+		text, _ := io.ReadAll(io.LimitReader(answer.Body, 4<<10)) // without a body the status remains
+		return nil, problemOf(answer.StatusCode, text)
 	}
 }
 
@@ -113,12 +114,11 @@ func (c *rawConn) feedUntil(in feeder, ok func() bool) error {
 }
 
 // problemOf returns the server's problem document (RFC 9457) as an error.
-func problemOf(answer *http.Response) error {
+func problemOf(status int, body []byte) error {
 	var problem struct{ Code, Detail string }
-	text, _ := io.ReadAll(io.LimitReader(answer.Body, 4<<10)) // without a body the status remains
-	_ = json.Unmarshal(text, &problem)
-	err := fmt.Errorf("the server answered %s %s: %s", answer.Status, problem.Code, problem.Detail)
-	if answer.StatusCode == http.StatusTooManyRequests {
+	_ = json.Unmarshal(body, &problem)
+	err := fmt.Errorf("the server answered %d %s %s: %s", status, http.StatusText(status), problem.Code, problem.Detail)
+	if status == http.StatusTooManyRequests {
 		return fmt.Errorf("%w (set TIDINGS_RATE_LIMITS=off and TIDINGS_MAX_STREAMS_PER_ADDRESS on the server)", err)
 	}
 	return err

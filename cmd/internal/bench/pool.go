@@ -57,7 +57,7 @@ func (t *target) connectReaders(ctx context.Context, spec readerSpec) (*readerPo
 func (t *target) newReaders(spec readerSpec) ([]*reader, error) {
 	var how protocol = tidingsStream{}
 	if spec.poll {
-		how = tidingsPoll{}
+		how = polling{newTidingsPoll}
 	}
 	readers := make([]*reader, spec.readers)
 	for i := range readers {

@@ -1,7 +1,6 @@
 package bench
 
 import (
-	"bytes"
 	"net/http"
 	"net/url"
 	"slices"
@@ -10,8 +9,8 @@ import (
 // A protocol is a way to subscribe to a server's events.
 type protocol interface {
 	// open requests the events after the reader's cursor on conn. It returns the feeder
-	// for the rest of the connection, or nil if the reader polls instead. A feeder, or
-	// open itself, calls r.ready when the server has accepted the subscription.
+	// for the rest of the connection. A feeder, or open itself, calls r.ready when the
+	// server has accepted the subscription.
 	open(r *reader, conn *rawConn) (feeder, error)
 }
 
@@ -26,12 +25,6 @@ func (tidingsStream) open(r *reader, conn *rawConn) (feeder, error) {
 	}
 	return bodyOf(answer, r), nil
 }
-
-// tidingsPoll is the long-poll of Tidings. A reader is live with its first response.
-type tidingsPoll struct{}
-
-// open implements [protocol]. The reader polls by itself.
-func (tidingsPoll) open(*reader, *rawConn) (feeder, error) { return nil, nil }
 
 // eventSource is the event stream of any server, requested as a browser's EventSource
 // does. A reader is live with the response's header.
@@ -71,14 +64,17 @@ func bodyOf(answer *http.Response, r *reader) feeder {
 // get returns a GET request with as few header fields as possible. The token goes into
 // Authorization and the cursor into Last-Event-ID; "" leaves the field out.
 func (d *dialer) get(path, token, accept, cursor string) []byte {
-	var b bytes.Buffer
-	b.WriteString("GET " + d.base + path + " HTTP/1.1\r\nHost: " + d.host + "\r\nAccept: " + accept + "\r\nUser-Agent: tidings-bench\r\n")
+	fields := "Accept: " + accept + "\r\n"
 	if token != "" {
-		b.WriteString("Authorization: Bearer " + token + "\r\n")
+		fields += "Authorization: Bearer " + token + "\r\n"
 	}
 	if cursor != "" {
-		b.WriteString("Last-Event-ID: " + cursor + "\r\n")
+		fields += "Last-Event-ID: " + cursor + "\r\n"
 	}
-	b.WriteString("\r\n")
-	return b.Bytes()
+	return d.request("GET", path, fields, "")
+}
+
+// request returns a request. Each of the fields ends in CRLF.
+func (d *dialer) request(method, path, fields, body string) []byte {
+	return []byte(method + " " + d.base + path + " HTTP/1.1\r\nHost: " + d.host + "\r\nUser-Agent: tidings-bench\r\n" + fields + "\r\n" + body)
 }

@@ -3,8 +3,6 @@ package bench
 import (
 	"cmp"
 	"context"
-	"encoding/json"
-	"io"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -102,9 +100,6 @@ func (r *reader) connect(ctx context.Context) (taken bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	if in == nil {
-		return false, r.readConn(conn, func() error { return r.pollLoop(conn) })
-	}
 	ended := func(err error) {
 		r.pool.spawn(func() {
 			if r.waitToReconnect(ctx, err) {
@@ -126,7 +121,7 @@ func (r *reader) readConn(conn *rawConn, read func() error) error {
 }
 
 // open connects and sends the request, when one of the [DialsAtOnce] slots of the pool
-// is free. The feeder is nil if the protocol is long-poll.
+// is free.
 func (r *reader) open(ctx context.Context) (conn *rawConn, in feeder, err error) {
 	select {
 	case r.pool.connecting <- struct{}{}:
@@ -142,45 +137,4 @@ func (r *reader) open(ctx context.Context) (conn *rawConn, in feeder, err error)
 		return nil, nil, err
 	}
 	return conn, in, nil
-}
-
-// pollLoop sends one long-poll after another until the connection ends.
-func (r *reader) pollLoop(conn *rawConn) error {
-	for {
-		query := r.query()
-		query.Set("limit", "1000")
-		answer, err := conn.roundTrip(conn.dialer.get("/v1/poll?"+query.Encode(), r.token, "application/json", ""))
-		if err != nil {
-			return err
-		}
-		if err := r.page(answer.Body); err != nil {
-			return err
-		}
-		r.ready()
-		if answer.Close {
-			return io.EOF
-		}
-	}
-}
-
-// page counts the events of one poll's response, and reads the body to its end.
-func (r *reader) page(body io.Reader) error {
-	var page struct {
-		Events []struct {
-			ID, Event string
-			Data      json.RawMessage
-		}
-		Cursor string
-	}
-	if err := json.NewDecoder(body).Decode(&page); err != nil {
-		return err
-	}
-	for _, e := range page.Events {
-		if m, ok := findMark(e.Data); ok && e.Event == r.counted {
-			r.take(m, []byte(e.ID))
-		}
-	}
-	r.setCursor([]byte(page.Cursor))
-	_, err := io.Copy(io.Discard, body)
-	return err
 }

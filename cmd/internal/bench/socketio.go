@@ -22,29 +22,35 @@ func (s socketIO) open(r *reader, conn *rawConn) (feeder, error) {
 	if _, err := conn.roundTrip([]byte(request)); err != nil {
 		return nil, err
 	}
-	return &socketFeeder{reader: r}, nil
+	return &socketFeeder{socketPackets: socketPackets{reader: r}}, nil
 }
 
 // longestStart is how many bytes of a frame's payload are kept: the mark is near its
 // beginning.
 const longestStart = 2 << 10
 
+// socketPackets handles the packets of Engine.IO and Socket.IO that come from a server.
+type socketPackets struct {
+	reader *reader
+	seen   int64  // number of events so far
+	reply  string // packet to send; "": none
+}
+
 // A socketFeeder parses the frames of a WebSocket (RFC 6455, section 5.2) that come from a
 // server, and the Socket.IO packets in them.
 type socketFeeder struct {
-	reader *reader
+	socketPackets
 	head   []byte // header of the current frame, perhaps incomplete
 	left   int    // bytes of the payload that have not arrived
 	start  []byte // first bytes of the payload
-	seen   int64  // number of events so far
-	reply  []byte // frames to send, reused
+	frames []byte // to send, reused
 }
 
 var errSocket = errors.New("the server closed the WebSocket or sent an unexpected packet")
 
 // feed implements [feeder]. The replies connect the namespace and answer pings.
 func (f *socketFeeder) feed(piece []byte) ([]byte, error) {
-	f.reply = f.reply[:0]
+	f.frames = f.frames[:0]
 	for len(piece) > 0 {
 		if f.left == 0 {
 			f.head = append(f.head, piece[0])
@@ -66,7 +72,7 @@ func (f *socketFeeder) feed(piece []byte) ([]byte, error) {
 			f.head, f.start = f.head[:0], f.start[:0]
 		}
 	}
-	return f.reply, nil
+	return f.frames, nil
 }
 
 // frameLength returns the length of the payload, or false if the header is incomplete.
@@ -87,17 +93,28 @@ func frameLength(head []byte) (n int, ok bool) {
 // frame handles a complete frame, which must be one packet of Engine.IO as text.
 func (f *socketFeeder) frame(first byte, payload []byte) error {
 	const wholeText = 0x81
-	switch {
-	case first != wholeText:
+	if first != wholeText {
 		return fmt.Errorf("%w: frame %#x", errSocket, first)
+	}
+	err := f.packet(payload)
+	if f.reply != "" {
+		f.frames = appendText(f.frames, f.reply)
+		f.reply = ""
+	}
+	return err
+}
+
+// packet handles a packet of Engine.IO.
+func (f *socketPackets) packet(payload []byte) error {
+	switch {
 	case bytes.HasPrefix(payload, []byte("42[")): // an event
 		f.event(payload[3:])
 	case bytes.HasPrefix(payload, []byte("40")): // the namespace is connected
 		f.reader.ready()
 	case bytes.HasPrefix(payload, []byte("0")): // the connection is open
-		f.reply = appendText(f.reply, "40")
+		f.reply = "40"
 	case string(payload) == "2": // ping
-		f.reply = appendText(f.reply, "3")
+		f.reply = "3"
 	default:
 		return fmt.Errorf("%w: packet %.20q", errSocket, payload)
 	}
@@ -106,7 +123,7 @@ func (f *socketFeeder) frame(first byte, payload []byte) error {
 
 // event counts one event. Socket.IO has no ids, so events get the numbers of their
 // arrival and are never reordered.
-func (f *socketFeeder) event(arguments []byte) {
+func (f *socketPackets) event(arguments []byte) {
 	name, data, _ := bytes.Cut(arguments, []byte{','})
 	if m, ok := findMark(data); ok && string(name) == `"`+f.reader.counted+`"` {
 		f.seen++

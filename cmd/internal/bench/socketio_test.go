@@ -32,7 +32,7 @@ func TestSocketFeeder_CountsEvents(t *testing.T) {
 		event("bench.message", 2, 1<<16) + event("bench.message", 3, 0)
 	for _, size := range []int{1, 2, 3, 7, 100, 5000, len(text)} {
 		r := listening()
-		f := &socketFeeder{reader: r}
+		f := &socketFeeder{socketPackets: socketPackets{reader: r}}
 		var replies strings.Builder
 		for rest := text; rest != ""; {
 			n := min(size, len(rest))
@@ -52,7 +52,7 @@ func TestSocketFeeder_CountsEvents(t *testing.T) {
 func TestSocketFeeder_RefusesOtherFrames(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{"\x88\x02\x03\xe8", "\x82\x01a", "\x01\x01a", frameOf("1"), frameOf("41"), frameOf("44{}")} {
-		f := &socketFeeder{reader: listening()}
+		f := &socketFeeder{socketPackets: socketPackets{reader: listening()}}
 		if _, err := f.feed([]byte(text)); !errors.Is(err, errSocket) {
 			t.Errorf("%q: %v", text, err)
 		}

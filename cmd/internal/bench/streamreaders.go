@@ -11,12 +11,22 @@ import (
 type Stream struct {
 	URL             string   // of the server, without a path
 	Paths           []string // of the streams, with queries; readers are spread over them
-	SocketIO        bool     // Paths are of Socket.IO, over WebSocket, not for an EventSource
-	Poll            bool     // Paths are topics of Tidings, read by long-poll
+	Protocol        Protocol // how the paths are read
 	Event           string   // name of the events to count
 	PID             int      // process of the server, on this machine
 	IncludeChildren bool     // child processes of PID belong to the server
 }
+
+// A Protocol is a way to read events.
+type Protocol int
+
+const (
+	EventSource  Protocol = iota // as an EventSource of a browser
+	SocketIO                     // Socket.IO over WebSocket
+	TidingsPoll                  // long-poll of Tidings; the paths of a Stream are topics
+	NchanPoll                    // long-poll of Nchan
+	SocketIOPoll                 // Socket.IO over HTTP, with one request at a time
+)
 
 // StreamReaders are connected readers of a Stream. Its methods are for one goroutine at a
 // time.
@@ -62,13 +72,20 @@ func ConnectReaders(ctx context.Context, s Stream, readers int, progress io.Writ
 
 // protocol returns the protocol of a reader of Paths[path].
 func (s Stream) protocol(path int) protocol {
-	switch {
-	case s.SocketIO:
-		return socketIO{s.Paths[path]}
-	case s.Poll:
-		return tidingsPoll{}
+	p := s.Paths[path]
+	switch s.Protocol {
+	case SocketIO:
+		return socketIO{p}
+	case TidingsPoll:
+		return polling{newTidingsPoll}
+	case NchanPoll:
+		return polling{func(r *reader, d *dialer) poller { return nchanPoll{r, d, p} }}
+	case SocketIOPoll:
+		return polling{func(r *reader, d *dialer) poller {
+			return &socketPoll{socketPackets: socketPackets{reader: r}, dialer: d, path: p}
+		}}
 	}
-	return eventSource{s.Paths[path]}
+	return eventSource{p}
 }
 
 // Paced publishes n events at a steady rate and waits until all readers have them.
