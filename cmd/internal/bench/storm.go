@@ -26,8 +26,8 @@ type Storm struct {
 	Posts       int      `json:"posts"`
 	Reconnected float64  `json:"reconnectedSeconds"` // from the cut until the server had accepted all of them again
 	CaughtUp    float64  `json:"caughtUpSeconds"`    // from the cut until they had all events published before that; 0 if they never had
-	FromMemory  int      `json:"fromMemory"`         // reconnects that the server answered from its ring
-	LogReads    int      `json:"logReads"`           // reads of the log for other reconnects; one read may serve many
+	FromMemory  int      `json:"fromMemory"`         // reads of missed events that the server answered from its ring
+	LogReads    int      `json:"logReads"`           // other reads of missed events, from the log; one read may serve many readers
 	Delivery    Delivery `json:"delivery"`           // its cost includes the time before the cut
 }
 
@@ -141,6 +141,6 @@ func (s *Storm) print(out printer, rate float64) {
 	t.times("until each reader has an event, with the cut", s.Delivery.Latency)
 	t.times("publish answered", s.Delivery.Publish)
 	out.line("from the cut: all readers reconnected after %.2f s, caught up after %.2f s", s.Reconnected, s.CaughtUp)
-	out.line("reconnects answered from the server's memory: %d; reads of the log for the others: %d", s.FromMemory, s.LogReads)
+	out.line("reads of missed events from the server's memory: %d, from the log: %d", s.FromMemory, s.LogReads)
 	s.Delivery.print(out, fmt.Sprintf("at %g/s", rate))
 }
