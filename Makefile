@@ -13,9 +13,6 @@ DURATION = 5m
 # processes most of the time; -vet=off, because make lint has vetted all packages; -w,
 # because linking is faster without DWARF.
 TESTFLAGS = -race -shuffle=on -parallel 6 -timeout 10m -vet=off -ldflags=-w
-# Tests of the browser that keep both cores busy for long. make test leaves them out, because it
-# has 8 minutes, and make test-browser runs them with all other tests of the browser.
-LONG = ^(TestElements_(LeaveNothing|AreAccessible|TakeAnyAnswer|RenderOnlyWhatChanges)|TestBrowserTabs_AlwaysOneLeads|TestBrowserClient_SurvivesWhatIsNoServer)$$
 # Flags that make each test program also run its benchmarks once. They follow -args, because
 # with -bench, go test runs one package at a time.
 BENCHFLAGS = -test.bench=. -test.benchtime=1x
@@ -52,11 +49,7 @@ test: ## lint, tests on a real Postgres and in a real browser, each benchmark on
 	@.ci/install cc postgres psql pgbouncer chromium headless_shell npm nginx haproxy
 	@$(MAKE) --no-print-directory lint RACE=-race
 	@$(MAKE) --no-print-directory test-types
-	go test $(TESTFLAGS) -skip '$(LONG)' ./... -args $(BENCHFLAGS)
-
-test-browser: ## run all tests in a browser, also the long ones that make test leaves out
-	@.ci/install cc postgres chromium headless_shell npm nginx haproxy
-	go test $(TESTFLAGS) -parallel 3 -run '^TestBrowser|^TestElements|^TestDemo' ./cmd/tidings
+	go test $(TESTFLAGS) ./... -args $(BENCHFLAGS)
 
 test-proxies: ## test all proxies of docs/proxies.md, and their idle timeouts
 	@.ci/install cc postgres nginx haproxy caddy apache2 varnishd squid lighttpd h2o
@@ -105,4 +98,4 @@ generate: ## write the generated files again
 build: ## build bin/tidings
 	go build -trimpath -ldflags "-X main.version=$(VERSION)" -o bin/tidings ./cmd/tidings
 
-.PHONY: help run test test-browser test-proxies test-types torture-tabs lint bench bench-peers torture fuzz alternate generate build
+.PHONY: help run test test-proxies test-types torture-tabs lint bench bench-peers torture fuzz alternate generate build
