@@ -13,6 +13,7 @@ const (
 type wheel struct {
 	slots []*Subscription // the first subscription of each slot; timer.next links the rest
 	at    int64           // the last slot that has fired
+	first int64           // no slot before it has a subscription
 	size  int             // subscriptions in the wheel
 }
 
@@ -40,6 +41,7 @@ func (w *wheel) set(s *Subscription, at time.Duration) time.Duration {
 		(*first).entry.timer.prev = s
 	}
 	*first = s
+	w.first = min(w.first, slot)
 	w.size++
 	return due
 }
@@ -78,15 +80,14 @@ func (w *wheel) turn(now time.Duration, fire func(*Subscription)) {
 }
 
 // next returns the time until the next slot with a subscription fires; an hour if there is
-// none.
+// none. Slots that an earlier call has found empty are not looked at again.
 func (w *wheel) next(now time.Duration) time.Duration {
 	if w.size == 0 {
 		return time.Hour
 	}
-	for slot := w.at + 1; slot <= w.at+wheelSlots; slot++ {
-		if w.slots[slot%wheelSlots] != nil {
-			return max(0, time.Duration(slot)*wheelSlot-now)
-		}
+	w.first = max(w.first, w.at+1)
+	for w.slots[w.first%wheelSlots] == nil {
+		w.first++
 	}
-	return wheelSlot
+	return max(0, time.Duration(w.first)*wheelSlot-now)
 }

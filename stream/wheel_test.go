@@ -31,7 +31,11 @@ func TestWheel(t *testing.T) {
 			w.remove(s)
 			delete(due, s)
 		default:
-			if next := w.next(now); next < time.Hour && random.IntN(2) == 0 {
+			next := w.next(now)
+			if want := soonest(due, now); next != want {
+				t.Fatalf("the next timer fires in %v, want %v", next, want)
+			}
+			if next < time.Hour && random.IntN(2) == 0 {
 				now += next // like a worker
 			} else {
 				now += time.Duration(random.Int64N(int64(50 * time.Millisecond)))
@@ -62,4 +66,13 @@ func TestWheel(t *testing.T) {
 	if w.size != 0 || len(due) != 0 {
 		t.Errorf("%d timers are in the wheel after an hour", w.size)
 	}
+}
+
+// soonest is the time until the first timer fires, as wheel.next returns it.
+func soonest(due map[*Subscription]time.Duration, now time.Duration) time.Duration {
+	wait := time.Hour
+	for _, at := range due {
+		wait = min(wait, max(0, at-now))
+	}
+	return wait
 }
