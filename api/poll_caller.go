@@ -125,7 +125,7 @@ func (p *pollCaller) end(b []byte, size int, keep bool) []byte {
 	b = append(b, "Content-Length: "...)
 	b = strconv.AppendInt(b, int64(size), 10)
 	b = append(b, "\r\nDate: "...)
-	b = time.Now().UTC().AppendFormat(b, http.TimeFormat)
+	b = append(b, p.server.date.text(time.Now())...)
 	b = append(b, "\r\nX-Request-Id: "...)
 	b = append(b, p.requestID()...)
 	return append(b, "\r\n\r\n"...)

@@ -84,6 +84,7 @@ type Server struct {
 	conns     *limit.Conns
 	requests  *metrics.Requests
 	polls     *repeat.Table[*pollRequest] // requests that may be repeated
+	date      dateField
 	logger    *slog.Logger
 	foreign   *foreignLog
 	instance  string      // random, for the inspector
