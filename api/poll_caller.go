@@ -30,6 +30,7 @@ type pollCaller struct {
 	writer *pollWriter // nil if the connection was taken over
 	conn   net.Conn    // that was taken over
 	peer   netip.Addr  // at the other end of conn
+	kept   *limit.Kept // nil: the connection waits for no request
 	key    *repeat.Key // of the bytes that are returned with conn; nil: none
 }
 
@@ -156,7 +157,9 @@ func (p *pollCaller) Ended(stream.End) {
 
 // Idle implements [stream.PollCaller].
 func (p *pollCaller) Idle() time.Duration {
-	if over, why := p.server.conns.Keep(p.conn); over != nil {
+	kept, over, why := p.server.conns.Keep(p.conn, p.peer)
+	p.kept = kept
+	if over != nil {
 		p.server.requests.Refused(why)
 		endRequests(over)
 	}
@@ -167,9 +170,10 @@ func (p *pollCaller) Idle() time.Duration {
 // that the handler can have the server remember it.
 func (p *pollCaller) Next(read []byte) (cfg stream.PollConfig, ok bool) {
 	s := p.server
-	if !s.conns.Leave(p.conn) {
+	if !s.conns.Leave(p.kept) {
 		return cfg, false
 	}
+	p.kept = nil
 	head, ok := repeat.Scan(read)
 	if !ok {
 		return cfg, false
@@ -198,9 +202,7 @@ func (p *pollCaller) Next(read []byte) (cfg stream.PollConfig, ok bool) {
 // Return implements [stream.PollCaller]. It gives the connection to the http.Server.
 func (p *pollCaller) Return(conn net.Conn, read []byte) {
 	p.Ended("")
-	if p.conn != nil {
-		p.server.conns.Leave(p.conn)
-	}
+	p.server.conns.Leave(p.kept)
 	var note any
 	if p.key != nil {
 		note = *p.key

@@ -1,7 +1,6 @@
 package limit
 
 import (
-	"container/list"
 	"net"
 	"net/http"
 	"net/netip"
@@ -26,25 +25,31 @@ type Conns struct {
 	most        func() int            // of the process
 	trusted     func(netip.Addr) bool // addresses of proxies, which are not limited
 
-	mu        sync.Mutex // guards the fields below and the entries
-	conns     map[net.Conn]*connEntry
-	waiting   *list.List // entries that wait for a request, the longest first
+	mu        sync.Mutex              // guards the fields below and the entries
+	n         int                     // of all connections
+	conns     map[net.Conn]*connEntry // those of net/http
+	waiting   connList
 	byAddress map[netip.Addr]*addressConns
 }
 
 // addressConns are the connections of one address.
 type addressConns struct {
+	address netip.Addr
 	n       int
-	waiting *list.List
+	waiting connList
 }
 
 type connEntry struct {
 	conn    net.Conn
-	address netip.Addr
-	all     *list.Element // in Conns.waiting; nil if a request is being answered
-	own     *list.Element // in addressConns.waiting, the same
-	kept    bool          // by the hub
+	own     *addressConns
+	links   [listKinds]link
+	waiting bool // for a request
+	kept    bool // by the hub
+	removed bool // not counted any more
 }
+
+// A Kept is a connection that the hub keeps.
+type Kept struct{ entry connEntry }
 
 // NewConns makes a table for the limits of l. An address may have as many connections as
 // streams, but no more than an eighth of the file descriptors of the process. Loopback may
@@ -60,7 +65,7 @@ func NewConns(l *Limiter, trusted func(netip.Addr) bool) *Conns {
 	return &Conns{
 		perAddress: perAddress, perLoopback: perLoopback, trusted: trusted,
 		most:  func() int { return max(files-ownDescriptors-l.Taken(), leastConns) },
-		conns: make(map[net.Conn]*connEntry), waiting: list.New(), byAddress: make(map[netip.Addr]*addressConns),
+		conns: make(map[net.Conn]*connEntry), waiting: connList{of: ofProcess}, byAddress: make(map[netip.Addr]*addressConns),
 	}
 }
 
@@ -71,14 +76,15 @@ func (c *Conns) Note(conn net.Conn, state http.ConnState) (over net.Conn, why Re
 	defer c.mu.Unlock()
 	switch state {
 	case http.StateNew:
-		c.addLocked(conn)
-		return c.overLocked(conn)
+		e := &connEntry{conn: conn}
+		c.conns[conn] = e
+		return c.addLocked(e, peer(conn))
 	case http.StateActive:
 		if e := c.conns[conn]; e != nil {
 			c.stopWaitingLocked(e)
 		}
 	case http.StateIdle:
-		if e := c.conns[conn]; e != nil && e.all == nil {
+		if e := c.conns[conn]; e != nil && !e.waiting {
 			c.waitLocked(e)
 		}
 	case http.StateHijacked, http.StateClosed:
@@ -89,25 +95,29 @@ func (c *Conns) Note(conn net.Conn, state http.ConnState) (over net.Conn, why Re
 	return nil, ""
 }
 
-// Keep counts a connection that the hub keeps until its next request. It returns the same as
-// Note.
-func (c *Conns) Keep(conn net.Conn) (over net.Conn, why Refusal) {
+// Keep counts a connection that the hub keeps until its next request, from an IP address. It
+// returns the same as Note.
+func (c *Conns) Keep(conn net.Conn, address netip.Addr) (kept *Kept, over net.Conn, why Refusal) {
+	kept = &Kept{connEntry{conn: conn, kept: true}}
+	address = client(address.WithZone(""))
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.addLocked(conn).kept = true
-	return c.overLocked(conn)
+	over, why = c.addLocked(&kept.entry, address)
+	return kept, over, why
 }
 
-// Leave ends Keep. It reports false if the connection is not counted, because Keep or Note
-// has returned it meanwhile.
-func (c *Conns) Leave(conn net.Conn) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	e := c.conns[conn]
-	if e == nil {
+// Leave ends Keep. It reports false if the connection is not counted: Keep or Note has
+// returned it, Leave was called before, or kept is nil.
+func (c *Conns) Leave(kept *Kept) bool {
+	if kept == nil {
 		return false
 	}
-	c.removeLocked(e)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if kept.entry.removed {
+		return false
+	}
+	c.removeLocked(&kept.entry)
 	return true
 }
 
@@ -115,63 +125,63 @@ func (c *Conns) Leave(conn net.Conn) bool {
 func (c *Conns) Kept() (kept []net.Conn) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for conn, e := range c.conns {
+	for e := c.waiting.first; e != nil; e = e.links[ofProcess].after {
 		if e.kept {
-			kept = append(kept, conn)
+			kept = append(kept, e.conn)
 		}
 	}
 	return kept
 }
 
-func (c *Conns) addLocked(conn net.Conn) *connEntry {
-	e := &connEntry{conn: conn, address: peer(conn)}
-	c.conns[conn] = e
-	own := c.byAddress[e.address]
+// addLocked adds a connection that waits for a request. If there are too many connections
+// afterwards, it returns the one to close, like Note.
+func (c *Conns) addLocked(e *connEntry, address netip.Addr) (net.Conn, Refusal) {
+	own := c.byAddress[address]
 	if own == nil {
-		own = &addressConns{waiting: list.New()}
-		c.byAddress[e.address] = own
+		own = &addressConns{address: address, waiting: connList{of: ofAddress}}
+		c.byAddress[address] = own
 	}
+	e.own = own
 	own.n++
+	c.n++
 	c.waitLocked(e)
-	return e
-}
-
-// overLocked finds the connection to close after a new one was added.
-func (c *Conns) overLocked(added net.Conn) (net.Conn, Refusal) {
-	address := c.conns[added].address
-	own, most := c.byAddress[address], c.perAddress
+	most := c.perAddress
 	if address.IsLoopback() {
 		most = c.perLoopback
 	}
 	switch {
 	case own.n > most && address.IsValid() && !c.trusted(address):
-		return c.removeLocked(own.waiting.Front().Value.(*connEntry)), AddressConns
-	case len(c.conns) > c.most():
-		return c.removeLocked(c.waiting.Front().Value.(*connEntry)), ProcessConns
+		return c.removeLocked(own.waiting.first), AddressConns
+	case c.n > c.most():
+		return c.removeLocked(c.waiting.first), ProcessConns
 	}
 	return nil, ""
 }
 
 func (c *Conns) waitLocked(e *connEntry) {
-	e.all = c.waiting.PushBack(e)
-	e.own = c.byAddress[e.address].waiting.PushBack(e)
+	e.waiting = true
+	c.waiting.push(e)
+	e.own.waiting.push(e)
 }
 
 func (c *Conns) stopWaitingLocked(e *connEntry) {
-	if e.all == nil {
+	if !e.waiting {
 		return
 	}
-	c.waiting.Remove(e.all)
-	c.byAddress[e.address].waiting.Remove(e.own)
-	e.all, e.own = nil, nil
+	e.waiting = false
+	c.waiting.remove(e)
+	e.own.waiting.remove(e)
 }
 
 func (c *Conns) removeLocked(e *connEntry) net.Conn {
 	c.stopWaitingLocked(e)
-	delete(c.conns, e.conn)
-	own := c.byAddress[e.address]
-	if own.n--; own.n == 0 {
-		delete(c.byAddress, e.address)
+	e.removed = true
+	if !e.kept {
+		delete(c.conns, e.conn)
+	}
+	c.n--
+	if e.own.n--; e.own.n == 0 {
+		delete(c.byAddress, e.own.address)
 	}
 	return e.conn
 }

@@ -82,5 +82,41 @@ func TestConns_ForgetClosedOnes(t *testing.T) {
 		c.Note(conn, http.StateActive)
 		c.Note(conn, http.StateClosed)
 	}
-	streamtest.Want(t, "in memory", len(c.conns)+len(c.byAddress)+c.waiting.Len(), 0)
+	streamtest.Want(t, "in memory", inMemory(c), 0)
+}
+
+func inMemory(c *Conns) int {
+	n := c.n + len(c.conns) + len(c.byAddress)
+	for e := c.waiting.first; e != nil; e = e.links[ofProcess].after {
+		n++
+	}
+	return n
+}
+
+// Connections that the hub keeps are counted like those of net/http, and closed like them.
+func TestConns_CountKeptOnes(t *testing.T) {
+	t.Parallel()
+	c := connTable(t)
+	address := netip.MustParseAddr("::ffff:192.0.2.1")
+	keep := func(name string) (*Kept, net.Conn, Refusal) { return c.Keep(fake("192.0.2.1", name), address) }
+	first, over, why := keep("first")
+	streamtest.Want(t, "one is over", over == nil && why == "", true)
+	var all []*Kept
+	for over == nil {
+		var next *Kept
+		if next, over, why = keep(fmt.Sprint(len(all))); len(all) > leastConns {
+			t.Fatal("none is over")
+		}
+		all = append(all, next)
+	}
+	streamtest.Want(t, "the one that is over", fmt.Sprint(over)+string(why), fmt.Sprint(first.entry.conn)+string(AddressConns))
+	streamtest.Want(t, "the one that is over is counted", c.Leave(first), false)
+	streamtest.Want(t, "number of kept ones", len(c.Kept()), len(all))
+	for i, kept := range all {
+		streamtest.Want(t, "it is counted", c.Leave(kept), true)
+		streamtest.Want(t, "it is counted after Leave", c.Leave(kept), false)
+		streamtest.Want(t, "number of kept ones", len(c.Kept()), len(all)-i-1)
+	}
+	streamtest.Want(t, "none is counted", c.Leave(nil), false)
+	streamtest.Want(t, "in memory", inMemory(c), 0)
 }
