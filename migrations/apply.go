@@ -106,10 +106,14 @@ func (m migrator) advance(ctx context.Context) error {
 		if _, err := tx.Exec(ctx, `lock table tidings.migrations in exclusive mode`); err != nil {
 			return fmt.Errorf("wait for another migrator: %w", err)
 		}
+		revoked := false
 		for {
 			in, err := read(ctx, m.conn)
 			if err != nil {
 				return err
+			}
+			if revoked { // what is left cannot be revoked; the audit names it
+				in.grants.due = false
 			}
 			next, err := plan(m.release, in)
 			if err != nil || next == nil {
@@ -118,6 +122,7 @@ func (m migrator) advance(ctx context.Context) error {
 			if err := m.take(ctx, tx, *next); err != nil {
 				return err
 			}
+			revoked = revoked || next.grants != nil
 		}
 	})
 }

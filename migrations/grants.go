@@ -81,6 +81,12 @@ func readGrants(ctx context.Context, conn *pgx.Conn, settledAt string) (g grants
 // settled are the objects whose grants were right once. On each other object, rights that
 // equal the owner's default privileges are in excess as well, even if they are grantable:
 // they were not granted for this object. Nil means that all objects are settled.
+//
+// A role with the grant option may have passed a right on. Only that role, or the loss of its
+// grant option, can remove such a right. A grant option on a table also serves for grants on
+// its columns, which stay when the option is lost: for these, the option is granted on the
+// column and then revoked. Postgres keeps the rights of two roles that pass one on to each
+// other: of a member and its group. They stay in the result.
 func excessGrants(ctx context.Context, conn querier, settled []uint32, all bool) ([]string, error) {
 	var names, privileges []string
 	for _, g := range grantables {
@@ -110,22 +116,18 @@ func excessGrants(ctx context.Context, conn querier, settled []uint32, all bool)
 			select oid, proowner, proname || '()', 'routine ' || oid::regprocedure::text, '', 'f', coalesce(proacl, acldefault('f', proowner))
 			from pg_proc
 			where pronamespace = to_regnamespace('tidings')
-		)
-		select format('revoke %s%s on %s from %s cascade', privilege_type, part, target,
-			case grantee when 0 then 'public' else grantee::regrole::text end)
-		from object
-		cross join lateral aclexplode(acl) as entry
-		where grantee <> owner
-			and grantor = owner
-			and ($4 or pg_has_role(owner, 'usage'))
-			and (
+		),
+		entry as (
+			select
+				target, part, privilege_type as privilege, grantor, grantee, grantor = owner as by_owner,
+				case grantee when 0 then 'public' else grantee::regrole::text end as role,
 				grantee = 0
 				or not exists (
 					select
 					from unnest($1::text[], $2::text[]) as allowed (name, privilege)
 					where allowed.name = object.name and allowed.privilege = privilege_type
 				)
-				or oid <> all ($3::oid[]) and exists (
+				or grantor = owner and oid <> all ($3::oid[]) and exists (
 					select
 					from pg_default_acl
 					cross join lateral aclexplode(defaclacl) as initial
@@ -134,8 +136,26 @@ func excessGrants(ctx context.Context, conn querier, settled []uint32, all bool)
 						and defaclobjtype = kind::"char"
 						and initial.grantee = entry.grantee
 						and initial.privilege_type = entry.privilege_type
-				)
-			)
+				) as excess
+			from object
+			cross join lateral aclexplode(acl) as entry
+			where grantee <> owner and ($4 or pg_has_role(owner, 'usage'))
+		)
+		select distinct case
+			when by_owner then format('revoke %s%s on %s from %s cascade', privilege, part, target, role)
+			when given then format('revoke grant option for %s%s on %s from %s cascade', privilege, part, target, grantor::regrole)
+			else format('grant %1$s%2$s on %3$s to %4$s with grant option; revoke %1$s%2$s on %3$s from %4$s cascade',
+				privilege, part, target, grantor::regrole)
+		end
+		from (
+			select
+				*,
+				bool_or(excess and not by_owner) over same as passed_on,
+				grantor = any (array_agg(grantee) filter (where by_owner) over same) as given
+			from entry
+			window same as (partition by target, part, privilege)
+		) as e
+		where by_owner and excess or not by_owner and passed_on and (given or part <> '')
 		order by 1`, names, privileges, settled, all)
 	return pgx.CollectRows(rows, pgx.RowTo[string])
 }

@@ -4,6 +4,7 @@ import (
 	osexec "os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -190,14 +191,49 @@ func TestGrants_OthersAreRevokedAtEachStart(t *testing.T) {
 	Want(t, "grants", got, want)
 }
 
-// A role that may pass a right on has passed it on.
+// Roles that may pass rights on have passed them on: to PUBLIC, through another role, and on
+// columns of a table that they may grant as a whole.
 func TestGrants_AreRevokedFromTheNextRoleToo(t *testing.T) {
 	t.Parallel()
 
 	admin, dsn := database(t)
 	name, address := role(t, admin)
-	exec(t, admin, `grant usage on schema tidings to `+name+`; grant insert on tidings.pending to `+name+` with grant option`)
-	exec(t, connect(t, address), `grant insert on tidings.pending to public`)
+	second := name + "_2"
+	exec(t, admin, `create role `+second+` login`)
+	next := strings.Replace(address, name+"@", second+"@", 1)
+	exec(t, admin, `
+		grant usage on schema tidings to `+name+` with grant option;
+		grant insert on tidings.pending to `+name+` with grant option;
+		grant select, update on tidings.notifications to `+name+` with grant option;
+		grant insert (body) on tidings.comments to `+name+` with grant option;
+		grant execute on function tidings.publish to `+name+` with grant option`)
+	exec(t, connect(t, address), `
+		grant usage on schema tidings to `+second+` with grant option;
+		grant execute on function tidings.publish to `+second+` with grant option;
+		grant insert on tidings.pending to public;
+		grant insert (topic, name, data) on tidings.pending to public;
+		grant select on tidings.notifications to public;
+		grant update (read_at) on tidings.notifications to public;
+		grant insert (body) on tidings.comments to public`)
+	passOn := `
+		grant usage on schema tidings to public;
+		grant execute on function tidings.publish to public`
+	exec(t, connect(t, next), passOn)
 	up(t, dsn)
-	Want(t, "grants", foreignGrants(t, admin), []string{name + " USAGE tidings"})
+	Want(t, "grants", foreignGrants(t, admin), []string{
+		name + " EXECUTE publish", name + " INSERT comments.body",
+		name + " SELECT notifications", name + " UPDATE notifications", name + " USAGE tidings",
+	})
+	faults, err := migrations.Audit(t.Context(), dsn)
+	Must(t, err)
+	Want(t, "faults", len(faults), 0)
+
+	// Two roles that have a right from each other keep it, and are named.
+	exec(t, admin, `grant usage on schema tidings to `+second+`; grant `+second+` to `+name+`; grant execute on function tidings.publish to `+name+` with grant option`)
+	exec(t, connect(t, address), `grant execute on function tidings.publish to `+second+` with grant option`)
+	exec(t, connect(t, next), `grant execute on function tidings.publish to public`)
+	up(t, dsn)
+	faults, err = migrations.Audit(t.Context(), dsn)
+	Must(t, err)
+	Want(t, "faults", len(faults), 1)
 }
