@@ -377,7 +377,7 @@ CREATE TRIGGER no_truncate BEFORE TRUNCATE ON tidings.ranks FOR EACH STATEMENT E
 -- tidings.new_epoch() returns bigint, security definer
 -- tidings.note_epoch() returns void, security definer
 -- tidings.note_posts_and_users(post_ids text[], user_ids text[]) returns void
--- tidings.notification_touched() returns trigger
+-- tidings.notification_touched() returns trigger, security definer
 -- tidings.notifications_changed() returns trigger, security definer
 -- tidings.notifications_of_posts() returns trigger, security definer
 -- tidings.notify(users text[], kinds text[], actors text[], posts text[], comments bigint[]) returns void

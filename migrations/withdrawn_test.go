@@ -132,6 +132,29 @@ func TestNotifications_EveryWriteReachesUnread(t *testing.T) {
 			refused(t, conn, "23000", `update tidings.notifications set `+column)
 		}
 	})
+	// Each role may have a trigger on a temporary table.
+	t.Run("ATriggerOfARoleChangesNoActor", func(t *testing.T) {
+		t.Parallel()
+		admin, _ := database(t)
+		exec(t, admin, setting+likes+`; `+comment)
+		name, dsn := role(t, admin)
+		exec(t, admin, `grant usage on schema tidings to `+name+`; grant select, update on tidings.notifications to `+name)
+		app := connect(t, dsn)
+		exec(t, app, `
+			create temporary table mine (kind text);
+			create function pg_temp.forge() returns trigger
+			language plpgsql
+			as $$
+			begin
+				update tidings.notifications set actor_id = 'eve' where kind = new.kind;
+				return null;
+			end
+			$$;
+			create trigger forge after insert on mine for each row execute function pg_temp.forge()`)
+		for _, kind := range list[string](t, admin, `select distinct kind from tidings.notifications order by kind`) {
+			refused(t, app, "23000", `insert into mine values ('`+kind+`')`)
+		}
+	})
 }
 
 func TestNotifications_AreWithdrawnWithWhatIsHidden(t *testing.T) {
