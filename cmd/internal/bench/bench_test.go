@@ -254,3 +254,11 @@ func TestNewDialer(t *testing.T) {
 		streamtest.Want(t, address+" over TLS", w.tls != nil, strings.HasPrefix(address, "https"))
 	}
 }
+
+// A load that lasts no time still sends one event, so that it has figures.
+func TestForDuration_IsTrueOnce(t *testing.T) {
+	t.Parallel()
+	more := forDuration(0)
+	streamtest.Want(t, "the first", more(t.Context()), true)
+	streamtest.Want(t, "the second", more(t.Context()), false)
+}

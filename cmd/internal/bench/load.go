@@ -60,7 +60,7 @@ func (l *load) run(ctx context.Context) (sent, error) {
 	running.Wait()
 	sent := l.merge(each)
 	sent.begin, sent.end, sent.next = begin, l.now(), int(l.next.Load())
-	if len(sent.took) == 0 {
+	if len(sent.took) == 0 && sent.firstErr != nil {
 		return sent, errors.Join(ctx.Err(), fmt.Errorf("no write succeeded: %w", sent.firstErr))
 	}
 	return sent, ctx.Err()
@@ -136,10 +136,12 @@ func (s sent) seconds() float64 { return (s.end - s.begin).Seconds() }
 // perSecond returns the rate of the acknowledged events.
 func (s sent) perSecond() float64 { return ratioOf(float64(len(s.took)), s.seconds()) }
 
-// forDuration returns a load's more function that is true until d is over.
+// forDuration returns a load's more function that is true until d is over, and at least once:
+// the connections of writers may take longer than a short d.
 func forDuration(d time.Duration) func(context.Context) bool {
 	end := time.Now().Add(d)
-	return func(context.Context) bool { return time.Now().Before(end) }
+	var begun atomic.Bool
+	return func(context.Context) bool { return !begun.Swap(true) || time.Now().Before(end) }
 }
 
 // times returns a load's more function that is true n times, for all workers together.
