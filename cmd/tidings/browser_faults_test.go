@@ -183,6 +183,25 @@ func TestBrowserClient_SurvivesWhatIsNoServer(t *testing.T) {
 	}
 }
 
+// A stream is opened when the network is back, although the attempt before ends at the same
+// moment, for a reason after which the client would poll.
+func TestBrowserClient_StreamsWhenTheNetworkIsBack(t *testing.T) {
+	t.Parallel()
+	p := openPage(t, newSite(t).start(t), `<script>
+		window.asked = [];
+		const fetches = window.fetch;
+		window.fetch = (url, init) => {
+			asked.push(new URL(url).pathname);
+			return asked.length > 1 ? fetches(url, init) : new Promise((resolve) => { window.answer = resolve });
+		};
+	</script>`+reader(`topics: ['post:1']`)).forgive(`tidings: `)
+	p.await("the first attempt waits", `window.answer`)
+	p.run(`dispatchEvent(new Event('online'));
+		answer(new Response(null, { headers: { 'Content-Type': 'text/html' } }))`)
+	p.await("the client reads", `t.state === 'live' || t.state === 'polling'`)
+	streamtest.Want(t, "requests", eval[[]string](p, `asked`), []string{"/v1/events", "/v1/events"})
+}
+
 // Two copies of the script on one page, and events with names that nobody has heard of, do no harm.
 func TestBrowserClient_TwoCopiesOnOnePage(t *testing.T) {
 	t.Parallel()

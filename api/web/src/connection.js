@@ -125,7 +125,9 @@ export class Connection {
   /** Opens a new source at once, beside the current one: the network or the token has changed. */
   renew() {
     this.#failures = this.#floor = 0;
-    this.#schedule(0, false);
+    clearTimeout(this.#opening);
+    // At once: before a timer fires, the end of another source could schedule a poll instead.
+    this.#open(false);
   }
 
   close() {
