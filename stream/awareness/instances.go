@@ -135,7 +135,7 @@ type job struct {
 }
 
 // do does the job. done gives its outcome to the ledger.
-func (j job) do(ctx context.Context, board Board, id string) (done change, err error) {
+func (j job) do(ctx context.Context, board Board, id string) (done func(*ledger, time.Time), err error) {
 	if j.report != nil {
 		err = board.Report(ctx, *j.report)
 		return func(l *ledger, now time.Time) { l.reported(*j.report, err, now) }, err

@@ -220,7 +220,7 @@ func TestInstances(t *testing.T) {
 
 // shared makes an instance wait for a lease that never comes.
 func (i *instance) shared() {
-	i.post(func(l *ledger, _ time.Time) { l.shared = true })
+	i.do(func(l *ledger, _ time.Time) { l.shared = true })
 	synctest.Wait()
 }
 
@@ -267,7 +267,7 @@ func TestState(t *testing.T) {
 	inBubble(t, "RefusesTooManyPosts", func(t *testing.T) {
 		i := start(t, nil)
 		defer i.stop()
-		i.post(func(l *ledger, _ time.Time) { l.asked = mostAsked })
+		i.do(func(l *ledger, _ time.Time) { l.asked = mostAsked })
 		_, err := i.State(t.Context(), post42)
 		streamtest.WantErr(t, err, ErrTooManyPosts)
 		i.watches("")

@@ -51,7 +51,7 @@ func (l *ledger) join(topic stream.Topic, reader Reader, now time.Time) {
 func (l *ledger) leave(topic stream.Topic, v *Visit, now time.Time) {
 	r := l.rooms[topic]
 	r.leave(v, now)
-	if v.asks {
+	if v.reader.Asks {
 		if r.watch.watchers--; r.watch.watchers == 0 {
 			r.watch.until = now.Add(watchLasts)
 		}

@@ -20,6 +20,11 @@ var ErrTooManyPosts = errors.New("too many posts are watched")
 // withdrawTimeout bounds the last statement of an instance that stops.
 const withdrawTimeout = 2 * time.Second
 
+// gather is how long polls that begin or end are collected before the ledger counts them. A
+// poll is answered and its reader polls again all the time, so without it the goroutine of
+// Run would be woken for each.
+const gather = 10 * time.Millisecond
+
 // PresenceConfig sets a [Presence].
 type PresenceConfig struct {
 	Out    Broadcaster  // gets the events
@@ -32,10 +37,11 @@ type PresenceConfig struct {
 // block. The methods of a nil *Presence and of a nil *Visit do nothing.
 type Presence struct {
 	board  Board
-	faults *faults.Work // calls of the board
-	id     string       // of this instance on the board
-	wake   chan struct{}
-	jobs   chan job // for the goroutine that uses the board; the ledger sends one at a time
+	faults *faults.Work  // calls of the board
+	id     string        // of this instance on the board
+	wake   chan struct{} // holds a token when a change was queued
+	later  chan struct{} // holds a token when a poll was queued, which may wait for gather
+	jobs   chan job      // for the goroutine that uses the board; the ledger sends one at a time
 	ended  chan struct{}
 	ledger *ledger // used by Run only
 
@@ -43,8 +49,27 @@ type Presence struct {
 	queue []change
 }
 
-// A change is what one call does to the ledger. Run applies changes in their order.
-type change func(l *ledger, now time.Time)
+// A change is what one call does to the ledger: do, or the beginning or end of a visit. Run
+// applies changes in their order.
+type change struct {
+	do    func(l *ledger, now time.Time) // nil: visit
+	visit *Visit
+	ends  bool
+}
+
+func (c change) apply(l *ledger, now time.Time) {
+	if c.do != nil {
+		c.do(l, now)
+		return
+	}
+	for _, topic := range c.visit.reader.Posts {
+		if c.ends {
+			l.leave(topic, c.visit, now)
+		} else {
+			l.join(topic, c.visit.reader, now)
+		}
+	}
+}
 
 // NewPresence returns a Presence that works while Run runs.
 func NewPresence(cfg PresenceConfig) *Presence {
@@ -54,7 +79,7 @@ func NewPresence(cfg PresenceConfig) *Presence {
 	p := &Presence{
 		board: cfg.Board, id: newUUID(),
 		faults: faults.New(cfg.Logger, "presence of other instances is not known", "presence of other instances is known again"),
-		wake:   make(chan struct{}, 1), jobs: make(chan job, 1), ended: make(chan struct{}),
+		wake:   make(chan struct{}, 1), later: make(chan struct{}, 1), jobs: make(chan job, 1), ended: make(chan struct{}),
 	}
 	p.ledger = newLedger(cfg.Out, p.id, cfg.Board != nil)
 	return p
@@ -82,21 +107,16 @@ func (p *Presence) Join(r Reader) *Visit {
 	if p == nil || len(r.Posts) == 0 {
 		return nil
 	}
-	p.post(func(l *ledger, now time.Time) {
-		for _, topic := range r.Posts {
-			l.join(topic, r, now)
-		}
-	})
-	return &Visit{presence: p, posts: r.Posts, user: r.User.ID, asks: r.Asks}
+	v := &Visit{presence: p, reader: r}
+	p.post(change{visit: v})
+	return v
 }
 
 // A Visit is a reader that is counted. Only one goroutine at a time may use it.
 type Visit struct {
 	presence *Presence
-	posts    []stream.Topic
-	user     string
+	reader   Reader
 	next     stream.Cursor // of the answer
-	asks     bool
 	answered bool
 }
 
@@ -113,11 +133,7 @@ func (v *Visit) End() {
 	if v == nil {
 		return
 	}
-	v.presence.post(func(l *ledger, now time.Time) {
-		for _, topic := range v.posts {
-			l.leave(topic, v, now)
-		}
-	})
+	v.presence.post(change{visit: v, ends: true})
 }
 
 // A State is the presence of a post at one moment.
@@ -133,7 +149,7 @@ type State struct {
 func (p *Presence) State(ctx context.Context, post stream.Topic) (State, error) {
 	answer := make(chan State, 1)
 	refused := make(chan struct{})
-	p.post(func(l *ledger, now time.Time) {
+	p.do(func(l *ledger, now time.Time) {
 		if !l.ask(post, answer, now) {
 			close(refused)
 		}
@@ -153,21 +169,27 @@ func (p *Presence) State(ctx context.Context, post stream.Topic) (State, error) 
 // Lease sets the session that listens for this instance. The listener calls it after each
 // connect.
 func (p *Presence) Lease(lease Lease) {
-	p.post(func(l *ledger, _ time.Time) { l.renew(lease) })
+	p.do(func(l *ledger, _ time.Time) { l.renew(lease) })
 }
 
 // Ring tells that the board has changed. The listener calls it for each doorbell.
 func (p *Presence) Ring() {
-	p.post(func(l *ledger, _ time.Time) { l.rung = true })
+	p.do(func(l *ledger, _ time.Time) { l.rung = true })
 }
 
-// post queues a change.
+func (p *Presence) do(fn func(l *ledger, now time.Time)) { p.post(change{do: fn}) }
+
+// post queues a change. A poll waits for others, unless it asks for presence events.
 func (p *Presence) post(c change) {
 	p.mu.Lock()
 	p.queue = append(p.queue, c)
 	p.mu.Unlock()
+	wake := p.wake
+	if c.do == nil && c.visit.reader.Poll && !c.visit.reader.Asks {
+		wake = p.later
+	}
 	select {
-	case p.wake <- struct{}{}:
+	case wake <- struct{}{}:
 	default: // a token is already there
 	}
 }
@@ -196,8 +218,8 @@ func (p *Presence) Run(ctx context.Context) error {
 	for {
 		changes = p.take(changes)
 		for i, c := range changes {
-			c(p.ledger, time.Now())
-			changes[i] = nil
+			c.apply(p.ledger, time.Now())
+			changes[i] = change{}
 		}
 		wait, next := p.ledger.turn(time.Now())
 		if next != nil {
@@ -209,6 +231,14 @@ func (p *Presence) Run(ctx context.Context) error {
 			return nil
 		case <-p.wake:
 		case <-timer.C:
+		case <-p.later:
+			timer.Reset(min(wait, gather))
+			select {
+			case <-ctx.Done():
+				return nil
+			case <-p.wake:
+			case <-timer.C:
+			}
 		}
 	}
 }
@@ -240,7 +270,7 @@ func (p *Presence) useBoard(ctx context.Context) {
 			if ctx.Err() == nil {
 				p.faults.Note(ctx, err)
 			}
-			p.post(done)
+			p.do(done)
 		}
 	}
 }

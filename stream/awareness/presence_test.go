@@ -209,6 +209,13 @@ func (i *instance) watches(user string) *Visit {
 	return i.Join(r)
 }
 
+// queued is the number of changes that wait.
+func (i *instance) queued() int {
+	i.Presence.mu.Lock()
+	defer i.Presence.mu.Unlock()
+	return len(i.queue)
+}
+
 // polls begins a poll of post 42.
 func (i *instance) polls(user string, at int64) *Visit {
 	r := readerOf(user)
@@ -306,6 +313,24 @@ func TestPresence(t *testing.T) {
 		i.Join(p)
 		pass(time.Minute)
 		streamtest.Want(t, "events for a new poll", len(i.events())-before, 1)
+	})
+	inBubble(t, "CountsPollsTogether", func(t *testing.T) {
+		i := start(t, nil)
+		defer i.stop()
+		synctest.Wait()
+		for n := range int64(3) {
+			i.polls("", n)
+		}
+		synctest.Wait()
+		streamtest.Want(t, "polls that are not counted yet", i.queued(), 3)
+		pass(gather)
+		streamtest.Want(t, "polls that are not counted after some time", i.queued(), 0)
+		i.polls("", 3)
+		before := time.Now()
+		state, err := i.State(t.Context(), post42) // is told of polls that wait
+		streamtest.Must(t, err)
+		streamtest.Want(t, "viewers", state.Viewers, 4)
+		streamtest.Want(t, "time until the state is known", time.Since(before), 0)
 	})
 	inBubble(t, "ShowsTwentyUsersAndHintsOfTheOthers", func(t *testing.T) {
 		i := start(t, nil)

@@ -97,7 +97,7 @@ func (r *room) comeBack(reader Reader) {
 // leave ends the reader of a visit.
 func (r *room) leave(v *Visit, now time.Time) {
 	until := now.Add(pollLasts)
-	if v.user == "" {
+	if v.reader.User.ID == "" {
 		r.anonymous--
 		if v.answered {
 			r.away[v.next] = append(r.away[v.next], until)
@@ -106,7 +106,8 @@ func (r *room) leave(v *Visit, now time.Time) {
 		}
 		return
 	}
-	user := r.users[v.user]
+	id := v.reader.User.ID
+	user := r.users[id]
 	user.readers--
 	if v.answered {
 		user.until = until
@@ -114,10 +115,10 @@ func (r *room) leave(v *Visit, now time.Time) {
 	switch {
 	case user.readers > 0:
 	case user.until.After(now):
-		r.leaving[v.user] = user.until
+		r.leaving[id] = user.until
 		r.expiry = earlier(r.expiry, user.until)
 	default:
-		r.remove(v.user)
+		r.remove(id)
 	}
 }
 
