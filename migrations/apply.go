@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -135,7 +136,11 @@ func (m migrator) take(ctx context.Context, tx pgx.Tx, s step) error {
 			m.logger.WarnContext(ctx, "other roles have rights in the schema tidings that they must not have: they are revoked",
 				"statements", s.grants.revoke)
 		}
-		if err := revoke(ctx, tx, s.grants.revoke); err != nil {
+		if len(s.grants.identify) > 0 {
+			m.logger.WarnContext(ctx, "tables of the schema tidings have no replica identity, which publications need: they get one",
+				"statements", s.grants.identify)
+		}
+		if err := runAll(ctx, tx, slices.Concat(s.grants.revoke, s.grants.identify)); err != nil {
 			return err
 		}
 		return note(ctx, tx, record{kindGrants, 0, "grants", s.grants.place, 0})
@@ -151,7 +156,7 @@ func (m migrator) take(ctx context.Context, tx pgx.Tx, s step) error {
 	if err != nil {
 		return err
 	}
-	return revoke(ctx, tx, excess)
+	return runAll(ctx, tx, excess)
 }
 
 // change runs a numbered file, or replaces the functions.

@@ -44,9 +44,10 @@ var grantables = []grantable{
 
 // grants are the rights of other roles in a database.
 type grants struct {
-	due    bool     // something is to be done
-	revoke []string // REVOKE statements
-	place  string   // a hash of the cluster and the table events
+	due      bool     // something is to be done
+	revoke   []string // REVOKE statements
+	identify []string // statements that give tables their replica identity
+	place    string   // a hash of the cluster and the table events
 }
 
 // readGrants returns what is to be done about grants. settledAt is the place where they
@@ -70,9 +71,33 @@ func readGrants(ctx context.Context, conn *pgx.Conn, settledAt string) (g grants
 	if restored {
 		settled = []uint32{}
 	}
-	g.revoke, err = excessGrants(ctx, conn, settled, false)
-	g.due = restored || len(g.revoke) > 0
+	if g.revoke, err = excessGrants(ctx, conn, settled, false); err != nil {
+		return g, err
+	}
+	g.identify, err = missingIdentities(ctx, conn)
+	g.due = restored || len(g.revoke)+len(g.identify) > 0
 	return g, err
+}
+
+// missingIdentities returns the statements that give tables of the schema a replica identity:
+// the primary key, or the whole row of a table without one. If a publication has a table
+// without an identity, Postgres refuses each UPDATE and DELETE there (SQLSTATE 55000). Programs that
+// copy data change the identities of all tables of a database.
+func missingIdentities(ctx context.Context, conn *pgx.Conn) ([]string, error) {
+	rows, _ := conn.Query(ctx, `
+		select format('alter table tidings.%I replica identity %s', relname, case when keyed then 'default' else 'full' end)
+		from pg_class
+		cross join lateral (
+			select
+				exists (select from pg_index where indrelid = pg_class.oid and indisprimary) as keyed,
+				exists (select from pg_index where indrelid = pg_class.oid and indisreplident) as chosen
+		) as key
+		where relnamespace = to_regnamespace('tidings')
+			and relkind in ('r', 'p')
+			and pg_has_role(relowner, 'usage')
+			and not case relreplident when 'f' then true when 'd' then keyed when 'i' then chosen else false end
+		order by 1`)
+	return pgx.CollectRows(rows, pgx.RowTo[string])
 }
 
 // excessGrants returns the REVOKE statements that remove the rights that no role should
@@ -176,8 +201,8 @@ func objects(ctx context.Context, conn *pgx.Conn) ([]uint32, error) {
 	return pgx.CollectRows(rows, pgx.RowTo[uint32])
 }
 
-// revoke runs REVOKE statements.
-func revoke(ctx context.Context, tx pgx.Tx, statements []string) error {
+// runAll runs statements.
+func runAll(ctx context.Context, tx pgx.Tx, statements []string) error {
 	_, err := tx.Exec(ctx, strings.Join(statements, "; "))
 	return err
 }

@@ -62,6 +62,7 @@ func TestExecute_GivesTheExitStatus(t *testing.T) {
 		{"MalformedAddress", "health --addr nonsense", 1, "address"},
 		{"ShortSecret", "serve --database-url postgres:// --no-migrate --jwt-secret short", 1, "32"},
 		{"MalformedKey", "serve --database-url postgres:// --no-migrate --jwt-public-key nonsense", 1, "PEM"},
+		{"KeyFileWithoutPEM", "serve --database-url postgres:// --no-migrate --jwt-public-key main.go", 1, "TIDINGS_JWT_PUBLIC_KEY, main.go, has no PEM"},
 		{"MalformedOrigin", "serve --database-url postgres:// --no-migrate --allowed-origins nonsense", 1, "nonsense"},
 		{"MaxStreamsOfZero", "serve --database-url postgres:// --max-streams 0", 2, "--max-streams"},
 		{"MaxStreamsPerAddressOfZero", "serve --database-url postgres:// --max-streams-per-address 0", 2, "--max-streams-per-address"},

@@ -98,6 +98,9 @@ func (f serverFlags) publicKey() (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("TIDINGS_JWT_PUBLIC_KEY is neither PEM nor the path of a file that can be read: %w", err)
 	}
+	if !strings.Contains(string(text), "-----BEGIN") {
+		return "", fmt.Errorf("the file of TIDINGS_JWT_PUBLIC_KEY, %s, has no PEM block", f.JWTPublicKey)
+	}
 	return string(text), nil
 }
 
