@@ -40,8 +40,8 @@ type Problem struct {
 	From    string `json:"from,omitempty"`
 	Resumed string `json:"resumed,omitempty"`
 
-	// Topics are the topics that the user may not read, as the request names them. It is
-	// set for unauthenticated and forbidden.
+	// Topics are the topics that are none or that the user may not read, as the request names
+	// them. It is set for invalid_topic, unauthenticated and forbidden.
 	Topics []string `json:"topics,omitempty"`
 
 	// Pointer is the member of the body that unknown_field is about (RFC 6901).

@@ -69,6 +69,10 @@ func TestTopicsAreStrict(t *testing.T) {
 			}
 		}
 	}
+	for _, path := range both {
+		p := r.do(t, "GET", path+"topic=post:a&topic=post&topic=user:b&topic=:c").isProblem(t, 400, "invalid_topic")
+		streamtest.Want(t, "the topics that are none", p.Topics, []string{"post", ":c"})
+	}
 	for _, query := range []string{
 		topics(50, "post:%d"),
 		strings.Repeat("topic=post:a&", 49) + "topic=post:b",

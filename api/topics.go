@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/tidings-live/tidings/api/auth"
 	"github.com/tidings-live/tidings/stream"
@@ -25,26 +26,31 @@ type topicRules struct {
 	publicKinds []string // in addition to post
 }
 
-// readable parses 1 to 50 topics and removes duplicates. If the user may not read one of
-// them, none is returned, and the problem names all that the user may not read. Problems:
+// readable parses 1 to 50 topics and removes duplicates. If some are no topics, or the user
+// may not read them, none is returned, and the problem names all of these. Problems:
 // invalid_topic, unauthenticated, forbidden.
 func (r topicRules) readable(asked []string, who auth.Identity) ([]stream.Topic, error) {
 	if len(asked) == 0 || len(asked) > maxTopics {
 		return nil, problemTopic.with(fmt.Sprintf("name 1 to %d topics, each as topic=", maxTopics))
 	}
 	topics := make([]stream.Topic, 0, len(asked))
-	var refused *Problem
+	var invalid, refused *Problem
 	for _, text := range asked {
 		topic, err := r.parse(text, who)
 		var private *Problem
 		switch {
 		case errors.As(err, &private) && (private.Code == problemAnonymous.Code || private.Code == problemForbidden.Code):
 			refused = refuseTopic(refused, private, text)
+		case errors.Is(err, stream.ErrTopic) && !strings.ContainsFunc(text, unsafe):
+			invalid = refuseTopic(invalid, problemTopic.with(err.Error()), text)
 		case err != nil:
 			return nil, err
 		case !slices.Contains(topics, topic):
 			topics = append(topics, topic)
 		}
+	}
+	if invalid != nil {
+		return nil, invalid
 	}
 	if refused != nil {
 		return nil, refused
@@ -52,11 +58,15 @@ func (r topicRules) readable(asked []string, who auth.Identity) ([]stream.Topic,
 	return topics, nil
 }
 
-// refuseTopic adds a topic to the problem about the topics before it. Signing in comes
-// first: forbidden is final.
-func refuseTopic(before, private *Problem, topic string) *Problem {
+// unsafe reports whether an answer must not repeat a character: some change how the text around
+// them is shown.
+func unsafe(r rune) bool { return r <= ' ' || r > '~' }
+
+// refuseTopic adds a topic to the problem about the topics before it, which is cause for the
+// first one. Signing in comes first: forbidden is final.
+func refuseTopic(before, cause *Problem, topic string) *Problem {
 	if before == nil {
-		before = private
+		before = cause
 	}
 	if !slices.Contains(before.Topics, topic) {
 		before.Topics = append(before.Topics, topic)
