@@ -3,7 +3,6 @@ package main
 import (
 	"flag"
 	"fmt"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -24,17 +23,23 @@ var pictures = flag.String("pictures", "", "write pictures of the pages to this 
 // pictureSizes are a desk, a phone and the narrowest phone.
 var pictureSizes = [][2]int64{{1280, 900}, {390, 844}, {320, 640}}
 
-// picture writes pictures of the page if they are asked for.
-func (p *tab) picture(name string) {
+// audit fails the test if the page is wider than the window, or if axe-core finds anything, in each
+// size and color scheme. It writes the pictures that are asked for. axe-core takes the two
+// extreme sizes.
+func (p *tab) audit(name string) {
 	p.t.Helper()
-	if *pictures == "" {
-		return
-	}
 	for _, size := range pictureSizes {
+		p.do("emulate", chromedp.EmulateViewport(size[0], size[1]))
+		if wide := eval[int64](p, `document.scrollingElement.scrollWidth`); wide > size[0] {
+			p.t.Errorf("%s is %d wide in a window of %d", name, wide, size[0])
+		}
 		for _, scheme := range []string{"light", "dark"} {
-			p.do("emulate", chromedp.EmulateViewport(size[0], size[1]))
 			p.prefer(scheme)
-			p.screenshot(filepath.Join(*pictures, fmt.Sprintf("%s-%d-%s.png", name, size[0], scheme)))
+			look := fmt.Sprintf("%s-%d-%s", name, size[0], scheme)
+			p.look(look)
+			if size != pictureSizes[1] {
+				p.accessible(look)
+			}
 		}
 	}
 	p.do("emulate", chromedp.EmulateViewport(1280, 900))
@@ -48,18 +53,6 @@ func (p *tab) prefer(scheme string) {
 		{Name: "prefers-color-scheme", Value: scheme}, {Name: "prefers-reduced-motion", Value: "reduce"},
 	}})
 	streamtest.Must(p.t, err)
-}
-
-// noSideways checks that the page is as wide as the window in each size.
-func (p *tab) noSideways() {
-	p.t.Helper()
-	for _, size := range pictureSizes {
-		p.do("emulate", chromedp.EmulateViewport(size[0], size[1]))
-		if wide := eval[int64](p, `document.scrollingElement.scrollWidth`); wide > size[0] {
-			p.t.Errorf("the page is %d wide in a window of %d", wide, size[0])
-		}
-	}
-	p.do("emulate", chromedp.EmulateViewport(1280, 900))
 }
 
 // staff returns a token of a user with roles.
@@ -87,7 +80,7 @@ func TestBrowserPages_Inspect(t *testing.T) {
 	p.await("it says what is missing", `document.getElementById('sign-in-reason').textContent.includes('token')`)
 	p.do("sign in as no moderator", chromedp.SendKeys(chromedp.CSS("#token"), staff(t, "ann")+"\r"))
 	p.await("it says why", `document.getElementById('sign-in-reason').textContent.includes('moderator')`)
-	p.picture("inspect-sign-in")
+	p.audit("inspect-sign-in")
 	p.signIn(staff(t, "mia", auth.RoleModerator))
 	p.await("it is live", `document.getElementById('state').dataset.state === 'live'`)
 
@@ -100,8 +93,7 @@ func TestBrowserPages_Inspect(t *testing.T) {
 	p.await("it shows this instance", `document.getElementById('instances').textContent.includes('this one')`)
 	streamtest.Want(t, "the address", eval[string](p, `location.href`), srv.url+"/inspect")
 	streamtest.Want(t, "texts of comments", strings.Contains(eval[string](p, `document.body.innerText`), "Comment 3"), false)
-	p.picture("inspect")
-	p.noSideways()
+	p.audit("inspect")
 	p.run(`document.getElementById('pause').click()`)
 	p.await("it rests", `document.getElementById('state').textContent === 'paused'`)
 	p.run(`document.getElementById('sign-out').click(); document.getElementById('pause').click()`)
@@ -157,21 +149,20 @@ func TestBrowserPages_Moderate(t *testing.T) {
 
 	s.exec(t, `insert into tidings.comments (post_id, author_id, body, status) values ('2', 'eve', 'buy this', 'pending')`)
 	p.await("a new one arrives", cardTexts+`.includes('buy this')`)
-	p.picture("moderate")
-	p.noSideways()
+	p.audit("moderate")
 	id := value[int64](t, s, `select id from tidings.comments where body = 'third'`)
 	_, err := srv.as(t, "max", auth.RoleModerator).SetStatus(t.Context(), fmt.Sprint(id), "published")
 	streamtest.Must(t, err)
 	p.await("what another moderator approves is gone", `!`+cardTexts+`.includes('third') && document.getElementById('notice').textContent === 'max: published'`)
 	press("help", "?")
 	p.await("it is open", `document.getElementById('help').open`)
-	p.picture("moderate-keys")
+	p.audit("moderate-keys")
 	press("close it", "\x1b")
 	p.await("it is closed", `!document.getElementById('help').open`)
 
 	press("the list of deleted ones", "4")
 	p.await("it is empty", `!document.getElementById('empty').hidden`)
-	p.picture("moderate-empty")
+	p.audit("moderate-empty")
 	press("the list of a post", "5")
 	p.do("name it", chromedp.SendKeys(chromedp.CSS("#post"), "blog/1\r"))
 	p.await("its comments are there", cardTexts+`.includes('public')`)
@@ -183,7 +174,7 @@ func TestBrowserPages_Moderate(t *testing.T) {
 	p.await("an edit arrives", `document.activeElement.textContent.includes('public, edited')`)
 	press("its versions", "v")
 	p.await("they are there", `document.activeElement.querySelector('.revisions pre')?.textContent === 'public'`)
-	p.picture("moderate-post")
+	p.audit("moderate-post")
 	press("lock the post", "l")
 	p.await("moderators may not", `document.getElementById('notice').textContent.includes('service or admin')`)
 	s.exec(t, `insert into tidings.comments (post_id, author_id, body) values ('blog/1', 'ben', 'live')`)

@@ -65,6 +65,18 @@ func TestElements_AreAccessible(t *testing.T) {
 	}
 }
 
+// axe-core finds nothing on the page of comments for browsers without scripts.
+func TestBrowserPages_CommentsWithoutScripts(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	srv := s.start(t)
+	story(t, s, srv)
+	s.exec(t, `update tidings.posts set title = 'A small server', locked = true`)
+	p := openTab(t)
+	p.do("open", chromedp.Navigate(srv.url+"/v1/posts/-/comments.html?post=p"))
+	p.audit("comments-html")
+}
+
 // everyLook calls look with the page at three widths, named after them, in light or dark. n is the
 // number of the state: the next one has light and dark the other way round.
 func everyLook(p *tab, name string, n int, look func(name string)) {

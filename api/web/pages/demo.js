@@ -35,7 +35,7 @@ async function configure() {
 /** Makes the pane of a user. */
 function pane(/** @type {any} */ user) {
   const line = lineOf(user.token);
-  const comments = element('tidings-comments', { post: config.post, token: user.token, sort: 'oldest' });
+  const comments = element('tidings-comments', { post: config.post, token: user.token, sort: 'oldest', label: `Comments as ${user.name} sees them` });
   const cut = make('button', { type: 'button', class: 'cut', 'aria-pressed': 'false', onclick: () => {
     const is = line.toggle();
     cut.setAttribute('aria-pressed', String(is));
