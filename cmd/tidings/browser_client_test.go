@@ -65,3 +65,36 @@ func TestBrowserClient_ReadsTopics(t *testing.T) {
 		})
 	}
 }
+
+// Tabs with more topics than one connection has room for have several. What does not fit into one of
+// its own is told to a tab by name, and so is a topic that is none; the others go on.
+func TestBrowserClient_NamesTopicsWithoutRoom(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	f, profile := newFront(t, s.start(t)), newProfile(t)
+	open := func(first, last int, more string) *tab {
+		t.Helper()
+		p := profile.open(f.page(reader(fmt.Sprintf(`topics: [%s ...Array.from({ length: %d }, (_, n) => 'post:' + (n + %d))]`, more, last-first+1, first)))).forgive(`_topic|status of 400`)
+		p.await("the tab is live", `window.t?.state === 'live'`)
+		return p
+	}
+	a := open(1, 30, "")
+	b := open(31, 60, "")
+	streamtest.Eventually(t, "the second tab has its own connection", func() bool { return f.streams.Load() == 2 })
+	c := open(61, 120, "'post',")
+	c.await("topics are refused", `own.filter(([name]) => name === 'refused').length === 2`)
+	streamtest.Eventually(t, "and the third tab, too", func() bool { return f.streams.Load() == 3 })
+	streamtest.Want(t, "refused topics", eval[string](c, `own.filter(([name]) => name === 'refused').map(([, { topics, problem }]) => problem.code + ' ' + topics).sort().join('; ')`),
+		"invalid_topic post; too_many_topics post:110,post:111,post:112,post:113,post:114,post:115,post:116,post:117,post:118,post:119,post:120")
+	for n, p := range []*tab{a, b, c} {
+		p.run(`t.on('warm', () => { window.warm = true })`)
+		streamtest.Eventually(t, "its stream is open", func() bool {
+			s.exec(t, `select tidings.publish($1, 'warm', '1')`, fmt.Sprint("post:", 2+30*n))
+			return eval[bool](p, `Boolean(window.warm)`)
+		})
+		s.number(t, fmt.Sprint("post:", 1+30*n), n+1)
+		s.number(t, fmt.Sprint("post:", 30+30*n), n+10)
+		p.await("it has the events of its topics", fmt.Sprintf(`numbers.join() === '%d,%d'`, n+1, n+10))
+	}
+	streamtest.Want(t, "messages in the console", len(c.errors("tidings: ")), 2)
+}

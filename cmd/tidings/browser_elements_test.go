@@ -175,6 +175,49 @@ func TestElements_KeepWhatIsRead(t *testing.T) {
 	ann.await("the focus goes to the next comment", `root().activeElement?.querySelector('.body')?.textContent === 'number 53'`)
 }
 
+// A link to a comment loads the page of the list or of replies that it needs, at the start and later.
+// One to a comment that does not exist changes nothing. The control for the order shows another one.
+func TestElements_FollowLinksAndOrder(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	srv := s.start(t)
+	s.exec(t, `insert into tidings.comments (post_id, author_id, body, created_at) select 'p', 'dan', 'root ' || n, now() - interval '1 hour' + interval '1 minute' * n from generate_series(0, 39) n`)
+	s.exec(t, `insert into tidings.comments (post_id, author_id, body, parent_id) select 'p', 'cat', 'reply ' || n, (select id from tidings.comments where body = 'root 2') from generate_series(1, 9) n`)
+	id := func(body string) int64 {
+		return value[int64](t, s, `select id from tidings.comments where body = $1`, body)
+	}
+	address := newFront(t, srv).page(elementsHead + commentsOf(t, "", `post=p`))
+	p := newProfile(t).open(fmt.Sprintf("%s#comment-%d", address, id("reply 8"))).forgive(`404`)
+	target := func(body string) {
+		t.Helper()
+		defer func() {
+			if t.Failed() {
+				t.Log(eval[string](p, `JSON.stringify([location.hash, texts('.target .body'), root().activeElement?.outerHTML, $('.target')?.getBoundingClientRect(), innerHeight, texts('.body')])`))
+			}
+		}()
+		p.await(body+" is marked, visible and has the focus", fmt.Sprintf(`texts('.target .body').join() === %q && root().activeElement === $('.target') &&
+			$('.target').getBoundingClientRect().top > 0 && $('.target').getBoundingClientRect().bottom < innerHeight`, body))
+	}
+	target("reply 8")
+	p.run(fmt.Sprintf(`location.hash = 'comment-%d'`, id("root 5")))
+	target("root 5")
+	p.run(`location.hash = 'comment-999999'; await new Promise(requestAnimationFrame); location.hash = 'comment-x'`)
+	target("root 5")
+
+	first := func(order, body string) {
+		t.Helper()
+		p.run(fmt.Sprintf(`const sort = $('.sort'); sort.value = %q; sort.dispatchEvent(new Event('change'))`, order))
+		p.await(order, fmt.Sprintf(`texts('.body')[0] === %q`, body))
+	}
+	first("oldest", "root 0")
+	_, err := srv.as(t, "ann").LikeComment(t.Context(), fmt.Sprint(id("root 7")))
+	streamtest.Must(t, err)
+	first("top", "root 7")
+	s.exec(t, `insert into tidings.comments (post_id, author_id, body) values ('p', 'ben', 'new')`)
+	p.await("the title counts", `$('.title').textContent === '50 comments'`)
+	first("newest", "new")
+}
+
 // jsonOf returns a value as JavaScript.
 func jsonOf(t *testing.T, v any) string {
 	t.Helper()

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/chromedp"
+
 	"github.com/tidings-live/tidings/api/auth"
 	"github.com/tidings-live/tidings/store/storetest/tcpproxy"
 	"github.com/tidings-live/tidings/stream/streamtest"
@@ -100,7 +102,7 @@ func TestBrowserClient_Tokens(t *testing.T) {
 	}
 	html := fmt.Sprintf(`<script>window.tokens = ['%s', '%s'], window.asked = 0</script>`, sign(5*time.Second, "team:7"), sign(time.Hour, "team:7")) +
 		reader(`topics: ['team:7', 'team:8', 'me'], getToken: () => tokens[Math.min(asked++, 1)]`)
-	p := newProfile(t).open(f.page(html)).forgive(`40[13]|status of`)
+	p := newProfile(t).open(f.page(html)).forgive(`40[13]|status of|forbidden`)
 	p.await("the stream is live", `window.t?.state === 'live'`)
 	p.await("another token is used", `asked === 2`)
 	s.number(t, "team:7", 1)
@@ -110,6 +112,9 @@ func TestBrowserClient_Tokens(t *testing.T) {
 	streamtest.Want(t, "user", eval[string](p, `t.user`), "ann")
 	streamtest.Want(t, "what the client has told", eval[string](p, `JSON.stringify(own.map(([name, data]) => [name, data.topics ?? data]))`),
 		`[["user","ann"],["refused",["team:8"]]]`)
+	if len(p.errors("team:8")) != 1 {
+		t.Errorf("the console does not name the topic, once: %q", p.said())
+	}
 
 	bad := newProfile(t).open(f.page(reader(`topics: ['me'], token: 'eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhbm4ifQ.no'`))).forgive(`401|invalid_token`)
 	bad.await("the token is refused", `window.t?.state === 'offline'`)
@@ -138,7 +143,8 @@ func (p *tab) errors(text string) (found []string) {
 // is offline, and the console says why, once.
 func TestBrowserClient_SurvivesWhatIsNoServer(t *testing.T) {
 	t.Parallel()
-	srv := newSite(t).start(t)
+	s := newSite(t)
+	srv := s.start(t)
 	endless := func(kind string) func(w http.ResponseWriter, r *http.Request) bool {
 		return func(w http.ResponseWriter, r *http.Request) bool {
 			w.Header().Set("Content-Type", kind)
@@ -157,7 +163,28 @@ func TestBrowserClient_SurvivesWhatIsNoServer(t *testing.T) {
 			return true
 		}
 	}
+	trickle := func(w http.ResponseWriter, r *http.Request) bool {
+		w.Header().Set("Content-Type", "application/json")
+		for r.Context().Err() == nil {
+			fmt.Fprint(w, " ")
+			w.(http.Flusher).Flush()
+			<-time.After(lookEvery)
+		}
+		return true
+	}
+	later := func(w http.ResponseWriter, r *http.Request) bool {
+		w.Header().Set("Retry-After", "100000000")
+		w.WriteHeader(http.StatusServiceUnavailable)
+		return true
+	}
+	// fast makes 20 seconds of the client one: until it gives up a request that never ends.
+	const fast = `{
+		const { setTimeout: after } = window, { timeout } = AbortSignal;
+		window.setTimeout = (fn, ms, ...args) => after(fn, ms / 20, ...args);
+		AbortSignal.timeout = (ms) => timeout.call(AbortSignal, ms / 20);
+	}`
 	for name, instead := range map[string]func(w http.ResponseWriter, r *http.Request) bool{
+		"Trickle": trickle, "InYears": later,
 		"HTML": html, "NotFound": answer(404, "text/html", "<p>404"), "EndlessText": endless("text/html"), "EndlessJSON": endless("application/json"),
 		"OtherJSON": answer(200, "application/json", `{"hello": [1, 2]}`), "Null": answer(200, "application/json", `null`),
 		"StreamOfNothing": answer(200, "text/event-stream", "data: x\n\nevent: stream.ready\ndata: 7\n\nevent: stream.gap\ndata: null\n\n"),
@@ -166,7 +193,11 @@ func TestBrowserClient_SurvivesWhatIsNoServer(t *testing.T) {
 			t.Parallel()
 			f := newFront(t, srv)
 			f.instead.Store(&instead)
-			p := newProfile(t).open(f.page(reader(`topics: ['post:1']`))).forgive(`tidings: |Failed to load|net::ERR`)
+			p := newProfile(t).blank().forgive(`tidings: |Failed to load|net::ERR`)
+			if name == "Trickle" {
+				p.before(fast)
+			}
+			p.do("open", chromedp.Navigate(f.page(reader(`topics: ['post:1']`))))
 			p.await("the client gives up for now", `window.t?.state === 'offline'`)
 			streamtest.Want(t, "exceptions", p.errors("exception: "), []string(nil))
 			if n := f.requests.Load(); n > 16 {
@@ -176,9 +207,18 @@ func TestBrowserClient_SurvivesWhatIsNoServer(t *testing.T) {
 				t.Errorf("the console has %d messages of the client", n)
 			}
 			eval[bool](p, `t.comments('1').then(() => false, (problem) => problem.name === 'Problem')`)
+			if name == "InYears" {
+				p.run(`for (let i = 0; i < 50; i++) await fetch(location.href, { cache: 'reload' })`)
+				if n := f.requests.Load(); n > 4 {
+					t.Errorf("%d requests, although the server asked for none", n)
+				}
+			}
 			f.instead.Store(nil)
 			p.run(`dispatchEvent(new Event('online'))`)
-			p.await("the server is found", `t.state === 'live'`)
+			// A stream that is late leads to polls for a minute.
+			p.await("the server is found", `t.state === 'live' || t.state === 'polling'`)
+			s.number(t, "post:1", 1)
+			p.await("events come", `numbers.length > 0`)
 		})
 	}
 }

@@ -22,7 +22,9 @@ const bellScript = `<script>
 	const bellAll = (selector) => [...document.querySelector('tidings-bell').shadowRoot.querySelectorAll(selector)];
 </script>`
 
-// One call reads the counts of all elements of a page. With live, an element follows the events.
+// One call reads the counts of 100 posts, or of as many as fit into a request that proxies accept.
+// With live, an element follows the events, and one that the connection has no room for is read
+// with the others.
 func TestElements_CountInOneCall(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
@@ -32,13 +34,14 @@ func TestElements_CountInOneCall(t *testing.T) {
 	}
 	_, err := srv.as(t, "ben").LikePost(t.Context(), "post0")
 	streamtest.Must(t, err)
-	var calls atomic.Int64
+	var calls, longest atomic.Int64
 	target, err := url.Parse(srv.url)
 	streamtest.Must(t, err)
 	pass := &httputil.ReverseProxy{FlushInterval: -1, Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(target); r.Out.Host = r.In.Host }}
 	counted := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasPrefix(r.URL.Path, "/v1/counts") {
 			calls.Add(1)
+			longest.Store(max(longest.Load(), int64(len(r.RequestURI))))
 		}
 		pass.ServeHTTP(w, r)
 	}))
@@ -47,13 +50,33 @@ func TestElements_CountInOneCall(t *testing.T) {
 	for n := range 150 {
 		fmt.Fprintf(&body, "<tidings-count post=post%d>…</tidings-count>", n)
 	}
-	p := openElements(t, newFront(t, &server{url: counted.URL}), body.String()+"<tidings-count id=likes of=likes post=post0></tidings-count><tidings-count id=live live post=post1></tidings-count>")
+	p := openElements(t, newFront(t, &server{url: counted.URL}), body.String()+"<tidings-count id=likes of=likes post=post0></tidings-count><tidings-count id=live live post=post1></tidings-count>").forgive(`too_many_topics`)
 	p.await("all counts", `[...document.querySelectorAll('tidings-count')].every((node) => /^\d+$/.test(node.shadowRoot?.textContent))`)
 	streamtest.Want(t, "counts", eval[string](p, `[...document.querySelectorAll('tidings-count')].map((node) => node.shadowRoot.textContent).filter((n) => n !== '0').join()`), "1,2,3,4,5,1,2")
 	streamtest.Want(t, "calls for 152 elements of 150 posts", calls.Load(), 2)
 	s.exec(t, `insert into tidings.comments (post_id, author_id, body) values ('post0', 'ben', 'text'), ('post1', 'ben', 'text')`)
 	p.await("the live one follows", `live.shadowRoot.textContent === '3'`)
 	streamtest.Want(t, "calls", calls.Load(), 2)
+
+	p.run(`document.body.replaceChildren(...Array.from({ length: 120 }, (_, n) => {
+		const node = document.createElement('tidings-count');
+		node.post = '/'.repeat(100) + n;
+		return node;
+	}))`)
+	p.await("the counts of 120 posts with long ids", `[...document.querySelectorAll('tidings-count')].every((node) => node.shadowRoot?.textContent === '0')`)
+	if n := longest.Load(); n > 8000 {
+		t.Errorf("an address has %d bytes", n)
+	}
+	p.run(`document.body.innerHTML = Array.from({ length: 60 }, (_, n) => '<tidings-count live post=post' + n + '></tidings-count>').join('') + '<tidings-comments post=post0></tidings-comments>'`)
+	p.await("one topic a post does not fit", `$('.badge')?.dataset.state === 'live' && [...document.querySelectorAll('tidings-count')].every((node) => node.shadowRoot?.textContent)`)
+	streamtest.Eventually(t, "the console names the posts that are not live", func() bool {
+		told := p.errors("too_many_topics")
+		return len(told) == 1 && strings.Contains(told[0], "post:post59") && !strings.Contains(told[0], "post:post0,")
+	})
+	s.exec(t, `insert into tidings.comments (post_id, author_id, body) select 'post' || n, 'ben', 'more' from generate_series(0, 59) n`)
+	p.await("the thread goes on", `$('.title').textContent === '3 comments'`)
+	p.run(`Date.now = () => performance.timeOrigin + performance.now() + 60_000; document.dispatchEvent(new Event('visibilitychange'))`)
+	p.await("the others are read again", `[...document.querySelectorAll('tidings-count')].slice(6).every((node) => node.shadowRoot.textContent === '1')`)
 }
 
 // The bell shows unread notifications, marks them, and is absent without a user.

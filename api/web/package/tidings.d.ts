@@ -172,8 +172,12 @@ export class Tidings {
   on<Name extends keyof OwnEvents>(name: Name, fn: (event: TidingsEvent<OwnEvents[Name]>) => void, options?: ListenOptions): () => void;
   on(name: string, fn: (event: TidingsEvent) => void, options?: ListenOptions): () => void;
 
-  /** Counted: two calls need two unsubscribes. The cursor is that of a list: events after it follow. */
-  subscribe(topic: string, options?: { cursor?: string }): void;
+  /**
+   * Counted: two calls need two unsubscribes. The cursor is that of a list: events after it follow.
+   * A connection has room for 50 topics. The others are told by the event refused; first those
+   * that are spare, which the page can do without.
+   */
+  subscribe(topic: string, options?: { cursor?: string; spare?: boolean }): void;
   unsubscribe(topic: string): void;
   /** Signs in, out, or in as another user. */
   setToken(token: string | null): void;

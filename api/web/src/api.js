@@ -1,6 +1,9 @@
 // The calls of the HTTP API, one method for each.
 
-import { Caller, newKey } from './calls.js';
+import { Caller, newKey, portions } from './calls.js';
+
+/** The most posts of one request for counts, which is the server's limit. */
+export const MOST_POSTS = 100;
 
 /** A path below a post. Its id is in the query, because some proxies decode paths. */
 const ofPost = (rest = '') => `v1/posts/-${rest}`;
@@ -96,11 +99,14 @@ export class Api {
   }
 
   /**
-   * Returns the numbers of comments and likes of 1 to 100 posts, by their ids.
+   * Returns the numbers of comments and likes of posts, by their ids. As many requests are sent, one
+   * after the other, as the posts need.
    * @param {string[]} posts
    */
   async counts(posts) {
-    return (await this.#list('v1/counts', { post: posts })).data;
+    const all = {};
+    for (const post of portions(posts, MOST_POSTS)) Object.assign(all, (await this.#list('v1/counts', { post })).data);
+    return all;
   }
 
   /**

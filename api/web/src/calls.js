@@ -2,6 +2,8 @@
 
 const ANSWERS_WITHIN = 15_000; // ms from sending a request to the end of its answer
 const LONGEST_ANSWER = 16 << 20; // bytes; only a server that is not ours sends more
+const MOST_BYTES = 5_500; // of names in the address of a request; proxies accept 8 KB
+const OUTLIVES = 8_000; // characters; a write with a longer body ends with the page
 const ATTEMPTS = 4; // of a request that may be repeated
 const FIRST_PAUSE = 500; // ms; upper bound of the pause before the second attempt, doubled for each further one
 const LONGEST_PAUSE = 10_000; // ms; a longer Retry-After is left to the caller
@@ -94,10 +96,31 @@ async function textOf(answer) {
     size += value.length;
     text += decoder.decode(value, { stream: true });
     if (size > LONGEST_ANSWER) {
-      await reader.cancel();
+      reader.cancel().catch(() => {});
       throw new Problem({ status: answer.status, code: 'too_long', detail: 'the answer is too long' });
     }
   }
+}
+
+/**
+ * Splits the names of topics or posts into portions that fit into the address of a request.
+ * @param {string[]} names
+ * @param {number} most  names of a portion
+ */
+export function portions(names, most) {
+  /** @type {string[][]} */
+  const all = [];
+  let room = 0;
+  for (const name of names) {
+    const bytes = encodeURIComponent(name).length + '&topic='.length;
+    if (bytes > room || all.at(-1)?.length === most) {
+      all.push([]);
+      room = MOST_BYTES;
+    }
+    all.at(-1)?.push(name);
+    room -= bytes;
+  }
+  return all;
 }
 
 /** Returns a random text of 20 to 28 characters. Plain HTTP has no crypto.randomUUID. */
@@ -224,11 +247,14 @@ export class Caller {
     const given = Object.entries(query).flatMap(([name, value]) => [value].flat().map((one) => [name, one]));
     const search = new URLSearchParams(given.filter(([, value]) => value != null && value !== false));
     try {
+      const text = body && JSON.stringify(body);
       const answer = await this.fetch(given.length ? `${path}?${search}` : path, {
         method,
         signal: limited(ANSWERS_WITHIN, signal),
-        headers: body ? { ...headers, 'Content-Type': 'application/json' } : headers,
-        body: body && JSON.stringify(body),
+        headers: text ? { ...headers, 'Content-Type': 'application/json' } : headers,
+        body: text,
+        // The user may leave the page at once. Browsers take 64 KiB of such requests.
+        keepalive: method !== 'GET' && !(text && text.length > OUTLIVES),
       }, token);
       const content = await contentOf(answer);
       if (content?.user !== undefined) this.onUser(content.user);

@@ -53,6 +53,7 @@ export class Tidings extends Api {
       emit: (event, again) => this.#listeners.emit(event, again),
       gap: (gap) => this.#listeners.tell('gap', gap),
       refused: (topics, problem) => {
+        this.#warn(problem, `: ${topics}`);
         this.#listeners.tell('refused', { topics, problem: problem instanceof Problem ? problem : new Problem(problem) });
         this.#update();
       },
@@ -84,11 +85,12 @@ export class Tidings extends Api {
 
   /**
    * Reads a topic until as many calls of unsubscribe. With a cursor, the events after it come first.
+   * A connection has room for 50 topics; spare ones are refused first.
    * @param {string} topic
-   * @param {{cursor?: string}} [options]
+   * @param {{cursor?: string, spare?: boolean}} [options]
    */
-  subscribe(topic, { cursor } = {}) {
-    this.#topics.add(topic, cursor);
+  subscribe(topic, options) {
+    this.#topics.add(topic, options);
     this.#update();
   }
 
@@ -193,6 +195,10 @@ export class Tidings extends Api {
       state: (/** @type {string} */ state) => this.#setState(state),
       error: (/** @type {any} */ error) => this.#fail(error),
       user: (/** @type {string|null} */ user) => this.#note(user),
+      apart: () => {
+        this.#share = false;
+        this.#rejoin();
+      },
     };
     this.#name = this.#nameOf();
     this.#link = shares ? new Shared(owner, this.#name) : new Alone(owner);
@@ -223,15 +229,20 @@ export class Tidings extends Api {
     this.#listeners.tell('state', state);
   }
 
+  /** @param {any} error */
+  #fail(error) {
+    this.#warn(error);
+    this.#listeners.tell('error', error);
+  }
+
   /**
-   * Tells an error, and writes it to the console once.
+   * Writes an error to the console, once.
    * @param {any} error
    */
-  #fail(error) {
-    const text = `tidings: ${this.caller.base}: ${error.code ?? error.name}: ${error.message}`;
+  #warn({ code, name, message, detail }, more = '') {
+    const text = `tidings: ${this.caller.base}: ${code ?? name}: ${message ?? detail}${more}`;
     if (!this.#warned.has(text)) console.warn(text);
     this.#warned.add(text);
-    this.#listeners.tell('error', error);
   }
 }
 

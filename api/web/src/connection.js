@@ -6,10 +6,15 @@ import { fitting, pollOnce, streamOnce } from './sources.js';
 const GATHER = 100; // ms in which changes of topics become one new stream
 const FIRST_WAIT = 500; // ms; upper bound of the random wait before the second attempt, doubled for each further one
 const LONGEST_WAIT = 30_000; // ms; upper bound of the random wait before any attempt
+const LONGEST_FLOOR = 24 * 3_600_000; // ms; a longer wait that a server asks for is cut to this: timers take 24 days
 const SETTLED = 5_000; // ms; a connection of this age counts as a success, even without an event
+const MOMENT = 1_000; // ms
 const EARLY = 1_000; // ms; a poll without events that is answered earlier was not held by the server
 const TRY_STREAM = [60_000, 300_000, 900_000]; // ms of polling before a stream is tried beside; the last repeats
 const POLL_WAIT = 25; // seconds
+
+/** The code of the problem of topics for which a connection has no room. */
+export const TOO_MANY = 'too_many_topics';
 
 /**
  * @typedef {import('./listeners.js').Event} Event
@@ -30,6 +35,9 @@ const POLL_WAIT = 25; // seconds
  * @property {(error: any) => void} error
  * @property {() => void} noToken  getToken has failed, or the token was refused
  */
+
+/** @param {any} cause  why there is no token */
+const noToken = (cause) => new Problem({ status: 401, code: 'no_token', detail: `getToken has failed: ${cause?.message ?? cause}`, cause });
 
 /** One attempt to stream or poll, from the request to its end. */
 class Source {
@@ -59,15 +67,17 @@ class Source {
   }
 
   /**
-   * Ends the source in ms, unless it is called again.
+   * Ends the source in ms and one second, unless it is called again. In the second, a page that was
+   * busy or asleep takes what has come meanwhile.
    * @param {number} ms
    */
   limit(ms) {
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => {
+    const end = () => {
       this.late = true;
       this.#controller.abort();
-    }, ms);
+    };
+    this.#timer = setTimeout(() => { this.#timer = setTimeout(end, MOMENT); }, ms);
   }
 
   end() {
@@ -114,7 +124,6 @@ export class Connection {
    * @param {string|null} cursor
    */
   want(topics, presence, cursor) {
-    topics = fitting(topics);
     if (!this.#current && !this.#next) this.#cursor ??= cursor;
     if (String(topics) === String(this.#topics) && presence === this.#presence) return;
     this.#topics = topics;
@@ -145,7 +154,7 @@ export class Connection {
    */
   #schedule(ms, polls) {
     clearTimeout(this.#opening);
-    this.#opening = setTimeout(() => this.#open(polls), ms);
+    this.#opening = setTimeout(() => this.#open(polls), Math.min(ms, LONGEST_FLOOR));
   }
 
   /** @param {boolean} polls */
@@ -158,7 +167,9 @@ export class Connection {
       this.#current = null;
       return;
     }
-    this.#next = new Source(polls, this.#topics, this.#cursor);
+    const { fit, rest } = fitting(this.#topics);
+    if (rest.length) return this.#refuse(new Problem({ status: 400, code: TOO_MANY, detail: 'a connection has 50 topics at most', topics: rest }));
+    this.#next = new Source(polls, fit, this.#cursor);
     this.#run(this.#next);
   }
 
@@ -167,7 +178,7 @@ export class Connection {
     let error;
     try {
       source.token = await this.#caller.token().catch((cause) => {
-        throw new Problem({ status: 401, code: 'no_token', detail: 'getToken has failed', cause });
+        throw noToken(cause);
       });
       await (source.polls ? this.#poll(source) : this.#stream(source));
     } catch (caught) {
@@ -260,7 +271,7 @@ export class Connection {
 
   /** @param {Source} source */
   async #expiring(source) {
-    const token = await this.#caller.token(source.token).catch(() => source.token);
+    const token = await this.#another(source.token);
     if (source !== this.#current) return;
     if (token === source.token) this.#handlers.noToken();
     else this.renew();
@@ -309,8 +320,8 @@ export class Connection {
   }
 
   /**
-   * The server refuses topics: the others are opened again.
-   * @param {Problem & {topics: string[]}} problem
+   * Topics are refused: the others are opened again.
+   * @param {any} problem
    */
   #refuse(problem) {
     this.#topics = this.#topics.filter((topic) => !problem.topics.includes(topic));
@@ -319,11 +330,22 @@ export class Connection {
   }
 
   /**
+   * Returns the token that follows another one, or the same if there is none.
+   * @param {string|null} old
+   */
+  #another(old) {
+    return this.#caller.token(old).catch((cause) => {
+      this.#handlers.error(noToken(cause));
+      return old;
+    });
+  }
+
+  /**
    * @param {Source} source
    * @param {any} error
    */
   async #renewToken(source, error) {
-    const token = await this.#caller.token(source.token).catch(() => source.token);
+    const token = await this.#another(source.token);
     if (this.#closed || this.#next) return;
     if (token !== source.token && this.#failures === 0) {
       this.#failures++;

@@ -34,6 +34,7 @@ export class Live {
     this._tidings = tidings;
     this._until = { signal: this.#closed.signal, again: true };
     tidings.on('gap', () => this.load(), this._until);
+    tidings.on('refused', ({ data }) => this.#topics.some((topic) => data.topics.includes(topic)) && this._fail(data.problem), this._until);
     tidings.on('user', ({ data }) => this.state !== 'loading' && data !== this.user && this.load(), this._until);
   }
 

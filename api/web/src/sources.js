@@ -1,6 +1,6 @@
 // The two requests that bring events: GET /v1/events and GET /v1/poll.
 
-import { Problem, contentOf, limited } from './calls.js';
+import { Problem, contentOf, limited, portions } from './calls.js';
 import { EventStream } from './eventstream.js';
 
 const HEADERS_WITHIN = 15_000; // ms from the request for a stream to its headers
@@ -8,7 +8,6 @@ const READY_WITHIN = 5_000; // ms from the headers to stream.ready
 const SLACK = 5_000; // ms; added to two heartbeats of silence
 const GRACE = 15_000; // ms; added to the wait of a poll
 const MOST_TOPICS = 50; // of one request, which is the server's limit
-const MOST_BYTES = 5_500; // of topics in one request line; proxies accept 8 KB
 const PAGE = 1000; // events of a poll that does not wait
 
 /**
@@ -24,15 +23,12 @@ const PAGE = 1000; // events of a poll that does not wait
  */
 
 /**
- * Returns the topics that fit into one request, "me" first.
+ * Splits topics into those of one request, "me" first, and those that do not fit.
  * @param {string[]} topics
  */
 export function fitting(topics) {
-  let room = MOST_BYTES;
-  return [...topics]
-    .sort((a, b) => Number(b === 'me') - Number(a === 'me'))
-    .filter((topic) => (room -= encodeURIComponent(topic).length + 7) > 0)
-    .slice(0, MOST_TOPICS);
+  const [fit = [], ...rest] = portions([...topics].sort((a, b) => Number(b === 'me') - Number(a === 'me')), MOST_TOPICS);
+  return { fit, rest: rest.flat() };
 }
 
 /**

@@ -2,7 +2,7 @@
 // BroadcastChannel carries the events to the others.
 
 import { newKey } from './calls.js';
-import { Connection } from './connection.js';
+import { Connection, TOO_MANY } from './connection.js';
 import { compare } from './cursor.js';
 
 const SIGN_OF_LIFE = 1_000; // ms between two signs of the leader
@@ -24,6 +24,7 @@ const STAYS_HIDDEN = 10_000; // ms after which a hidden page closes a connection
  * @property {(state: string) => void} state
  * @property {(error: any) => void} error
  * @property {(user: string|null) => void} user
+ * @property {() => void} apart  reads by a connection that only this page uses, from now on
  */
 
 const hidden = () => globalThis.document?.visibilityState === 'hidden';
@@ -192,8 +193,8 @@ export class Shared {
         this.#sign();
       },
       refused: (names, problem) => {
+        if (this.#refuse(names, problem)) return;
         for (const other of this.#others.values()) other.topics = other.topics.filter((name) => !names.includes(name));
-        topics.refuse(names, problem);
         this.#say('refused', { topics: names, problem: { ...problem } });
       },
       error,
@@ -202,6 +203,20 @@ export class Shared {
     this.#callRoll();
     this.#sign();
     this.#want();
+  }
+
+  /**
+   * Topics of some tab are refused. If the tabs have more than a connection has room for, this one goes apart.
+   * @param {string[]} names
+   * @param {any} problem
+   * @returns {boolean|void} whether the tab has left
+   */
+  #refuse(names, problem) {
+    const { topics, apart } = this.#owner;
+    if (problem.code !== TOO_MANY) return topics.refuse(names, problem);
+    if (!topics.wanted.some((topic) => names.includes(topic))) return;
+    apart();
+    return true;
   }
 
   /** Stops at once, if this tab leads. */
@@ -325,7 +340,7 @@ export class Shared {
     this.#silent = 0;
     if (message.batch) topics.take(message.batch);
     if (kind === 'gap') topics.gap(message.gap);
-    if (kind === 'refused') topics.refuse(message.topics, message.problem);
+    if (kind === 'refused') return void this.#refuse(message.topics, message.problem);
     if (kind === 'call') this.update();
     if (kind !== 'sign') return;
     this.#setState(message.state);

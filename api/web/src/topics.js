@@ -16,7 +16,8 @@ const LONGEST_PAUSE = 30_000; // ms between two attempts to read that piece
  * @property {number} count  subscribers
  * @property {string|null} cursor  the next batch must begin here; null: before the first batch
  * @property {string|null} seen  all events up to here have been emitted
- * @property {boolean} refused  the server does not let this user read it
+ * @property {boolean} refused  by the server, or because the connection has no room
+ * @property {boolean} spare  whether other topics come first if not all have room
  */
 
 /**
@@ -44,9 +45,12 @@ export class Topics {
     this.#handlers = handlers;
   }
 
-  /** The topics that are wanted and not refused. */
+  /** The topics that are wanted and not refused, the spare ones last. */
   get wanted() {
-    return [...this.#all.keys()].filter((topic) => !this.#all.get(topic)?.refused);
+    return [...this.#all]
+      .filter(([, { refused }]) => !refused)
+      .sort(([, a], [, b]) => Number(a.spare) - Number(b.spare))
+      .map(([name]) => name);
   }
 
   /** The cursor from which a connection brings all that is missing; null for now. */
@@ -56,12 +60,13 @@ export class Topics {
 
   /**
    * @param {string} topic
-   * @param {string|null} [cursor]
+   * @param {{cursor?: string|null, spare?: boolean}} [options]
    */
-  add(topic, cursor = null) {
+  add(topic, { cursor = null, spare = false } = {}) {
     const known = this.#all.get(topic);
-    if (!known) return void this.#all.set(topic, { count: 1, cursor, seen: cursor, refused: false });
+    if (!known) return void this.#all.set(topic, { count: 1, cursor, seen: cursor, refused: false, spare });
     known.count++;
+    known.spare &&= spare;
     // The newcomer has not had the events in between: they are emitted again.
     if (cursor && (known.cursor === null || compare(cursor, known.cursor) < 0)) known.cursor = cursor;
   }

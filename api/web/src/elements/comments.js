@@ -9,7 +9,7 @@ import { isPost, postOf } from './post.js';
 import { css } from './sheet.js';
 
 /** Attributes that start the element again when they change. */
-const attributes = ['sort', 'flat', 'limit', 'login-url', 'edit-minutes'];
+const attributes = ['sort', 'flat', 'limit', 'login-url', 'edit-minutes', 'label'];
 
 export class TidingsComments extends Base {
   static observedAttributes = [...Base.observedAttributes, ...attributes];
@@ -53,7 +53,7 @@ export class TidingsComments extends Base {
     this.#typing = h('p.typing');
     this.#place = h('div.place');
     this.#region = h('div.unseen', { role: 'status', 'aria-live': 'polite' });
-    const root = h('section.root', { 'aria-label': words.say('heading'), lang: words.lang, dir: words.rtl && 'rtl' },
+    const root = h('section.root', { 'aria-label': this.getAttribute('label') ?? words.say('heading'), lang: words.lang, dir: words.rtl && 'rtl' },
       this.#head.node, this.#place, this.#typing, this.#status, this.#list.node, this.#region);
     this.shadowRoot?.replaceChildren(root);
     this.#open();
@@ -75,7 +75,9 @@ export class TidingsComments extends Base {
       return this.#fail(/** @type {Error} */ (error).message);
     }
     addEventListener('hashchange', () => this.#follow(), { signal });
+    // A page that is hidden may be ended without further notice.
     addEventListener('pagehide', () => this.#list.finish(), { signal });
+    addEventListener('visibilitychange', () => document.hidden && this.#list.finish(), { signal });
     this.every(30_000, () => { if (!document.hidden) this.#list.tick(); });
     this.#render();
   }

@@ -32,7 +32,8 @@ export class TidingsCount extends Base {
   }
 
   /**
-   * Reads the counts with the cursor of their list, and follows the events from there.
+   * Reads the counts with the cursor of their list, and follows the events from there. If the
+   * connection has no room for them, the counts are read with those of the other elements.
    * @param {import('../tidings.js').Tidings} client
    */
   async #listen(client) {
@@ -49,10 +50,11 @@ export class TidingsCount extends Base {
     };
     const warn = (/** @type {any} */ error) => { if (!signal.aborted) console.warn('tidings-count:', error); };
     client.on('gap', () => read().catch(warn), { signal });
+    client.on('refused', ({ data }) => data.topics.includes(topic) && Counts.of(client).add(this, signal), { signal });
     try {
       const cursor = await read();
       if (signal.aborted) return;
-      client.subscribe(topic, { cursor });
+      client.subscribe(topic, { cursor, spare: true });
       signal.addEventListener('abort', () => client.unsubscribe(topic));
     } catch (error) {
       warn(error);

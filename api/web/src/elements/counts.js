@@ -1,8 +1,8 @@
-// Reads the counts of all posts that the elements of a page show by one call, once a minute while
-// the page is visible.
+// Reads the counts of all posts that the elements of a page show, in as few calls as possible, once
+// a minute while the page is visible.
 
-/** The largest number of posts that a call may name. */
-const POSTS = 100;
+import { MOST_POSTS } from '../api.js';
+import { portions } from '../calls.js';
 
 const MINUTE = 60_000;
 
@@ -66,9 +66,9 @@ export class Counts {
   async #readAll() {
     this.#read = Date.now();
     const posts = [...new Set(Array.from(this.#elements, (element) => element.counted))];
-    for (let i = 0; i < posts.length; i += POSTS) {
+    for (const some of portions(posts, MOST_POSTS)) {
       try {
-        const counts = await this.#client.counts(posts.slice(i, i + POSTS));
+        const counts = await this.#client.counts(some);
         for (const element of this.#elements) element.show(counts[element.counted]);
       } catch (error) {
         if (!this.#end.signal.aborted) console.warn('tidings-count:', error);

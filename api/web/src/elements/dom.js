@@ -59,8 +59,3 @@ export function icon(path) {
 }
 
 export const heart = 'M12 20 4.3 12.3a4.7 4.7 0 0 1 7.7-5 4.7 4.7 0 0 1 7.7 5Z';
-
-/** Whether the user asks for less motion. */
-export function calm() {
-  return matchMedia('(prefers-reduced-motion: reduce)').matches;
-}

@@ -1,7 +1,7 @@
 // The list of comments. It keeps one Item for each comment that is loaded, and holds back a new
 // comment whose place is above or between what the user can see.
 
-import { calm, h, setText } from './dom.js';
+import { h, setText } from './dom.js';
 import { Item } from './item.js';
 
 /** @typedef {import('../thread.js').ThreadComment} ThreadComment */
@@ -80,7 +80,7 @@ export class List {
     for (const other of this.#list.querySelectorAll('.target')) other.classList.remove('target');
     item.article.classList.add('target');
     item.article.focus({ preventScroll: true });
-    item.article.scrollIntoView({ block: 'center', behavior: calm() ? 'auto' : 'smooth' });
+    item.article.scrollIntoView({ block: 'center' }); // not smooth: a change of the layout would end it halfway
     return true;
   }
 
