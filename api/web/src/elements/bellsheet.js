@@ -27,7 +27,7 @@ svg { width: 1.4em; height: 1.4em; fill: none; stroke: currentColor; stroke-widt
 .panel { position: absolute; z-index: 10; top: calc(100% + .4em); inset-inline-end: 0; width: min(24em, calc(100vw - 2em)); max-height: min(32em, 75vh); overflow-y: auto; border: 1px solid var(--line); border-radius: var(--r); background: var(--tidings-background, Canvas); box-shadow: 0 8px 30px rgb(0 0 0 / .16); text-align: start; overflow-wrap: anywhere; }
 .panel.flip { inset-inline: 0 auto; }
 .head { display: flex; align-items: center; justify-content: space-between; gap: 1em; padding: .6em .6em .5em 1em; border-bottom: 1px solid var(--line); }
-.title { font-weight: 650; }
+.title { font-weight: 650; white-space: nowrap; }
 .quiet { min-height: 2em; padding: .2em .6em; border-radius: var(--r); color: var(--ink); font-size: .8125em; font-weight: 600; }
 .quiet:hover, .more:hover, .row:hover { background: var(--wash); }
 .row { display: grid; grid-template-columns: 2.2em 1fr .55em; align-items: center; gap: 0 .75em; padding: .65em 1em; color: inherit; text-decoration: none; font-size: .9375em; }

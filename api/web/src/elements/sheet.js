@@ -53,7 +53,7 @@ svg { width: 1.15em; fill: none; stroke: currentColor; stroke-width: 1.8; }
 .locked, .status { padding: .6em; text-align: center; }
 .status:empty { padding: 0; }
 .typing { min-height: 3.2em; padding: .4em .1em; }
-.error .quiet { border: 1px solid var(--l); }
+.error .quiet { margin: .5em 0; border: 1px solid var(--l); }
 
 .list { position: relative; }
 .float { position: sticky; z-index: 1; top: .5em; height: 2.6em; margin-top: -2.6em; text-align: center; pointer-events: none; }
