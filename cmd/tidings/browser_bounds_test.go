@@ -118,7 +118,8 @@ func TestElements_RenderOnlyWhatChanges(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	srv := s.start(t)
-	s.exec(t, `insert into tidings.comments (post_id, author_id, body) select 'p', 'user' || n % 50, 'comment ' || n from generate_series(1, 2000) n`)
+	// The times of old comments, "3 days ago", stay the same however long the test takes.
+	s.exec(t, `insert into tidings.comments (post_id, author_id, body, created_at) select 'p', 'user' || n % 50, 'comment ' || n, now() - interval '84 hours' + interval '1 second' * n from generate_series(1, 2000) n`)
 	p := newProfile(t).open(newFront(t, srv).page(elementsHead + commentsOf(t, "ann", "post=p limit=100")))
 	p.run(`
 		const pause = () => new Promise((done) => setTimeout(done, 20));

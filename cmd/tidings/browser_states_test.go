@@ -182,6 +182,7 @@ func TestElements_TakeAnyAnswer(t *testing.T) {
 		"problem": func(w http.ResponseWriter, _ *http.Request) { http.Error(w, `{"code":"x"}`, http.StatusBadGateway) },
 		"null":    func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "null") },
 		"empty":   func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "{}") },
+		"endless": func(w http.ResponseWriter, r *http.Request) { trickle(w, r) },
 	}
 	addresses := map[string]string{"none": "http://127.0.0.1:1/", "wrong": "http://[", "scheme": "ftp:x"}
 	for name, answer := range answers {
@@ -197,8 +198,12 @@ func TestElements_TakeAnyAnswer(t *testing.T) {
 	for name, address := range addresses {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			p := openElements(t, f, commentsOf(t, "", fmt.Sprintf("post=p url=%q", address))+fmt.Sprintf("<tidings-count post=p url=%q></tidings-count><tidings-bell url=%q></tidings-bell>", address, address)).
-				forgive(`Failed to load resource|tidings-|ERR_|CORS|Fetch API cannot load`)
+			p := newProfile(t).blank().forgive(`Failed to load resource|tidings-|ERR_|CORS|Fetch API cannot load`)
+			if name == "endless" {
+				p.before(fastClock)
+			}
+			p.do("open", chromedp.Navigate(f.page(elementsHead+commentsOf(t, "", fmt.Sprintf("post=p url=%q", address))+
+				fmt.Sprintf("<tidings-count post=p url=%q></tidings-count><tidings-bell url=%q></tidings-bell>", address, address))))
 			p.await("a state with a button", `$('.error button')?.textContent === 'Try again' && $('.error').textContent.startsWith('Comments could not be loaded.')`)
 			p.look("error-" + name)
 			p.run(`$('.error button').click()`)
