@@ -26,7 +26,7 @@ func TestNotifications_AreThoseOfAModel(t *testing.T) {
 			t.Logf("seed %d", seed)
 			w := noticeWalk{t: t, conn: conn, rand: rand.New(rand.NewPCG(seed, 0)), ids: map[noticeKey]int64{}}
 			w.begin()
-			for range 200 {
+			for range 120 {
 				w.step()
 				if w.compare(); t.Failed() {
 					t.Fatalf("after %s", strings.Join(w.done[max(0, len(w.done)-12):], ";\n"))

@@ -13,17 +13,25 @@ import (
 	. "github.com/tidings-live/tidings/stream/streamtest"
 )
 
-// pairSetting makes the post $P of a pair, by pia, with the comments $1, a root; $2 and $5, replies
-// to $1; $3, a pending reply to $2; and $4, a hidden root with the reply $6.
+// pairSetting makes the posts $P of the pairs $F to $L, by pia, each with the comments $1, a root;
+// $2 and $5, replies to $1; $3, a pending reply to $2; and $4, a hidden root with the reply $6.
 const pairSetting = `
-	insert into tidings.posts (id, author_id) values ('$P', 'pia');
-	insert into tidings.comments (id, post_id, parent_id, author_id, body) values
-		($1, '$P', null, 'ann', 'x'), ($2, '$P', $1, 'bob', 'x'), ($4, '$P', null, 'dee', 'x'), ($5, '$P', $1, 'eve', 'x'), ($6, '$P', $4, 'jo', 'x');
-	insert into tidings.comments (id, post_id, parent_id, author_id, body, status) values ($3, '$P', $2, 'cy', 'x', 'pending');
-	insert into tidings.likes (post_id, comment_id, user_id) values
-		('$P', $1, 'cy'), ('$P', $2, 'dee'), ('$P', $2, 'fay'), ('$P', $4, 'gus'), ('$P', $4, 'hal'), ('$P', null, 'cy');
-	delete from tidings.likes where user_id = 'fay';
-	update tidings.comments set status = 'spam' where id = $4;`
+	create temporary table if not exists pair (p text, n integer) on commit delete rows;
+	begin;
+	insert into pair select 'p' || i, i * 10 from generate_series($F, $L) as i;
+	insert into tidings.posts (id, author_id) select p, 'pia' from pair;
+	insert into tidings.comments (id, post_id, parent_id, author_id, body)
+		select n + c.id, p, n + c.parent, c.author, 'x'
+		from pair, (values (1, null, 'ann'), (2, 1, 'bob'), (4, null, 'dee'), (5, 1, 'eve'), (6, 4, 'jo')) as c (id, parent, author)
+		order by n, c.id;
+	insert into tidings.comments (id, post_id, parent_id, author_id, body, status)
+		select n + 3, p, n + 2, 'cy', 'x', 'pending' from pair;
+	insert into tidings.likes (post_id, comment_id, user_id)
+		select p, n + l.comment, l.who
+		from pair, (values (1, 'cy'), (2, 'dee'), (2, 'fay'), (4, 'gus'), (4, 'hal'), (null, 'cy')) as l (comment, who);
+	delete from tidings.likes where user_id = 'fay' and post_id in (select p from pair);
+	update tidings.comments set status = 'spam' where id in (select n + 4 from pair);
+	commit`
 
 // pairActs are the acts that are made two at a time.
 var pairActs = []struct{ name, sql string }{
@@ -85,6 +93,7 @@ func TestPairs_OfOpenTransactionsLeaveNothingWrong(t *testing.T) {
 			r := &pairRun{t: t, first: connect(t, dsn), second: connect(t, dsn), watch: watch}
 			for r.act = part; r.act < len(pairActs); r.act += parts {
 				before := head(t, watch)
+				r.prepare()
 				for r.other = r.act; r.other < len(pairActs); r.other++ {
 					inOrder := (r.act+r.other)%2 == 0
 					if r.pair(inOrder); *bothOrders {
@@ -120,12 +129,21 @@ func (r *pairRun) fill(sql string) string {
 	return sql
 }
 
+// prepare makes the posts of all pairs of the current act.
+func (r *pairRun) prepare() {
+	pairs := len(pairActs) - r.act
+	if *bothOrders {
+		pairs *= 2
+	}
+	sql := strings.ReplaceAll(pairSetting, "$F", strconv.Itoa(r.done+1))
+	exec(r.t, r.watch, strings.ReplaceAll(sql, "$L", strconv.Itoa(r.done+pairs)))
+}
+
 // pair makes both acts of the pair in transactions, which commit in the order of their begin or the
 // other one. What waits for the other transaction ends with it.
 func (r *pairRun) pair(inOrder bool) {
 	r.done++
 	r.post = "p" + strconv.Itoa(r.done)
-	exec(r.t, r.watch, r.fill(pairSetting))
 	a, b := pairActs[r.act], pairActs[r.other]
 	r.order = a.name + ", " + b.name
 	const begin = `begin; set local deadlock_timeout = '20ms'; `

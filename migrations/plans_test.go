@@ -50,10 +50,10 @@ func TestPlans_StayRightAsTablesGrow(t *testing.T) {
 			for _, sql := range bulk {
 				exec(t, conn, rows(1, sql))
 			}
-			exec(t, conn, `insert into tidings.posts (id, author_id) select 'p' || i, 'author' || i from generate_series(1, 500) i
+			exec(t, conn, `insert into tidings.posts (id, author_id) select 'p' || i, 'author' || i from generate_series(1, 200) i
 				on conflict (id) do update set author_id = excluded.author_id`)
 			for _, sql := range bulk {
-				for _, n := range []int{500, 1} {
+				for _, n := range []int{200, 1} {
 					*notices = (*notices)[:0]
 					exec(t, conn, `set auto_explain.log_min_duration = 0`)
 					exec(t, conn, rows(n, sql))

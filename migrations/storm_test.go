@@ -20,7 +20,7 @@ import (
 
 const (
 	stormWriters      = 12
-	stormTransactions = 30 // per writer
+	stormTransactions = 15 // per writer
 )
 
 // While twelve writers run random transactions, a reader that asks for `position > last`

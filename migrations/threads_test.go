@@ -106,21 +106,21 @@ func TestThreads_DeepThread(t *testing.T) {
 	conn, _ := database(t)
 	exec(t, conn, `set statement_timeout = '60s'`)
 	exec(t, conn, `insert into tidings.comments (id, post_id, parent_id, author_id, body)
-		select n, 'p', nullif(n - 1, 0), 'ann', 'x' from generate_series(1, 3000) as n`)
-	streamtest.Want(t, "replies with a root", value[int](t, conn, `select count(*) from tidings.comments where root_id = 1`), 2999)
-	exec(t, conn, `alter sequence tidings.comments_id_seq restart with 3001`)
+		select n, 'p', nullif(n - 1, 0), 'ann', 'x' from generate_series(1, 1500) as n`)
+	streamtest.Want(t, "replies with a root", value[int](t, conn, `select count(*) from tidings.comments where root_id = 1`), 1499)
+	exec(t, conn, `alter sequence tidings.comments_id_seq restart with 1501`)
 	for _, step := range []struct {
 		sql                string
 		tombstones, events int // events that show or hide a comment
 	}{
-		{`update tidings.comments set status = 'spam' where id = 1500`, 1, 1},
-		{`insert into tidings.comments (post_id, parent_id, author_id, body) values ('p', 3000, 'ann', 'x')`, 1, 1},
-		{`update tidings.comments set status = 'spam' where id <= 3000`, 3000, 2999},
-		{`update tidings.comments set status = 'deleted' where id = 3001`, 0, 3001}, // the leaf
-		{`update tidings.comments set status = 'published' where id = 3000`, 2999, 3000},
-		{`update tidings.comments set status = 'published' where id = 1`, 2998, 1},
-		{`update tidings.comments set status = 'deleted' where id = 1`, 2999, 1}, // the root
-		{`delete from tidings.comments where id = 3001`, 2999, 0},
+		{`update tidings.comments set status = 'spam' where id = 750`, 1, 1},
+		{`insert into tidings.comments (post_id, parent_id, author_id, body) values ('p', 1500, 'ann', 'x')`, 1, 1},
+		{`update tidings.comments set status = 'spam' where id <= 1500`, 1500, 1499},
+		{`update tidings.comments set status = 'deleted' where id = 1501`, 0, 1501}, // the leaf
+		{`update tidings.comments set status = 'published' where id = 1500`, 1499, 1500},
+		{`update tidings.comments set status = 'published' where id = 1`, 1498, 1},
+		{`update tidings.comments set status = 'deleted' where id = 1`, 1499, 1}, // the root
+		{`delete from tidings.comments where id = 1501`, 1499, 0},
 	} {
 		before := head(t, conn)
 		exec(t, conn, step.sql)
