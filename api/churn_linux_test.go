@@ -33,9 +33,9 @@ func TestChurnLeavesNothingBehind(t *testing.T) {
 		runtime.ReadMemStats(&memory)
 		return memory.HeapObjects, runtime.NumGoroutine()
 	}
-	churn(600) // makes the objects that are made once
+	churn(400) // makes the objects that are made once
 	objects, goroutines := measure()
-	const many = 2000
+	const many = 1000
 	churn(many)
 	streamtest.Eventually(t, "the readers have left nothing behind", func() bool {
 		moreObjects, moreGoroutines := measure()

@@ -80,6 +80,8 @@ func follow(t *testing.T, conn *pgx.Conn, finished <-chan struct{}) (seen []int6
 			seen, last = append(seen, batch...), batch[len(batch)-1]
 		} else if over {
 			return seen
+		} else {
+			<-time.After(time.Millisecond) // leaves the cores to the writers
 		}
 	}
 }

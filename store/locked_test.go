@@ -109,7 +109,7 @@ func TestLockedRowUsesOneConnection(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			const many = 200
+			const many = 100
 			d := newDatabase(t)
 			d.exec(t, `
 				insert into tidings.posts (id) values ('held'), ('mixed');
@@ -416,7 +416,7 @@ func TestLockedRowDelaysOnlyWritesThatNeedIt(t *testing.T) {
 				go func() { waiting <- locked.blocked(t.Context(), d) }()
 			}
 			streamtest.Eventually(t, "they are solo", func() bool { return d.GroupStats().Solo == 3 })
-			for i := range 20 {
+			for i := range 10 {
 				d.comment(t, store.NewComment{PostID: "mixed", Author: user(fmt.Sprint("u", i%6)), Body: "Hello"})
 			}
 			streamtest.Want(t, "solo writes", d.GroupStats().Solo, 3)
@@ -465,7 +465,7 @@ func TestLockedTableDelaysOnlyWritesThatNeedIt(t *testing.T) {
 				go func() { waiting <- test.blocked(t.Context(), d, 100+i) }() // of other users than those below
 				streamtest.Eventually(t, "it is solo", func() bool { return d.GroupStats().Solo == int64(i)+1 })
 			}
-			for i := range 20 {
+			for i := range 10 {
 				streamtest.Must(t, test.free(t.Context(), d, i))
 			}
 			if solo := d.GroupStats().Solo; solo > 3+5 {

@@ -276,11 +276,11 @@ func TestRead_OfLargeEvents(t *testing.T) {
 	t.Parallel()
 
 	const large, most = 56 << 10, 4 << 20
-	const n, fit = 200, most/large + 1 // the last event exceeds the bound
+	const n, fit = 150, most/large + 1 // the last event exceeds the bound
 	d := newDatabase(t)
 	d.exec(t, `
 		select tidings.publish('room:1', 'news', jsonb_build_object('n', n, 'text', repeat('x', 56 * 1024)))
-		from generate_series(1, 200) as n`)
+		from generate_series(1, 150) as n`)
 	for _, topics := range [][]stream.Topic{nil, parseTopics(t, "room:1")} {
 		after, seen := int64(0), 0
 		for reads := 1; ; reads++ {

@@ -15,18 +15,23 @@ func TestVisible_IsTheRuleOfTheSchema(t *testing.T) {
 		select (regexp_match(pg_get_constraintdef(oid), 'body ~ (''[^'']*''::text)'))[1]
 		from pg_constraint
 		where conname = 'comments_body_length'`)
-	visible := value[[]int32](t, d, `
+	changes := value[[]int32](t, d, `
 		select array_agg(n order by n)
-		from generate_series(1, 1114111) as n
-		where n not between 55296 and 57343 and chr(n) ~ `+rule)
-	known := make(map[rune]bool, len(visible))
-	for _, r := range visible {
-		known[r] = true
-	}
-	differ := 0
+		from (
+			select n, seen, lag(seen, 1, false) over (order by n) as before
+			from (select n, chr(n) ~ `+rule+` as seen from generate_series(1, 1114111) as n where n not between 55296 and 57343) as c
+		) as c
+		where seen <> before`)
+	visible, differ := false, 0
 	for r := rune(1); r <= 0x10ffff; r++ {
-		if surrogate := r >= 0xd800 && r <= 0xdfff; !surrogate && store.Visible(string(r)) != known[r] && differ < 20 {
-			t.Errorf("%U is visible in Go: %v, in SQL: %v", r, store.Visible(string(r)), known[r])
+		if r >= 0xd800 && r <= 0xdfff {
+			continue
+		}
+		if len(changes) > 0 && changes[0] == r {
+			visible, changes = !visible, changes[1:]
+		}
+		if got := store.Visible(string(r)); got != visible && differ < 20 {
+			t.Errorf("%U is visible in Go: %v, in SQL: %v", r, got, visible)
 			differ++
 		}
 	}
