@@ -82,6 +82,7 @@ func scriptRoutes() []route {
 		{"GET", "/comments.js", h.plain("comments.js")},
 		{"GET", "/comments-:hash", h.versioned("comments.js")},
 		{"GET", "/bell.js", h.plain("bell.js")},
+		{"GET", "/data.js", h.plain("data.js")},
 		{"GET", "/lang/:name", h.inFolder("lang")},
 	}
 }

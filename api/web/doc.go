@@ -4,9 +4,12 @@
 // dist, which go generate makes, and package is what npm publishes:
 //
 //	tidings.js      the entry: what a page imports
-//	client.js       a reader: its topics, listeners, state and calls
-//	api.js          the calls of the HTTP API
-//	calls.js        requests: tokens, problems, repetition
+//	data.js         what tidings.js loads when a page needs it: calls, threads, inboxes
+//	later.js        loads data.js, and stands for threads and inboxes until it is there
+//	whole.js        the client in one file, for comments.js and npm
+//	client.js       a reader: its topics, listeners and state
+//	api.js          the calls of the HTTP API, and their repetition
+//	calls.js        requests: tokens, problems
 //	listeners.js    functions that are called with events
 //	topics.js       the topics of a page, and up to where it has their events
 //	tabs.js         one connection for all tabs of a site and user

@@ -38,24 +38,51 @@ func TestPackage_HasItsFiles(t *testing.T) {
 	streamtest.Want(t, "files of the package", found, named)
 }
 
+// method matches the name of a public method or field in the class of a module.
+const method = `(?m)^  (?:async )?([a-z]\w*)(?:\(| =|;)`
+
 // Each method of the client has types, and no other.
 func TestPackage_TypesNameEveryMethod(t *testing.T) {
 	t.Parallel()
-	var written []string
-	for _, file := range []string{"src/api.js", "src/client.js"} {
-		for _, name := range found(read(t, file), `(?m)^  (?:async |get )?([a-z]\w*)\(`) {
-			if name != "constructor" {
-				written = append(written, name)
-			}
-		}
+	written := found(read(t, "src/api.js"), `(?m)^  ([a-z]\w*): \(`)
+	for _, file := range []string{"src/listeners.js", "src/client.js", "src/whole.js"} {
+		written = append(written, found(read(t, file), method)...)
 	}
-	class := regexp.MustCompile(`(?s)export class Tidings \{.*?\n\}`).Find(read(t, "package/tidings.d.ts"))
-	typed := found(class, `(?m)^  (?:readonly )?([a-z]\w*)(?:\(|<|:)`)
-	for _, names := range []*[]string{&written, &typed} {
-		slices.Sort(*names)
-		*names = slices.DeleteFunc(slices.Compact(*names), func(name string) bool { return name == "constructor" })
+	streamtest.Want(t, "names in tidings.d.ts", typed(t, "Tidings"), unique(written))
+}
+
+// tidings.js has the names of the calls, and of the methods of threads and inboxes, before their code is loaded.
+func TestPackage_NamesWhatIsLoadedLater(t *testing.T) {
+	t.Parallel()
+	lists := make(map[string][]string)
+	for _, list := range regexp.MustCompile(`(?s)const ([A-Z_]+) = \[(.*?)\];`).FindAllSubmatch(read(t, "src/tidings.js"), -1) {
+		lists[string(list[1])] = found(list[2], `'(\w+)'`)
 	}
-	streamtest.Want(t, "names in tidings.d.ts", typed, written)
+	streamtest.Want(t, "calls", unique(lists["CALLS"]), unique(found(read(t, "src/api.js"), `(?m)^  ([a-z]\w*): \(`)))
+	streamtest.Want(t, "parts of threads", unique(append(lists["OF_BOTH"], lists["OF_THREADS"]...)), unique(written(t, "live.js", "page.js", "thread.js")))
+	streamtest.Want(t, "parts of inboxes", unique(append(lists["OF_BOTH"], "markRead")), unique(written(t, "live.js", "inbox.js")))
+}
+
+// written returns the public methods of the classes in modules that wait for their code.
+func written(t *testing.T, modules ...string) (names []string) {
+	t.Helper()
+	for _, module := range modules {
+		names = append(names, found(read(t, "src/"+module), `(?m)^  (?:async )?([a-z]\w*)\(`)...)
+	}
+	return slices.DeleteFunc(names, func(name string) bool { return name == "on" || name == "close" || name == "get" })
+}
+
+// typed returns the names of a class in tidings.d.ts.
+func typed(t *testing.T, class string) []string {
+	t.Helper()
+	text := regexp.MustCompile(`(?s)export class ` + class + ` .*?\n\}`).Find(read(t, "package/tidings.d.ts"))
+	return unique(found(text, `(?m)^  (?:readonly )?([a-z]\w*)(?:\(|<|:)`))
+}
+
+// unique returns the names in order, each once, without the constructor.
+func unique(names []string) []string {
+	slices.Sort(names)
+	return slices.DeleteFunc(slices.Compact(names), func(name string) bool { return name == "constructor" || name == "caller" })
 }
 
 func read(t *testing.T, file string) []byte {

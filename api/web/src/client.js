@@ -1,11 +1,8 @@
-// The client of one page: its topics, listeners, state and calls.
+// The client of one page: its topics, listeners and state.
 
-import { Api } from './api.js';
-import { Problem, claims, sleep } from './calls.js';
-import { Inbox } from './inbox.js';
+import { Caller, claims, sleep } from './calls.js';
 import { Listeners } from './listeners.js';
-import { Alone, Shared } from './tabs.js';
-import { Thread } from './thread.js';
+import { Link } from './tabs.js';
 import { Topics } from './topics.js';
 
 /** Pages whose scripts speak the same protocol share a connection. */
@@ -24,19 +21,17 @@ const RETRY_TOKEN = 5_000; // ms; half of the longest wait after getToken has fa
  * @property {boolean} [presence]  ask for events presence
  */
 
-/** A reader of one server, as one user. The file tidings.d.ts describes its methods. */
-export class Tidings extends Api {
-  #listeners = new Listeners();
+/** A reader of one server, as one user, without calls. */
+export class Client extends Listeners {
   #topics;
   #share;
-  #presence;
-  #state = 'connecting';
-  /** @type {string|null|undefined} */
-  #user;
+  state = 'connecting';
+  /** @type {string|null|undefined} the id of the user, null without one, undefined until it is known */
+  user;
   /** @type {Record<string, any>} of the token */
   #claims = {};
   #name = ''; // of the tabs that share a connection
-  /** @type {Alone|Shared|null} */
+  /** @type {Link|null} */
   #link = null;
   #joining = 0; // number of the last attempt to join; an earlier one ends
   #away = false; // the page is frozen, or in the back-forward cache
@@ -46,41 +41,18 @@ export class Tidings extends Api {
 
   /** @param {Options} [options] */
   constructor(options = {}) {
-    super(baseOf(options.url), options, (user) => this.#note(user));
+    super();
+    this.caller = new Caller(baseOf(options.url), options, (user) => this.#note(user));
     this.#share = options.tabs ?? true;
-    this.#presence = options.presence ?? false;
-    this.#topics = new Topics(this.caller, {
-      emit: (event, again) => this.#listeners.emit(event, again),
-      gap: (gap) => this.#listeners.tell('gap', gap),
-      refused: (topics, problem) => {
-        this.#warn(problem, `: ${topics}`);
-        this.#listeners.tell('refused', { topics, problem: problem instanceof Problem ? problem : new Problem(problem) });
-        this.#update();
-      },
+    this._presence = options.presence ?? false;
+    this.#topics = new Topics(this.caller, this);
+    this.on('refused', ({ data: { topics, problem } }) => {
+      this.#warn(problem, `: ${topics}`);
+      this.#update();
     });
     for (const topic of options.topics ?? []) this.#topics.add(topic);
     this.#observe();
     this.#join();
-  }
-
-  get state() {
-    return this.#state;
-  }
-
-  /** The id of the user, null without one, undefined until it is known. */
-  get user() {
-    return this.#user;
-  }
-
-  /**
-   * Calls fn with each event of a name, "*" for all, until the returned function is called or the
-   * signal ends.
-   * @param {string} name
-   * @param {(event: import('./listeners.js').Event) => void} fn
-   * @param {{topic?: string, again?: boolean, signal?: AbortSignal}} [options]
-   */
-  on(name, fn, options) {
-    return this.#listeners.add(name, fn, options);
   }
 
   /**
@@ -106,25 +78,8 @@ export class Tidings extends Api {
    */
   setToken(token) {
     this.caller.setToken(token);
-    this.#topics.forget();
+    this.#topics._forget();
     this.#rejoin();
-  }
-
-  /**
-   * The comments of a post, kept up to date until close().
-   * @param {string} post
-   * @param {import('../package/tidings').ThreadOptions} [options]
-   */
-  thread(post, options) {
-    return new Thread(this, post, { presence: this.#presence, ...options });
-  }
-
-  /**
-   * The notifications of the user, kept up to date until close().
-   * @param {{limit?: number}} [options]
-   */
-  inbox(options) {
-    return new Inbox(this, options);
   }
 
   /** Ends the connection. The listeners are called no more, but for the state. */
@@ -136,15 +91,16 @@ export class Tidings extends Api {
 
   /** Watches what the browser says of the page and the network. */
   #observe() {
-    const { signal } = this.#closed;
     const { window, document } = globalThis;
-    document?.addEventListener('visibilitychange', () => this.#link?.look(), { signal });
-    window?.addEventListener('online', () => this.#link?.renew(), { signal });
+    /** @type {(target: EventTarget|undefined, name: string, act: () => void) => void} */
+    const watch = (target, name, act) => target?.addEventListener(name, act, { signal: this.#closed.signal });
+    watch(document, 'visibilitychange', () => this.#link?.look());
+    watch(window, 'online', () => this.#link?._renew());
     // A frozen or cached page keeps its lock and its stream: it leaves, and joins again later.
-    document?.addEventListener('freeze', () => this.#sleep(true), { signal });
-    document?.addEventListener('resume', () => this.#sleep(false), { signal });
-    window?.addEventListener('pagehide', () => this.#sleep(true), { signal });
-    window?.addEventListener('pageshow', () => this.#sleep(false), { signal });
+    watch(document, 'freeze', () => this.#sleep(true));
+    watch(document, 'resume', () => this.#sleep(false));
+    watch(window, 'pagehide', () => this.#sleep(true));
+    watch(window, 'pageshow', () => this.#sleep(false));
   }
 
   /** @param {boolean} away */
@@ -156,7 +112,7 @@ export class Tidings extends Api {
   }
 
   #update() {
-    if (this.#link && this.#topics.wanted.length) this.#link.update();
+    if (this.#link && this.#topics._wanted.length) this.#link._update();
     else this.#rejoin();
   }
 
@@ -167,14 +123,14 @@ export class Tidings extends Api {
 
   #leave() {
     this.#joining++;
-    this.#link?.leave();
+    this.#link?._leave();
     this.#link = null;
     this.#topics.stop();
   }
 
   /** Links the page to the server, once its user is known and while it has topics. */
   async #join() {
-    if (this.#away || this.#closed.signal.aborted || !this.#topics.wanted.length) return;
+    if (this.#away || this.#closed.signal.aborted || !this.#topics._wanted.length) return;
     const attempt = ++this.#joining;
     const shares = this.#share && (await mayShare());
     try {
@@ -187,11 +143,11 @@ export class Tidings extends Api {
       return;
     }
     if (attempt !== this.#joining) return;
-    if (this.caller.bearer) this.#note(this.#claims.sub ?? null);
+    if (this.caller._bearer) this.#note(this.#claims.sub ?? null);
     const owner = {
       caller: this.caller,
       topics: this.#topics,
-      presence: this.#presence,
+      presence: this._presence,
       state: (/** @type {string} */ state) => this.#setState(state),
       error: (/** @type {any} */ error) => this.#fail(error),
       user: (/** @type {string|null} */ user) => this.#note(user),
@@ -201,13 +157,13 @@ export class Tidings extends Api {
       },
     };
     this.#name = this.#nameOf();
-    this.#link = shares ? new Shared(owner, this.#name) : new Alone(owner);
+    this.#link = new Link(owner, this.#name, shares);
   }
 
   /** Returns the name of the tabs that may share a connection with this one. */
   #nameOf() {
     const { roles, topics } = this.#claims;
-    return `tidings:${JSON.stringify([PROTOCOL, this.caller.base.href, this.#user ?? null, roles, topics])}`;
+    return `tidings:${JSON.stringify([PROTOCOL, this.caller.base.href, this.user ?? null, roles, topics])}`;
   }
 
   /**
@@ -215,24 +171,24 @@ export class Tidings extends Api {
    * @param {string|null} user
    */
   #note(user) {
-    if (user === this.#user || user === undefined) return;
-    if (this.#user !== undefined) this.#topics.forget();
-    this.#user = this.#topics.user = user;
-    this.#listeners.tell('user', user);
+    if (user === this.user || user === undefined) return;
+    if (this.user !== undefined) this.#topics._forget();
+    this.user = this.#topics.user = user;
+    this._tell('user', user);
     if (this.#link && this.#name !== this.#nameOf()) this.#rejoin();
   }
 
   /** @param {string} state */
   #setState(state) {
-    if (state === this.#state || this.#state === 'closed') return;
-    this.#state = state;
-    this.#listeners.tell('state', state);
+    if (state === this.state || this.state === 'closed') return;
+    this.state = state;
+    this._tell('state', state);
   }
 
   /** @param {any} error */
   #fail(error) {
     this.#warn(error);
-    this.#listeners.tell('error', error);
+    this._tell('error', error);
   }
 
   /**

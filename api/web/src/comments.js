@@ -7,7 +7,7 @@ import { TidingsCount } from './elements/count.js';
 import { h, icon, setAttribute, setText } from './elements/dom.js';
 import { languages } from './elements/words.js';
 
-export * from './tidings.js';
+export * from './whole.js';
 export { TidingsComments, TidingsCount };
 
 Object.assign(languages, {

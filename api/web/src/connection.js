@@ -33,7 +33,7 @@ export const TOO_MANY = 'too_many_topics';
  * @property {(state: string) => void} state
  * @property {(topics: string[], problem: Problem) => void} refused
  * @property {(error: any) => void} error
- * @property {() => void} noToken  getToken has failed, or the token was refused
+ * @property {() => void} _noToken  getToken has failed, or the token was refused
  */
 
 /** @param {any} cause  why there is no token */
@@ -44,14 +44,14 @@ class Source {
   #controller = new AbortController();
   #timer = 0;
   signal = this.#controller.signal;
-  ready = false;
+  _ready = false;
   /** Whether the end was caused by a limit of time. */
   late = false;
   /** Whether an event or a newer cursor has come. */
   moved = false;
-  since = Date.now();
+  _since = Date.now();
   /** @type {string|null} */
-  bye = null;
+  _bye = null;
   /** @type {string|null} */
   token = null;
 
@@ -99,7 +99,6 @@ export class Connection {
   #current = null;
   /** @type {Source|null} the source that is opened, and replaces the current one when it is ready */
   #next = null;
-  #state = 'connecting';
   #failures = 0;
   #floor = 0; // ms to wait at least before the next attempt, as the server asked
   #polling = false; // whether the last source that worked was a poll
@@ -132,7 +131,7 @@ export class Connection {
   }
 
   /** Opens a new source at once, beside the current one: the network or the token has changed. */
-  renew() {
+  _renew() {
     this.#failures = this.#floor = 0;
     clearTimeout(this.#opening);
     // At once: before a timer fires, the end of another source could schedule a poll instead.
@@ -192,11 +191,11 @@ export class Connection {
   /** @param {Source} source */
   #stream(source) {
     return streamOnce(this.#caller, source, this.#presence, {
-      ready: () => this.#ready(source),
+      _ready: () => this.#ready(source),
       batch: (from, events) => this.#deliver(source, from, events),
       gap: (gap) => this.#handlers.gap(gap),
       retry: (ms) => (this.#floor = ms),
-      expiring: () => this.#expiring(source),
+      _expiring: () => this.#expiring(source),
     });
   }
 
@@ -204,8 +203,8 @@ export class Connection {
   async #poll(source) {
     for (;;) {
       const began = Date.now();
-      const { topics, cursor, signal, token } = source;
-      const page = await pollOnce(this.#caller, { topics, cursor, signal, token, presence: this.#presence, wait: POLL_WAIT });
+      const { cursor, signal } = source;
+      const page = await pollOnce(this.#caller, { ...source, presence: this.#presence, wait: POLL_WAIT });
       if (signal.aborted) return;
       this.#ready(source);
       if (page.gap) this.#handlers.gap(page.gap);
@@ -221,7 +220,7 @@ export class Connection {
    * @param {Source} source
    */
   #ready(source) {
-    source.ready = true;
+    source._ready = true;
     if (source === this.#current || source !== this.#next) return;
     this.#current?.end();
     this.#current = source;
@@ -234,15 +233,15 @@ export class Connection {
       clearTimeout(this.#beside);
       this.#beside = this.#tried = 0;
     }
-    this.#tell(source.polls ? 'polling' : 'live');
-    if (this.place) this.#handlers.batch(this.place);
+    this.#handlers.state(source.polls ? 'polling' : 'live');
+    if (this._place) this.#handlers.batch(this._place);
   }
 
   /**
    * A batch without events that says up to where the topics have been read, null before the first.
    * @returns {Batch|null}
    */
-  get place() {
+  get _place() {
     const { cursor = null, topics = [] } = this.#current ?? {};
     return cursor ? { from: cursor, to: cursor, topics, events: [] } : null;
   }
@@ -271,10 +270,10 @@ export class Connection {
 
   /** @param {Source} source */
   async #expiring(source) {
-    const token = await this.#another(source.token);
+    const other = await this.#otherToken(source);
     if (source !== this.#current) return;
-    if (token === source.token) this.#handlers.noToken();
-    else this.renew();
+    if (other) this._renew();
+    else this.#handlers._noToken();
   }
 
   /**
@@ -286,26 +285,26 @@ export class Connection {
     const beside = source === this.#next && this.#current !== null;
     if (source === this.#current) this.#current = null;
     else this.#next = null;
-    if (source.moved || (source.ready && Date.now() - source.since > SETTLED)) this.#failures = 0;
+    if (source.moved || (source._ready && Date.now() - source._since > SETTLED)) this.#failures = 0;
     if (this.#next) return; // it was replaced at the same moment
     if (beside && this.#polling && !source.polls) return this.#tryStream();
     if (error?.topics?.length) return this.#refuse(error);
-    if (this.#caller.bearer && (error?.status === 401 || source.bye === 'expired')) return void this.#renewToken(source, error);
+    if (this.#caller._bearer && (error?.status === 401 || source._bye === 'expired')) return void this.#renewToken(source, error);
 
     /** @type {(Problem & {type?: string})|null} */
     const known = error instanceof Problem ? error : null;
     if (known) this.#handlers.error(known);
     // Only our server sends problems with a type. All else comes from something in between.
     const foreign = source.late || (known && !known.type && known.status < 500);
-    if (source.ready) {
-      if (!beside) this.#tell('reconnecting');
+    if (source._ready) {
+      if (!beside) this.#handlers.state('reconnecting');
     } else if (!source.polls && (foreign || this.#failures >= 3)) {
       this.#failures++;
       return this.#schedule(0, true);
     } else if (!beside && (foreign || known ? error?.status < 429 || !error?.type : this.#failures > 0)) {
-      this.#tell('offline');
+      this.#handlers.state('offline');
     }
-    this.#wait(error, this.#polling && source.ready);
+    this.#wait(error, this.#polling && source._ready);
   }
 
   /**
@@ -330,14 +329,15 @@ export class Connection {
   }
 
   /**
-   * Returns the token that follows another one, or the same if there is none.
-   * @param {string|null} old
+   * Reports whether there is another token than the one of a source.
+   * @param {Source} source
    */
-  #another(old) {
-    return this.#caller.token(old).catch((cause) => {
+  async #otherToken({ token }) {
+    const other = await this.#caller.token(token).catch((cause) => {
       this.#handlers.error(noToken(cause));
-      return old;
+      return token;
     });
+    return other !== token;
   }
 
   /**
@@ -345,23 +345,16 @@ export class Connection {
    * @param {any} error
    */
   async #renewToken(source, error) {
-    const token = await this.#another(source.token);
+    const other = await this.#otherToken(source);
     if (this.#closed || this.#next) return;
-    if (token !== source.token && this.#failures === 0) {
+    if (other && this.#failures === 0) {
       this.#failures++;
       return this.#schedule(0, this.#polling);
     }
     error ??= new Problem({ status: 401, code: 'invalid_token', detail: 'the token has ended' });
-    this.#tell('offline');
+    this.#handlers.state('offline');
     this.#handlers.error(error);
     if (this.#caller.renews) this.#wait(error, this.#polling);
-    this.#handlers.noToken();
-  }
-
-  /** @param {string} state */
-  #tell(state) {
-    if (state === this.#state) return;
-    this.#state = state;
-    this.#handlers.state(state);
+    this.#handlers._noToken();
   }
 }

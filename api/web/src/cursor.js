@@ -9,13 +9,6 @@
  * @returns {number}
  */
 export function compare(a, b) {
-  const [x, y] = [parse(a), parse(b)];
-  if (!x || !y || x.epoch !== y.epoch) return NaN;
-  return x.position < y.position ? -1 : Number(x.position > y.position);
-}
-
-/** @param {string|null|undefined} cursor */
-function parse(cursor) {
-  const parts = /^(\d+)-(\d+)$/.exec(cursor ?? '');
-  return parts && { epoch: parts[1], position: BigInt(parts[2]) };
+  const [x, y] = [a, b].map((cursor) => /^(\d+)-(\d+)$/.exec(cursor ?? ''));
+  return x && y && x[1] === y[1] ? Number(BigInt(x[2]) - BigInt(y[2])) : NaN;
 }

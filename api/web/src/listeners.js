@@ -14,14 +14,14 @@ export class Listeners {
   #all = new Set();
 
   /**
-   * Adds a function and returns one that removes it.
+   * Calls fn with each event of a name until the returned function is called or the signal ends.
    * @param {string} name  "*" stands for all events of the server
    * @param {(event: Event) => void} fn
    * @param {{topic?: string, again?: boolean, signal?: AbortSignal}} [options]  again: also events that
    *     were emitted before, which come for a subscriber with an older cursor
    * @returns {() => void}
    */
-  add(name, fn, { topic, again, signal } = {}) {
+  on(name, fn, { topic, again, signal } = {}) {
     const listener = { name, fn, topic, again };
     const remove = () => {
       this.#all.delete(listener);
@@ -38,7 +38,7 @@ export class Listeners {
    * @param {Event} event
    * @param {boolean} [repeated]  it was emitted before
    */
-  emit(event, repeated) {
+  _emit(event, repeated) {
     for (const { name, fn, topic, again } of [...this.#all]) {
       if (repeated && !again) continue;
       if (name !== event.event && (name !== '*' || event.topic === null)) continue;
@@ -56,7 +56,7 @@ export class Listeners {
    * @param {string} event
    * @param {any} data
    */
-  tell(event, data) {
-    this.emit({ id: null, event, topic: null, data });
+  _tell(event, data) {
+    this._emit({ id: null, event, topic: null, data });
   }
 }

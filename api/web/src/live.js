@@ -45,7 +45,7 @@ export class Live {
    * @param {{signal?: AbortSignal}} [options]
    */
   on(name, fn, options) {
-    return this.#listeners.add(name, ({ data }) => fn(data), options);
+    return this.#listeners.on(name, ({ data }) => fn(data), options);
   }
 
   /** Reads the list again. */
@@ -136,6 +136,6 @@ export class Live {
     const { change } = this.#timers;
     clearTimeout(change);
     this.#timers.change = undefined;
-    if (this.state !== 'closed') this.#listeners.tell('change', this._show(!!change));
+    if (this.state !== 'closed') this.#listeners._tell('change', this._show(!!change));
   }
 }

@@ -1,7 +1,7 @@
 // The two requests that bring events: GET /v1/events and GET /v1/poll.
 
-import { Problem, contentOf, limited, portions } from './calls.js';
-import { EventStream } from './eventstream.js';
+import { Problem, contentOf, portions } from './calls.js';
+import { eventStream } from './eventstream.js';
 
 const HEADERS_WITHIN = 15_000; // ms from the request for a stream to its headers
 const READY_WITHIN = 5_000; // ms from the headers to stream.ready
@@ -15,11 +15,11 @@ const PAGE = 1000; // events of a poll that does not wait
  * @typedef {import('./connection.js').Gap} Gap
  *
  * @typedef {object} StreamHandlers
- * @property {() => void} ready
+ * @property {() => void} _ready
  * @property {(from: string|null, events: Event[]) => void} batch  the events after from, up to source.cursor
  * @property {(gap: Gap) => void} gap
  * @property {(ms: number) => void} retry
- * @property {() => void} expiring
+ * @property {() => void} _expiring
  */
 
 /**
@@ -32,27 +32,25 @@ export function fitting(topics) {
 }
 
 /**
- * Returns the path of a request, and what fetch needs for it. With a token to another origin, the cursor is a
+ * Sends a request for events. With a token to another origin, the cursor is a
  * header: the address stays the same, so that one preflight is enough. Without a token, a
  * header of ours would need a preflight that a cookie does not.
  * @param {import('./calls.js').Caller} caller
  * @param {string} path
- * @param {{topics: string[], cursor: string|null, presence?: boolean}} options
- * @param {Record<string, string|number>} [more]
+ * @param {{topics: string[], cursor: string|null, signal?: AbortSignal, token?: string|null, presence?: boolean}} options
+ * @param {Record<string, number>} [more]
  */
-function requestFor(caller, path, { topics, cursor, presence }, more = {}) {
-  const query = new URLSearchParams(topics.map((topic) => ['topic', topic]));
-  if (presence) query.set('presence', '1');
-  for (const [name, value] of Object.entries(more)) query.set(name, String(value));
-  const far = caller.bearer && caller.base.origin !== globalThis.location?.origin;
-  if (cursor && !far) query.set('cursor', cursor);
-  return {
-    path: `${path}?${query}`,
-    headers: /** @type {Record<string, string>} */ (cursor && far ? { 'Last-Event-ID': cursor } : {}),
+function ask(caller, path, { topics, cursor, signal, token, presence }, more = {}) {
+  const far = caller._bearer && caller.base.origin !== globalThis.location?.origin;
+  const query = new URLSearchParams(/** @type {any} */ ({ ...more, ...(presence && { presence: 1 }), ...(cursor && !far && { cursor }) }));
+  for (const topic of topics) query.append('topic', topic);
+  return caller.fetch(`${path}?${query}`, {
+    signal,
+    headers: cursor && far ? { 'Last-Event-ID': cursor } : {},
     // In the default mode, Chromium lets equal requests of other tabs wait for each other. But
     // no-store is a header, which would need a preflight for each address.
-    cache: /** @type {RequestCache} */ (far ? 'default' : 'no-store'),
-  };
+    cache: far ? 'default' : 'no-store',
+  }, token);
 }
 
 /**
@@ -64,14 +62,14 @@ const stranger = (status) => new Problem({ status, code: 'not_tidings', detail: 
 /**
  * Polls once. wait is in seconds. It throws a Problem, what fetch throws, or the error of getToken.
  * @param {import('./calls.js').Caller} caller
- * @param {{topics: string[], cursor: string|null, signal?: AbortSignal, token?: string|null, presence?: boolean, wait: number}} options
+ * @param {{topics: string[], cursor: string|null, signal: AbortSignal, token?: string|null, presence?: boolean, wait: number}} options
  * @returns {Promise<{events: Event[], cursor: string, more: boolean, gap?: Gap}>}
  */
 export async function pollOnce(caller, options) {
-  const { wait, signal, token } = options;
-  const { path, ...init } = requestFor(caller, 'v1/poll', options, wait ? { wait } : { wait, limit: PAGE });
+  const { wait } = options;
+  const signal = AbortSignal.any([options.signal, AbortSignal.timeout(wait * 1000 + GRACE)]);
   try {
-    const page = await contentOf(await caller.fetch(path, { ...init, signal: limited(wait * 1000 + GRACE, signal) }, token));
+    const page = await contentOf(await ask(caller, 'poll', { ...options, signal }, wait ? { wait } : { wait, limit: PAGE }));
     if (!page?.cursor) throw stranger(200);
     caller.onUser(page.user);
     return { ...page, events: page.events.map((/** @type {any} */ e) => ({ ...e, id: e.id ?? null })) };
@@ -91,97 +89,64 @@ export async function pollOnce(caller, options) {
  * @param {StreamHandlers} handlers
  */
 export async function streamOnce(caller, source, presence, handlers) {
-  const taker = new Taker(caller, source, handlers);
-  source.limit(HEADERS_WITHIN);
-  const { path, ...init } = requestFor(caller, 'v1/events', { ...source, presence });
-  const answer = await caller.fetch(path, { ...init, signal: source.signal }, source.token);
-  // Where fetch has no streams, which no browser that knows private methods lacks, polls do.
-  if (!answer.ok || !answer.body || !answer.headers.get('Content-Type')?.startsWith('text/event-stream')) {
-    if (answer.body) await contentOf(answer);
-    throw stranger(answer.status);
-  }
-  source.limit(READY_WITHIN);
-  const parser = new EventStream((block) => taker.take(block), handlers.retry);
-  const reader = answer.body.getReader();
-  for (;;) {
-    const { done, value } = await reader.read();
-    if (done) return;
-    if (source.ready) source.limit(taker.silence);
-    parser.push(value);
-    taker.flush();
-  }
-}
-
-/** Takes the events of one stream. */
-class Taker {
-  /** ms without a byte after which the connection counts as dead */
-  silence = READY_WITHIN;
-  #caller;
-  #source;
-  #handlers;
+  let silence = READY_WITHIN; // ms without a byte after which the connection counts as dead
   /** @type {string|null} */
-  #from = null;
+  let from = source.cursor;
   /** @type {Event[]} */
-  #events = [];
+  let events = []; // after from
 
-  /**
-   * @param {import('./calls.js').Caller} caller
-   * @param {any} source
-   * @param {StreamHandlers} handlers
-   */
-  constructor(caller, source, handlers) {
-    this.#caller = caller;
-    this.#source = source;
-    this.#handlers = handlers;
-    this.#from = source.cursor;
-  }
-
-  /** Gives the events since the last call away. */
-  flush() {
-    const source = this.#source;
-    if (!this.#events.length && this.#from === source.cursor) return;
-    const [from, events] = [this.#from, this.#events];
-    this.#from = source.cursor;
-    this.#events = [];
-    this.#handlers.batch(from, events);
-  }
-
+  const flush = () => {
+    if (events.length || from !== source.cursor) handlers.batch(from, events);
+    from = source.cursor;
+    events = [];
+  };
+  /** @type {Record<string, (data: any) => void>} */
+  const own = {
+    'stream.ready'(data) {
+      if (!data?.cursor) throw stranger(200);
+      silence = data.heartbeat * 2000 + SLACK;
+      source.cursor ??= from = data.cursor;
+      source.limit(silence);
+      caller.onUser(data.user);
+      handlers._ready();
+    },
+    'stream.gap'(data) {
+      flush();
+      from = source.cursor = data.resumed;
+      handlers.gap(data);
+    },
+    'stream.checkpoint': ({ cursor }) => (source.cursor = cursor),
+    'stream.expiring': handlers._expiring,
+    'stream.bye': ({ reason }) => (source._bye = reason),
+  };
   /** @param {import('./eventstream.js').Block} block */
-  take({ event, topic, data: text, id }) {
-    const source = this.#source;
+  const take = ({ event, topic, data: text, id }) => {
     let data;
     try {
       data = JSON.parse(text);
     } catch {
       return;
     }
-    switch (event) {
-      case 'stream.ready':
-        if (!data?.cursor) throw stranger(200);
-        this.silence = data.heartbeat * 2000 + SLACK;
-        source.cursor ??= this.#from = data.cursor;
-        source.limit(this.silence);
-        this.#caller.onUser(data.user);
-        this.#handlers.ready();
-        break;
-      case 'stream.gap':
-        this.flush();
-        this.#from = source.cursor = data.resumed;
-        this.#handlers.gap(data);
-        break;
-      case 'stream.checkpoint':
-        source.cursor = data.cursor;
-        break;
-      case 'stream.expiring':
-        this.#handlers.expiring();
-        break;
-      case 'stream.bye':
-        source.bye = data.reason;
-        break;
-      default:
-        if (event.startsWith('stream.')) return;
-        if (id) source.cursor = id;
-        this.#events.push({ id, event, topic, data });
-    }
+    if (event.startsWith('stream.')) return own[event]?.(data);
+    if (id) source.cursor = id;
+    events.push({ id, event, topic, data });
+  };
+
+  source.limit(HEADERS_WITHIN);
+  const answer = await ask(caller, 'events', { ...source, presence });
+  // Where fetch has no streams, which no browser that knows private methods lacks, polls do.
+  if (!answer.ok || !answer.body || !answer.headers.get('Content-Type')?.startsWith('text/event-stream')) {
+    if (answer.body) await contentOf(answer);
+    throw stranger(answer.status);
+  }
+  source.limit(READY_WITHIN);
+  const push = eventStream(take, handlers.retry);
+  const reader = answer.body.getReader();
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return;
+    if (source._ready) source.limit(silence);
+    push(value);
+    flush();
   }
 }

@@ -1,7 +1,6 @@
 // One connection for all tabs of a site and user: a Web Lock decides which tab has it, and a
 // BroadcastChannel carries the events to the others.
 
-import { newKey } from './calls.js';
 import { Connection, TOO_MANY } from './connection.js';
 import { compare } from './cursor.js';
 
@@ -29,56 +28,15 @@ const STAYS_HIDDEN = 10_000; // ms after which a hidden page closes a connection
 
 const hidden = () => globalThis.document?.visibilityState === 'hidden';
 
-/** A connection that only this page uses, while the page is visible. */
-export class Alone {
-  #owner;
-  /** @type {Connection|null} */
-  #connection = null;
-  #timer = 0;
-
-  /** @param {Owner} owner */
-  constructor(owner) {
-    this.#owner = owner;
-    this.update();
-  }
-
-  /** The topics have changed. */
-  update() {
-    const { caller, topics, presence, state, error } = this.#owner;
-    this.#connection ??= new Connection(caller, {
-      state, error,
-      batch: (batch) => topics.take(batch),
-      gap: (gap) => topics.gap(gap),
-      refused: (names, problem) => topics.refuse(names, problem),
-      noToken() {},
-    });
-    this.#connection.want(topics.wanted, presence, topics.cursor);
-  }
-
-  /** The network or the token has changed. */
-  renew() {
-    this.#connection?.renew();
-  }
-
-  /** The page became visible or hidden. */
-  look() {
-    clearTimeout(this.#timer);
-    if (!hidden()) this.update();
-    else this.#timer = setTimeout(() => this.leave(), STAYS_HIDDEN);
-  }
-
-  leave() {
-    clearTimeout(this.#timer);
-    this.#connection?.close();
-    this.#connection = null;
-  }
-}
-
-/** A share in the connection that all tabs with the same name have. */
-export class Shared {
-  #id = newKey();
+/**
+ * The link of a page to the server: a share in the connection that all tabs with the same name have, or a
+ * connection that only this page uses, while it is visible.
+ */
+export class Link {
+  #id = Math.random();
   #owner;
   #name;
+  /** @type {BroadcastChannel|undefined} */
   #channel;
   /** @type {AbortController|null} of the request for the lock, until the lock is lost; null without one */
   #waiting = null;
@@ -86,7 +44,7 @@ export class Shared {
   #release = null;
   /** @type {Connection|null} of the leader */
   #connection = null;
-  /** @type {Map<string, {topics: string[], cursor: string|null, presence: boolean, called: number}>} */
+  /** @type {Map<number, {topics: string[], cursor: string|null, presence: boolean, called: number}>} by id */
   #others = new Map();
   #called = 0; // number of the last roll call
   /** @type {Batch|null} the events that wait for their message */
@@ -97,54 +55,63 @@ export class Shared {
   #silent = 0; // ticks since the last message of a leader
   #resting = 0; // time until which this tab leaves the lead to others
   #next = 0; // when the next roll call is
-  #taking = 0; // timer for taking over from a hidden leader
+  #looking = 0; // timer of look, for taking over from a hidden leader, or for closing a connection that is hidden
   #left = false;
   #ticking = 0; // timer
 
   /**
-   * Joins the tabs with the same name. It throws if the page has no channels.
+   * Joins the tabs with the same name, or shares with none.
    * @param {Owner} owner
    * @param {string} name
+   * @param {boolean} shares
    */
-  constructor(owner, name) {
+  constructor(owner, name, shares) {
     this.#owner = owner;
     this.#name = name;
+    if (!shares) {
+      this.#lead();
+      return;
+    }
     this.#channel = new BroadcastChannel(name);
     this.#channel.onmessage = ({ data }) => this.#hear(data);
     this.#ticking = setInterval(() => this.#tick(), SIGN_OF_LIFE);
     this.#wait();
-    this.update();
+    this._update();
     if (!hidden()) this.#say('ask');
   }
 
   /** The topics have changed. */
-  update() {
+  _update() {
     const { topics, presence } = this.#owner;
-    this.#say('want', { topics: topics.wanted, cursor: topics.cursor, presence });
+    this.#say('want', { topics: topics._wanted, cursor: topics.cursor, presence });
     this.#want();
   }
 
   /** The network or the token has changed. */
-  renew() {
-    this.#connection?.renew();
+  _renew() {
+    this.#connection?._renew();
   }
 
   /** The page became visible or hidden. A visible tab takes over from a hidden one. */
   look() {
-    if (this.#connection) this.#sign();
+    if (!this.#channel) {
+      clearTimeout(this.#looking);
+      if (hidden()) this.#looking = setTimeout(() => this.#unlead(), STAYS_HIDDEN);
+      else if (!this.#connection) this.#lead();
+    } else if (this.#connection) this.#sign();
     else if (!hidden()) this.#say('ask');
   }
 
   /** Leaves the others, which go on without this tab. */
-  leave() {
+  _leave() {
     if (this.#left) return;
     this.#say('gone', { user: this.#cookieUser });
     this.#left = true;
     this.#unlead();
     this.#waiting?.abort();
-    this.#channel.close();
+    this.#channel?.close();
     clearInterval(this.#ticking);
-    clearTimeout(this.#taking);
+    clearTimeout(this.#looking);
   }
 
   /**
@@ -169,14 +136,14 @@ export class Shared {
       if (error.name !== 'AbortError') return;
       // Another tab has taken the lock, and may have called the roll while this one still led.
       this.#wait();
-      this.update();
+      this._update();
     });
   }
 
-  /** @param {() => void} release */
+  /** @param {() => void} [release]  gives the lock up */
   #lead(release) {
     const { caller, topics, error } = this.#owner;
-    this.#release = release;
+    this.#release = release ?? null;
     this.#others.clear();
     this.#connection = new Connection(caller, {
       batch: (batch) => {
@@ -198,7 +165,7 @@ export class Shared {
         this.#say('refused', { topics: names, problem: { ...problem } });
       },
       error,
-      noToken: () => this.#rest(),
+      _noToken: () => this.#channel && this.#rest(),
     });
     this.#callRoll();
     this.#sign();
@@ -213,8 +180,8 @@ export class Shared {
    */
   #refuse(names, problem) {
     const { topics, apart } = this.#owner;
-    if (problem.code !== TOO_MANY) return topics.refuse(names, problem);
-    if (!topics.wanted.some((topic) => names.includes(topic))) return;
+    if (!this.#channel || problem.code !== TOO_MANY) return topics._refuse(names, problem);
+    if (!topics._wanted.some((topic) => names.includes(topic))) return;
     apart();
     return true;
   }
@@ -240,7 +207,7 @@ export class Shared {
   #want() {
     if (!this.#connection) return;
     const { topics, presence } = this.#owner;
-    const all = [{ topics: topics.wanted, cursor: topics.cursor, presence }, ...this.#others.values()];
+    const all = [{ topics: topics._wanted, cursor: topics.cursor, presence }, ...this.#others.values()];
     const cursor = all.map((one) => one.cursor).reduce((a, b) => (a === null || compare(b, a) < 0 ? b : a));
     this.#connection.want([...new Set(all.flatMap((one) => one.topics))], all.some((one) => one.presence), cursor);
   }
@@ -272,12 +239,12 @@ export class Shared {
 
   #sign() {
     this.#send();
-    this.#say('sign', { state: this.#state, hidden: hidden(), user: this.#cookieUser, batch: this.#connection?.place });
+    this.#say('sign', { state: this.#state, hidden: hidden(), user: this.#cookieUser, batch: this.#connection?._place });
   }
 
   /** The user that the cookie stands for, undefined until it is known. */
   get #cookieUser() {
-    return this.#owner.caller.bearer ? undefined : this.#owner.topics.user;
+    return this.#owner.caller._bearer ? undefined : this.#owner.topics.user;
   }
 
   /** @param {string} state */
@@ -291,6 +258,7 @@ export class Shared {
    * @param {Batch} batch
    */
   #gather(batch) {
+    if (!this.#channel) return;
     const last = this.#gathered;
     if (last && String(last.topics) === String(batch.topics) && last.to === batch.from) {
       last.to = batch.to;
@@ -316,13 +284,13 @@ export class Shared {
    */
   #say(kind, more) {
     if (this.#left) return; // a listener of the page has closed the client meanwhile
-    this.#channel.postMessage({ kind, id: this.#id, ...more });
+    this.#channel?.postMessage({ kind, id: this.#id, ...more });
   }
 
   /** @param {any} message  of another tab */
   #hear(message) {
     const { kind, id, user } = message;
-    if (user !== undefined && !this.#owner.caller.bearer) {
+    if (user !== undefined && !this.#owner.caller._bearer) {
       this.#owner.user(user);
       if (this.#left) return; // to join under the name of another user
     }
@@ -341,11 +309,11 @@ export class Shared {
     if (message.batch) topics.take(message.batch);
     if (kind === 'gap') topics.gap(message.gap);
     if (kind === 'refused') return void this.#refuse(message.topics, message.problem);
-    if (kind === 'call') this.update();
+    if (kind === 'call') this._update();
     if (kind !== 'sign') return;
     this.#setState(message.state);
     // The first of the visible tabs takes over: its sign of life ends the timers of the others.
-    clearTimeout(this.#taking);
-    if (message.hidden && !hidden()) this.#taking = setTimeout(() => this.#wait(true), Math.random() * SPREAD);
+    clearTimeout(this.#looking);
+    if (message.hidden && !hidden()) this.#looking = setTimeout(() => this.#wait(true), Math.random() * SPREAD);
   }
 }

@@ -1,6 +1,6 @@
 // The comments of a post, as the reader changes them.
 
-import { newKey } from './calls.js';
+import { newKey } from './api.js';
 import { Page } from './page.js';
 
 /** @typedef {import('../package/tidings').ThreadComment} ThreadComment */

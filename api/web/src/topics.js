@@ -15,7 +15,7 @@ const LONGEST_PAUSE = 30_000; // ms between two attempts to read that piece
  * @typedef {object} Topic
  * @property {number} count  subscribers
  * @property {string|null} cursor  the next batch must begin here; null: before the first batch
- * @property {string|null} seen  all events up to here have been emitted
+ * @property {string|null} _seen  all events up to here have been emitted
  * @property {boolean} refused  by the server, or because the connection has no room
  * @property {boolean} spare  whether other topics come first if not all have room
  */
@@ -26,7 +26,7 @@ const LONGEST_PAUSE = 30_000; // ms between two attempts to read that piece
  */
 export class Topics {
   #caller;
-  #handlers;
+  #listeners;
   /** @type {Map<string, Topic>} */
   #all = new Map();
   /** @type {Batch[]} */
@@ -38,15 +38,15 @@ export class Topics {
 
   /**
    * @param {import('./calls.js').Caller} caller
-   * @param {{emit: (event: Event, again: boolean) => void, gap: (gap: Gap) => void, refused: (topics: string[], problem: Problem) => void}} handlers
+   * @param {import('./listeners.js').Listeners} listeners
    */
-  constructor(caller, handlers) {
+  constructor(caller, listeners) {
     this.#caller = caller;
-    this.#handlers = handlers;
+    this.#listeners = listeners;
   }
 
   /** The topics that are wanted and not refused, the spare ones last. */
-  get wanted() {
+  get _wanted() {
     return [...this.#all]
       .filter(([, { refused }]) => !refused)
       .sort(([, a], [, b]) => Number(a.spare) - Number(b.spare))
@@ -55,7 +55,7 @@ export class Topics {
 
   /** The cursor from which a connection brings all that is missing; null for now. */
   get cursor() {
-    return this.#first(this.wanted);
+    return this.#first(this._wanted);
   }
 
   /**
@@ -64,7 +64,7 @@ export class Topics {
    */
   add(topic, { cursor = null, spare = false } = {}) {
     const known = this.#all.get(topic);
-    if (!known) return void this.#all.set(topic, { count: 1, cursor, seen: cursor, refused: false, spare });
+    if (!known) return void this.#all.set(topic, { count: 1, cursor, _seen: cursor, refused: false, spare });
     known.count++;
     known.spare &&= spare;
     // The newcomer has not had the events in between: they are emitted again.
@@ -79,19 +79,19 @@ export class Topics {
 
   /**
    * @param {string[]} topics
-   * @param {Problem} problem
+   * @param {Problem} problem  or the members of one, from another tab
    */
-  refuse(topics, problem) {
+  _refuse(topics, problem) {
     const ours = topics.filter((topic) => this.#all.has(topic) && !this.#all.get(topic)?.refused);
-    for (const topic of ours) Object.assign(this.#all.get(topic) ?? {}, { refused: true, cursor: null, seen: null });
-    if (ours.length) this.#handlers.refused(ours, problem);
+    for (const topic of ours) Object.assign(this.#all.get(topic) ?? {}, { refused: true, cursor: null, _seen: null });
+    if (ours.length) this.#listeners._tell('refused', { topics: ours, problem: new Problem(problem) });
   }
 
   /** Forgets what belongs to a user: another one reads from now on. */
-  forget() {
+  _forget() {
     for (const [name, topic] of this.#all) {
       topic.refused = false;
-      if (name === 'me') topic.cursor = topic.seen = null;
+      if (name === 'me') topic.cursor = topic._seen = null;
     }
     this.stop();
   }
@@ -119,9 +119,9 @@ export class Topics {
     for (const topic of this.#all.values()) {
       if (topic.cursor === null || compare(topic.cursor, gap.from) > 0) continue;
       concerned = true;
-      topic.cursor = topic.seen = gap.resumed;
+      topic.cursor = topic._seen = gap.resumed;
     }
-    if (concerned) this.#handlers.gap(gap);
+    if (concerned) this.#listeners._tell('gap', gap);
   }
 
   /** Applies the batches, up to one before which a piece is missing. */
@@ -151,15 +151,15 @@ export class Topics {
       const name = this.#nameOf(event);
       const topic = name !== null && this.#all.get(name);
       if (!topic || !topics.includes(name) || compare(event.id, topic.cursor) <= 0) continue;
-      const again = compare(event.id, topic.seen) <= 0;
+      const again = compare(event.id, topic._seen) <= 0;
       if (event.id) topic.cursor = event.id;
-      if (event.id && !again) topic.seen = event.id;
-      this.#handlers.emit({ ...event, topic: name }, again);
+      if (event.id && !again) topic._seen = event.id;
+      this.#listeners._emit({ ...event, topic: name }, again);
     }
     for (const name of topics) {
       const topic = this.#all.get(name);
       if (topic && !(compare(to, topic.cursor) <= 0)) topic.cursor = to;
-      if (topic && !(compare(to, topic.seen) <= 0)) topic.seen = to;
+      if (topic && !(compare(to, topic._seen) <= 0)) topic._seen = to;
     }
   }
 
@@ -180,7 +180,7 @@ export class Topics {
     const { signal } = this.#controller;
     this.#filling = true;
     for (let pause = 500; !signal.aborted; pause = Math.min(pause * 2, LONGEST_PAUSE)) {
-      const topics = names.filter((name) => this.wanted.includes(name));
+      const topics = names.filter((name) => this._wanted.includes(name));
       const cursor = this.#first(topics);
       if (!cursor || compare(target, cursor) <= 0) break;
       try {
@@ -196,7 +196,7 @@ export class Topics {
         if (Number.isNaN(compare(target, page.cursor))) this.#queue = [];
         if (!(compare(target, page.cursor) > 0)) break;
       } catch (/** @type {any} */ error) {
-        if (error.topics) this.refuse(error.topics, error);
+        if (error.topics) this._refuse(error.topics, error);
       }
       await sleep(Math.random() * pause, signal); // this instance is behind the other one, or there is none
     }

@@ -1,40 +1,48 @@
 package minify
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
-	"maps"
 	"path/filepath"
 
 	"github.com/evanw/esbuild/pkg/api"
 )
 
-// entries are the modules that pages load. Each becomes one file, which imports nothing
-// but what it loads later with import().
-var entries = []string{"tidings.js", "comments.js", "bell.js", "lang/*.js"}
+// An output is a folder of files, each made of one module with all that it imports. A file
+// imports nothing but what it loads later with import().
+type output struct {
+	dir     string
+	modules []string          // patterns of their names
+	names   map[string]string // of the files that have other names than their modules
+	define  map[string]string
+}
 
-// packaged are the modules of the npm package. There import.meta.url is the address of the
-// site's own bundle, which says nothing about the server, so it is undefined in these files.
-var packaged = []string{"tidings.js", "comments.js", "bell.js", "lang/*.js"}
+var outputs = []output{
+	{dir: "dist", modules: []string{"tidings.js", "data.js", "comments.js", "bell.js", "lang/*.js"}},
+	// In the npm package import.meta.url is the address of the site's own bundle, which says
+	// nothing about the server, so it is undefined.
+	{
+		dir: "package", modules: []string{"whole.js", "comments.js", "bell.js", "lang/*.js"},
+		names: map[string]string{"whole.js": "tidings.js"}, define: map[string]string{"import.meta.url": "undefined"},
+	},
+}
 
 // Build returns the files that are made of the modules in dir/src, by their paths in dir.
 func Build(dir string) (map[string][]byte, error) {
 	files := make(map[string][]byte)
-	for _, pattern := range entries {
-		if err := build(files, dir, pattern, "dist", nil); err != nil {
-			return nil, err
-		}
-	}
-	for _, pattern := range packaged {
-		if err := build(files, dir, pattern, "package", map[string]string{"import.meta.url": "undefined"}); err != nil {
-			return nil, err
+	for _, out := range outputs {
+		for _, pattern := range out.modules {
+			if err := out.build(files, dir, pattern); err != nil {
+				return nil, err
+			}
 		}
 	}
 	return files, nil
 }
 
-// build adds the files of the entries that match a pattern to files.
-func build(files map[string][]byte, dir, pattern, out string, define map[string]string) error {
+// build adds the files of the modules that match a pattern to files.
+func (o output) build(files map[string][]byte, dir, pattern string) error {
 	source := filepath.Join(dir, "src")
 	found, err := filepath.Glob(filepath.Join(source, pattern))
 	if err != nil {
@@ -45,11 +53,12 @@ func build(files map[string][]byte, dir, pattern, out string, define map[string]
 		if err != nil {
 			return fmt.Errorf("find %s: %w", pattern, err)
 		}
-		script, err := bundle(entry, define)
+		script, err := bundle(entry, o.define)
 		if err != nil {
 			return err
 		}
-		maps.Copy(files, map[string][]byte{filepath.ToSlash(filepath.Join(out, name)): script})
+		name = cmp.Or(o.names[name], name)
+		files[filepath.ToSlash(filepath.Join(o.dir, name))] = script
 	}
 	return nil
 }
@@ -60,8 +69,10 @@ func bundle(entry string, define map[string]string) ([]byte, error) {
 		EntryPoints: []string{entry}, Define: define,
 		Bundle: true, Format: api.FormatESModule, Platform: api.PlatformBrowser, Target: api.ES2022,
 		// A path that starts with "./" and is loaded by import() stays as it is.
-		External:         []string{"./lang/*", "./bell.js"},
-		Plugins:          []api.Plugin{sheets},
+		External: []string{"./lang/*", "./bell.js"},
+		Plugins:  []api.Plugin{sheets, constants},
+		// Members whose names begin with "_" are used in one file only.
+		MangleProps:      "^_",
 		MinifyWhitespace: true, MinifyIdentifiers: true, MinifySyntax: true,
 		Charset: api.CharsetUTF8, LegalComments: api.LegalCommentsNone,
 	})

@@ -1,6 +1,6 @@
 // One client for all elements of a page that read the same server as the same user.
 
-import { Tidings } from '../tidings.js';
+import { Tidings } from '../whole.js';
 
 /** @type {Map<any, Map<string, Session>>} sessions by getToken or null, then by address and user */
 const sessions = new Map();

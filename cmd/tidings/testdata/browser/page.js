@@ -1,6 +1,6 @@
 // Threads and inboxes of several readers, which follow events and act at random.
 
-import { Tidings } from '/src/client.js';
+import { Tidings } from '/src/whole.js';
 import { Inbox } from '/src/inbox.js';
 import { Thread } from '/src/thread.js';
 
