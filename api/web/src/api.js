@@ -153,7 +153,7 @@ async function send(caller, method, path, { query = {}, body, key, version, sign
 
 /**
  * Reports whether the same request may succeed a moment later.
- * @param {Problem} problem
+ * @param {any} problem
  */
 function mayPass({ status, code, retryAfter = 0 }) {
   return (TRANSIENT.includes(status) || code === 'idempotency_key_in_flight') && retryAfter * 1000 <= LONGEST_PAUSE;

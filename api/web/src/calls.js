@@ -6,7 +6,7 @@ const MOST_BYTES = 5_500; // of names in the address of a request; proxies accep
 /**
  * The error of a request: an answer that is a problem (RFC 9457), or no usable answer. Then
  * status is 0 or the status of the answer, and code is "unreachable", "not_json" or "too_long".
- * Members of the problem that have no field here, such as topics, are properties, too.
+ * Members of the problem that have no field here, such as topics, are properties, too, and so is retryAfter, in seconds.
  */
 export class Problem extends Error {
   /** A file that is loaded later has a class of its own with the same name. */
@@ -18,10 +18,6 @@ export class Problem extends Error {
   status = 0;
   code = '';
   detail = '';
-  /** @type {string|undefined} */
-  requestId;
-  /** @type {number|undefined} */
-  retryAfter; // seconds
 
   /** @param {Record<string, any>} members */
   constructor(members) {

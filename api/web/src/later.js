@@ -59,7 +59,13 @@ export function later(make, fields, methods, change) {
     close: () => (standIn.state = 'closed'),
     ...fields,
   };
-  for (const name of methods) standIn[name] = (/** @type {any[]} */ ...args) => ready().then((one) => one[name](...args));
+  for (const name of methods) {
+    standIn[name] = (/** @type {any[]} */ ...args) => {
+      const result = ready().then((one) => one[name](...args));
+      result.catch(() => {}); // the state of the stand-in shows it
+      return result;
+    };
+  }
   const begin = () => ready().catch((error) => {
     if (standIn.state === 'closed') return;
     Object.assign(standIn, { state: 'error', error });

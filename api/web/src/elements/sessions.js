@@ -1,5 +1,6 @@
 // One client for all elements of a page that read the same server as the same user.
 
+import { claims } from '../calls.js';
 import { Tidings } from '../whole.js';
 
 /** @type {Map<any, Map<string, Session>>} sessions by getToken or null, then by address and user */
@@ -73,15 +74,5 @@ export function sessionFor(access) {
  * @param {Access} access
  */
 export function nameOf({ url = '', token = '', getToken }) {
-  return `${url} ${token && !getToken ? `${subjectOf(token)}` : ''}`;
-}
-
-/** @param {string} token */
-function subjectOf(token) {
-  try {
-    const payload = token.split('.')[1].replace(/-/g, '+').replace(/_/g, '/');
-    return JSON.parse(atob(payload)).sub;
-  } catch {
-    return token;
-  }
+  return `${url} ${token && !getToken ? claims(token).sub ?? token : ''}`;
 }
