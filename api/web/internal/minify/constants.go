@@ -9,7 +9,7 @@ import (
 )
 
 // constant is a line that defines a number of a module, such as "const PAGE = 1000; // events".
-var constant = regexp.MustCompile(`(?m)^const ([A-Z][A-Z_]*) = ([\d_ <]+);.*\n`)
+var constant = regexp.MustCompile(`(?m)^const ([A-Z][A-Z_]*) = ([\d_ <*]+);.*\n`)
 
 // constants puts numbers in place of their names. esbuild does so only in modules without imports.
 var constants = api.Plugin{Name: "constants", Setup: func(build api.PluginBuild) {
