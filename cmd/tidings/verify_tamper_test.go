@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -134,14 +135,21 @@ var tampers = map[string]struct {
 	}, nil},
 }
 
-// verify finds each broken server, with and without the log. All of them change the answers
-// of one correct server: a run judges its own posts only.
+// judgedWithoutLog are the tampers that verify also runs against without the log: the readers
+// and the writers are then the reference, for what a reader gets and for what a writer is told.
+var judgedWithoutLog = []string{"DropsEvents", "SwapsTwoEvents", "AcknowledgesACommentThatItDoesNotWrite", "WritesACommentThatItRefuses", "IsCorrect"}
+
+// verify finds each broken server. All of them change the answers of one correct server: a run
+// judges its own posts only.
 func TestVerify_FindsBrokenServers(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	correct := s.start(t)
 	for name, tt := range tampers {
 		for _, withLog := range []bool{true, false} {
+			if !withLog && !slices.Contains(judgedWithoutLog, name) {
+				continue
+			}
 			t.Run(fmt.Sprintf("%s/Log=%v", name, withLog), func(t *testing.T) {
 				t.Parallel()
 				x := tt.make()
