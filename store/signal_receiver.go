@@ -111,11 +111,12 @@ func (r *signalReceiver) receivePayloads(ctx context.Context) {
 	}
 }
 
-// admit returns the body of a payload that is genuine. If a MAC is wrong, it reads the key again
-// if that was signalAge ago: the key is another one after the schema was created again.
+// admit returns the body of a payload that is genuine. If a MAC is wrong, or a time, it reads the
+// key and the clock again if that was signalAge ago: the key is another one after the schema was
+// created again, and the clock of the database may have jumped, as in a failover.
 func (r *signalReceiver) admit(ctx context.Context, payload string) (string, error) {
 	body, err := r.gate.admit(payload)
-	if !errors.Is(err, errSignalForged) || time.Since(r.gate.readAt) < signalAge || time.Since(r.keyRead) < readSignalsAgain {
+	if !errors.Is(err, errSignalForged) && !errors.Is(err, errSignalOld) || time.Since(r.gate.readAt) < signalAge || time.Since(r.keyRead) < readSignalsAgain {
 		return body, err
 	}
 	gate := r.gate
