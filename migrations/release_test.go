@@ -240,7 +240,7 @@ func TestUp_RunsBesideADump(t *testing.T) {
 	Must(t, migrations.Up(t.Context(), dsn, silent))
 	dump := connect(t, dsn)
 	exec(t, dump, `begin isolation level repeatable read; lock table tidings.migrations in access share mode`)
-	release := made(t, map[string]string{"schema/1000_x.sql": `create table tidings.x ();`})
+	release := made(t, map[string]string{"schema/1000_x.sql": `create table tidings.x (id integer primary key);`})
 	logger := slog.New(failing{slog.DiscardHandler, t})
 	Must(t, migrations.Apply(t.Context(), dsn, release, logger))
 	exec(t, dump, `commit`)

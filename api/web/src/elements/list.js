@@ -6,6 +6,18 @@ import { Item } from './item.js';
 
 /** @typedef {import('../thread.js').ThreadComment} ThreadComment */
 
+const SETTLING = 3; // frames until the comments around a place are drawn
+
+/**
+ * Scrolls to a node, again in the next frames: comments above have estimated heights until they are drawn.
+ * It is not smooth, because a change of the layout would end it halfway.
+ * @param {Element} node
+ */
+function center(node, frames = SETTLING) {
+  node.scrollIntoView({ block: 'center' });
+  if (frames) requestAnimationFrame(() => center(node, frames - 1));
+}
+
 /** The comments of a thread, the button for new ones, and the button for more. */
 export class List {
   #host;
@@ -80,7 +92,7 @@ export class List {
     for (const other of this.#list.querySelectorAll('.target')) other.classList.remove('target');
     item.article.classList.add('target');
     item.article.focus({ preventScroll: true });
-    item.article.scrollIntoView({ block: 'center' }); // not smooth: a change of the layout would end it halfway
+    center(item.article);
     return true;
   }
 
