@@ -231,12 +231,15 @@ func (p *tab) do(what string, steps ...chromedp.Action[chromedp.Void]) {
 	}
 }
 
+// longestLook is the longest pause between two looks at a page: each costs 2 ms of CPU.
+const longestLook = 250 * time.Millisecond
+
 // await waits until a JavaScript expression is true. It may be a promise. An error of the
 // expression counts as false, and so does a page that is left meanwhile.
 func (p *tab) await(what, expression string) {
 	p.t.Helper()
 	deadline := time.Now().Add(streamtest.Patience)
-	for {
+	for pause := lookEvery; ; pause = min(pause*5/4, longestLook) {
 		ctx, cancel := context.WithTimeout(p.ctx, streamtest.Patience)
 		holds, err := chromedp.Run(ctx, chromedp.Evaluate[bool]("Promise.resolve("+expression+").then(Boolean)", chromedp.EvalAwaitPromise))
 		cancel()
@@ -246,7 +249,7 @@ func (p *tab) await(what, expression string) {
 		if time.Now().After(deadline) {
 			p.t.Fatalf("%s: not within %v (%v)\nconsole: %s", what, streamtest.Patience, err, strings.Join(p.said(), "\n"))
 		}
-		<-time.After(lookEvery)
+		<-time.After(pause)
 	}
 }
 
