@@ -59,9 +59,9 @@ test-types: ## check the types of the client for browsers with TypeScript, and p
 	@.ci/install npm
 	@cd api/web/types && npm ci --silent --no-audit --no-fund --ignore-scripts && npm run --silent check
 
-torture-tabs: ## end the tab with the connection of ten tabs 100 times, and mount elements 1,000 times
-	@.ci/install cc postgres chromium headless_shell
-	go test -timeout 30m -run '^TestBrowserTabs|^TestElements_LeaveNothing' ./cmd/tidings -tabs.ends 100 -browser.mounts 1000
+torture-tabs: ## end the leading one of ten tabs 100 times, mount elements 1,000 times, check all looks
+	@.ci/install cc postgres chromium headless_shell npm
+	go test -timeout 30m -run '^TestBrowserTabs|^TestElements_(LeaveNothing|AreAccessible)|^TestBrowserPages' ./cmd/tidings -tabs.ends 100 -browser.mounts 1000 -browser.looks
 
 lint: ## vet, gofmt, staticcheck
 	go vet $(RACE) ./...

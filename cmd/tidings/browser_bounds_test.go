@@ -59,7 +59,7 @@ const counting = `
 	};
 `
 
-var mounts = flag.Int("browser.mounts", 200, "how often the test of mounted elements mounts them, a multiple of 100")
+var mounts = flag.Int("browser.mounts", 100, "how often the test of mounted elements mounts them, a multiple of 100")
 
 // Elements that are mounted and unmounted many times leave no timer, listener, request, channel or lock.
 func TestElements_LeaveNothing(t *testing.T) {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"flag"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -77,13 +78,19 @@ func TestBrowserPages_CommentsWithoutScripts(t *testing.T) {
 	p.audit("comments-html")
 }
 
-// everyLook calls look with the page at three widths, named after them, in light or dark. n is the
-// number of the state: the next one has light and dark the other way round.
+// allLooks is for make torture-tabs: make test looks at each state once.
+var allLooks = flag.Bool("browser.looks", false, "look at each state of the elements and pages at all widths, in light and dark")
+
+// everyLook calls look with the page at a width, in light or dark, and named after them: at one of
+// three widths, or at all with allLooks. n is the number of the state: the next state has another
+// width and scheme.
 func everyLook(p *tab, name string, n int, look func(name string)) {
 	p.t.Helper()
-	for _, width := range []int64{1280, 390, 320} {
-		n++
-		scheme := []string{"light", "dark"}[n%2]
+	for i, width := range []int64{1280, 390, 320} {
+		if !*allLooks && i != n%3 {
+			continue
+		}
+		scheme := []string{"dark", "light"}[(n+i)%2]
 		p.do("emulate", chromedp.EmulateViewport(width, 900))
 		p.prefer(scheme)
 		look(fmt.Sprintf("%s-%d-%s", name, width, scheme))
