@@ -12,7 +12,7 @@ DURATION = 5m
 # Flags of go test in make test. -parallel 6, because most tests wait for timers or other
 # processes most of the time; -vet=off, because make lint has vetted all packages; -w,
 # because linking is faster without DWARF.
-TESTFLAGS = -race -shuffle=on -parallel 6 -timeout 10m -vet=off -ldflags=-w
+TESTFLAGS = -race -shuffle=on -parallel 6 -timeout 20m -vet=off -ldflags=-w
 # Flags that make each test program also run its benchmarks once. They follow -args, because
 # with -bench, go test runs one package at a time.
 BENCHFLAGS = -test.bench=. -test.benchtime=1x
