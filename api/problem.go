@@ -40,7 +40,7 @@ type Problem struct {
 	From    string `json:"from,omitempty"`
 	Resumed string `json:"resumed,omitempty"`
 
-	// Topics are the topics that are none or that the user may not read, as the request names
+	// Topics are the topics that are invalid or that the user may not read, as the request names
 	// them. It is set for invalid_topic, unauthenticated and forbidden.
 	Topics []string `json:"topics,omitempty"`
 

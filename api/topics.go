@@ -26,7 +26,7 @@ type topicRules struct {
 	publicKinds []string // in addition to post
 }
 
-// readable parses 1 to 50 topics and removes duplicates. If some are no topics, or the user
+// readable parses 1 to 50 topics and removes duplicates. If some are invalid, or the user
 // may not read them, none is returned, and the problem names all of these. Problems:
 // invalid_topic, unauthenticated, forbidden.
 func (r topicRules) readable(asked []string, who auth.Identity) ([]stream.Topic, error) {
