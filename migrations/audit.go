@@ -12,8 +12,8 @@ import (
 	"github.com/tidings-live/tidings/store/session"
 )
 
-// A Fault is what another role could use to forge events, or to change what a statement of
-// Tidings does.
+// A Fault is what another role could use to forge events, what changes the effect of a statement
+// of Tidings, or a trigger of Tidings that does not fire.
 type Fault struct {
 	Text string
 	Mend string // the statement that removes it
@@ -22,8 +22,9 @@ type Fault struct {
 // Audit looks for rights that no role should have on the schema, and for objects in it that are
 // not of Tidings and that calls or statements of Tidings may reach: by another signature of one of
 // its functions, or by the name of a function or operator of Postgres, which functions of the
-// schema use without a schema. Triggers of the site on its tables are no faults. Audit changes
-// nothing, each role may call it, and the DSN may lead to a pooler. Without a schema there are no
+// schema use without a schema. It also looks for triggers of Tidings that are missing or disabled,
+// as an interrupted pg_restore --disable-triggers leaves them: their tables would change without
+// events. Triggers of the site on its tables are no faults. Audit changes nothing, each role may call it, and the DSN may lead to a pooler. Without a schema there are no
 // faults.
 func Audit(ctx context.Context, dsn string) ([]Fault, error) {
 	r, err := load(files)
@@ -68,6 +69,7 @@ func (r release) audit(ctx context.Context, tx pgx.Tx) (faults []Fault, err erro
 	}
 	names, signatures := r.routines()
 	tables, kinds := r.relations()
+	triggers := r.triggers()
 	for _, a := range []struct {
 		sql  string
 		args []any
@@ -76,6 +78,7 @@ func (r release) audit(ctx context.Context, tx pgx.Tx) (faults []Fault, err erro
 		{auditOperators, nil},
 		{auditRelations, []any{tables, kinds}},
 		{auditOwners, []any{names, tables}},
+		{auditTriggers, []any{triggers.tables, triggers.names, triggers.always, triggers.create}},
 	} {
 		rows, _ := tx.Query(ctx, a.sql, a.args...)
 		found, err := pgx.CollectRows(rows, pgx.RowToStructByPos[Fault])
@@ -151,7 +154,40 @@ const (
 			where relnamespace = to_regnamespace('tidings') and relname = any ($2::text[]) and relowner <> id
 		) as others
 		order by 1`
+
+	// auditTriggers finds our triggers that do not fire, in any session or, for those that always
+	// do, with session_replication_role = replica.
+	auditTriggers = `
+		select format('the trigger %I on tidings.%I is %s: changes of the table are made without events', ours.name, "table",
+				case when tgname is null then 'missing' else 'disabled' end),
+			case when tgname is null then "create"
+				else format('alter table tidings.%I enable %strigger %I', "table", case when always then 'always ' end, ours.name) end
+		from unnest($1::text[], $2::text[], $3::boolean[], $4::text[]) as ours ("table", name, always, "create")
+		join pg_class on relname = "table" and relnamespace = to_regnamespace('tidings')
+		left join pg_trigger on tgrelid = pg_class.oid and tgname = ours.name and not tgisinternal
+		where tgname is null
+			or tgenabled in ('D', 'R')
+			or always and tgenabled <> 'A'
+		order by 1`
 )
+
+// listed are triggers, with one list for each of their properties.
+type listed struct {
+	tables, names []string
+	always        []bool
+	create        []string
+}
+
+// triggers returns the triggers of the release.
+func (r release) triggers() (l listed) {
+	for _, f := range r.functions {
+		for _, t := range f.triggers {
+			l.tables, l.names = append(l.tables, t.table), append(l.names, t.name)
+			l.always, l.create = append(l.always, t.always), append(l.create, t.create)
+		}
+	}
+	return l
+}
 
 // routines returns the names and the signatures of the functions, as regprocedure shows them.
 func (r release) routines() (names, signatures []string) {

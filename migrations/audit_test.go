@@ -80,6 +80,12 @@ func TestAudit_NamesEachFaultAndItsMendingLine(t *testing.T) {
 			`alter table tidings.revisions rename to kept; create view tidings.revisions as select * from tidings.kept`,
 			`restore the table from a backup`,
 		},
+		{`alter table tidings.posts disable trigger all`, `alter table tidings.posts enable trigger changed_update`},
+		{`alter table tidings.pending enable trigger mark`, `alter table tidings.pending enable always trigger mark`},
+		{
+			`drop trigger deleted on tidings.likes`,
+			`create trigger deleted after delete on tidings.likes referencing old table as removed for each statement execute function tidings.likes_deleted()`,
+		},
 	}
 	for i := range faults {
 		faults[i].plant = strings.ReplaceAll(faults[i].plant, "ROLE", name)

@@ -78,13 +78,14 @@ func (c *serveCommand) prepare(ctx context.Context, logger *slog.Logger) error {
 	return nil
 }
 
-// audit logs what other roles could use to forge events. It is no reason not to start.
+// audit logs what is not as the migrations made it: what other roles could use to forge events, and
+// triggers that do not fire. It is no reason not to start.
 func audit(ctx context.Context, dsn string, logger *slog.Logger) {
 	faults, err := migrations.Audit(ctx, dsn)
 	if err != nil {
 		logger.WarnContext(ctx, "the rights and objects of the schema were not checked", "err", err)
 	}
 	for _, f := range faults {
-		logger.WarnContext(ctx, "the schema has what other roles may misuse", "fault", f.Text, "mend", f.Mend)
+		logger.WarnContext(ctx, "the schema is not as Tidings makes it", "fault", f.Text, "mend", f.Mend)
 	}
 }
