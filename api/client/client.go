@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -34,9 +35,10 @@ var ErrNotJSON = errors.New("the answer is no JSON")
 // Client calls one Tidings server as one user, or without a user. It is safe for
 // concurrent use. The caller closes the streams it opens.
 type Client struct {
-	base  string // without a trailing slash
-	token string // "" sends none
-	http  *http.Client
+	base    string // without a trailing slash
+	token   string // "" sends none
+	version int64  // 0: any
+	http    *http.Client
 }
 
 // Option configures a [Client] in [New].
@@ -100,8 +102,27 @@ func (c *Client) As(token string) *Client {
 	return &other
 }
 
+// IfVersion returns a client of the same server, over the same connections, for one change of a
+// comment: its calls EditComment, DeleteComment, SetStatus, PinComment and UnpinComment change
+// only a comment of that version (RFC 9110 section 13.1.1). If another change came first, the
+// error is a [*Problem] with status 412 and code version_mismatch. A change that is already made
+// succeeds. 0 allows any version.
+func (c *Client) IfVersion(version int64) *Client {
+	other := *c
+	other.version = version
+	return &other
+}
+
+// ifMatch is the condition of [Client.IfVersion].
+func (c *Client) ifMatch() http.Header {
+	if c.version == 0 {
+		return nil
+	}
+	return http.Header{"If-Match": {`"` + strconv.FormatInt(c.version, 10) + `"`}}
+}
+
 // CloseIdleConnections closes the connections that no call is using. Clients that were
-// made by [Client.As] share these connections.
+// made by [Client.As] or [Client.IfVersion] share these connections.
 func (c *Client) CloseIdleConnections() { c.http.CloseIdleConnections() }
 
 // call describes one request and the value its answer is decoded into.

@@ -142,18 +142,17 @@ func (c *Client) Replies(ctx context.Context, id string, opts ListOptions) (Comm
 }
 
 // EditComment changes the text of a comment. A version other than 0 must be that of the
-// comment: if another edit came first, the error is a [*Problem] with status 412. The caller
-// must be the author, for some time after the comment, or have the role moderator, admin or service.
+// comment, as with [Client.IfVersion]. The caller must be the author, for some time after the
+// comment, or have the role moderator, admin or service.
 func (c *Client) EditComment(ctx context.Context, id, body string, version int64) (Comment, error) {
-	header := http.Header{}
 	if version != 0 {
-		header.Set("If-Match", `"`+strconv.FormatInt(version, 10)+`"`)
+		c = c.IfVersion(version)
 	}
 	in := struct {
 		Body string `json:"body"`
 	}{body}
 	var comment Comment
-	err := c.do(ctx, call{act: "edit comment", method: http.MethodPatch, path: commentPath(id, ""), header: header, in: in, out: &comment})
+	err := c.do(ctx, call{act: "edit comment", method: http.MethodPatch, path: commentPath(id, ""), header: c.ifMatch(), in: in, out: &comment})
 	return comment, err
 }
 
@@ -161,7 +160,7 @@ func (c *Client) EditComment(ctx context.Context, id, body string, version int64
 // and body while a published comment is below it. The caller must be its author, or have the
 // role moderator, admin or service.
 func (c *Client) DeleteComment(ctx context.Context, id string) error {
-	return c.do(ctx, call{act: "delete comment", method: http.MethodDelete, path: commentPath(id, "")})
+	return c.do(ctx, call{act: "delete comment", method: http.MethodDelete, path: commentPath(id, ""), header: c.ifMatch()})
 }
 
 // commentPath returns the path of a comment and what follows it.

@@ -16,7 +16,7 @@ func (c *Client) SetStatus(ctx context.Context, id, status string) (Comment, err
 		Status string `json:"status"`
 	}{status}
 	var comment Comment
-	err := c.do(ctx, call{act: "set status", method: http.MethodPut, path: commentPath(id, "/status"), in: in, out: &comment})
+	err := c.do(ctx, call{act: "set status", method: http.MethodPut, path: commentPath(id, "/status"), header: c.ifMatch(), in: in, out: &comment})
 	return comment, err
 }
 
@@ -33,7 +33,7 @@ func (c *Client) UnpinComment(ctx context.Context, id string) (Comment, error) {
 
 func (c *Client) pin(ctx context.Context, act, method, id string) (Comment, error) {
 	var comment Comment
-	err := c.do(ctx, call{act: act, method: method, path: commentPath(id, "/pin"), out: &comment})
+	err := c.do(ctx, call{act: act, method: method, path: commentPath(id, "/pin"), header: c.ifMatch(), out: &comment})
 	return comment, err
 }
 

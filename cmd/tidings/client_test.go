@@ -29,6 +29,25 @@ var clientCalls = map[string]func(t *testing.T, ctx context.Context, s clientSit
 		_, err := s.ann.As("").Notifications(ctx, client.NotificationOptions{})
 		wantProblem(t, err, http.StatusUnauthorized, "unauthenticated")
 	},
+	"IfVersion": func(t *testing.T, ctx context.Context, s clientSite) {
+		post := putPost(t, ctx, s, "versions")
+		for name, change := range map[string]func(c *client.Client, id string) error{
+			"EditComment":   func(c *client.Client, id string) error { _, err := c.EditComment(ctx, id, "two", 0); return err },
+			"SetStatus":     func(c *client.Client, id string) error { _, err := c.SetStatus(ctx, id, "spam"); return err },
+			"PinComment":    func(c *client.Client, id string) error { _, err := c.PinComment(ctx, id); return err },
+			"UnpinComment":  func(c *client.Client, id string) error { _, err := c.UnpinComment(ctx, id); return err },
+			"DeleteComment": func(c *client.Client, id string) error { return c.DeleteComment(ctx, id) },
+		} {
+			one := comment(t, s.ann, post.ID, name)
+			if name == "UnpinComment" {
+				var err error
+				one, err = s.moderator.PinComment(ctx, one.ID)
+				streamtest.Must(t, err)
+			}
+			wantProblem(t, change(s.moderator.IfVersion(one.Version+1), one.ID), http.StatusPreconditionFailed, "version_mismatch")
+			streamtest.Must(t, change(s.moderator.IfVersion(one.Version), one.ID))
+		}
+	},
 	"CloseIdleConnections": func(t *testing.T, ctx context.Context, s clientSite) {
 		s.ann.CloseIdleConnections()
 		_, err := s.ann.Counts(ctx, "a")
