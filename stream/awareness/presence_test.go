@@ -340,6 +340,9 @@ func TestPresence(t *testing.T) {
 		var visits []*Visit
 		for n := range 30 {
 			visits = append(visits, i.reads(fmt.Sprintf("u%02d", n)))
+			if n == 0 {
+				synctest.Wait() // the first one is shown at once, all others in the next event
+			}
 		}
 		flicker := i.reads("flicker")
 		flicker.End()
