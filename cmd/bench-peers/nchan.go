@@ -6,11 +6,9 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"os/user"
 	"path/filepath"
 
 	"github.com/tidings-live/tidings/cmd/internal/bench"
-	"github.com/tidings-live/tidings/store/localpg/child"
 )
 
 // nchan is nginx with Debian's module Nchan. It has one worker: on two cores a second
@@ -89,27 +87,10 @@ http {
 
 // withServer implements [peer]. nginx runs as the user of this process, with all of its files
 // in a temporary folder.
-func (n nchan) withServer(ctx context.Context, _, topics int, fn func(peerServer) error) (err error) {
-	dir, err := os.MkdirTemp("", "tidings-peers-")
-	if err != nil {
-		return fmt.Errorf("make folder: %w", err)
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	addr, err := child.FreeAddress()
-	if err != nil {
-		return err
-	}
-	who, err := user.Current()
-	if err != nil {
-		return fmt.Errorf("find own user: %w", err)
-	}
-	conf := filepath.Join(dir, "nginx.conf")
-	text := fmt.Sprintf(nginxConf, n.module, who.Username, dir, addr)
-	if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
-		return fmt.Errorf("write settings: %w", err)
-	}
-	return runFor(ctx, exec.Command(n.nginx, "-p", dir, "-e", "stderr", "-c", conf), addr, func(pid int) error {
-		url := "http://" + addr
+func (n nchan) withServer(ctx context.Context, _, topics int, fn func(peerServer) error) error {
+	conf := func(p place) string { return fmt.Sprintf(nginxConf, n.module, p.user, p.dir, p.addr) }
+	command := func(p place) *exec.Cmd { return exec.Command(n.nginx, "-p", p.dir, "-e", "stderr", "-c", p.conf) }
+	return runConfigured(ctx, conf, command, func(pid int, url string) error {
 		return fn(peerServer{
 			stream:  bench.Stream{URL: url, Paths: pathsOf("/sub?id=%d", topics), Event: eventName, PID: pid, IncludeChildren: true},
 			poll:    bench.Stream{URL: url, Paths: pathsOf("/poll?id=%d", topics), Protocol: bench.NchanPoll, Event: eventName, PID: pid, IncludeChildren: true},

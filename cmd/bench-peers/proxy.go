@@ -2,15 +2,9 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"os"
 	"os/exec"
-	"os/user"
-	"path/filepath"
 	"strings"
-
-	"github.com/tidings-live/tidings/store/localpg/child"
 )
 
 // A proxy is a program between the readers and a server. Its pool has room for a connection
@@ -90,7 +84,7 @@ http {
 
 // inFrontOf runs the proxy in front of the server at a URL, and calls fn with its own URL.
 // The nil proxy calls fn with the URL of the server.
-func (p *proxy) inFrontOf(ctx context.Context, url string, fn func(url string) error) (err error) {
+func (p *proxy) inFrontOf(ctx context.Context, url string, fn func(url string) error) error {
 	if p == nil {
 		return fn(url)
 	}
@@ -98,23 +92,9 @@ func (p *proxy) inFrontOf(ctx context.Context, url string, fn func(url string) e
 	if err != nil {
 		program = "/usr/sbin/" + p.program // /usr/sbin is not in the PATH of every user
 	}
-	dir, err := os.MkdirTemp("", "tidings-peers-")
-	if err != nil {
-		return fmt.Errorf("make folder: %w", err)
+	conf := func(at place) string {
+		return fmt.Sprintf(p.conf, at.addr, strings.TrimPrefix(url, "http://"), at.dir, at.user)
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	addr, err := child.FreeAddress()
-	if err != nil {
-		return err
-	}
-	who, err := user.Current()
-	if err != nil {
-		return fmt.Errorf("find own user: %w", err)
-	}
-	file := filepath.Join(dir, "conf")
-	text := fmt.Sprintf(p.conf, addr, strings.TrimPrefix(url, "http://"), dir, who.Username)
-	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-		return fmt.Errorf("write settings: %w", err)
-	}
-	return runFor(ctx, exec.Command(program, append(p.args, file)...), addr, func(int) error { return fn("http://" + addr) })
+	command := func(at place) *exec.Cmd { return exec.Command(program, append(p.args, at.conf)...) }
+	return runConfigured(ctx, conf, command, func(_ int, url string) error { return fn(url) })
 }
