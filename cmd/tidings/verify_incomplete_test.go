@@ -3,8 +3,10 @@ package main
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"regexp"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -168,6 +170,34 @@ func TestVerify_FindsNoFaultsInForeignTraffic(t *testing.T) {
 		})
 	}
 }
+
+// Others like and comment on the posts of the run before its readers start.
+func TestVerify_KnowsCountsFromBeforeItsReaders(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	srv := s.start(t)
+	var once sync.Once
+	x := roundTrip(func(r *http.Request) (*http.Response, error) {
+		if r.URL.Path == "/v1/events" || r.URL.Path == "/v1/poll" {
+			once.Do(func() {
+				s.exec(t, `insert into tidings.comments (post_id, author_id, body) select id, 'ben', 'early' from tidings.posts`)
+				s.exec(t, `insert into tidings.likes (post_id, user_id) select id, 'ben' from tidings.posts`)
+			})
+		}
+		return http.DefaultTransport.RoundTrip(r)
+	})
+	cfg := verifyConfig(tampered(t, srv.url, x))
+	cfg.Until = func(a verify.Activity) bool { return a.Changes["likes"] > 0 }
+	report, err := verify.Run(t.Context(), cfg)
+	streamtest.Must(t, err)
+	if report.Any() {
+		t.Errorf("found faults: %+v\n%s", report.Faults, strings.Join(report.Notes, "\n"))
+	}
+}
+
+type roundTrip func(*http.Request) (*http.Response, error)
+
+func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
 // disturb comments on a random post of the run and likes or unlikes it. It does nothing
 // before there is a post.

@@ -241,7 +241,7 @@ func verifyConfig(urls ...string) verify.Config {
 
 // tampered starts a proxy that sends requests to the server through x, and returns its
 // URL.
-func tampered(t *testing.T, server string, x *tamper) string {
+func tampered(t *testing.T, server string, x http.RoundTripper) string {
 	t.Helper()
 	target, err := url.Parse(server)
 	streamtest.Must(t, err)

@@ -64,6 +64,7 @@ export class Topics {
    */
   add(topic, { cursor = null, spare = false } = {}) {
     const known = this.#all.get(topic);
+    if (known?.refused) Object.assign(known, { cursor, _seen: cursor, refused: false }); // the newcomer must have the topic, or be told
     if (!known) return void this.#all.set(topic, { count: 1, cursor, _seen: cursor, refused: false, spare });
     known.count++;
     known.spare &&= spare;

@@ -23,13 +23,14 @@ type countAt struct{ position, count int64 }
 type logCopy struct {
 	topics  map[string][]logEvent
 	counts  map[uint64][]countAt // of all latest-only events, by key, in the order of the log
+	bases   map[uint64]countAt   // counts that a list said when the readers had started
 	ends    map[string]int64     // position of the first verify.end of each topic
 	through int64                // the copy is complete up to this position
 	rows    int64                // number of events ever added
 }
 
 func newLogCopy() *logCopy {
-	return &logCopy{topics: make(map[string][]logEvent), counts: make(map[uint64][]countAt), ends: make(map[string]int64)}
+	return &logCopy{topics: make(map[string][]logEvent), counts: make(map[uint64][]countAt), bases: make(map[uint64]countAt), ends: make(map[string]int64)}
 }
 
 // add appends an event. Its position must be above all earlier ones of the topic.
@@ -44,13 +45,13 @@ func (c *logCopy) add(position int64, s summary) {
 	}
 }
 
-// countAt is the count in the last event with the key up to the position. It is 0 if there
-// is no such event.
+// countAt is the count in the last event with the key up to the position, or the base of the
+// key if that is newer. It is 0 if there is neither.
 func (c *logCopy) countAt(key uint64, position int64) int64 {
-	counts := c.counts[key]
+	counts, base := c.counts[key], c.bases[key]
 	i, _ := slices.BinarySearchFunc(counts, position+1, func(e countAt, p int64) int { return cmp.Compare(e.position, p) })
-	if i == 0 {
-		return 0
+	if i == 0 || counts[i-1].position < base.position {
+		return base.count
 	}
 	return counts[i-1].count
 }

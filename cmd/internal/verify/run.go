@@ -95,6 +95,11 @@ func verify(ctx context.Context, cfg Config, c *cluster.Cluster) (*Report, error
 		r.readers.wait()
 		return nil, fmt.Errorf("start readers: %w", err)
 	}
+	if err := r.noteCounts(ctx); err != nil {
+		stopReading()
+		r.readers.wait()
+		return nil, fmt.Errorf("note counts: %w", err)
+	}
 	var background sync.WaitGroup
 	var checkErr error
 	checking, stopChecking := context.WithCancel(ctx)
