@@ -131,6 +131,7 @@ func (w *noticeWalk) step() {
 		p := walkPosts[w.rand.IntN(2)]
 		w.authors[p] = w.user()
 		w.run(`update tidings.posts set author_id = '%s' where id = '%s'`, w.authors[p], p)
+		w.reassignLikes(p, 0, w.authors[p])
 	case n < 90:
 		w.read()
 	case n < 95:
@@ -188,7 +189,21 @@ func (w *noticeWalk) show(r *remark) {
 	}
 	w.notify(w.authors[r.post], "comment", r)
 	for key, n := range w.notices {
-		if key.comment == r.id && key.like != "" && n.away == "withdrawn" && w.likes[noticeKey{key.like, r.post, r.id, ""}] {
+		if key.comment == r.id && key.user == r.author && key.like != "" && n.away == "withdrawn" && w.likes[noticeKey{key.like, r.post, r.id, ""}] {
+			n.away = ""
+		}
+	}
+}
+
+// reassignLikes takes what likes of a post or comment notified of from all but its author, and
+// gives back to the author what was taken before.
+func (w *noticeWalk) reassignLikes(post string, comment int64, author string) {
+	for key, n := range w.notices {
+		switch {
+		case key.post != post || key.comment != comment || key.like == "":
+		case key.user != author:
+			n.withdraw()
+		case n.away == "withdrawn" && w.likes[noticeKey{key.like, post, comment, ""}]:
 			n.away = ""
 		}
 	}
@@ -319,6 +334,7 @@ func (w *noticeWalk) reassign() {
 		if r.author = author; !r.shown || !changed {
 			continue
 		}
+		w.reassignLikes(r.post, r.id, author)
 		for key, n := range w.notices {
 			switch {
 			case key.comment != r.id || key.like != "" || n.away != "":

@@ -115,6 +115,12 @@ func TestPairs_OfOpenTransactionsLeaveNothingWrong(t *testing.T) {
 				) as e
 				cross join lateral (select unread from tidings.counts where target = topic order by position desc limit 1) as c
 				where unread <> (data ->> 'unread')::bigint`), []string{})
+			Want(t, "likes of which another user than the author is notified", list[string](t, watch, `
+				select concat_ws(' ', n.user_id, n.post_id, n.comment_id)
+				from tidings.notifications as n
+				left join tidings.comments as c on c.id = n.comment_id
+				left join tidings.posts as p on p.id = n.post_id and n.comment_id is null
+				where n.kind = 'like' and n.user_id is distinct from coalesce(c.author_id, p.author_id)`), []string{})
 			leavesNothing(t, dsn)
 		})
 	}

@@ -389,6 +389,7 @@ CREATE TRIGGER no_truncate BEFORE TRUNCATE ON tidings.ranks FOR EACH STATEMENT E
 -- tidings.raise_floor() returns trigger, security definer
 -- tidings.rank_comments(mine xid8) returns void
 -- tidings.rank_of(likes bigint) returns integer
+-- tidings.reassign_likes(post_ids text[], comment_ids bigint[], former text[]) returns void
 -- tidings.recount() returns bigint, security definer
 -- tidings.refuse_truncate() returns trigger
 -- tidings.renotify(ids bigint[], mentioning bigint[]) returns void

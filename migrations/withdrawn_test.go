@@ -2,6 +2,7 @@ package migrations_test
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -202,6 +203,43 @@ func TestNotifications_AreWithdrawnWithWhatIsHidden(t *testing.T) {
 			walk(t, steps)
 		})
 	}
+	t.Run("AnotherAuthor", func(t *testing.T) {
+		t.Parallel()
+		walk(t, []step{
+			{`insert into tidings.likes (post_id, comment_id, user_id) values ('p', null, 'cy'), ('p', 1, 'cy'), ('p', null, 'dee')`,
+				[]string{"pia like cy - 1", "ann like cy 1 2", "pia like dee - 3"}, []string{"ann 1 new 2", "pia 1 new 3"}},
+			{`update tidings.comments set author_id = 'bob' where id = 1`,
+				[]string{"pia like cy - 1", "pia like dee - 3"}, []string{`ann 0 withdrawn ["2"]`}},
+			{`insert into tidings.likes (post_id, comment_id, user_id) values ('p', 1, 'eve')`,
+				[]string{"pia like cy - 1", "pia like dee - 3", "bob like eve 1 4"}, []string{"bob 1 new 4"}},
+			{`delete from tidings.likes where post_id = 'p' and user_id = 'dee'; update tidings.comments set author_id = 'ann' where id = 1`,
+				[]string{"pia like cy - 1", "ann like cy 1 2"}, []string{`bob 0 withdrawn ["4"]`, "pia 1 new 1", "ann 1 new 2"}},
+			{status + `'spam' where id = 1`, []string{"pia like cy - 1"}, []string{`ann 0 withdrawn ["2"]`}},
+			{`update tidings.comments set author_id = 'bob' where id = 1`, []string{"pia like cy - 1"}, []string{}},
+			{`insert into tidings.posts (id, author_id) values ('q', 'pia'); insert into tidings.likes (post_id, user_id) values ('q', 'cy')`,
+				[]string{"pia like cy - 1", "pia like cy - 5"}, []string{"pia 2 new 5"}},
+			{`update tidings.posts set author_id = case id when 'p' then 'zoe' end`, []string{}, []string{`pia 0 withdrawn ["1", "5"]`}},
+			{`update tidings.posts set author_id = 'pia'`, []string{"pia like cy - 1", "pia like cy - 5"}, []string{"pia 1 new 1", "pia 2 new 5"}},
+		})
+	})
+	t.Run("ALikeForAFormerAuthorIsWithdrawnByARecount", func(t *testing.T) {
+		t.Parallel()
+		conn, _ := database(t)
+		exec(t, conn, setting+`insert into tidings.likes (post_id, comment_id, user_id) values ('p', null, 'cy'), ('p', 1, 'cy')`)
+		exec(t, conn, `
+			alter table tidings.comments disable trigger updated;
+			alter table tidings.posts disable trigger changed_update;
+			update tidings.comments set author_id = 'bob' where id = 1;
+			update tidings.posts set author_id = 'bob'`)
+		before := head(t, conn)
+		Want(t, "repaired", value[int](t, conn, `select tidings.recount()`), 2)
+		Want(t, "the inbox", inbox(t, conn), []string{})
+		events := told(t, conn, before)
+		slices.Sort(events)
+		Want(t, "the events", events, []string{`ann 0 withdrawn ["2"]`, `pia 0 withdrawn ["1"]`})
+		countsAreRight(t, conn)
+		Want(t, "repaired again", value[int](t, conn, `select tidings.recount()`), 0)
+	})
 	t.Run("ALikeOfACommentIsRestoredWithIt", func(t *testing.T) {
 		t.Parallel()
 		conn, _ := database(t)

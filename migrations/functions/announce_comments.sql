@@ -6,7 +6,7 @@
 --   `comment` for the author of the post. A user is notified once, with the first of these, and
 --   not of an act of the user's own.
 --
--- Notifications about likes of the comments are restored, for likes that still exist.
+-- Notifications about likes of the comments are restored for the author, for likes that still exist.
 --
 -- The rows are read again, because a trigger of the site may have hidden or deleted some of
 -- them since. Such comments are counted, as the trigger's own UPDATE has counted them down,
@@ -77,8 +77,9 @@ begin
     -- What the comments themselves notify of is restored by mark.
     perform tidings.restore_notifications(array_agg(w.id))
     from unnest(ids) as shown (id)
+    cross join lateral (select author_id from tidings.comments where comments.id = shown.id offset 0) as c
     cross join lateral (
-        select withdrawn.id
+        select withdrawn.id, withdrawn.user_id
         from tidings.withdrawn
         where withdrawn.comment_id = shown.id
             and withdrawn.kind = 'like'
@@ -88,6 +89,7 @@ begin
                 where l.post_id = withdrawn.post_id and l.comment_id = withdrawn.comment_id and l.user_id = withdrawn.actor_id
             )
         offset 0
-    ) as w;
+    ) as w
+    where w.user_id = c.author_id;
 end
 $$;

@@ -9,7 +9,8 @@
 --   is a tombstone. That is decided under the turn, so the event has no topic yet;
 --   a root, of a comment that was inserted before its parent: one comment more in the thread.
 --   another author or other mentions of a visible comment: what renotify does, and mention
---   for those with other mentions.
+--   for those with other mentions;
+--   another author of a visible comment: what reassign_likes does.
 -- Creates unknown users first.
 --
 -- A statement trigger: an UPDATE of 100,000 rows is one call.
@@ -40,6 +41,9 @@ declare
     found_roots       bigint[]; -- roots of visible comments that had none
     renamed           bigint[]; -- visible comments with another author or other mentions
     mentioning        bigint[]; -- those with other mentions
+    given             bigint[]; -- visible comments with another author
+    given_posts       text[];
+    given_by          text[]; -- the authors before
     moderated         bigint[];
     moderated_was     text[];
     moderated_becomes text[];
@@ -68,6 +72,8 @@ begin
             min(root_id) as root_id,
             count(root_id) = 1 as rooted,
             min(created_at) <> max(created_at) as moved,
+            min(author_id) <> max(author_id) as given,
+            min(author_id) filter (where was is not null) as given_by,
             min(author_id) <> max(author_id) or min(mentions) <> max(mentions) as renamed,
             min(mentions) <> max(mentions) as mentioning
         from version
@@ -86,17 +92,21 @@ begin
         array_agg(root_id) filter (where is_shown and was_shown and rooted),
         array_agg(id) filter (where is_shown and was_shown and change.renamed),
         array_agg(id) filter (where is_shown and was_shown and change.mentioning),
+        array_agg(id) filter (where is_shown and was_shown and change.given),
+        array_agg(post_id) filter (where is_shown and was_shown and change.given),
+        array_agg(change.given_by) filter (where is_shown and was_shown and change.given),
         array_agg(id) filter (where was <> becomes or change.edited and not is_shown),
         array_agg(was) filter (where was <> becomes or change.edited and not is_shown),
         array_agg(becomes) filter (where was <> becomes or change.edited and not is_shown),
         array_agg(id) filter (where change.moved and not was_shown and not is_shown)
     into edited, shown, shown_posts, shown_parents, withdrawn, withdrawn_posts, withdrawn_parents,
-        shown_roots, withdrawn_roots, found_roots, renamed, mentioning, moderated, moderated_was, moderated_becomes, moved
+        shown_roots, withdrawn_roots, found_roots, renamed, mentioning, given, given_posts, given_by, moderated, moderated_was, moderated_becomes, moved
     from change;
 
     perform tidings.announce_comments(shown, shown_posts, shown_parents, shown_roots);
     perform tidings.withdraw_comments(withdrawn, withdrawn_posts, withdrawn_parents, withdrawn_roots);
     perform tidings.renotify(renamed, mentioning);
+    perform tidings.reassign_likes(given_posts, given, given_by);
     if mentioning is not null then
         perform tidings.mention(mentioning);
     end if;

@@ -1,5 +1,6 @@
 -- Writes to `pending` the event `post-updated` for each post whose title, address, author, lock
--- or time has changed, and for each new post that has one of the first four.
+-- or time has changed, and for each new post that has one of the first four. Of posts with another
+-- author, does what reassign_likes does.
 --
 -- A statement trigger: an UPDATE of 100,000 rows is one call. A comment on an unknown post
 -- fires it, too, but then it starts no statement. The table `before` exists for an UPDATE only.
@@ -44,6 +45,18 @@ begin
     ) as change
     cross join lateral (select * from tidings.posts where posts.id = change.id offset 0) as p
     order by p.id;
+
+    perform tidings.reassign_likes(array_agg(id), array_agg(null::bigint), array_agg(former))
+    from (
+        select id, min(author_id) filter (where was) as former
+        from (
+            select id, author_id, true as was from before
+            union all
+            select id, author_id, false from after
+        ) as version
+        group by id
+        having min(author_id) filter (where was) is distinct from min(author_id) filter (where not was)
+    ) as given;
     return null;
 end
 $$;

@@ -1,5 +1,6 @@
 -- Counts everything again, and publishes the counts that were wrong. Does the same with
--- tombstones, and with the ranks of liked comments. Returns how many rows it has repaired.
+-- tombstones, and with the ranks of liked comments. Withdraws notifications about likes of
+-- comments and posts that have another author. Returns how many rows it has repaired.
 --
 -- It takes the turn while it counts and until the end of its transaction, so commits with
 -- events wait. It must be the first in its transaction to write (SQLSTATE 25001): changes
@@ -16,8 +17,10 @@ declare
     repaired bigint;
     stones   bigint;
     ranked   bigint;
+    others   bigint[]; -- notifications of users that are not the author
 begin
-    lock table tidings.comments, tidings.likes, tidings.notifications in access share mode; -- before the turn: see lock_tables
+    lock table tidings.posts, tidings.comments, tidings.likes in access share mode; -- before the turn: see lock_tables
+    lock table tidings.notifications in row exclusive mode;
     lock table tidings.turn in exclusive mode;
     if exists (select from tidings.pending where xact = pg_current_xact_id()) then
         raise exception 'tidings.recount() must come first in its transaction'
@@ -146,6 +149,20 @@ begin
     select count(*)
     into ranked
     from (select id from dropped union all select id from added) as change;
-    return repaired + stones + ranked;
+
+    -- After the counts, which are those of the notifications before. Rows that another transaction
+    -- has locked stay: recount must wait for nothing while it holds the turn.
+    select array_agg(id)
+    into others
+    from (
+        select n.id
+        from tidings.notifications as n
+        left join tidings.comments as c on c.id = n.comment_id
+        left join tidings.posts as p on p.id = n.post_id
+        where n.kind = 'like' and n.user_id <> case when n.comment_id is null then p.author_id else c.author_id end
+        for update of n skip locked
+    ) as wrong;
+    perform tidings.withdraw_notifications(others);
+    return repaired + stones + ranked + coalesce(cardinality(others), 0);
 end
 $$;
