@@ -76,11 +76,13 @@ func newRig(t testing.TB, edits ...func(*setup)) *rig {
 		most := limit.Rate{PerSecond: 1e6, Burst: 1e6}
 		set.api.Limits.Writes = WriteRates{Comments: most, Likes: most, Tickets: most}
 	}
-	if set.url == "" {
-		set.url = storetest.Database(t)
-	}
 	r := &rig{scheme: "http", logs: &logs{}, client: &http.Client{Transport: &http.Transport{DisableCompression: true}}}
 	t.Cleanup(r.client.CloseIdleConnections)
+	if set.url == "" {
+		r.sql, set.url = storetest.Pool(t)
+	} else {
+		r.sql = client(t, set.url)
+	}
 	r.build(t, set)
 	if set.scheme != "" {
 		r.scheme = set.scheme
@@ -109,6 +111,15 @@ func inEveryWay(t *testing.T, test func(t *testing.T, way func(*setup))) {
 	})
 }
 
+// client returns the pool of another program that uses a database.
+func client(t testing.TB, url string) *pgxpool.Pool {
+	t.Helper()
+	pool, err := pgxpool.New(t.Context(), url)
+	streamtest.Must(t, err)
+	t.Cleanup(pool.Close)
+	return pool
+}
+
 // unconnected returns a configuration whose parts are not running.
 func unconnected(t testing.TB) Config {
 	t.Helper()
@@ -121,11 +132,6 @@ func unconnected(t testing.TB) Config {
 // build wires the parts together and runs those that run.
 func (r *rig) build(t testing.TB, set setup) {
 	t.Helper()
-	var err error
-	r.sql, err = pgxpool.New(t.Context(), set.url)
-	streamtest.Must(t, err)
-	t.Cleanup(r.sql.Close)
-
 	set.store.URL = set.url
 	db, err := store.Open(t.Context(), set.store)
 	streamtest.Must(t, err)

@@ -26,8 +26,8 @@ type database struct {
 // newDatabase opens a store with AutoPosts and GroupCommit; edit may change its Config.
 func newDatabase(t *testing.T, edit ...func(*store.Config)) database {
 	t.Helper()
-	dsn := storetest.Database(t)
-	return database{Store: open(t, dsn, edit...), dsn: dsn, sql: client(t, dsn)}
+	pool, dsn := storetest.Pool(t)
+	return database{Store: open(t, dsn, edit...), dsn: dsn, sql: pool}
 }
 
 func open(t *testing.T, dsn string, edit ...func(*store.Config)) *store.Store {

@@ -48,7 +48,9 @@ func Main(m *testing.M, stops ...func() error) {
 // database is dropped when the test ends, even if sessions are still connected.
 func Database(tb testing.TB) string {
 	tb.Helper()
-	return database(tb, template)
+	conn, dsn := Connect(tb)
+	conn.Close(context.Background())
+	return dsn
 }
 
 // Empty returns the DSN of a new database without the schema of Tidings. The database

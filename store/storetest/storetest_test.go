@@ -82,3 +82,73 @@ func TestNewServer_IsDurableAndRestarts(t *testing.T) {
 	}
 	value[int](t, dsn, `select 1`)
 }
+
+func TestPool_HasItsFirstSession(t *testing.T) {
+	t.Parallel()
+
+	pool, dsn := storetest.Pool(t)
+	sessions := value[int](t, dsn, `select count(*) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()`)
+	if sessions != 1 || pool.Stat().TotalConns() != 1 {
+		t.Errorf("%d sessions, %d of the pool, want 1", sessions, pool.Stat().TotalConns())
+	}
+}
+
+// all describes each row, sequence, object and trigger of a database.
+const all = `
+	select string_agg(line, E'\n' order by line)
+	from (
+		select relname || ' ' || xpath('//row', query_to_xml('select * from ' || oid::regclass, true, false, ''))::text
+		from pg_class
+		where relnamespace = 'tidings'::regnamespace and relkind = 'r'
+		union all
+		select concat_ws(' ', sequencename, last_value) from pg_sequences
+		union all
+		select pg_describe_object('pg_class'::regclass, oid, 0) from pg_class where relnamespace >= 2200
+		union all
+		select oid::regprocedure::text from pg_proc where pronamespace >= 2200
+		union all
+		select tgname || ' ' || tgrelid::regclass from pg_trigger
+		union all
+		select nspname from pg_namespace where nspname !~ '^pg_(toast_)?temp'
+	) as o (line)`
+
+func TestClear_RestoresEachRowAndObject(t *testing.T) {
+	t.Parallel()
+
+	conn, _ := storetest.Connect(t)
+	describe := func() (lines string) {
+		t.Helper()
+		if err := conn.QueryRow(t.Context(), all).Scan(&lines); err != nil {
+			t.Fatal(err)
+		}
+		return lines
+	}
+	want := describe()
+	for _, sql := range []string{`
+		insert into tidings.posts (id, author_id) values ('p', 'pia');
+		insert into tidings.comments (post_id, author_id, body) values ('p', 'ann', 'x');
+		insert into tidings.comments (post_id, parent_id, author_id, body) values ('p', 1, 'bob', 'y');
+		insert into tidings.likes (post_id, user_id) values ('p', 'ann');
+		update tidings.comments set status = 'spam' where id = 1;
+		delete from tidings.events where position < 3;
+		select tidings.new_epoch()`, `
+		update tidings.epochs set system_identifier = 1, timeline = 'x', database_oid = 1, events_oid = 1;
+		create table app (id int generated always as identity);
+		create view shown as select from app;
+		create function app() returns trigger language plpgsql as $$ begin return new; end $$;
+		create trigger app before insert on tidings.comments for each row execute function app();
+		create schema other;
+		create table other.app (id serial)`,
+	} {
+		if _, err := conn.Exec(t.Context(), sql); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if describe() == want {
+		t.Error("nothing has changed")
+	}
+	storetest.Clear(t, conn)
+	if got := describe(); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
