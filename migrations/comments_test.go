@@ -87,6 +87,7 @@ func TestComments_ChangesBecomeEvents(t *testing.T) {
 	t.Parallel()
 
 	const held = `insert into tidings.comments (id, post_id, author_id, body, status) values (9, 'p', 'ann', 'x', 'pending')`
+	db := share(t, 1)
 	for name, c := range map[string]struct {
 		setup, sql string
 		want       []string
@@ -121,8 +122,7 @@ func TestComments_ChangesBecomeEvents(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			conn, dsn := database(t)
+			conn := db.again(t)
 			exec(t, conn, c.setup)
 			before := head(t, conn)
 			exec(t, conn, c.sql)
@@ -138,7 +138,7 @@ func TestComments_ChangesBecomeEvents(t *testing.T) {
 				t.Errorf("the row is %q, want %q", row, c.row)
 			}
 			countsAreRight(t, conn)
-			leavesNothing(t, dsn)
+			leavesNothing(t, conn)
 		})
 	}
 }

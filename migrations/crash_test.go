@@ -62,6 +62,6 @@ func TestCrash_PositionsAreNotReused(t *testing.T) {
 		}
 		exec(t, conn, `begin; insert into tidings.users (id, name) values ('zoe', 'Zoe'); prepare transaction 'later'`) // no events
 		exec(t, conn, `commit prepared 'later'`)
-		leavesNothing(t, dsn)
+		leavesNothing(t, conn)
 	})
 }

@@ -13,6 +13,7 @@ func TestFlush_WaitsForCommit(t *testing.T) {
 	t.Parallel()
 
 	const immediate = `set constraints all immediate;`
+	db := share(t, 2)
 	// Each string is one message, so its statements have one statement_timestamp.
 	for name, messages := range map[string][]string{
 		"WithoutSetConstraints":           {comment},
@@ -33,9 +34,7 @@ func TestFlush_WaitsForCommit(t *testing.T) {
 		"SetWhileASavepointIsRolledBack":  {comment + `; savepoint s; ` + immediate, `rollback to s; ` + immediate},
 	} {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			conn, dsn := database(t)
-			other := connect(t, dsn)
+			conn, other := db.again(t), db[1]
 			exec(t, conn, `begin`)
 			for _, message := range messages {
 				exec(t, conn, message)
@@ -49,7 +48,7 @@ func TestFlush_WaitsForCommit(t *testing.T) {
 			if got := since(t, other, 0); !slices.Equal(got, want) {
 				t.Errorf("got %q, want %q", got, want)
 			}
-			leavesNothing(t, dsn)
+			leavesNothing(t, conn)
 		})
 	}
 }
@@ -85,6 +84,7 @@ func TestFlush_RunsAfterAllOtherDeferredTriggers(t *testing.T) {
 
 	const hold, appRow = `select pg_advisory_xact_lock(1)`, `insert into app values (1)`
 	const latePost = `insert into tidings.posts (id) values ('late')`
+	db := share(t, 3)
 	for name, c := range map[string]struct {
 		schema string
 		hold   string   // a lock of another transaction
@@ -131,9 +131,7 @@ func TestFlush_RunsAfterAllOtherDeferredTriggers(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			conn, dsn := database(t)
-			holder, other := connect(t, dsn), connect(t, dsn)
+			conn, holder, other := db.again(t), db[1], db[2]
 			exec(t, conn, c.schema)
 			exec(t, holder, `begin; `+c.hold)
 			exec(t, conn, `begin`)
@@ -153,7 +151,7 @@ func TestFlush_RunsAfterAllOtherDeferredTriggers(t *testing.T) {
 			if got := since(t, other, 0); len(got) < 2 || got[0] != "post:other meanwhile" {
 				t.Errorf("got %q", got)
 			}
-			leavesNothing(t, dsn)
+			leavesNothing(t, conn)
 		})
 	}
 }
@@ -163,6 +161,7 @@ func TestFlush_NumbersTheEventsOfDeferredTriggers(t *testing.T) {
 
 	late := []string{"post:late new-comment", "post:late comment-count"}
 	both := []string{"post:p new-comment", "post:late new-comment", "post:late comment-count", "post:p comment-count"}
+	db := share(t, 1)
 	for name, c := range map[string]struct {
 		script []string
 		want   []string
@@ -176,8 +175,7 @@ func TestFlush_NumbersTheEventsOfDeferredTriggers(t *testing.T) {
 		"WithSetInMessage":  {[]string{comment + `; insert into app values (1); set constraints all immediate`}, both},
 	} {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			conn, dsn := database(t)
+			conn := db.again(t)
 			exec(t, conn, appComments)
 			exec(t, conn, `begin`)
 			for _, message := range c.script {
@@ -191,7 +189,7 @@ func TestFlush_NumbersTheEventsOfDeferredTriggers(t *testing.T) {
 				t.Errorf("got %q, want %q", got, c.want)
 			}
 			countsAreRight(t, conn)
-			leavesNothing(t, dsn)
+			leavesNothing(t, conn)
 		})
 	}
 }
@@ -217,11 +215,10 @@ const postpones = `
 func TestFlush_NeverNumbersBeforeATriggerThatPostponesItself(t *testing.T) {
 	t.Parallel()
 
+	db := share(t, 2)
 	for name, set := range map[string]string{"Deferred": ``, "AfterSet": `set constraints all immediate; set constraints all deferred;`} {
 		t.Run("WithoutEnd"+name, func(t *testing.T) {
-			t.Parallel()
-			conn, dsn := database(t)
-			holder := connect(t, dsn)
+			conn, holder := db.again(t), db[1]
 			exec(t, conn, postpones)
 			exec(t, holder, `select pg_advisory_lock(1)`)
 			exec(t, conn, `begin; `+comment+`;`+set+` insert into app values (5000)`)
@@ -231,23 +228,21 @@ func TestFlush_NeverNumbersBeforeATriggerThatPostponesItself(t *testing.T) {
 			if got := since(t, conn, 0); len(got) != 0 {
 				t.Errorf("got %q", got)
 			}
-			leavesNothing(t, dsn)
+			leavesNothing(t, conn)
 		})
 	}
 	t.Run("AFewHundredTimes", func(t *testing.T) {
-		t.Parallel()
-		conn, dsn := database(t)
+		conn := db.again(t)
 		exec(t, conn, postpones)
 		exec(t, conn, `begin; `+comment+`; insert into app values (500)`)
 		exec(t, conn, `commit`)
 		if got := len(since(t, conn, 0)); got != 2 {
 			t.Errorf("%d events, want 2", got)
 		}
-		leavesNothing(t, dsn)
+		leavesNothing(t, conn)
 	})
 	t.Run("NorCountsWhatSetConstraintsFires", func(t *testing.T) {
-		t.Parallel()
-		conn, dsn := database(t)
+		conn := db.again(t)
 		exec(t, conn, postpones)
 		exec(t, conn, `begin; `+comment+`; do $$ begin
 			for i in 1..1500 loop set constraints all immediate; set constraints all deferred; end loop; end $$;
@@ -256,7 +251,7 @@ func TestFlush_NeverNumbersBeforeATriggerThatPostponesItself(t *testing.T) {
 		if got := len(since(t, conn, 0)); got != 2 {
 			t.Errorf("%d events, want 2", got)
 		}
-		leavesNothing(t, dsn)
+		leavesNothing(t, conn)
 	})
 }
 
@@ -267,20 +262,21 @@ const publishHere = `perform tidings.publish('post:p', 'x', '{}');`
 func TestFlush_RefusesACursorWithHold(t *testing.T) {
 	t.Parallel()
 
-	declare := func(conn *pgx.Conn) { exec(t, conn, `declare c cursor with hold for select pg_advisory_xact_lock(1)`) }
+	db := share(t, 1)
+	declare := func(t *testing.T, conn *pgx.Conn) {
+		exec(t, conn, `declare c cursor with hold for select pg_advisory_xact_lock(1)`)
+	}
 	t.Run("OpenAtCommit", func(t *testing.T) {
-		t.Parallel()
-		conn, _ := database(t)
+		conn := db.again(t)
 		exec(t, conn, `begin; `+comment)
-		declare(conn)
+		declare(t, conn)
 		if err := refused(t, conn, "0A000", `commit`); err.Hint == "" {
 			t.Error("no hint")
 		}
 	})
 	// The cursor is as old as the DO block, which is older than the second transaction.
 	t.Run("OfADoBlockThatCommitsBefore", func(t *testing.T) {
-		t.Parallel()
-		conn, dsn := database(t)
+		conn := db.again(t)
 		for name, block := range map[string]string{
 			"committed":   `do $$ begin commit; execute 'declare c cursor with hold for select pg_advisory_xact_lock(1)'; ` + publishHere + ` commit; end $$`,
 			"rolled back": `do $$ begin rollback; execute 'declare c cursor with hold for select pg_advisory_xact_lock(1)'; ` + publishHere + ` end $$`,
@@ -293,11 +289,10 @@ func TestFlush_RefusesACursorWithHold(t *testing.T) {
 		if got := since(t, conn, 0); len(got) != 0 {
 			t.Errorf("got %q", got)
 		}
-		leavesNothing(t, dsn)
+		leavesNothing(t, conn)
 	})
 	t.Run("OfAProcedureThatCommitsBefore", func(t *testing.T) {
-		t.Parallel()
-		conn, _ := database(t)
+		conn := db.again(t)
 		exec(t, conn, `create procedure app() language plpgsql as $$ begin
 			commit;
 			execute 'declare c cursor with hold for select pg_advisory_xact_lock(1)';
@@ -306,26 +301,23 @@ func TestFlush_RefusesACursorWithHold(t *testing.T) {
 		refused(t, conn, "0A000", `call app()`)
 	})
 	t.Run("ButNotAClosedOne", func(t *testing.T) {
-		t.Parallel()
-		conn, _ := database(t)
+		conn := db.again(t)
 		exec(t, conn, `begin; `+comment)
-		declare(conn)
+		declare(t, conn)
 		exec(t, conn, `close c`)
 		exec(t, conn, `commit`)
 	})
 	t.Run("NorOneOfAnEarlierTransaction", func(t *testing.T) {
-		t.Parallel()
-		conn, _ := database(t)
+		conn := db.again(t)
 		exec(t, conn, `begin`)
-		declare(conn)
+		declare(t, conn)
 		exec(t, conn, `commit`)
 		exec(t, conn, comment)
 	})
 	t.Run("NorWithoutEvents", func(t *testing.T) {
-		t.Parallel()
-		conn, _ := database(t)
+		conn := db.again(t)
 		exec(t, conn, `begin; insert into tidings.users (id, name) values ('zoe', 'Zoe')`)
-		declare(conn)
+		declare(t, conn)
 		exec(t, conn, `commit`)
 	})
 }
@@ -333,7 +325,7 @@ func TestFlush_RefusesACursorWithHold(t *testing.T) {
 func TestFlush_WorksInAProcedureThatCommits(t *testing.T) {
 	t.Parallel()
 
-	conn, dsn := database(t)
+	conn, _ := database(t)
 	exec(t, conn, `
 		do $$ begin
 			for i in 1..3 loop
@@ -347,5 +339,5 @@ func TestFlush_WorksInAProcedureThatCommits(t *testing.T) {
 	if got, want := since(t, conn, 0), []string{"post:p n1", "post:p n2", "post:p n3"}; !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
-	leavesNothing(t, dsn)
+	leavesNothing(t, conn)
 }

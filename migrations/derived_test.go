@@ -13,6 +13,7 @@ func TestDerived_OneCountPerTargetAndCommit(t *testing.T) {
 		insert into tidings.comments (id, post_id, author_id, body) values (1, 'p', 'ann', 'x'), (2, 'q', 'ann', 'x');
 		insert into tidings.likes (post_id, comment_id, user_id) values ('p', null, 'ann'), ('p', 1, 'ann');
 		alter sequence tidings.comments_id_seq restart with 100`
+	db := share(t, 1)
 	for name, c := range map[string]struct {
 		script string
 		want   []string // counts
@@ -56,8 +57,7 @@ func TestDerived_OneCountPerTargetAndCommit(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			conn, _ := database(t)
+			conn := db.again(t)
 			exec(t, conn, setup)
 			before := head(t, conn)
 			exec(t, conn, `begin`)
@@ -128,7 +128,7 @@ func TestDerived_CountsAreAppended(t *testing.T) {
 func TestDerived_DeletingAPostDeletesItsCommentsAndLikes(t *testing.T) {
 	t.Parallel()
 
-	conn, dsn := database(t)
+	conn, _ := database(t)
 	exec(t, conn, `
 		insert into tidings.posts (id, author_id) values ('p', 'pia');
 		insert into tidings.comments (id, post_id, author_id, body) values (1, 'p', 'ann', 'x'), (2, 'p', 'bob', 'y'), (3, 'keep', 'bob', 'z');
@@ -155,18 +155,18 @@ func TestDerived_DeletingAPostDeletesItsCommentsAndLikes(t *testing.T) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 	countsAreRight(t, conn)
-	leavesNothing(t, dsn)
+	leavesNothing(t, conn)
 }
 
 func TestDerived_ACommentWithRepliesCanOnlyGetStatusDeleted(t *testing.T) {
 	t.Parallel()
 
-	conn, dsn := database(t)
+	conn, _ := database(t)
 	exec(t, conn, `insert into tidings.comments (id, post_id, author_id, body) values (1, 'p', 'ann', 'x');
 		insert into tidings.comments (id, post_id, parent_id, author_id, body) values (2, 'p', 1, 'bob', 'y')`)
 	refused(t, conn, "23503", `delete from tidings.comments where id = 1`)
 	exec(t, conn, `update tidings.comments set status = 'deleted' where id = 1`)
 	exec(t, conn, `delete from tidings.comments`) // the comment and its reply in one statement
 	countsAreRight(t, conn)
-	leavesNothing(t, dsn)
+	leavesNothing(t, conn)
 }

@@ -33,6 +33,7 @@ func epochs(t *testing.T, conn *pgx.Conn) []epoch {
 func TestEpochs_BeginWhenTheHistoryChanges(t *testing.T) {
 	t.Parallel()
 
+	db := share(t, 2)
 	t.Run("TheFirstIsNumberedByTheClock", func(t *testing.T) {
 		t.Parallel()
 		dsn := storetest.Empty(t)
@@ -81,13 +82,12 @@ func TestEpochs_BeginWhenTheHistoryChanges(t *testing.T) {
 		}
 	})
 	t.Run("NotOtherwise", func(t *testing.T) {
-		t.Parallel()
-		conn, dsn := database(t)
+		conn := db.again(t)
 		exec(t, conn, comment)
 		for _, sql := range []string{`select pg_switch_wal()`, `checkpoint`, `vacuum full tidings.events`, `vacuum freeze tidings.epochs`} {
 			exec(t, conn, sql)
 		}
-		exec(t, connect(t, dsn), comment)
+		exec(t, db[1], comment)
 		exec(t, conn, `delete from tidings.events`)
 		exec(t, conn, comment)
 		if got, want := epochs(t, conn), []epoch{{1, 0}}; !slices.Equal(got, want) {
@@ -101,8 +101,7 @@ func TestEpochs_BeginWhenTheHistoryChanges(t *testing.T) {
 		"AnotherDatabase": `database_oid = 1`,
 	} {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			conn, _ := database(t)
+			conn := db.again(t)
 			exec(t, conn, comment)
 			end := head(t, conn)
 			exec(t, conn, `update tidings.epochs set `+elsewhere)
@@ -116,10 +115,8 @@ func TestEpochs_BeginWhenTheHistoryChanges(t *testing.T) {
 		})
 	}
 	t.Run("NewEpochBeginsOne", func(t *testing.T) {
-		t.Parallel()
-		conn, dsn := database(t)
+		conn, listener := db.again(t), db[1]
 		exec(t, conn, comment)
-		listener := connect(t, dsn)
 		exec(t, listener, `listen tidings_log`)
 		first := value[int64](t, conn, `select tidings.new_epoch()`)
 		if _, err := listener.WaitForNotification(t.Context()); err != nil {
@@ -135,8 +132,7 @@ func TestEpochs_BeginWhenTheHistoryChanges(t *testing.T) {
 		}
 	})
 	t.Run("ARolledBackCommitBeginsNone", func(t *testing.T) {
-		t.Parallel()
-		conn, _ := database(t)
+		conn := db.again(t)
 		exec(t, conn, comment)
 		exec(t, conn, `update tidings.epochs set system_identifier = 1`)
 		exec(t, conn, `begin; `+comment+`; rollback`)
@@ -200,7 +196,7 @@ func TestEpochs_ARestoredDumpBeginsOne(t *testing.T) {
 		t.Errorf("the floor is %d, want 2", floor)
 	}
 	countsAreRight(t, restored)
-	leavesNothing(t, copied)
+	leavesNothing(t, restored)
 }
 
 func restore(t *testing.T, from, to string) {

@@ -16,11 +16,10 @@ const like = `insert into tidings.likes (post_id, user_id) values ('p', 'bob')`
 func TestIsolation_AWriterWithAnOldSnapshotFailsAndCanRetry(t *testing.T) {
 	t.Parallel()
 
+	db := share(t, 2)
 	for _, level := range []string{"repeatable read", "serializable"} {
 		t.Run(level, func(t *testing.T) {
-			t.Parallel()
-			conn, dsn := database(t)
-			other := connect(t, dsn)
+			conn, other := db.again(t), db[1]
 			exec(t, conn, comment) // so the post and the authors exist
 			exec(t, conn, `insert into tidings.users (id, name) values ('bob', 'Bob')`)
 
@@ -36,7 +35,7 @@ func TestIsolation_AWriterWithAnOldSnapshotFailsAndCanRetry(t *testing.T) {
 				t.Errorf("the count is %d, want 3", n)
 			}
 			countsAreRight(t, conn)
-			leavesNothing(t, dsn)
+			leavesNothing(t, conn)
 		})
 	}
 }
@@ -44,11 +43,10 @@ func TestIsolation_AWriterWithAnOldSnapshotFailsAndCanRetry(t *testing.T) {
 func TestIsolation_AWriterWithAFreshSnapshotSucceeds(t *testing.T) {
 	t.Parallel()
 
+	db := share(t, 2)
 	for _, level := range []string{"read committed", "repeatable read", "serializable"} {
 		t.Run(level, func(t *testing.T) {
-			t.Parallel()
-			conn, dsn := database(t)
-			other := connect(t, dsn)
+			conn, other := db.again(t), db[1]
 			exec(t, other, comment)
 			for range 3 {
 				exec(t, conn, `begin isolation level `+level+`; select from tidings.counts; savepoint s`)
@@ -101,6 +99,7 @@ func TestIsolation_ConcurrentWritersRetryUntilTheySucceed(t *testing.T) {
 func TestIsolation_IgnoresTheLastFlushOfAnotherHistory(t *testing.T) {
 	t.Parallel()
 
+	db := share(t, 2)
 	restored := func(t *testing.T, conn *pgx.Conn) {
 		exec(t, conn, comment)
 		exec(t, conn, `
@@ -109,17 +108,14 @@ func TestIsolation_IgnoresTheLastFlushOfAnotherHistory(t *testing.T) {
 			select setval('tidings.last_history', 4711)`)
 	}
 	t.Run("TheFirstWriterMayHaveAnySnapshot", func(t *testing.T) {
-		t.Parallel()
-		conn, _ := database(t)
+		conn := db.again(t)
 		restored(t, conn)
 		exec(t, conn, `begin isolation level repeatable read; select from tidings.counts; `+comment)
 		exec(t, conn, `commit`)
 		countsAreRight(t, conn)
 	})
 	t.Run("ButLaterOnesNeedANewerOne", func(t *testing.T) {
-		t.Parallel()
-		conn, dsn := database(t)
-		other := connect(t, dsn)
+		conn, other := db.again(t), db[1]
 		restored(t, conn)
 		exec(t, conn, `begin isolation level repeatable read; select from tidings.counts`)
 		exec(t, other, comment)
@@ -135,7 +131,7 @@ func TestIsolation_IgnoresTheLastFlushOfAnotherHistory(t *testing.T) {
 func TestIsolation_ReplicationRoleReplicaLeavesNothingInPending(t *testing.T) {
 	t.Parallel()
 
-	conn, dsn := database(t)
+	conn, _ := database(t)
 	exec(t, conn, comment)
 	before := head(t, conn)
 	exec(t, conn, `set session_replication_role = replica`)
@@ -145,7 +141,7 @@ func TestIsolation_ReplicationRoleReplicaLeavesNothingInPending(t *testing.T) {
 	if got, want := since(t, conn, before), []string{"post:p x", "post:p y"}; !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
-	leavesNothing(t, dsn)
+	leavesNothing(t, conn)
 }
 
 func TestTruncate_IsRefusedWithAHint(t *testing.T) {

@@ -20,7 +20,7 @@ func likedSince(t *testing.T, conn *pgx.Conn, position int64) []string {
 
 func TestLikes_TellTheUser(t *testing.T) {
 	t.Parallel()
-	conn, dsn := database(t)
+	conn, _ := database(t)
 	exec(t, conn, `
 		insert into tidings.posts (id, author_id) values ('p', 'pia'), ('q', null);
 		insert into tidings.comments (id, post_id, author_id, body) values (1, 'p', 'ann', 'one'), (2, 'p', 'ann', 'two');`)
@@ -70,14 +70,14 @@ func TestLikes_TellTheUser(t *testing.T) {
 		Want(t, "the events liked after "+step.does, likedSince(t, conn, before), step.want)
 		countsAreRight(t, conn)
 	}
-	leavesNothing(t, dsn)
+	leavesNothing(t, conn)
 }
 
 // A statement with 10,000 likes of 100 comments and a post causes one like-update for each
 // target and one liked for each like.
 func TestLikes_ManyInAStatement(t *testing.T) {
 	t.Parallel()
-	conn, dsn := database(t)
+	conn, _ := database(t)
 	exec(t, conn, `
 		insert into tidings.comments (id, post_id, author_id, body)
 		select n, 'p', 'ann', 'hello' from generate_series(1, 100) as n`)
@@ -105,7 +105,7 @@ func TestLikes_ManyInAStatement(t *testing.T) {
 		from tidings.events
 		where position > $1 and name = 'like-update' and data -> 'count' = '100'`, before), 100)
 	countsAreRight(t, conn)
-	leavesNothing(t, dsn)
+	leavesNothing(t, conn)
 }
 
 // A like that is removed while another transaction shows its comment again does not come back.

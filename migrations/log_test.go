@@ -5,14 +5,16 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 )
 
 func TestLog_CommitIsEvent(t *testing.T) {
 	t.Parallel()
 
+	db := share(t, 1)
 	t.Run("CommittedEventsAreInTheLogInOrder", func(t *testing.T) {
-		t.Parallel()
-		conn, _ := database(t)
+		conn := db.again(t)
 		exec(t, conn, `begin`)
 		exec(t, conn, `select tidings.publish('post:p', 'first', '1')`)
 		exec(t, conn, comment)
@@ -27,8 +29,7 @@ func TestLog_CommitIsEvent(t *testing.T) {
 		}
 	})
 	t.Run("RolledBackEventsAreNotInTheLog", func(t *testing.T) {
-		t.Parallel()
-		conn, dsn := database(t)
+		conn := db.again(t)
 		exec(t, conn, `begin`)
 		exec(t, conn, comment)
 		exec(t, conn, `rollback`)
@@ -36,24 +37,22 @@ func TestLog_CommitIsEvent(t *testing.T) {
 		if got, want := since(t, conn, 0), []string{"post:p next"}; !slices.Equal(got, want) {
 			t.Errorf("got %q, want %q", got, want)
 		}
-		leavesNothing(t, dsn)
+		leavesNothing(t, conn)
 	})
 	t.Run("AFailedCommitLeavesNothing", func(t *testing.T) {
-		t.Parallel()
-		conn, dsn := database(t)
+		conn := db.again(t)
 		refused(t, conn, "23503", `insert into tidings.comments (id, post_id, parent_id, author_id, body) values (500, 'p', 404, 'ann', 'x')`)
 		if got := since(t, conn, 0); len(got) != 0 {
 			t.Errorf("got %q", got)
 		}
-		leavesNothing(t, dsn)
+		leavesNothing(t, conn)
 	})
 }
 
 // leavesNothing fails the test if a row is left in pending or commits: no transaction would
 // ever number it.
-func leavesNothing(t *testing.T, dsn string) {
+func leavesNothing(t *testing.T, conn *pgx.Conn) {
 	t.Helper()
-	conn := connect(t, dsn)
 	if n := value[int](t, conn, `select (select count(*) from tidings.pending) + (select count(*) from tidings.commits)`); n != 0 {
 		t.Errorf("%d rows are left in pending and commits", n)
 	}
@@ -62,6 +61,7 @@ func leavesNothing(t *testing.T, dsn string) {
 func TestLog_Savepoints(t *testing.T) {
 	t.Parallel()
 
+	db := share(t, 1)
 	publish := func(name string) string { return `select tidings.publish('post:p', '` + name + `', '{}');` }
 	for name, c := range map[string]struct {
 		script string
@@ -97,15 +97,14 @@ func TestLog_Savepoints(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			conn, dsn := database(t)
+			conn := db.again(t)
 			exec(t, conn, `begin`)
 			exec(t, conn, c.script)
 			exec(t, conn, `commit`)
 			if got := list[string](t, conn, `select name from tidings.events order by position`); !slices.Equal(got, c.want) {
 				t.Errorf("got %q, want %q", got, c.want)
 			}
-			leavesNothing(t, dsn)
+			leavesNothing(t, conn)
 		})
 	}
 }

@@ -24,6 +24,7 @@ const mentioning = setting + `
 func TestNotifications_FollowTheComment(t *testing.T) {
 	t.Parallel()
 
+	db := share(t, 1)
 	type change struct {
 		sql  string
 		want []string
@@ -74,8 +75,7 @@ func TestNotifications_FollowTheComment(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			conn, dsn := database(t)
+			conn := db.again(t)
 			exec(t, conn, mentioning)
 			for i, c := range changes {
 				exec(t, conn, c.sql)
@@ -87,7 +87,7 @@ func TestNotifications_FollowTheComment(t *testing.T) {
 			}
 			exec(t, conn, `delete from tidings.comments; delete from tidings.posts`)
 			Want(t, "kept rows", value[int](t, conn, `select (select count(*) from tidings.withdrawn) + (select count(*) from tidings.notifications)`), 0)
-			leavesNothing(t, dsn)
+			leavesNothing(t, conn)
 		})
 	}
 }
@@ -142,6 +142,7 @@ func TestNotifications_LikesHaveTheirNumber(t *testing.T) {
 func TestNotifications_AThreadHasALimit(t *testing.T) {
 	t.Parallel()
 
+	db := share(t, 1)
 	const made = `
 		select concat_ws(' ', user_id, kind, count(*), string_agg((id - first)::text, ',' order by id) filter (where more))
 		from (select *, min(id) over (partition by user_id, kind) - 1 as first from tidings.notifications) as n
@@ -170,8 +171,7 @@ func TestNotifications_AThreadHasALimit(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			conn, _ := database(t)
+			conn := db.again(t)
 			exec(t, conn, `
 				insert into tidings.posts (id, author_id) values ('p', 'pia'), ('q', 'cy');
 				insert into tidings.comments (id, post_id, author_id, body) values (1, 'q', 'ann', 'x');
@@ -194,8 +194,7 @@ func TestNotifications_AThreadHasALimit(t *testing.T) {
 		})
 	}
 	t.Run("OfOneThreadOnly", func(t *testing.T) {
-		t.Parallel()
-		conn, _ := database(t)
+		conn := db.again(t)
 		exec(t, conn, `
 			insert into tidings.posts (id, author_id) values ('p', 'pia'), ('q', 'pia');
 			insert into tidings.comments (id, post_id, author_id, body) values (1, 'p', 'ann', 'x'), (2, 'p', 'ann', 'x');
@@ -219,7 +218,7 @@ func TestNotifications_AThreadHasALimit(t *testing.T) {
 func TestNotifications_ManyThatGoAreFewRowsOfPending(t *testing.T) {
 	t.Parallel()
 
-	conn, dsn := database(t)
+	conn, _ := database(t)
 	exec(t, conn, `
 		insert into tidings.posts (id, author_id) values ('p', 'pia'), ('q', 'pia');
 		insert into tidings.comments (id, post_id, author_id, body) select n, 'p', 'ann', 'x' from generate_series(1, 300) n;
@@ -234,7 +233,7 @@ func TestNotifications_ManyThatGoAreFewRowsOfPending(t *testing.T) {
 		n := value[int](t, conn, `select count(*) from tidings.pending where xact = pg_current_xact_id_if_assigned()`)
 		exec(t, conn, `commit`)
 		countsAreRight(t, conn)
-		leavesNothing(t, dsn)
+		leavesNothing(t, conn)
 		return n
 	}
 	before := head(t, conn)

@@ -18,6 +18,7 @@ const setting = `
 func TestNotifications_HaveTheRightRecipients(t *testing.T) {
 	t.Parallel()
 
+	db := share(t, 1)
 	const (
 		say   = `insert into tidings.comments (post_id, author_id, body) values `
 		reply = `insert into tidings.comments (post_id, parent_id, author_id, body) values `
@@ -84,8 +85,7 @@ func TestNotifications_HaveTheRightRecipients(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			conn, _ := database(t)
+			conn := db.again(t)
 			exec(t, conn, setting)
 			exec(t, conn, c.sql)
 			got := list[string](t, conn, `

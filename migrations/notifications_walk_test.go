@@ -18,10 +18,10 @@ import (
 func TestNotifications_AreThoseOfAModel(t *testing.T) {
 	t.Parallel()
 
+	db := share(t, 1)
 	for i := range 2 {
 		t.Run(fmt.Sprint(i), func(t *testing.T) {
-			t.Parallel()
-			conn, dsn := database(t)
+			conn := db.again(t)
 			seed := rand.Uint64()
 			t.Logf("seed %d", seed)
 			w := noticeWalk{t: t, conn: conn, rand: rand.New(rand.NewPCG(seed, 0)), ids: map[noticeKey]int64{}}
@@ -33,7 +33,7 @@ func TestNotifications_AreThoseOfAModel(t *testing.T) {
 				}
 			}
 			countsAreRight(t, conn)
-			leavesNothing(t, dsn)
+			leavesNothing(t, conn)
 		})
 	}
 }

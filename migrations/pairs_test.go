@@ -121,7 +121,7 @@ func TestPairs_OfOpenTransactionsLeaveNothingWrong(t *testing.T) {
 				left join tidings.comments as c on c.id = n.comment_id
 				left join tidings.posts as p on p.id = n.post_id and n.comment_id is null
 				where n.kind = 'like' and n.user_id is distinct from coalesce(c.author_id, p.author_id)`), []string{})
-			leavesNothing(t, dsn)
+			leavesNothing(t, watch)
 		})
 	}
 }

@@ -8,7 +8,7 @@ import (
 func TestRecount_RepairsAndPublishesWrongCounts(t *testing.T) {
 	t.Parallel()
 
-	conn, dsn := database(t)
+	conn, _ := database(t)
 	exec(t, conn, setting)
 	exec(t, conn, `insert into tidings.likes (post_id, comment_id, user_id) values ('p', null, 'cy'), ('p', 1, 'cy'), ('p', 1, 'dee')`)
 	before := head(t, conn)
@@ -40,7 +40,7 @@ func TestRecount_RepairsAndPublishesWrongCounts(t *testing.T) {
 		t.Errorf("events %q, want %q", got, want)
 	}
 	countsAreRight(t, conn)
-	leavesNothing(t, dsn)
+	leavesNothing(t, conn)
 }
 
 // Changes that are not numbered yet would be counted, and then added.

@@ -163,7 +163,7 @@ func TestApply_RepairsTriggersWithTheNextFunctions(t *testing.T) {
 	exec(t, conn, `insert into tidings.likes (post_id, user_id) values ('p', 'ann')`)
 	exec(t, conn, `set session_replication_role = replica; select tidings.publish('post:p', 'x', '{}')`)
 	countsAreRight(t, conn)
-	leavesNothing(t, dsn)
+	leavesNothing(t, conn)
 	Want(t, "schema", dumpSchema(t, connect(t, dsn)), dumpSchema(t, connect(t, storetest.Database(t))))
 }
 

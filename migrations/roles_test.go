@@ -196,18 +196,20 @@ func TestRoles_ObjectsOfTheSameNameChangeNothing(t *testing.T) {
 	exec(t, conn, `commit`)
 	refused(t, conn, "23000", comment+`; insert into tidings.likes (post_id, user_id) values ('p', 'ann'); update tidings.likes set user_id = 'eve'`)
 	refused(t, conn, "0A000", `truncate tidings.comments cascade`)
-	if got := since(t, connect(t, dsn), 0); !slices.Equal(got, want) {
+	other := connect(t, dsn)
+	if got := since(t, other, 0); !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
-	leavesNothing(t, dsn)
+	leavesNothing(t, other)
 }
 
 // Settings that any role may change and that could change the meaning of SQL.
 func TestRoles_SettingsChangeNothing(t *testing.T) {
 	t.Parallel()
 
+	db := share(t, 1)
 	run := func(t *testing.T, setting string) []string {
-		conn, _ := database(t)
+		conn := connect(t, db.again(t).Config().ConnString()) // which has compiled no function yet
 		exec(t, conn, `set `+setting)
 		exec(t, conn, `begin;
 			insert into tidings.posts (id, author_id) values ('p', 'pia');
@@ -232,7 +234,6 @@ func TestRoles_SettingsChangeNothing(t *testing.T) {
 		`default_transaction_isolation = 'serializable'`, `default_transaction_deferrable = on`, `from_collapse_limit = 1`,
 	} {
 		t.Run(setting, func(t *testing.T) {
-			t.Parallel()
 			if got := run(t, setting); !slices.Equal(got, want) {
 				t.Errorf("got %q\nwant %q", got, want)
 			}

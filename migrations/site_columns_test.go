@@ -30,7 +30,7 @@ func words(t *testing.T) (all []string) {
 func TestSite_ColumnsOfAnyName(t *testing.T) {
 	t.Parallel()
 
-	conn, dsn := database(t)
+	conn, _ := database(t)
 	exec(t, conn, `insert into tidings.posts (id, author_id) values ('p', 'author'), ('q', 'author')`)
 	for _, table := range []string{"users", "posts", "comments", "likes", "notifications"} {
 		exec(t, conn, value[string](t, conn, `
@@ -63,5 +63,5 @@ func TestSite_ColumnsOfAnyName(t *testing.T) {
 		}
 	}
 	countsAreRight(t, conn)
-	leavesNothing(t, dsn)
+	leavesNothing(t, conn)
 }

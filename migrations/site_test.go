@@ -10,9 +10,9 @@ import (
 func TestTriggersOfTheSite(t *testing.T) {
 	t.Parallel()
 
+	db := share(t, 1)
 	t.Run("EventsShowTheirChanges", func(t *testing.T) {
-		t.Parallel()
-		conn, _ := database(t)
+		conn := db.again(t)
 		exec(t, conn, `
 			create function censor() returns trigger language plpgsql as $$
 			begin
@@ -35,8 +35,7 @@ func TestTriggersOfTheSite(t *testing.T) {
 		"CommentsTheyDeleteHaveNoEvent": `delete from tidings.comments where id = new.id and body ~ 'bad'`,
 	} {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			conn, _ := database(t)
+			conn := db.again(t)
 			exec(t, conn, `
 				create function hide() returns trigger language plpgsql as $$
 				begin
@@ -68,8 +67,7 @@ func TestTriggersOfTheSite(t *testing.T) {
 		"EditsOfCommentsTheyDeleteHaveNoEvent": `delete from tidings.comments where id = new.id and body ~ 'bad' and status = 'published'`,
 	} {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			conn, _ := database(t)
+			conn := db.again(t)
 			exec(t, conn, `
 				create function hide() returns trigger language plpgsql as $$
 				begin
@@ -93,8 +91,7 @@ func TestTriggersOfTheSite(t *testing.T) {
 		})
 	}
 	t.Run("TheAuthorThatTheyGiveAPostIsNotified", func(t *testing.T) {
-		t.Parallel()
-		conn, _ := database(t)
+		conn := db.again(t)
 		exec(t, conn, `
 			create function own() returns trigger language plpgsql as $$
 			begin

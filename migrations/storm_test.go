@@ -14,8 +14,6 @@ import (
 	"github.com/jackc/pgerrcode"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
-
-	"github.com/tidings-live/tidings/store/storetest"
 )
 
 const (
@@ -28,8 +26,7 @@ const (
 func TestLog_ReadersMissNothingUnderConcurrentWrites(t *testing.T) {
 	t.Parallel()
 
-	dsn := storetest.Database(t)
-	watch := connect(t, dsn)
+	watch, dsn := database(t)
 	exec(t, watch, `insert into tidings.posts (id, author_id) select 'p' || i, 'u' || i from generate_series(0, 4) i`)
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
@@ -62,7 +59,7 @@ func TestLog_ReadersMissNothingUnderConcurrentWrites(t *testing.T) {
 		t.Error("the order of positions is not the order of times")
 	}
 	countsAreRight(t, watch)
-	leavesNothing(t, dsn)
+	leavesNothing(t, watch)
 	t.Logf("%d events", len(log))
 }
 

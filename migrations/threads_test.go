@@ -14,6 +14,7 @@ const roots = `select id || ' ' || coalesce(root_id::text, '-') from tidings.com
 
 func TestThreads_EachReplyHasItsRoot(t *testing.T) {
 	t.Parallel()
+	db := share(t, 1)
 	insert := func(rows string) string {
 		return `insert into tidings.comments (id, post_id, author_id, body, parent_id, root_id)
 			select id, 'p', 'ann', 'x', parent::bigint, root::bigint from (values ` + rows + `) as v (id, parent, root);`
@@ -28,8 +29,7 @@ func TestThreads_EachReplyHasItsRoot(t *testing.T) {
 		"GivenRootsOverwritten": insert(`(1, null, 3), (2, 1, 7), (3, 2, 2), (4, 1, 4)`),
 	} {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			conn, _ := database(t)
+			conn := db.again(t)
 			exec(t, conn, sql)
 			streamtest.Want(t, "roots", list[string](t, conn, roots), want)
 			streamtest.Want(t, "roots in events", list[string](t, conn, `
@@ -52,7 +52,7 @@ func TestThreads_EventsHaveTotals(t *testing.T) {
 		from tidings.events
 		where position > $1 and name in ('new-comment', 'comment-updated', 'comment-deleted')
 		order by position`
-	conn, dsn := database(t)
+	conn, _ := database(t)
 	exec(t, conn, thread) // 1 ← 2 ← 3; 4 is spam
 	streamtest.Want(t, "inserted", list[string](t, conn, totals, 0)[:3], []string{
 		"new-comment 1 1 2",
@@ -81,7 +81,7 @@ func TestThreads_EventsHaveTotals(t *testing.T) {
 		streamtest.Want(t, step.sql, list[string](t, conn, totals, before), step.want)
 		countsAreRight(t, conn)
 	}
-	leavesNothing(t, dsn)
+	leavesNothing(t, conn)
 }
 
 // A count in the event of a comment is as of the commit: a like that was committed after the
@@ -261,7 +261,7 @@ func TestModeration_IsTold(t *testing.T) {
 // Ranks change rarely, rise with likes, and are what recount makes of them.
 func TestRanks(t *testing.T) {
 	t.Parallel()
-	conn, dsn := database(t)
+	conn, _ := database(t)
 	streamtest.Want(t, "ranks", value[string](t, conn, `
 		select string_agg(tidings.rank_of(likes)::text, ' ' order by n)
 		from unnest(array[-1, 0, 1, 63, 64, 67, 68, 127, 128, 135, 136, 255, 256, 10000, 9223372036854775807]) with ordinality as l (likes, n)`),
@@ -297,5 +297,5 @@ func TestRanks(t *testing.T) {
 	exec(t, conn, `delete from tidings.likes where comment_id = 1`)
 	streamtest.Want(t, "of no likes", value[string](t, conn, row), "-")
 	countsAreRight(t, conn)
-	leavesNothing(t, dsn)
+	leavesNothing(t, conn)
 }

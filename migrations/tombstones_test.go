@@ -45,6 +45,7 @@ func tombstones(t *testing.T, conn *pgx.Conn) string {
 // A hidden comment is a tombstone while a visible comment is below it, at any depth.
 func TestTombstones_ComeAndGo(t *testing.T) {
 	t.Parallel()
+	db := share(t, 1)
 	const hide, show = `update tidings.comments set status = 'spam' where id in `, `update tidings.comments set status = 'published' where id in `
 	type step struct {
 		sql        string
@@ -121,8 +122,7 @@ func TestTombstones_ComeAndGo(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			conn, _ := database(t)
+			conn := db.again(t)
 			exec(t, conn, thread)
 			for _, s := range steps {
 				before := head(t, conn)
@@ -137,11 +137,10 @@ func TestTombstones_ComeAndGo(t *testing.T) {
 // Of two transactions, one hides a comment and the other its last reply.
 func TestTombstones_TwoSessionsLeaveNoGhost(t *testing.T) {
 	t.Parallel()
+	db := share(t, 2)
 	for name, ids := range map[string][2]int{"ReplyCommitsFirst": {3, 2}, "ParentCommitsFirst": {2, 3}} {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			one, dsn := database(t)
-			other := connect(t, dsn)
+			one, other := db.again(t), db[1]
 			exec(t, one, thread)
 			before := head(t, one)
 			for i, conn := range []*pgx.Conn{one, other} {

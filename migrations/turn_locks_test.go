@@ -11,6 +11,7 @@ import (
 func TestFlush_WaitsForNoTableWithTheTurn(t *testing.T) {
 	t.Parallel()
 
+	db := share(t, 4)
 	writes := []string{
 		comment,
 		`insert into tidings.comments (post_id, author_id, body, parent_id) values ('p', 'zoe', 'x', 1)`,
@@ -33,9 +34,7 @@ func TestFlush_WaitsForNoTableWithTheTurn(t *testing.T) {
 	}
 	for _, table := range []string{"users", "posts", "comments", "likes", "notifications"} {
 		t.Run(table, func(t *testing.T) {
-			t.Parallel()
-			conn, dsn := database(t)
-			holder, other, watch := connect(t, dsn), connect(t, dsn), connect(t, dsn)
+			conn, holder, other, watch := db.again(t), db[1], db[2], db[3]
 			exec(t, conn, `insert into tidings.posts (id, author_id) values ('p', 'author'), ('q', 'author');
 				insert into tidings.comments (post_id, author_id, body, status) values
 					('p', 'ann', 'x', 'published'), ('p', 'ann', 'x', 'spam'), ('p', 'ann', 'x', 'published'), ('q', 'ann', 'x', 'published');

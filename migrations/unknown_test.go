@@ -43,6 +43,7 @@ func TestUnknown_APostDeletedBeforeCommitIsAnError(t *testing.T) {
 func TestUnknown_ConcurrentCreatorsDoNotDeadlock(t *testing.T) {
 	t.Parallel()
 
+	db := share(t, 4)
 	for name, c := range map[string]struct{ known, hold string }{
 		"Posts": {``, `insert into tidings.posts (id) values ('m')`},
 		"Users": {`insert into tidings.posts (id) values ('a'), ('m'), ('z')`, `insert into tidings.users (id, name) values ('m', 'M')`},
@@ -52,9 +53,7 @@ func TestUnknown_ConcurrentCreatorsDoNotDeadlock(t *testing.T) {
 			"Likes":    `insert into tidings.likes (post_id, user_id) select id, id from unnest($1::text[]) as id on conflict do nothing`,
 		} {
 			t.Run(name+"Of"+verb, func(t *testing.T) {
-				t.Parallel()
-				holder, dsn := database(t)
-				first, second, watch := connect(t, dsn), connect(t, dsn), connect(t, dsn)
+				holder, first, second, watch := db.again(t), db[1], db[2], db[3]
 				exec(t, watch, c.known)
 				exec(t, holder, `begin; `+c.hold) // the first waits for it after its first row, which the second waits for
 				up := start(t, first, insert, []string{"a", "m", "z"})

@@ -38,8 +38,8 @@ type step struct {
 }
 
 // walk makes one step after another. Each must leave unread as it is in the table.
-func walk(t *testing.T, steps []step) {
-	conn, dsn := database(t)
+func walk(t *testing.T, conn *pgx.Conn, steps []step) {
+	t.Helper()
 	exec(t, conn, setting)
 	for i, s := range steps {
 		before := head(t, conn)
@@ -49,12 +49,13 @@ func walk(t *testing.T, steps []step) {
 		countsAreRight(t, conn)
 		Want(t, "repaired", value[int](t, conn, `select tidings.recount()`), 0)
 	}
-	leavesNothing(t, dsn)
+	leavesNothing(t, conn)
 }
 
 func TestNotifications_EveryWriteReachesUnread(t *testing.T) {
 	t.Parallel()
 
+	db := share(t, 1)
 	const likes = `insert into tidings.likes (post_id, comment_id, user_id) values ('p', null, 'cy'), ('p', 1, 'cy'), ('p', null, 'dee')`
 	three := []string{"pia like cy - 1", "ann like cy 1 2", "pia like dee - 3"}
 	begin := step{likes, three, []string{"ann 1 new 2", "pia 1 new 3"}}
@@ -101,14 +102,10 @@ func TestNotifications_EveryWriteReachesUnread(t *testing.T) {
 			{likes + `; delete from tidings.notifications`, []string{}, []string{}},
 		},
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			walk(t, steps)
-		})
+		t.Run(name, func(t *testing.T) { walk(t, db.again(t), steps) })
 	}
 	t.Run("MoreThanAHundred", func(t *testing.T) {
-		t.Parallel()
-		conn, _ := database(t)
+		conn := db.again(t)
 		exec(t, conn, setting)
 		exec(t, conn, `insert into tidings.likes (post_id, user_id) select 'p', 'u' || n from generate_series(1, 101) n`)
 		before := head(t, conn)
@@ -126,8 +123,7 @@ func TestNotifications_EveryWriteReachesUnread(t *testing.T) {
 		countsAreRight(t, conn)
 	})
 	t.Run("ButTheRowKeepsItsUser", func(t *testing.T) {
-		t.Parallel()
-		conn, _ := database(t)
+		conn := db.again(t)
 		exec(t, conn, setting+likes)
 		for _, column := range []string{"id = default", "user_id = 'eve'", "kind = 'x'", "post_id = 'q'", "comment_id = 9", "actor_id = 'eve'"} {
 			refused(t, conn, "23000", `update tidings.notifications set `+column)
@@ -161,6 +157,7 @@ func TestNotifications_EveryWriteReachesUnread(t *testing.T) {
 func TestNotifications_AreWithdrawnWithWhatIsHidden(t *testing.T) {
 	t.Parallel()
 
+	db := share(t, 1)
 	const status = `update tidings.comments set status = `
 	both := []string{"ann reply bob 2 1", "pia comment bob 2 2"}
 	approve := step{status + `'published' where id = 2`, both, []string{"ann 1 new 1", "pia 1 new 2"}}
@@ -198,14 +195,10 @@ func TestNotifications_AreWithdrawnWithWhatIsHidden(t *testing.T) {
 				[]string{"pia like cy - 1", "ann like cy 1 2"}, []string{"pia 1 new 1", "ann 1 new 2"}},
 		},
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			walk(t, steps)
-		})
+		t.Run(name, func(t *testing.T) { walk(t, db.again(t), steps) })
 	}
 	t.Run("AnotherAuthor", func(t *testing.T) {
-		t.Parallel()
-		walk(t, []step{
+		walk(t, db.again(t), []step{
 			{`insert into tidings.likes (post_id, comment_id, user_id) values ('p', null, 'cy'), ('p', 1, 'cy'), ('p', null, 'dee')`,
 				[]string{"pia like cy - 1", "ann like cy 1 2", "pia like dee - 3"}, []string{"ann 1 new 2", "pia 1 new 3"}},
 			{`update tidings.comments set author_id = 'bob' where id = 1`,
@@ -241,8 +234,7 @@ func TestNotifications_AreWithdrawnWithWhatIsHidden(t *testing.T) {
 		Want(t, "repaired again", value[int](t, conn, `select tidings.recount()`), 0)
 	})
 	t.Run("ALikeOfACommentIsRestoredWithIt", func(t *testing.T) {
-		t.Parallel()
-		conn, _ := database(t)
+		conn := db.again(t)
 		exec(t, conn, setting)
 		exec(t, conn, `insert into tidings.likes (post_id, comment_id, user_id) values ('p', 1, 'cy'), ('p', 1, 'dee')`)
 		exec(t, conn, status+`'spam' where id = 1`)
@@ -252,8 +244,7 @@ func TestNotifications_AreWithdrawnWithWhatIsHidden(t *testing.T) {
 		countsAreRight(t, conn)
 	})
 	t.Run("NothingIsKeptOfWhatIsDeleted", func(t *testing.T) {
-		t.Parallel()
-		conn, _ := database(t)
+		conn := db.again(t)
 		exec(t, conn, setting)
 		exec(t, conn, status+`'published' where id = 2; insert into tidings.likes (post_id, comment_id, user_id) values ('p', 2, 'cy')`)
 		exec(t, conn, status+`'spam' where id = 2`)

@@ -12,6 +12,7 @@ import (
 func TestWriters_EveryWayToInsertHasTheSameEvents(t *testing.T) {
 	t.Parallel()
 
+	db := share(t, 1)
 	for name, insert := range map[string]func(*testing.T, *pgx.Conn){
 		"OneStatement": func(t *testing.T, conn *pgx.Conn) {
 			exec(t, conn, `insert into tidings.comments (post_id, author_id, body)
@@ -70,8 +71,7 @@ func TestWriters_EveryWayToInsertHasTheSameEvents(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			conn, dsn := database(t)
+			conn := db.again(t)
 			insert(t, conn)
 			got := list[string](t, conn, `
 				select topic || ' ' || name || ' ' || coalesce(data->>'body', data->>'count')
@@ -85,7 +85,7 @@ func TestWriters_EveryWayToInsertHasTheSameEvents(t *testing.T) {
 				t.Errorf("got %q, want %q", got, want)
 			}
 			countsAreRight(t, conn)
-			leavesNothing(t, dsn)
+			leavesNothing(t, conn)
 		})
 	}
 }
@@ -93,6 +93,7 @@ func TestWriters_EveryWayToInsertHasTheSameEvents(t *testing.T) {
 func TestWriters_OnConflict(t *testing.T) {
 	t.Parallel()
 
+	db := share(t, 1)
 	const upsert = `insert into tidings.comments (id, post_id, author_id, body)
 		values (1, 'p', 'ann', 'new'), (2, 'p', 'ann', 'second') on conflict (id) do `
 	for name, c := range map[string]struct {
@@ -127,8 +128,7 @@ func TestWriters_OnConflict(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			conn, _ := database(t)
+			conn := db.again(t)
 			exec(t, conn, c.setup)
 			before := head(t, conn)
 			exec(t, conn, c.sql)
@@ -149,6 +149,7 @@ func TestWriters_OnConflict(t *testing.T) {
 func TestWriters_StatementsWithoutEffectTakeNoTurn(t *testing.T) {
 	t.Parallel()
 
+	db := share(t, 2)
 	for name, sql := range map[string]string{
 		"AnInsertOfNoRows":           `insert into tidings.comments (post_id, author_id, body) select 'p', 'ann', 'x' where false`,
 		"ARepeatedLike":              `insert into tidings.likes (post_id, user_id) values ('p', 'ann') on conflict do nothing`,
@@ -161,9 +162,7 @@ func TestWriters_StatementsWithoutEffectTakeNoTurn(t *testing.T) {
 		"AVersionThatStays":          `update tidings.comments set version = version`,
 	} {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			conn, dsn := database(t)
-			other := connect(t, dsn)
+			conn, other := db.again(t), db[1]
 			exec(t, conn, comment+`; insert into tidings.likes (post_id, user_id) values ('p', 'ann')`)
 			before := head(t, conn)
 			exec(t, other, `begin; lock table tidings.turn in exclusive mode`)
@@ -171,7 +170,7 @@ func TestWriters_StatementsWithoutEffectTakeNoTurn(t *testing.T) {
 			if got := since(t, conn, before); len(got) != 0 {
 				t.Errorf("got %q", got)
 			}
-			leavesNothing(t, dsn)
+			leavesNothing(t, conn)
 		})
 	}
 }
