@@ -2,9 +2,14 @@ package main
 
 import (
 	"encoding/json"
+	"io"
 	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -133,8 +138,70 @@ func TestDoctorCommand(t *testing.T) {
 			t.Errorf("the report is\n%s", got.out)
 		}
 	})
+	t.Run("TellsAProxyThatDelaysFromABusyMachine", func(t *testing.T) {
+		t.Parallel()
+		const late = 400 * time.Millisecond
+		for name, c := range map[string]struct {
+			events  []time.Duration // by which one event after another is late
+			answers []time.Duration // by which answers to publications are late
+			want    string
+		}{
+			"EachEventAndMostAnswers":       {[]time.Duration{late}, []time.Duration{late, late, 0}, doctor.Wrong},
+			"MostEventsAndSomeAnswers":      {[]time.Duration{late, late, 0}, []time.Duration{0, late}, doctor.OK},
+			"EachEventByAsMuchAsEachAnswer": {[]time.Duration{late}, []time.Duration{late}, doctor.OK},
+		} {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				report, err := doctor.Run(patient(t), doctor.Config{
+					URL: lateProxy(t, srv.url, c.events, c.answers), Token: serviceToken(t), Patience: streamtest.Patience,
+				})
+				streamtest.Must(t, err)
+				n := slices.IndexFunc(report.Findings, func(f doctor.Finding) bool { return f.Check == "delay" })
+				t.Log(report.Findings[n].Detail)
+				streamtest.Want(t, "the state of the delay", report.Findings[n].State, c.want)
+			})
+		}
+	})
 	t.Run("RefusesAURLThatIsNone", func(t *testing.T) {
 		t.Parallel()
 		streamtest.Want(t, "the exit status", command(t, "doctor", "--url", "comments.example.com").status, 1)
 	})
+}
+
+// lateProxy starts a proxy that delays events, and answers to publications, by the given times in
+// turn. It returns its address.
+func lateProxy(t *testing.T, server string, events, answers []time.Duration) string {
+	t.Helper()
+	target, err := url.Parse(server)
+	streamtest.Must(t, err)
+	var published atomic.Int64
+	front := httptest.NewServer(&httputil.ReverseProxy{
+		Rewrite:       func(r *httputil.ProxyRequest) { r.SetURL(target) },
+		FlushInterval: -1,
+		ModifyResponse: func(answer *http.Response) error {
+			switch answer.Request.URL.Path {
+			case "/v1/publish":
+				<-time.After(answers[int(published.Add(1))%len(answers)])
+			case "/v1/events":
+				answer.Body = &lateBody{ReadCloser: answer.Body, delays: events}
+			}
+			return nil
+		},
+	})
+	t.Cleanup(front.Close)
+	return front.URL
+}
+
+// A lateBody delays each part of a stream by the next of its delays.
+type lateBody struct {
+	io.ReadCloser
+	delays []time.Duration
+	parts  int
+}
+
+func (b *lateBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	<-time.After(b.delays[b.parts%len(b.delays)])
+	b.parts++
+	return n, err
 }
