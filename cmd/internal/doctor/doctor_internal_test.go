@@ -63,9 +63,11 @@ func TestJudgeAddress(t *testing.T) {
 		"UntrustedProxy": {client.Connection{Address: "10.0.0.1", Peer: "10.0.0.1:5", ForwardedFor: []string{"198.51.100.7"}}, nil, Wrong, "TIDINGS_TRUSTED_PROXIES=10.0.0.1"},
 		"SecondProxyIsUntrusted": {client.Connection{Address: "10.0.0.2", Peer: "10.0.0.1:5", ForwardedFor: []string{"198.51.100.7, 10.0.0.2"}}, nil, Wrong,
 			"TIDINGS_TRUSTED_PROXIES=10.0.0.1,10.0.0.2"},
-		"Hidden":           {client.Connection{Address: "203.0.113.1", Peer: "203.0.113.1:5"}, []string{haproxy}, Wrong, "option forwardfor"},
-		"HiddenByALocal":   {client.Connection{Address: "10.0.0.1", Peer: "10.0.0.1:5"}, []string{haproxy}, Wrong, "option forwardfor"},
-		"NetworkTranslate": {client.Connection{Address: "203.0.113.1", Peer: "203.0.113.1:5"}, nil, OK, ""},
+		"Hidden":                       {client.Connection{Address: "203.0.113.1", Peer: "203.0.113.1:5"}, []string{haproxy}, Wrong, "option forwardfor"},
+		"HiddenByALocal":               {client.Connection{Address: "10.0.0.1", Peer: "10.0.0.1:5"}, []string{haproxy}, Wrong, "option forwardfor"},
+		"OneAddress":                   {client.Connection{Address: "10.0.0.1", Peer: "10.0.0.1:5", ForwardedFor: []string{"10.0.0.1"}}, nil, Skipped, ""},
+		"OneAddressOfTwoProxies":       {client.Connection{Address: "10.0.0.1", Peer: "10.0.0.1:5", ForwardedFor: []string{"10.0.0.1", "10.0.0.1:99"}}, nil, Skipped, ""},
+		"NetworkTranslate":             {client.Connection{Address: "203.0.113.1", Peer: "203.0.113.1:5"}, nil, OK, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -130,6 +130,7 @@ func (x *examination) checkAddresses(ctx context.Context) Finding {
 // connection, nil if unknown. The first of these that is true decides:
 //
 //   - the server's peer is this end of the connection: there is no proxy
+//   - the proxy names its own address as that of this client: both are on one machine
 //   - the server counts its peer, although X-Forwarded-For names others
 //   - the peer is a proxy that sends no X-Forwarded-For
 //   - the server counts a private address, and this client is not at one
@@ -140,6 +141,8 @@ func (x *examination) judgeAddress(seen client.Connection, local net.Addr) Findi
 	switch {
 	case local != nil && seen.Peer == local.String():
 		return ok(check, "there is no proxy: the server sees this client at %s", seen.Address)
+	case seen.Address == peer && onlyNames(forwarded, peer):
+		return skipped(check, "this client and the proxy have one address, "+peer+": run the check on another machine")
 	case forwarded != "" && seen.Address == peer:
 		return wrong(check, []Line{{"tidings serve", "TIDINGS_TRUSTED_PROXIES=" + peer}},
 			"all visitors have the address of the proxy, %s, and share its limits: the server does not trust this proxy, which sends X-Forwarded-For: %s", peer, forwarded)
@@ -151,6 +154,20 @@ func (x *examination) judgeAddress(seen client.Connection, local net.Addr) Findi
 			"the server takes %s for the client: it is the address of another proxy, which the server does not trust (X-Forwarded-For: %s)", seen.Address, forwarded)
 	}
 	return ok(check, "the server sees this client at %s", seen.Address)
+}
+
+// onlyNames reports whether a value of X-Forwarded-For names one host and no other.
+func onlyNames(forwarded, host string) bool {
+	for entry := range strings.SplitSeq(forwarded, ",") {
+		entry = strings.TrimSpace(entry)
+		if named, _, err := net.SplitHostPort(entry); err == nil {
+			entry = named
+		}
+		if strings.Trim(entry, "[]") != host {
+			return false
+		}
+	}
+	return true
 }
 
 // hostOf is the host of an address, without its port.
