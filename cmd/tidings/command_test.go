@@ -80,6 +80,24 @@ func TestExecute_GivesTheExitStatus(t *testing.T) {
 	}
 }
 
+// An answer of a server cannot look like another line of a command.
+func TestExecute_BeginsEachLineOfAnErrorWithItsName(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/problem+json")
+		w.WriteHeader(http.StatusBadRequest)
+		fmt.Fprint(w, `{"status": 400, "code": "invalid_topic", "detail": "a\r\nall is well"}`)
+	}))
+	defer server.Close()
+	got := command(t, "tail", "post:a", "--url", server.URL)
+	streamtest.Want(t, "the exit status", got.status, 1)
+	for line := range strings.Lines(got.out + got.err) {
+		if !strings.HasPrefix(line, "tidings: ") {
+			t.Errorf("the output has the line %q", line)
+		}
+	}
+}
+
 func TestToken(t *testing.T) {
 	t.Parallel()
 	verifier, err := auth.NewVerifier(auth.Config{Secret: testSecret})

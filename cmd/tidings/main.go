@@ -98,7 +98,8 @@ func execute(ctx context.Context, args []string, io streams) int {
 		if ctx.Err() != nil && errors.Is(err, context.Canceled) {
 			err = incompleteError{errors.New("stopped before the end")}
 		}
-		fmt.Fprintln(io.err, "tidings:", err)
+		// A line of an answer of a server must not look like one of a report.
+		fmt.Fprintln(io.err, "tidings:", strings.ReplaceAll(err.Error(), "\n", "\ntidings: "))
 		if incomplete := (incompleteError{}); errors.As(err, &incomplete) {
 			return 3
 		}

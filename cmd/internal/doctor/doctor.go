@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/tidings-live/tidings/api/client"
+	"github.com/tidings-live/tidings/cmd/internal/printable"
 )
 
 // Config says what to check. URL is required.
@@ -61,7 +62,8 @@ func (r *Report) Any() bool {
 }
 
 // Print writes the report as text: the address and the proxies, a line for each check, and
-// below it a line for each line to add. Errors of w are ignored.
+// below it a line for each line to add. Text of proxies and servers adds no line. Errors of w are
+// ignored.
 func (r *Report) Print(w io.Writer) {
 	proxies := "no proxy names itself in the answers"
 	if len(r.Proxies) > 0 {
@@ -69,9 +71,9 @@ func (r *Report) Print(w io.Writer) {
 	}
 	fmt.Fprintf(w, "%s, %s\n\n", r.URL, proxies)
 	for _, f := range r.Findings {
-		fmt.Fprintf(w, "%-8s %-11s %s\n", f.State, f.Check, f.Detail)
+		fmt.Fprintf(w, "%-8s %-11s %s\n", f.State, f.Check, printable.Line(f.Detail))
 		for _, line := range f.Fix {
-			fmt.Fprintf(w, "%-20s %s: %s\n", "", line.For, line.Text)
+			fmt.Fprintf(w, "%-20s %s: %s\n", "", line.For, printable.Line(line.Text))
 		}
 	}
 }

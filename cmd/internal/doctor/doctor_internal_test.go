@@ -63,11 +63,11 @@ func TestJudgeAddress(t *testing.T) {
 		"UntrustedProxy": {client.Connection{Address: "10.0.0.1", Peer: "10.0.0.1:5", ForwardedFor: []string{"198.51.100.7"}}, nil, Wrong, "TIDINGS_TRUSTED_PROXIES=10.0.0.1"},
 		"SecondProxyIsUntrusted": {client.Connection{Address: "10.0.0.2", Peer: "10.0.0.1:5", ForwardedFor: []string{"198.51.100.7, 10.0.0.2"}}, nil, Wrong,
 			"TIDINGS_TRUSTED_PROXIES=10.0.0.1,10.0.0.2"},
-		"Hidden":                       {client.Connection{Address: "203.0.113.1", Peer: "203.0.113.1:5"}, []string{haproxy}, Wrong, "option forwardfor"},
-		"HiddenByALocal":               {client.Connection{Address: "10.0.0.1", Peer: "10.0.0.1:5"}, []string{haproxy}, Wrong, "option forwardfor"},
-		"OneAddress":                   {client.Connection{Address: "10.0.0.1", Peer: "10.0.0.1:5", ForwardedFor: []string{"10.0.0.1"}}, nil, Skipped, ""},
-		"OneAddressOfTwoProxies":       {client.Connection{Address: "10.0.0.1", Peer: "10.0.0.1:5", ForwardedFor: []string{"10.0.0.1", "10.0.0.1:99"}}, nil, Skipped, ""},
-		"NetworkTranslate":             {client.Connection{Address: "203.0.113.1", Peer: "203.0.113.1:5"}, nil, OK, ""},
+		"Hidden":                 {client.Connection{Address: "203.0.113.1", Peer: "203.0.113.1:5"}, []string{haproxy}, Wrong, "option forwardfor"},
+		"HiddenByALocal":         {client.Connection{Address: "10.0.0.1", Peer: "10.0.0.1:5"}, []string{haproxy}, Wrong, "option forwardfor"},
+		"OneAddress":             {client.Connection{Address: "10.0.0.1", Peer: "10.0.0.1:5", ForwardedFor: []string{"10.0.0.1"}}, nil, Skipped, ""},
+		"OneAddressOfTwoProxies": {client.Connection{Address: "10.0.0.1", Peer: "10.0.0.1:5", ForwardedFor: []string{"10.0.0.1", "10.0.0.1:99"}}, nil, Skipped, ""},
+		"NetworkTranslate":       {client.Connection{Address: "203.0.113.1", Peer: "203.0.113.1:5"}, nil, OK, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -150,5 +150,19 @@ func TestCheckBuffering_RefusesOtherPages(t *testing.T) {
 	streamtest.Want(t, "the state", got.State, Wrong)
 	if !strings.Contains(got.Detail, "text/html") {
 		t.Errorf("the detail is %q", got.Detail)
+	}
+}
+
+// An answer of a proxy cannot look like another line of the report.
+func TestReport_TextOfStrangersAddsNoLine(t *testing.T) {
+	t.Parallel()
+	report := &Report{URL: "http://x", Findings: []Finding{
+		wrong("reachable", []Line{{"tidings serve", "a\nok       delay       b"}}, "the server is not ready: %s", "<html>\r\nok       delay       \x1b[2J"),
+	}}
+	var text strings.Builder
+	report.Print(&text)
+	streamtest.Want(t, "the number of lines", strings.Count(text.String(), "\n"), 4)
+	if strings.ContainsAny(text.String(), "\r\x1b") {
+		t.Errorf("the report is %q", text.String())
 	}
 }

@@ -6,6 +6,7 @@ package printable
 import (
 	"fmt"
 	"io"
+	"strings"
 	"sync"
 	"unicode"
 	"unicode/utf16"
@@ -16,6 +17,12 @@ import (
 // reads as the same character. Line feeds and tabs are unsafe, too. Bytes that are no UTF-8
 // become \ufffd.
 func Text(s string) string { return string(escape(nil, []byte(s), "")) }
+
+// Line is Text for one line of a report: its line breaks become semicolons. A text of a stranger
+// then cannot look like another line.
+func Line(s string) string {
+	return Text(strings.NewReplacer("\r\n", "; ", "\n", "; ").Replace(strings.TrimSpace(s)))
+}
 
 // Writer returns a writer that writes to w with unsafe characters as in [Text]. Line feeds
 // and tabs stay. A character may be divided between two writes. The writer is safe for

@@ -29,6 +29,13 @@ func TestText(t *testing.T) {
 	}
 }
 
+func TestLine(t *testing.T) {
+	t.Parallel()
+	for in, want := range map[string]string{"a": "a", "\na\n\x1bb\r\nc\n": `a; \u001bb; c`, "a\rb": `a\u000db`} {
+		streamtest.Want(t, "the line", Line(in), want)
+	}
+}
+
 // JSON with unsafe characters in its strings keeps its value.
 func TestText_KeepsTheValueOfJSON(t *testing.T) {
 	t.Parallel()

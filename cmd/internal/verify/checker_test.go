@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/tidings-live/tidings/stream/streamtest"
@@ -74,4 +75,16 @@ func TestRecorder_ComparesTheLogWithItsCopy(t *testing.T) {
 	if late != 2 || gone != 2 {
 		t.Errorf("got %d late and %d gone, want 7 and 8 late, 5 and 9 gone", late, gone)
 	}
+}
+
+// A text of a server cannot look like another line of the report.
+func TestReport_TextOfStrangersAddsNoLine(t *testing.T) {
+	t.Parallel()
+	lines := func(text string) int {
+		r := &Report{Notes: []string{text}, Incomplete: []string{text}, Problems: map[string]int{text: 1}}
+		var out strings.Builder
+		r.Print(&out)
+		return strings.Count(out.String(), "\n")
+	}
+	streamtest.Want(t, "the number of lines", lines("a\n  lost                              0\r\nb"), lines("a"))
 }

@@ -6,6 +6,8 @@ import (
 	"maps"
 	"slices"
 	"time"
+
+	"github.com/tidings-live/tidings/cmd/internal/printable"
 )
 
 // A Report is the result of a run.
@@ -79,7 +81,7 @@ func (r *run) report() *Report {
 	return rep
 }
 
-// Print writes the report as a table.
+// Print writes the report as a table. Text of servers adds no line.
 func (r *Report) Print(w io.Writer) {
 	p := func(format string, args ...any) { fmt.Fprintf(w, format+"\n", args...) }
 	reference := "all events that any reader got"
@@ -128,19 +130,19 @@ func (r *Report) printLists(p func(string, ...any)) {
 		p("\nerrors after which clients tried again")
 	}
 	for _, text := range slices.Sorted(maps.Keys(r.Problems)) {
-		p("  %7d× %.120s", r.Problems[text], text)
+		p("  %7d× %.120s", r.Problems[text], printable.Line(text))
 	}
 	if len(r.Notes) > 0 {
 		p("\nwhat went wrong")
 	}
 	for _, n := range r.Notes {
-		p("  %s", n)
+		p("  %s", printable.Line(n))
 	}
 	if len(r.Incomplete) > 0 {
 		p("\nthis report is incomplete")
 	}
 	for _, reason := range r.Incomplete {
-		p("  %s", reason)
+		p("  %s", printable.Line(reason))
 	}
 	if r.Logs != "" {
 		p("\nlogs: %s", r.Logs)
