@@ -45,9 +45,9 @@ const inOrderOfTime = `
 func TestComments_Pages(t *testing.T) {
 	t.Parallel()
 
+	db := newDatabase(t)
 	t.Run("CoverEveryCommentOnceInOrder", func(t *testing.T) {
-		t.Parallel()
-		d := newDatabase(t)
+		d := db.cleared(t)
 		// Imported ones are older than their ids say, and many were written at the
 		// same moment.
 		d.exec(t, `
@@ -65,8 +65,7 @@ func TestComments_Pages(t *testing.T) {
 	})
 
 	t.Run("AreNotShiftedByNewComments", func(t *testing.T) {
-		t.Parallel()
-		d := newDatabase(t)
+		d := db.cleared(t)
 		d.exec(t, `
 			insert into tidings.comments (post_id, author_id, body)
 			select '42', 'ann', 'Hello'
@@ -98,9 +97,9 @@ func TestComments_Pages(t *testing.T) {
 func TestComments(t *testing.T) {
 	t.Parallel()
 
+	db := newDatabase(t)
 	t.Run("AreEmptyForAnUnknownPost", func(t *testing.T) {
-		t.Parallel()
-		d := newDatabase(t)
+		d := db.cleared(t)
 		list, err := d.Comments(t.Context(), store.ListQuery{PostID: "nobody", Viewer: "ann", Limit: 10})
 		streamtest.Must(t, err)
 		streamtest.Want(t, "the list", list, store.CommentList{
@@ -110,8 +109,7 @@ func TestComments(t *testing.T) {
 	})
 
 	t.Run("HaveCountsAndTheViewersLike", func(t *testing.T) {
-		t.Parallel()
-		d := newDatabase(t)
+		d := db.cleared(t)
 		root := d.comment(t, store.NewComment{PostID: "42", Author: ann, Body: "Hello"})
 		d.exec(t, `insert into tidings.likes (post_id, comment_id, user_id) values ('42', $1, 'cid')`, root.ID)
 		_, err := d.Like(t.Context(), "42", bob)
@@ -126,8 +124,7 @@ func TestComments(t *testing.T) {
 	})
 
 	t.Run("HideUnpublishedComments", func(t *testing.T) {
-		t.Parallel()
-		d := newDatabase(t)
+		d := db.cleared(t)
 		d.exec(t, `
 			insert into tidings.comments (post_id, author_id, body, status)
 			select '42', 'ann', 'Hello', status
@@ -139,16 +136,14 @@ func TestComments(t *testing.T) {
 	})
 
 	t.Run("NameAnUnknownAuthorByItsID", func(t *testing.T) {
-		t.Parallel()
-		d := newDatabase(t)
+		d := db.cleared(t)
 		d.exec(t, `insert into tidings.comments (post_id, author_id, body) values ('42', 'auth0|5f', 'Hello')`)
 		d.exec(t, `delete from tidings.users`)
 		streamtest.Want(t, "the author", d.list(t, "42").Comments[0].Author, user("auth0|5f"))
 	})
 
 	t.Run("RefuseAnInvalidViewer", func(t *testing.T) {
-		t.Parallel()
-		d := newDatabase(t)
+		d := db.cleared(t)
 		_, err := d.Comments(t.Context(), store.ListQuery{PostID: "42", Viewer: "a\x00b", Limit: 10})
 		wantInvalid(t, err, "")
 	})

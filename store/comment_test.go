@@ -50,9 +50,9 @@ func rendered(t *testing.T, c store.Comment) map[string]any {
 func TestCreateComment(t *testing.T) {
 	t.Parallel()
 
+	db := newDatabase(t)
 	t.Run("IsTheSameInTheAnswerTheListAndTheLog", func(t *testing.T) {
-		t.Parallel()
-		d := newDatabase(t)
+		d := db.cleared(t)
 		root := d.comment(t, store.NewComment{PostID: "42", Author: ann, Body: "Hello"})
 		for _, c := range []store.NewComment{
 			{PostID: "42", Author: bob, Body: "Hello Ann", ParentID: &root.ID},
@@ -76,8 +76,7 @@ func TestCreateComment(t *testing.T) {
 	})
 
 	t.Run("PublishesToThePost", func(t *testing.T) {
-		t.Parallel()
-		d := newDatabase(t)
+		d := db.cleared(t)
 		d.comment(t, store.NewComment{PostID: "42", Author: ann, Body: "Hello"})
 		events := d.events(t, 0)
 		var names []string
@@ -89,8 +88,7 @@ func TestCreateComment(t *testing.T) {
 	})
 
 	t.Run("StoresTheAuthorOfTheToken", func(t *testing.T) {
-		t.Parallel()
-		d := newDatabase(t)
+		d := db.cleared(t)
 		whole := store.User{ID: "ann", Name: "Anna", AvatarURL: new("/a.png")}
 		for _, step := range []struct{ token, stored store.User }{
 			{store.User{ID: "ann"}, store.User{ID: "ann", Name: "ann"}},
@@ -112,8 +110,7 @@ func TestCreateComment(t *testing.T) {
 	})
 
 	t.Run("DoesNotUpdateAnUnchangedAuthor", func(t *testing.T) {
-		t.Parallel()
-		d := newDatabase(t)
+		d := db.cleared(t)
 		const version = `select ctid::text || xmax || updated_at from tidings.users where id = 'bob'`
 		d.comment(t, store.NewComment{PostID: "42", Author: bob, Body: "Hello"})
 		before := value[string](t, d, version)
@@ -122,8 +119,7 @@ func TestCreateComment(t *testing.T) {
 	})
 
 	t.Run("RefusesAReplyToNothing", func(t *testing.T) {
-		t.Parallel()
-		d := newDatabase(t)
+		d := db.cleared(t)
 		other := d.comment(t, store.NewComment{PostID: "43", Author: ann, Body: "Hello"})
 		deleted := d.comment(t, store.NewComment{PostID: "42", Author: ann, Body: "Hello"})
 		streamtest.Must(t, d.DeleteComment(t.Context(), deleted.ID, "ann", false, nil))
@@ -143,8 +139,7 @@ func TestCreateComment(t *testing.T) {
 	})
 
 	t.Run("RefusesAReplyToWhatGoesAwayMeanwhile", func(t *testing.T) {
-		t.Parallel()
-		d := newDatabase(t)
+		d := db.cleared(t)
 		parent := d.comment(t, store.NewComment{PostID: "42", Author: ann, Body: "Hello"})
 		tx, err := d.sql.Begin(t.Context())
 		streamtest.Must(t, err)
@@ -161,8 +156,7 @@ func TestCreateComment(t *testing.T) {
 	})
 
 	t.Run("RefusesALockedPost", func(t *testing.T) {
-		t.Parallel()
-		d := newDatabase(t)
+		d := db.cleared(t)
 		_, _, err := d.PutPost(t.Context(), store.PostUpdate{ID: "42", Locked: store.To(true)})
 		streamtest.Must(t, err)
 		for _, key := range keyOrNone {
@@ -172,8 +166,7 @@ func TestCreateComment(t *testing.T) {
 	})
 
 	t.Run("CreatesAnUnknownPostOnlyWhereItShould", func(t *testing.T) {
-		t.Parallel()
-		d := newDatabase(t)
+		d := db.cleared(t)
 		strict := open(t, d.dsn, noAutoPosts)
 		for i, key := range keyOrNone {
 			c := store.NewComment{PostID: fmt.Sprint("post", i), Author: ann, Body: "Hello", IdempotencyKey: key}
@@ -189,8 +182,7 @@ func TestCreateComment(t *testing.T) {
 	})
 
 	t.Run("BoundsWhatItIsGiven", func(t *testing.T) {
-		t.Parallel()
-		d := newDatabase(t)
+		d := db.cleared(t)
 		try := func(post string, author store.User, body string) error {
 			_, err := d.CreateComment(t.Context(), store.NewComment{PostID: post, Author: author, Body: body})
 			return err
@@ -216,9 +208,9 @@ func TestCreateComment(t *testing.T) {
 func TestDeleteComment(t *testing.T) {
 	t.Parallel()
 
+	db := newDatabase(t)
 	t.Run("IsForTheAuthorAndModerators", func(t *testing.T) {
-		t.Parallel()
-		d := newDatabase(t)
+		d := db.cleared(t)
 		first := d.comment(t, store.NewComment{PostID: "42", Author: ann, Body: "First"})
 		second := d.comment(t, store.NewComment{PostID: "42", Author: ann, Body: "Second"})
 		streamtest.WantErr(t, d.DeleteComment(t.Context(), first.ID, "bob", false, nil), store.ErrNotAuthor)
@@ -230,14 +222,12 @@ func TestDeleteComment(t *testing.T) {
 	})
 
 	t.Run("DoesNotKnowWhatNeverWas", func(t *testing.T) {
-		t.Parallel()
-		d := newDatabase(t)
+		d := db.cleared(t)
 		streamtest.WantErr(t, d.DeleteComment(t.Context(), 1<<40, "ann", true, nil), store.ErrNotFound)
 	})
 
 	t.Run("TellsOnceHoweverOftenItIsAsked", func(t *testing.T) {
-		t.Parallel()
-		d := newDatabase(t)
+		d := db.cleared(t)
 		c := d.comment(t, store.NewComment{PostID: "42", Author: ann, Body: "Hello"})
 		var calls sync.WaitGroup
 		for range 8 {
@@ -256,8 +246,7 @@ func TestDeleteComment(t *testing.T) {
 	})
 
 	t.Run("LeavesATombstoneWhileThereAreReplies", func(t *testing.T) {
-		t.Parallel()
-		d := newDatabase(t)
+		d := db.cleared(t)
 		root := d.comment(t, store.NewComment{PostID: "42", Author: bob, Body: "Hello"})
 		reply := d.comment(t, store.NewComment{PostID: "42", Author: ann, Body: "Hello Bob", ParentID: &root.ID})
 		streamtest.Must(t, d.DeleteComment(t.Context(), root.ID, "bob", false, nil))

@@ -21,9 +21,9 @@ func likes(t *testing.T, d database) (counts []int64) {
 func TestLike(t *testing.T) {
 	t.Parallel()
 
+	db := newDatabase(t)
 	t.Run("CanBeRepeated", func(t *testing.T) {
-		t.Parallel()
-		d := newDatabase(t)
+		d := db.cleared(t)
 		for _, step := range []struct {
 			like bool
 			by   store.User
@@ -42,8 +42,7 @@ func TestLike(t *testing.T) {
 	})
 
 	t.Run("IsToldOnceAChange", func(t *testing.T) {
-		t.Parallel()
-		d := newDatabase(t)
+		d := db.cleared(t)
 		for range 3 {
 			_, err := d.Like(t.Context(), "42", ann)
 			streamtest.Must(t, err)
@@ -56,8 +55,7 @@ func TestLike(t *testing.T) {
 	})
 
 	t.Run("CountsOnceAUserHoweverManyCallsRace", func(t *testing.T) {
-		t.Parallel()
-		d := newDatabase(t)
+		d := db.cleared(t)
 		var calls sync.WaitGroup
 		for i := range 32 {
 			calls.Go(func() {
@@ -106,8 +104,7 @@ func TestLike(t *testing.T) {
 	})
 
 	t.Run("CreatesAnUnknownPostOnlyWhereItShould", func(t *testing.T) {
-		t.Parallel()
-		d := newDatabase(t)
+		d := db.cleared(t)
 		strict := open(t, d.dsn, noAutoPosts)
 		_, err := strict.Like(t.Context(), "42", ann)
 		streamtest.WantErr(t, err, store.ErrNotFound)
@@ -118,16 +115,14 @@ func TestLike(t *testing.T) {
 	})
 
 	t.Run("NotesWhoLikes", func(t *testing.T) {
-		t.Parallel()
-		d := newDatabase(t)
+		d := db.cleared(t)
 		_, err := d.Like(t.Context(), "42", bob)
 		streamtest.Must(t, err)
 		streamtest.Want(t, "the name", value[string](t, d, `select name from tidings.users where id = 'bob'`), "Bob")
 	})
 
 	t.Run("RefusesWhatIsNoID", func(t *testing.T) {
-		t.Parallel()
-		d := newDatabase(t)
+		d := db.cleared(t)
 		_, err := d.Like(t.Context(), "a b", ann)
 		wantInvalid(t, err, "posts_id_grammar")
 		_, err = d.Like(t.Context(), "42", user("a b"))
@@ -135,8 +130,7 @@ func TestLike(t *testing.T) {
 	})
 
 	t.Run("OfAnUnknownPostIsNoneToTakeBack", func(t *testing.T) {
-		t.Parallel()
-		d := newDatabase(t)
+		d := db.cleared(t)
 		got, err := d.Unlike(t.Context(), "nobody", "ann")
 		streamtest.Must(t, err)
 		streamtest.Want(t, "the likes", got, store.Likes{})

@@ -84,6 +84,7 @@ func TestLockedRowTakesOneSlot(t *testing.T) {
 // or refused.
 func TestLockedRowUsesOneConnection(t *testing.T) {
 	t.Parallel()
+	db := newDatabase(t)
 	for name, locked := range map[string]struct {
 		hold    string
 		comment func(i int) store.NewComment
@@ -108,9 +109,9 @@ func TestLockedRowUsesOneConnection(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
 			const many = 100
-			d := newDatabase(t)
+			d := db.cleared(t)
+			before := d.GroupStats().Solo
 			d.exec(t, `
 				insert into tidings.posts (id) values ('held'), ('mixed');
 				insert into tidings.users (id, name) values ('known', 'Known');
@@ -125,14 +126,14 @@ func TestLockedRowUsesOneConnection(t *testing.T) {
 					waiting <- err
 				}()
 			}
-			streamtest.Eventually(t, "all are solo", func() bool { return d.GroupStats().Solo == many })
+			streamtest.Eventually(t, "all are solo", func() bool { return d.GroupStats().Solo == before+many })
 			for i := range 20 {
 				d.comment(t, store.NewComment{PostID: "mixed", Author: user(fmt.Sprint("u", i)), Body: "Hello"})
 				if used := value[int](t, d, waitingForLocks); used > 1 {
 					t.Fatalf("%d connections wait for the row", used)
 				}
 			}
-			streamtest.Want(t, "solo writes", d.GroupStats().Solo, many)
+			streamtest.Want(t, "solo writes", d.GroupStats().Solo-before, many)
 			release()
 			written := 0
 			for range cap(waiting) {
@@ -311,6 +312,7 @@ func TestRetain_DeletesExpiredKeys(t *testing.T) {
 // that wait: others comment on the post "mixed".
 func TestLockedRowDelaysOnlyWritesThatNeedIt(t *testing.T) {
 	t.Parallel()
+	db := newDatabase(t)
 	renamed := store.User{ID: "known", Name: "Renamed"}
 	comment := func(c store.NewComment) func(ctx context.Context, d database) error {
 		c.Body = "Hello"
@@ -394,8 +396,8 @@ func TestLockedRowDelaysOnlyWritesThatNeedIt(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			d := newDatabase(t)
+			d := db.cleared(t)
+			before := d.GroupStats().Solo
 			d.exec(t, `
 				create table site_counters (post_id text primary key, n int default 0);
 				create function count_for_site() returns trigger language plpgsql as $$
@@ -415,11 +417,11 @@ func TestLockedRowDelaysOnlyWritesThatNeedIt(t *testing.T) {
 			for range cap(waiting) {
 				go func() { waiting <- locked.blocked(t.Context(), d) }()
 			}
-			streamtest.Eventually(t, "they are solo", func() bool { return d.GroupStats().Solo == 3 })
+			streamtest.Eventually(t, "they are solo", func() bool { return d.GroupStats().Solo == before+3 })
 			for i := range 10 {
 				d.comment(t, store.NewComment{PostID: "mixed", Author: user(fmt.Sprint("u", i%6)), Body: "Hello"})
 			}
-			streamtest.Want(t, "solo writes", d.GroupStats().Solo, 3)
+			streamtest.Want(t, "solo writes", d.GroupStats().Solo-before, 3)
 			release()
 			for range cap(waiting) {
 				if err := <-waiting; err != nil && !errors.Is(err, store.ErrInFlight) && !errors.Is(err, store.ErrBusy) {
@@ -434,6 +436,7 @@ func TestLockedRowDelaysOnlyWritesThatNeedIt(t *testing.T) {
 // make others solo that are on the same post.
 func TestLockedTableDelaysOnlyWritesThatNeedIt(t *testing.T) {
 	t.Parallel()
+	db := newDatabase(t)
 	comment := func(ctx context.Context, d database, i int) error {
 		_, err := d.CreateComment(ctx, store.NewComment{PostID: "mixed", Author: user(fmt.Sprint("u", i)), Body: "Hello"})
 		return err
@@ -456,19 +459,19 @@ func TestLockedTableDelaysOnlyWritesThatNeedIt(t *testing.T) {
 		"notifications in share mode": {comment, publish},
 	} {
 		t.Run(lock, func(t *testing.T) {
-			t.Parallel()
-			d := newDatabase(t)
+			d := db.cleared(t)
+			before := d.GroupStats().Solo
 			d.exec(t, `insert into tidings.posts (id, author_id) values ('mixed', 'author')`)
 			release := d.hold(t, `lock table tidings.`+lock)
 			waiting := make(chan error, 3)
 			for i := range cap(waiting) {
 				go func() { waiting <- test.blocked(t.Context(), d, 100+i) }() // of other users than those below
-				streamtest.Eventually(t, "it is solo", func() bool { return d.GroupStats().Solo == int64(i)+1 })
+				streamtest.Eventually(t, "it is solo", func() bool { return d.GroupStats().Solo == before+int64(i)+1 })
 			}
 			for i := range 10 {
 				streamtest.Must(t, test.free(t.Context(), d, i))
 			}
-			if solo := d.GroupStats().Solo; solo > 3+5 {
+			if solo := d.GroupStats().Solo - before; solo > 3+5 {
 				t.Errorf("%d of the 20 writes that need no lock are solo", solo-3)
 			}
 			release()
@@ -485,7 +488,7 @@ func TestLockedTableDelaysOnlyWritesThatNeedIt(t *testing.T) {
 // transaction outside of batches: a delete, a refused comment.
 func TestLockedRowLeavesSlots(t *testing.T) {
 	t.Parallel()
-	eachWay(t, "", func(t *testing.T, d database) {
+	newPair(t).each(t, "", func(t *testing.T, d database) {
 		own := d.comment(t, store.NewComment{PostID: "42", Author: bob, Body: "Hello"})
 		d.exec(t, `insert into tidings.posts (id) values ('held')`)
 		release := d.hold(t, `select from tidings.posts where id = 'held' for update`)

@@ -30,6 +30,22 @@ func newDatabase(t *testing.T, edit ...func(*store.Config)) database {
 	return database{Store: open(t, dsn, edit...), dsn: dsn, sql: pool}
 }
 
+// cleared returns the database without rows, for tests that run one after another. The store
+// stays the same.
+func (d database) cleared(t *testing.T) database {
+	t.Helper()
+	storetest.Clear(t, d.sql)
+	return d
+}
+
+// again is cleared, with another store, which knows no user that was refused.
+func (d database) again(t *testing.T) database {
+	t.Helper()
+	d = d.cleared(t)
+	d.Store = open(t, d.dsn)
+	return d
+}
+
 func open(t *testing.T, dsn string, edit ...func(*store.Config)) *store.Store {
 	t.Helper()
 	cfg := store.Config{URL: dsn, AutoPosts: true, GroupCommit: true}

@@ -13,9 +13,9 @@ import (
 func TestPost(t *testing.T) {
 	t.Parallel()
 
+	db := newDatabase(t)
 	t.Run("IsPutAndReplaced", func(t *testing.T) {
-		t.Parallel()
-		d := newDatabase(t)
+		d := db.cleared(t)
 		for i, u := range []store.PostUpdate{
 			{ID: "42", Title: store.To("Hello"), URL: store.To("https://example.org/42"), AuthorID: store.To("ann"), Locked: store.To(true)},
 			{ID: "42", Title: store.To("Hello again"), AuthorID: store.To("bob"), URL: store.Change[string]{Set: true}, Locked: store.Change[bool]{Set: true}},
@@ -35,8 +35,7 @@ func TestPost(t *testing.T) {
 	})
 
 	t.Run("IsCreatedByOneOfManyWhoPutIt", func(t *testing.T) {
-		t.Parallel()
-		d := newDatabase(t)
+		d := db.cleared(t)
 		var puts sync.WaitGroup
 		var made atomic.Int32
 		for range 16 {
@@ -55,8 +54,7 @@ func TestPost(t *testing.T) {
 	})
 
 	t.Run("IsNotFoundBeforeItsFirstComment", func(t *testing.T) {
-		t.Parallel()
-		d := newDatabase(t)
+		d := db.cleared(t)
 		_, err := d.Post(t.Context(), "42", "")
 		streamtest.WantErr(t, err, store.ErrNotFound)
 		d.comment(t, store.NewComment{PostID: "42", Author: ann, Body: "Hello"})
@@ -69,8 +67,7 @@ func TestPost(t *testing.T) {
 	})
 
 	t.Run("IsRefusedWhenInvalid", func(t *testing.T) {
-		t.Parallel()
-		d := newDatabase(t)
+		d := db.cleared(t)
 		for constraint, u := range map[string]store.PostUpdate{
 			"posts_id_grammar":     {ID: strings.Repeat("x", 513)},
 			"posts_title_length":   {ID: "42", Title: store.To(strings.Repeat("x", 501))},

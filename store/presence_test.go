@@ -61,6 +61,7 @@ func (b *boardUser) look(t *testing.T, since string) awareness.View {
 
 func TestBoard(t *testing.T) {
 	t.Parallel()
+	db := newDatabase(t)
 	topics := parseTopics(t, "post:a", "post:b", "post:c")
 	full := awareness.Row{
 		Topic: topics[0], Watched: true, Viewers: 7,
@@ -69,8 +70,7 @@ func TestBoard(t *testing.T) {
 	}
 
 	t.Run("ShowsTheRowsThatHaveChanged", func(t *testing.T) {
-		t.Parallel()
-		d := newDatabase(t)
+		d := db.cleared(t)
 		one, two := newBoardUser(t, d), newBoardUser(t, d)
 		one.report(t, full, awareness.Row{Topic: topics[1], Viewers: 1})
 		two.report(t)
@@ -116,8 +116,7 @@ func TestBoard(t *testing.T) {
 		streamtest.Want(t, "reports", strings.Count(report.String(), "is left out"), 4)
 	})
 	t.Run("ShowsTheRowOfAnOpenTransactionOnce", func(t *testing.T) {
-		t.Parallel()
-		d := newDatabase(t)
+		d := db.cleared(t)
 		one, two := newBoardUser(t, d), newBoardUser(t, d)
 		one.report(t)
 		commit := d.begin(t, `
@@ -132,8 +131,7 @@ func TestBoard(t *testing.T) {
 		streamtest.Want(t, "the row", view.Rows[0].Viewers, 9)
 	})
 	t.Run("TellsWhichSessionsExist", func(t *testing.T) {
-		t.Parallel()
-		d := newDatabase(t)
+		d := db.cleared(t)
 		one, two, three := newBoardUser(t, d), newBoardUser(t, d), newBoardUser(t, d)
 		one.report(t, full)
 		two.report(t, full)

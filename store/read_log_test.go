@@ -44,16 +44,15 @@ func publish(t *testing.T, d database, rounds int, topics ...string) {
 func TestRead(t *testing.T) {
 	t.Parallel()
 
+	db := newDatabase(t)
 	t.Run("IsEmptyAtFirst", func(t *testing.T) {
-		t.Parallel()
-		d := newDatabase(t)
+		d := db.cleared(t)
 		streamtest.Want(t, "the batch", read(t, d, stream.Query{Limit: 10}),
 			stream.Batch{State: stream.State{Epochs: []stream.Epoch{{Number: 1}}}})
 	})
 
 	t.Run("ReturnsItsLastPosition", func(t *testing.T) {
-		t.Parallel()
-		d := newDatabase(t)
+		d := db.cleared(t)
 		publish(t, d, 3, "post:1", "post:2")
 		one := parseTopics(t, "post:1") // at 1, 3, 5 of 6
 		for _, test := range []struct {
@@ -81,8 +80,7 @@ func TestRead(t *testing.T) {
 	})
 
 	t.Run("MergesTopicsInOrder", func(t *testing.T) {
-		t.Parallel()
-		d := newDatabase(t)
+		d := db.cleared(t)
 		d.exec(t, `
 			select tidings.publish('post:' || (g * 7919 % 5), 'news', '{}')
 			from generate_series(1, 200) as g`)
@@ -108,16 +106,14 @@ func TestRead(t *testing.T) {
 	})
 
 	t.Run("ReturnsTheEventsOfARepeatedTopicOnce", func(t *testing.T) {
-		t.Parallel()
-		d := newDatabase(t)
+		d := db.cleared(t)
 		publish(t, d, 2, "user:ann")
 		batch := read(t, d, stream.Query{Topics: parseTopics(t, "user:ann", "user:ann"), Limit: 10})
 		streamtest.Want(t, "the events", texts(batch.Events), []string{"1 user:ann news", "2 user:ann news"})
 	})
 
 	t.Run("ReturnsTheStateOfItsSnapshot", func(t *testing.T) {
-		t.Parallel()
-		d := newDatabase(t)
+		d := db.cleared(t)
 		var writers sync.WaitGroup
 		for range 4 {
 			writers.Go(func() {
@@ -139,8 +135,7 @@ func TestRead(t *testing.T) {
 	})
 
 	t.Run("KnowsTheFloor", func(t *testing.T) {
-		t.Parallel()
-		d := newDatabase(t)
+		d := db.cleared(t)
 		publish(t, d, 5, "post:1")
 		d.exec(t, `delete from tidings.events where position <= 2`)
 		batch := read(t, d, stream.Query{Limit: 10})
@@ -153,8 +148,7 @@ func TestRead(t *testing.T) {
 	})
 
 	t.Run("GivesEachEventTheEpochThatWroteIt", func(t *testing.T) {
-		t.Parallel()
-		d := newDatabase(t)
+		d := db.cleared(t)
 		publish(t, d, 2, "post:1")
 		second := value[int64](t, d, `select tidings.new_epoch()`)
 		publish(t, d, 1, "post:1")
@@ -172,8 +166,7 @@ func TestRead(t *testing.T) {
 	})
 
 	t.Run("FailsWithoutAnEpoch", func(t *testing.T) {
-		t.Parallel()
-		d := newDatabase(t)
+		d := db.cleared(t)
 		d.exec(t, `delete from tidings.epochs`)
 		if _, err := d.Read(t.Context(), stream.Query{Limit: 1}); err == nil {
 			t.Error("no error")
@@ -183,8 +176,7 @@ func TestRead(t *testing.T) {
 	})
 
 	t.Run("MakesDataOneCompactLine", func(t *testing.T) {
-		t.Parallel()
-		d := newDatabase(t)
+		d := db.cleared(t)
 		streamtest.Must(t, d.Publish(t.Context(), "post:1", "news", []byte("{ \"b\": [1, 2],\n\"a\": \"x\u2028 y\" }")))
 		streamtest.Want(t, "the data", d.events(t, 0)[0].Data.String(), `{"a":"x\u2028 y","b":[1,2]}`)
 	})
@@ -222,9 +214,9 @@ func TestRead_SkipsAndReportsMalformedRows(t *testing.T) {
 func TestPublish(t *testing.T) {
 	t.Parallel()
 
+	db := newDatabase(t)
 	t.Run("RefusesInvalidEvents", func(t *testing.T) {
-		t.Parallel()
-		d := newDatabase(t)
+		d := db.cleared(t)
 		for _, e := range []struct{ topic, name, data string }{
 			{"post", "news", `{}`}, {"post:a b", "news", `{}`}, {"post:.", "news", `{}`}, {"post:1\n", "news", `{}`},
 			{"post:1", "", `{}`}, {"post:1", "News", `{}`}, {"post:1", "new-comment", `{}`}, {"post:1", "stream.gap", `{}`},
@@ -240,8 +232,7 @@ func TestPublish(t *testing.T) {
 	})
 
 	t.Run("ExplainsItsRefusal", func(t *testing.T) {
-		t.Parallel()
-		d := newDatabase(t)
+		d := db.cleared(t)
 		for _, test := range [][2]string{
 			{"nowhere", "invalid topic 'nowhere'. A topic is <kind>:<id>, like post:42; an id is 1 to 255 (of a post: 512) characters of a URL, % or |"},
 		} {
@@ -251,8 +242,7 @@ func TestPublish(t *testing.T) {
 	})
 
 	t.Run("PublishesBeforeItReturns", func(t *testing.T) {
-		t.Parallel()
-		d := newDatabase(t)
+		d := db.cleared(t)
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		streamtest.WantErr(t, d.Publish(ctx, "post:1", "news", []byte(`{}`)), context.Canceled)

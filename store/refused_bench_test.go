@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/tidings-live/tidings/migrations"
 	"github.com/tidings-live/tidings/store"
 	"github.com/tidings-live/tidings/store/storetest"
@@ -17,10 +19,15 @@ import (
 // refuses every comment of 0, 1 or 4 other users.
 func BenchmarkCommentsBesideBadWriters(b *testing.B) {
 	dsn := storetest.NewDiskServer(b).DSN("tidings")
+	site, err := pgx.Connect(b.Context(), dsn)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer site.Close(context.WithoutCancel(b.Context()))
 	if err := migrations.Up(b.Context(), dsn, slog.New(slog.DiscardHandler)); err != nil {
 		b.Fatal(err)
 	}
-	refuseSpam(b, dsn)
+	refuseSpam(b, site)
 	for _, bad := range []int{0, 1, 4} {
 		b.Run(fmt.Sprintf("bad=%d", bad), func(b *testing.B) { benchmarkBeside(b, dsn, bad) })
 	}

@@ -111,6 +111,7 @@ func TestRead_GivesLockedTablesUp(t *testing.T) {
 // A stored answer is that of the comment as it is now.
 func TestIdempotencyKey_KeepsNoText(t *testing.T) {
 	t.Parallel()
+	both := newPair(t)
 	for name, c := range map[string]struct{ change, want string }{
 		"Unchanged":  {`select`, `Ann: Hello (published, version 1)`},
 		"Edited":     {`update tidings.comments set body = 'Other'`, `Ann: Other (published, version 2)`},
@@ -119,7 +120,7 @@ func TestIdempotencyKey_KeepsNoText(t *testing.T) {
 		"Deleted":    {`update tidings.comments set status = 'deleted'`, `:  (deleted, version 2)`},
 		"RowDeleted": {`delete from tidings.comments`, `:  (deleted, version 1)`},
 	} {
-		eachWay(t, name, func(t *testing.T, d database) {
+		both.each(t, name, func(t *testing.T, d database) {
 			hello := store.NewComment{PostID: "42", Author: ann, Body: "Hello", IdempotencyKey: "k1"}
 			first := d.comment(t, hello)
 			d.exec(t, c.change)

@@ -49,7 +49,7 @@ func TestSiteSettings_ChangeNothing(t *testing.T) {
 	t.Parallel()
 
 	for _, way := range []settingsWay{
-		{name: "OnTheDatabase", target: "database %2$I", groups: 8},
+		{name: "OnTheDatabase", target: "database %2$I", groups: 4},
 		{name: "OnTheRole", target: "role %1$I in database %2$I"},
 		{name: "OnTheDatabaseThroughAPooler", target: "database %2$I", pooled: true, groups: 4},
 		{name: "OnTheRoleThroughAPooler", target: "role %1$I in database %2$I", pooled: true},

@@ -47,10 +47,10 @@ func receive(t *testing.T, s *store.Store) *states {
 func TestSignalEvent(t *testing.T) {
 	t.Parallel()
 
+	db := newDatabase(t)
 	for name, topic := range map[string]string{"ToAPost": "post:42", "ToAPrivateTopic": "team:7", "ToAUser": "user:ann"} {
 		t.Run(name+"ReachesEveryInstance", func(t *testing.T) {
-			t.Parallel()
-			d := newDatabase(t)
+			d := db.cleared(t)
 			near, far := receive(t, d.Store), receive(t, open(t, d.dsn))
 			streamtest.Must(t, d.SignalEvent(t.Context(), topic, "cursor.moved", []byte(`{"x": 1, "y":"é\u2028"}`)))
 			d.exec(t, `begin; select tidings.signal('`+topic+`', 'undone', '1'); rollback`)
@@ -66,8 +66,7 @@ func TestSignalEvent(t *testing.T) {
 	}
 	// Any role of the database can receive a NOTIFY.
 	t.Run("ToAPrivateTopicIsInNoNotification", func(t *testing.T) {
-		t.Parallel()
-		d := newDatabase(t)
+		d := db.cleared(t)
 		spy, err := pgx.Connect(t.Context(), d.dsn)
 		streamtest.Must(t, err)
 		t.Cleanup(func() { spy.Close(context.Background()) })
@@ -80,8 +79,7 @@ func TestSignalEvent(t *testing.T) {
 	})
 	// Rows become visible in another order than they were written.
 	t.Run("IsNotMissedWhenItsTransactionIsOpenFor2Others", func(t *testing.T) {
-		t.Parallel()
-		d := newDatabase(t)
+		d := db.cleared(t)
 		got := receive(t, d.Store)
 		commit := d.begin(t, `select tidings.signal('team:7', 'x', '"slow"')`)
 		for n := range 2 {
@@ -93,8 +91,7 @@ func TestSignalEvent(t *testing.T) {
 		streamtest.Want(t, "the last", got.all()[2], `team:7 x "slow" true`)
 	})
 	t.Run("IsRefusedIfNoReaderCanGetIt", func(t *testing.T) {
-		t.Parallel()
-		d := newDatabase(t)
+		d := db.cleared(t)
 		for _, call := range []struct{ topic, name, data string }{
 			{"post", "x", `1`}, {"post:a b", "x", `1`}, {"", "x", `1`}, {"post:42", "", `1`}, {"post:42", "X", `1`},
 			{"post:42", "typing", `1`}, {"team:7", "presence", `1`}, {"post:42", "stream.ready", `1`}, {"post:42", "x", `{`}, {"post:42", "x", ``},
@@ -103,8 +100,7 @@ func TestSignalEvent(t *testing.T) {
 		}
 	})
 	t.Run("HasAtMost6KB", func(t *testing.T) {
-		t.Parallel()
-		d := newDatabase(t)
+		d := db.cleared(t)
 		got := receive(t, d.Store)
 		longest := `"` + strings.Repeat("x", 6<<10-2) + `"`
 		topics := []string{"post:" + strings.Repeat("p", 512), "team:7"}
@@ -115,8 +111,7 @@ func TestSignalEvent(t *testing.T) {
 		streamtest.Eventually(t, "both are received", func() bool { return len(got.all()) == 2 })
 	})
 	t.Run("OlderThan10SecondsIsDroppedAndDeleted", func(t *testing.T) {
-		t.Parallel()
-		d := newDatabase(t)
+		d := db.cleared(t)
 		got := receive(t, d.Store)
 		d.exec(t, `
 			insert into tidings.signals (topic, name, data, created_at)

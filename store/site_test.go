@@ -39,19 +39,19 @@ func siteWrites(d database, id int64) map[string]func(t *testing.T) error {
 	}
 }
 
-func newSite(t *testing.T) (database, map[string]func(t *testing.T) error) {
+func siteIn(t *testing.T, d database) map[string]func(t *testing.T) error {
 	t.Helper()
-	d := newDatabase(t)
 	first := d.comment(t, store.NewComment{PostID: "42", Author: ann, Body: "first"})
 	_, err := d.Like(t.Context(), "42", bob)
 	streamtest.Must(t, err)
-	return d, siteWrites(d, first.ID)
+	return siteWrites(d, first.ID)
 }
 
 // Whatever a trigger of the site raises is the site's refusal, with its message.
 func TestSiteTrigger_Raises(t *testing.T) {
 	t.Parallel()
 
+	db := newDatabase(t)
 	for _, body := range []string{
 		`raise exception 'not now';`,
 		`raise exception 'not now' using errcode = '23505', constraint = 'comments_pkey';`,
@@ -66,8 +66,8 @@ func TestSiteTrigger_Raises(t *testing.T) {
 		`perform 1/0;`, `perform from public.nothing;`, `assert false;`,
 	} {
 		t.Run(body, func(t *testing.T) {
-			t.Parallel()
-			d, writes := newSite(t)
+			d := db.again(t)
+			writes := siteIn(t, d)
 			d.onEach(t, "insert or update or delete", "comments", body)
 			d.onEach(t, "insert or update or delete", "likes", body)
 			d.onEach(t, "insert or update or delete", "posts", body)
@@ -87,7 +87,8 @@ func TestSiteTrigger_Raises(t *testing.T) {
 func TestSiteTrigger_LeavesOut(t *testing.T) {
 	t.Parallel()
 
-	d, writes := newSite(t)
+	d := newDatabase(t)
+	writes := siteIn(t, d)
 	for _, table := range []string{"comments", "likes", "posts"} {
 		d.onEach(t, "insert or update or delete", table, "return null;")
 	}

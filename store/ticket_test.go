@@ -24,9 +24,9 @@ func saveTicket(t *testing.T, d database, secret string, lifetime time.Duration)
 func TestTicket(t *testing.T) {
 	t.Parallel()
 
+	db := newDatabase(t)
 	t.Run("BringsBackWhatWasSaved", func(t *testing.T) {
-		t.Parallel()
-		d := newDatabase(t)
+		d := db.cleared(t)
 		expires := saveTicket(t, d, "secret", time.Minute)
 		if left := time.Until(expires); left < 50*time.Second || left > 70*time.Second {
 			t.Errorf("it expires in %v, want a minute", left)
@@ -45,8 +45,7 @@ func TestTicket(t *testing.T) {
 	})
 
 	t.Run("IsForOneUse", func(t *testing.T) {
-		t.Parallel()
-		d := newDatabase(t)
+		d := db.cleared(t)
 		saveTicket(t, d, "secret", time.Minute)
 		var uses sync.WaitGroup
 		var won atomic.Int32
@@ -66,8 +65,7 @@ func TestTicket(t *testing.T) {
 	})
 
 	t.Run("ExpiresAndIsPurged", func(t *testing.T) {
-		t.Parallel()
-		d := newDatabase(t)
+		d := db.cleared(t)
 		saveTicket(t, d, "now", 0)
 		saveTicket(t, d, "past", -time.Hour)
 		saveTicket(t, d, "soon", time.Minute)
@@ -84,8 +82,7 @@ func TestTicket(t *testing.T) {
 	})
 
 	t.Run("IsKeptAsAHashAlone", func(t *testing.T) {
-		t.Parallel()
-		d := newDatabase(t)
+		d := db.cleared(t)
 		saveTicket(t, d, "open sesame", time.Minute)
 		row := value[string](t, d, `select tickets::text || encode(hash, 'escape') from tidings.tickets`)
 		if strings.Contains(row, "sesame") {
@@ -94,8 +91,7 @@ func TestTicket(t *testing.T) {
 	})
 
 	t.Run("TakesNoIdentityThatIsNotJSON", func(t *testing.T) {
-		t.Parallel()
-		d := newDatabase(t)
+		d := db.cleared(t)
 		_, err := d.SaveTicket(t.Context(), "secret", store.Ticket{Topics: []string{}, Identity: []byte("{")}, time.Minute)
 		wantInvalid(t, err, "")
 	})

@@ -14,19 +14,19 @@ import (
 	"github.com/tidings-live/tidings/stream/streamtest"
 )
 
-// eachWay runs a test with group commit and without it.
-func eachWay(t *testing.T, name string, test func(t *testing.T, d database)) {
+// A pair has a database whose writes are committed in groups, and one without group commit.
+type pair struct{ inGroups, alone database }
+
+func newPair(t *testing.T) pair {
+	t.Helper()
+	return pair{newDatabase(t), newDatabase(t, noGroups)}
+}
+
+// each runs a test with group commit and without it. Each test finds its database empty.
+func (p pair) each(t *testing.T, name string, test func(t *testing.T, d database)) {
 	t.Run(name, func(t *testing.T) {
-		t.Parallel()
-		for _, way := range []struct {
-			name string
-			edit func(*store.Config)
-		}{{"InGroups", func(*store.Config) {}}, {"Alone", noGroups}} {
-			t.Run(way.name, func(t *testing.T) {
-				t.Parallel()
-				test(t, newDatabase(t, way.edit))
-			})
-		}
+		t.Run("InGroups", func(t *testing.T) { test(t, p.inGroups.cleared(t)) })
+		t.Run("Alone", func(t *testing.T) { test(t, p.alone.cleared(t)) })
 	})
 }
 
@@ -55,8 +55,9 @@ func inParallel(n int, do func(i int)) {
 func TestWrites(t *testing.T) {
 	t.Parallel()
 
-	eachWay(t, "AllArriveAndAreCounted", func(t *testing.T, d database) {
-		inParallel(40, func(i int) {
+	both := newPair(t)
+	both.each(t, "AllArriveAndAreCounted", func(t *testing.T, d database) {
+		inParallel(24, func(i int) {
 			post := fmt.Sprint("p", i%4)
 			for range 5 {
 				if _, err := d.CreateComment(t.Context(), store.NewComment{PostID: post, Author: user(fmt.Sprint("u", i)), Body: "Hello"}); err != nil {
@@ -70,12 +71,12 @@ func TestWrites(t *testing.T) {
 				}
 			}
 		})
-		streamtest.Want(t, "comments", value[int64](t, d, `select count(*) from tidings.comments`), 200)
-		streamtest.Want(t, "events", value[int64](t, d, `select count(*) from tidings.events where name = 'new-comment'`), 200)
+		streamtest.Want(t, "comments", value[int64](t, d, `select count(*) from tidings.comments`), 24*5)
+		streamtest.Want(t, "events", value[int64](t, d, `select count(*) from tidings.events where name = 'new-comment'`), 24*5)
 		streamtest.Want(t, "repaired counts", value[int64](t, d, `select tidings.recount()`), 0)
 	})
 
-	eachWay(t, "OneBadRowFailsAlone", func(t *testing.T, d database) {
+	both.each(t, "OneBadRowFailsAlone", func(t *testing.T, d database) {
 		d.exec(t, `insert into tidings.posts (id, locked) values ('locked', true)`)
 		parent := int64(1 << 40)
 		bad := []struct {
@@ -94,7 +95,7 @@ func TestWrites(t *testing.T) {
 			if isBad {
 				c, wanted = bad[i/3%len(bad)].c, bad[i/3%len(bad)].want
 			}
-			c.Author = user(fmt.Sprint("u", i))
+			c.Author = user(fmt.Sprint("bad", i)) // later tests have other users
 			c.IdempotencyKey = keyOrNone[i%2]
 			_, err := d.CreateComment(t.Context(), c)
 			var invalid *store.InvalidError
@@ -106,7 +107,7 @@ func TestWrites(t *testing.T) {
 		streamtest.Want(t, "comments", value[int64](t, d, `select count(*) from tidings.comments`), 40)
 	})
 
-	eachWay(t, "LockedRowDelaysOnlyItsOwnWrites", func(t *testing.T, d database) {
+	both.each(t, "LockedRowDelaysOnlyItsOwnWrites", func(t *testing.T, d database) {
 		d.exec(t, `insert into tidings.posts (id) values ('held'), ('free')`)
 		release := d.hold(t, `select from tidings.posts where id = 'held' for update`)
 		held := make(chan error, 1)
@@ -131,7 +132,8 @@ func TestWrites(t *testing.T) {
 	})
 
 	// A wait for the turn has no short limit: others hold it only while they commit.
-	eachWay(t, "TurnIsWaitedForAsLongAsItTakes", func(t *testing.T, d database) {
+	both.each(t, "TurnIsWaitedForAsLongAsItTakes", func(t *testing.T, d database) {
+		solo := d.GroupStats().Solo
 		release := d.hold(t, `lock table tidings.turn in exclusive mode`)
 		done := make(chan error, 1)
 		go func() {
@@ -149,10 +151,10 @@ func TestWrites(t *testing.T) {
 		})
 		release()
 		streamtest.Must(t, <-done)
-		streamtest.Want(t, "solo writes", d.GroupStats().Solo, 0) // flush did not use the short lock_timeout
+		streamtest.Want(t, "solo writes", d.GroupStats().Solo-solo, 0) // flush did not use the short lock_timeout
 	})
 
-	eachWay(t, "OneBadEventFailsAlone", func(t *testing.T, d database) {
+	both.each(t, "OneBadEventFailsAlone", func(t *testing.T, d database) {
 		inParallel(40, func(i int) {
 			topic := fmt.Sprintf("room:%d", i)
 			if i%4 == 0 {
@@ -170,7 +172,7 @@ func TestWrites(t *testing.T) {
 		streamtest.Want(t, "events", value[int64](t, d, `select count(*) from tidings.events where name = 'news'`), 30)
 	})
 
-	eachWay(t, "LastOfLikeAndUnlikeCounts", func(t *testing.T, d database) {
+	both.each(t, "LastOfLikeAndUnlikeCounts", func(t *testing.T, d database) {
 		inParallel(32, func(i int) {
 			var err error
 			if i%2 == 0 {
@@ -187,7 +189,7 @@ func TestWrites(t *testing.T) {
 		streamtest.Want(t, "likes", got, store.Likes{Count: 1, Liked: true})
 	})
 
-	eachWay(t, "ClientThatLeftIsNotWritten", func(t *testing.T, d database) {
+	both.each(t, "ClientThatLeftIsNotWritten", func(t *testing.T, d database) {
 		left, leave := context.WithCancel(t.Context())
 		leave()
 		_, err := d.CreateComment(left, store.NewComment{PostID: "42", Author: ann, Body: "Hello"})
@@ -198,8 +200,7 @@ func TestWrites(t *testing.T) {
 	})
 
 	t.Run("EndWithTheStore", func(t *testing.T) {
-		t.Parallel()
-		d := newDatabase(t, noGroups)
+		d := both.alone.cleared(t)
 		s, err := store.Open(t.Context(), store.Config{URL: d.dsn, AutoPosts: true, GroupCommit: true})
 		streamtest.Must(t, err)
 		defer s.Close()
@@ -214,9 +215,10 @@ func TestWrites(t *testing.T) {
 func TestIdempotencyKey(t *testing.T) {
 	t.Parallel()
 
+	both := newPair(t)
 	hello := store.NewComment{PostID: "42", Author: ann, Body: "Hello", IdempotencyKey: "k1"}
 
-	eachWay(t, "AnswersTheSameAgain", func(t *testing.T, d database) {
+	both.each(t, "AnswersTheSameAgain", func(t *testing.T, d database) {
 		first := d.comment(t, hello)
 		again := first
 		again.Repeated = true
@@ -230,8 +232,7 @@ func TestIdempotencyKey(t *testing.T) {
 	})
 
 	t.Run("AnswersManyOfAGroup", func(t *testing.T) {
-		t.Parallel()
-		d := newDatabase(t)
+		d := both.inGroups.cleared(t)
 		first := d.comment(t, hello)
 		first.Repeated = true
 		inParallel(100, func(int) {
@@ -241,7 +242,7 @@ func TestIdempotencyKey(t *testing.T) {
 		})
 	})
 
-	eachWay(t, "RefusesAnotherRequest", func(t *testing.T, d database) {
+	both.each(t, "RefusesAnotherRequest", func(t *testing.T, d database) {
 		first := d.comment(t, hello)
 		for _, edit := range []func(c *store.NewComment){
 			func(c *store.NewComment) { c.Body = "Hello!" },
@@ -255,7 +256,7 @@ func TestIdempotencyKey(t *testing.T) {
 		}
 	})
 
-	eachWay(t, "ExpiresAfterADay", func(t *testing.T, d database) {
+	both.each(t, "ExpiresAfterADay", func(t *testing.T, d database) {
 		first := d.comment(t, hello)
 		d.exec(t, `update tidings.idempotency set created_at = created_at - interval '24 hours'`)
 		if d.comment(t, hello).ID == first.ID {
@@ -263,7 +264,7 @@ func TestIdempotencyKey(t *testing.T) {
 		}
 	})
 
-	eachWay(t, "IsInFlightUntilTheFirstCommits", func(t *testing.T, d database) {
+	both.each(t, "IsInFlightUntilTheFirstCommits", func(t *testing.T, d database) {
 		d.exec(t, `insert into tidings.posts (id) values ('42')`)
 		release := d.hold(t, `select from tidings.posts where id = '42' for update`)
 		first := make(chan error, 1)
@@ -281,12 +282,12 @@ func TestIdempotencyKey(t *testing.T) {
 	})
 
 	// Another role can take any advisory lock, and has no right to the table of keys.
-	eachWay(t, "IsNotHeldByAdvisoryLocks", func(t *testing.T, d database) {
+	both.each(t, "IsNotHeldByAdvisoryLocks", func(t *testing.T, d database) {
 		d.hold(t, `select pg_advisory_xact_lock(hashtextextended('ann k1', seed)) from generate_series(0, 100) as seed`)
 		streamtest.Want(t, "the body", d.comment(t, hello).Body, "Hello")
 	})
 
-	eachWay(t, "IsFreeAgainAfterARefusal", func(t *testing.T, d database) {
+	both.each(t, "IsFreeAgainAfterARefusal", func(t *testing.T, d database) {
 		d.exec(t, `insert into tidings.posts (id, locked) values ('42', true)`)
 		_, err := d.CreateComment(t.Context(), hello)
 		streamtest.WantErr(t, err, store.ErrPostLocked)
@@ -297,8 +298,7 @@ func TestIdempotencyKey(t *testing.T) {
 	})
 
 	t.Run("IsCheckedBeforeItIsKnown", func(t *testing.T) {
-		t.Parallel()
-		d := newDatabase(t)
+		d := both.inGroups.cleared(t)
 		check := func(want bool, wantErr error) {
 			t.Helper()
 			known, err := d.CheckKey(t.Context(), "ann", "k1")
@@ -320,7 +320,7 @@ func TestIdempotencyKey(t *testing.T) {
 		check(true, nil)
 	})
 
-	eachWay(t, "MakesOneCommentForManyRequests", func(t *testing.T, d database) {
+	both.each(t, "MakesOneCommentForManyRequests", func(t *testing.T, d database) {
 		other := open(t, d.dsn)
 		for round := range 10 {
 			c := hello
@@ -339,6 +339,7 @@ func TestIdempotencyKey(t *testing.T) {
 func TestTrim(t *testing.T) {
 	t.Parallel()
 
+	db := newDatabase(t)
 	// fill publishes n events, each a minute older than the next.
 	fill := func(t *testing.T, d database, n int) {
 		t.Helper()
@@ -364,8 +365,7 @@ func TestTrim(t *testing.T) {
 		"KeepsEventsWithinBounds":     {store.Retention{Age: week, Rows: 1000}, 40},
 	} {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			d := newDatabase(t)
+			d := db.cleared(t)
 			fill(t, d, 40)
 			removed, err := d.Trim(t.Context(), c.keep)
 			streamtest.Must(t, err)
@@ -377,8 +377,7 @@ func TestTrim(t *testing.T) {
 	}
 
 	t.Run("KeepsTheNewestCounts", func(t *testing.T) {
-		t.Parallel()
-		d := newDatabase(t)
+		d := db.cleared(t)
 		_, err := d.Like(t.Context(), "quiet", bob)
 		streamtest.Must(t, err)
 		fill(t, d, 60)
@@ -391,8 +390,7 @@ func TestTrim(t *testing.T) {
 	})
 
 	t.Run("DoesNothingWhileAnotherInstanceTrims", func(t *testing.T) {
-		t.Parallel()
-		d := newDatabase(t)
+		d := db.cleared(t)
 		fill(t, d, 40)
 		release := d.hold(t, `select from tidings.floor for update`)
 		removed, err := d.Trim(t.Context(), store.Retention{Age: 20 * time.Minute})

@@ -38,12 +38,9 @@ begin
 		execute format('delete from %s', t);
 	end loop;
 	update tidings.floor set position = 0;
-	delete from tidings.epochs where epoch <> 1;
-	update tidings.epochs
-	set timeline = left(pg_walfile_name(pg_current_wal_insert_lsn()), 8),
-		system_identifier = (pg_control_system()).system_identifier,
-		database_oid = copy,
-		events_oid = 'tidings.events'::regclass;
+	delete from tidings.epochs;
+	perform tidings.note_epoch();
+	update tidings.epochs set epoch = 1, started_after = 0;
 	perform setval(seqrelid, seqstart, false)
 	from pg_sequence
 	join pg_class on pg_class.oid = seqrelid
