@@ -55,10 +55,10 @@ func TestPlans_StayRightAsTablesGrow(t *testing.T) {
 			for _, sql := range bulk {
 				exec(t, conn, rows(1, sql))
 			}
-			exec(t, conn, `insert into tidings.posts (id, author_id) select 'p' || i, 'author' || i from generate_series(1, 200) i
+			exec(t, conn, `insert into tidings.posts (id, author_id) select 'p' || i, 'author' || i from generate_series(1, 100) i
 				on conflict (id) do update set author_id = excluded.author_id`)
 			for _, sql := range bulk {
-				for _, n := range []int{200, 1} {
+				for _, n := range []int{100, 1} {
 					*notices = (*notices)[:0]
 					exec(t, conn, `set auto_explain.log_min_duration = 0`)
 					exec(t, conn, rows(n, sql))
@@ -84,7 +84,7 @@ func modest(t *testing.T, n int, statement string, plans []string) {
 		if strings.Contains(plan, statement) || strings.Contains(plan, "FROM ONLY") {
 			continue
 		}
-		if read := rowsRead(plan); read > 20*n+100 {
+		if read := rowsRead(plan); read > 20*n+60 {
 			t.Errorf("for a statement of %d rows, a step reads %d rows:\n%s", n, read, plan)
 		}
 	}
