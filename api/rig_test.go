@@ -132,7 +132,7 @@ func unconnected(t testing.TB) Config {
 // build wires the parts together and runs those that run.
 func (r *rig) build(t testing.TB, set setup) {
 	t.Helper()
-	set.store.URL = set.url
+	set.store.URL = set.url + "&pool_max_conns=2" // a new backend costs 50 ms of CPU
 	db, err := store.Open(t.Context(), set.store)
 	streamtest.Must(t, err)
 	t.Cleanup(db.Close)

@@ -81,7 +81,7 @@ func TestProtocols(t *testing.T) {
 			t.Parallel()
 			timeouts := make(chan time.Duration, 100)
 			r := newRig(t, speaking(t, c.secure, c.set), func(s *setup) {
-				s.hub.Patience = 200 * time.Millisecond
+				s.hub.Patience = 700 * time.Millisecond
 				s.http = func(srv *http.Server) {
 					tuned := srv.ConnContext
 					srv.ConnContext = func(ctx context.Context, conn net.Conn) context.Context {

@@ -31,7 +31,7 @@ func Audit(ctx context.Context, dsn string) ([]Fault, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read migrations: %w", err)
 	}
-	cfg, err := pgx.ParseConfig(dsn)
+	cfg, err := session.ParseConfig(dsn)
 	if err != nil {
 		return nil, fmt.Errorf("parse DSN: %w", err)
 	}

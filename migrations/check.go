@@ -25,7 +25,7 @@ func check(ctx context.Context, dsn string, files fs.FS) error {
 	if err != nil {
 		return fmt.Errorf("read migrations: %w", err)
 	}
-	cfg, err := pgx.ParseConfig(dsn)
+	cfg, err := session.ParseConfig(dsn)
 	if err != nil {
 		return fmt.Errorf("parse DSN: %w", err)
 	}

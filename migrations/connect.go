@@ -16,7 +16,7 @@ const MinimumVersion = 150000
 // connect opens a session whose settings do not depend on those of the database, where
 // a setting could change the meaning of the SQL.
 func connect(ctx context.Context, dsn string) (*pgx.Conn, error) {
-	cfg, err := pgx.ParseConfig(dsn)
+	cfg, err := session.ParseConfig(dsn)
 	if err != nil {
 		return nil, fmt.Errorf("parse DSN: %w", err)
 	}

@@ -75,7 +75,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	pooled := cfg.ListenURL != "" || pool.ConnConfig.DefaultQueryExecMode != pgx.QueryExecModeCacheStatement
 	configure(pool, pooled, "tidings")
 	pool.PingTimeout = cmp.Or(pool.PingTimeout, pingTimeout)
-	listen, err := pgx.ParseConfig(cmp.Or(cfg.ListenURL, cfg.URL))
+	listen, err := session.ParseConfig(cmp.Or(cfg.ListenURL, cfg.URL))
 	if err != nil {
 		return nil, fmt.Errorf("parse LISTEN URL: %w", err)
 	}

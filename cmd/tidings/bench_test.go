@@ -53,7 +53,7 @@ func TestBench_MeasuresAServer(t *testing.T) {
 			t.Parallel()
 			s := newSite(t)
 			srv := s.start(t)
-			figures, tables := measured(t, "--url="+srv.url, "--secret="+testSecret, "--database-url="+s.dsn, "--transport="+transport)
+			figures, tables := measured(t, "--url="+srv.url, "--secret="+testSecret, "--database-url="+s.dsn+fewConnections, "--transport="+transport)
 			wantFigures(t, figures, benchFigures)
 			for _, title := range []string{"Latency, idle", "Writes: 4 writers onto 4 posts", "Writes: 4 writers onto one post", "Lists of a post with 200 comments", "Fan-out: 20 readers"} {
 				if !strings.Contains(tables, title) {

@@ -151,7 +151,7 @@ func TestToken(t *testing.T) {
 func TestMigrate(t *testing.T) {
 	t.Parallel()
 	s := siteAt(t, storetest.Empty(t))
-	command(t, "migrate", "--database-url", s.dsn).wants(t, 0, "schema is up to date")
+	command(t, "migrate", "--database-url", s.dsn+fewConnections).wants(t, 0, "schema is up to date")
 	s.exec(t, `insert into tidings.comments (post_id, author_id, body) values ('a', 'ann', 'kept')`)
 	command(t, "migrate", "--database-url", s.dsn, "--log-format", "json").wants(t, 0, `"msg":"schema is up to date"`)
 	streamtest.Want(t, "events", len(s.logged(t, "post:a")), 2)

@@ -41,7 +41,7 @@ func (id databaseID) String() string {
 }
 
 func identify(ctx context.Context, url string) (id databaseID, err error) {
-	cfg, err := pgx.ParseConfig(url)
+	cfg, err := session.ParseConfig(url)
 	if err != nil {
 		return id, fmt.Errorf("parse: %w", err)
 	}

@@ -49,7 +49,7 @@ func quote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + 
 // seed creates the users, the post and the first comment of the demo page. It changes
 // nothing if the post exists.
 func seed(ctx context.Context, dsn string) error {
-	cfg, err := pgx.ParseConfig(dsn)
+	cfg, err := session.ParseConfig(dsn)
 	if err != nil {
 		return fmt.Errorf("seed: %w", err)
 	}

@@ -107,7 +107,7 @@ func TestDoctorCommand(t *testing.T) {
 
 	t.Run("FindsNothingWrongWithAServerWithoutProxies", func(t *testing.T) {
 		t.Parallel()
-		got := command(t, "doctor", "--url", srv.url, "--secret", testSecret, "--database-url", s.dsn, "--idle", "2s", "--poll", "2s", "--json")
+		got := command(t, "doctor", "--url", srv.url, "--secret", testSecret, "--database-url", s.dsn+fewConnections, "--idle", "2s", "--poll", "2s", "--json")
 		streamtest.Want(t, "the exit status", got.status, 0)
 		var report doctor.Report
 		streamtest.Must(t, json.Unmarshal([]byte(got.out), &report))

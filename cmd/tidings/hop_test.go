@@ -19,7 +19,7 @@ import (
 func TestHoppingReaders_GetEachEventOnce(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	near := s.start(t)
+	near := s.start(t, s.concurrent)
 	slow, through := storetest.Proxy(t, s.dsn)
 	slow.Delay(150 * time.Millisecond)
 	far := s.start(t, func(i *instance) { i.DatabaseURL, i.ListenURL = through, through })

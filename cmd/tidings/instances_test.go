@@ -13,7 +13,7 @@ import (
 func TestTwoInstances(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	one, two := s.start(t), s.start(t)
+	one, two := s.start(t, s.concurrent), s.start(t, s.concurrent)
 
 	t.Run("DeliverEachOthersWrites", func(t *testing.T) {
 		t.Parallel()

@@ -11,7 +11,7 @@ import (
 func TestOpenTransaction_DelaysNoOtherEvents(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	one, two := s.start(t), s.start(t)
+	one, two := s.start(t, s.concurrent), s.start(t, s.concurrent)
 	s.exec(t, `insert into tidings.posts (id) values ('a'), ('b')`)
 	topics := []string{"post:a", "post:b"}
 	taps := tapsOn(t, "now", topics, one, two)

@@ -44,7 +44,7 @@ func TestPage_KeptUpToDateEqualsPageLoadedAgain(t *testing.T) {
 	}
 	seed := *pageSeed
 	s := newSite(t)
-	servers := []*server{s.start(t), s.start(t, func(i *instance) { i.RingEvents = 1 })}
+	servers := []*server{s.start(t, s.concurrent), s.start(t, s.concurrent, func(i *instance) { i.RingEvents = 1 })}
 	s.exec(t, `insert into tidings.posts (id, author_id) select unnest($1::text[]), 'ann'`, pagePosts)
 	w := newPageWriters(t, s, servers, seed)
 	w.round(t) // pages begin with some comments

@@ -143,7 +143,7 @@ func (s *site) start(t *testing.T, edit ...func(*instance)) *server {
 	t.Helper()
 	listening := make(chan net.Addr, 1)
 	i := instance{
-		databaseFlags: databaseFlags{DatabaseURL: s.dsn},
+		databaseFlags: databaseFlags{DatabaseURL: s.dsn + fewConnections},
 		serverFlags: serverFlags{
 			AutoPosts: true, Drain: 10 * time.Second,
 			limitFlags: limitFlags{RateLimits: "comments=1e6/1000000,likes=1e6/1000000,tickets=1e6/1000000"},
@@ -168,6 +168,12 @@ func (s *site) start(t *testing.T, edit ...func(*instance)) *server {
 		return nil
 	}
 }
+
+// fewConnections bounds an instance's connections for requests: a new backend costs 50 ms of CPU.
+const fewConnections = "&pool_max_conns=2"
+
+// concurrent gives an instance as many connections as it has by default: its writes are concurrent.
+func (s *site) concurrent(i *instance) { i.DatabaseURL = s.dsn }
 
 // newServer calls the instance at the URL.
 func newServer(t *testing.T, url string) *server {

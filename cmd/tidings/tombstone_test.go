@@ -14,7 +14,7 @@ import (
 func TestTombstoneIsAsListsShowIt(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	srv := s.start(t)
+	srv := s.start(t, s.concurrent)
 	ann := srv.as(t, "ann")
 	root := comment(t, ann, "42", "root")
 	s.exec(t, `insert into tidings.likes (post_id, comment_id, user_id) values ('42', $1, 'ben')`, root.ID)

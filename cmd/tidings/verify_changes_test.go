@@ -104,7 +104,7 @@ func TestVerify_FindsChangesThatAreNotMade(t *testing.T) {
 					}
 				},
 			}
-			cfg := verifyConfig(tampered(t, s.start(t).url, x))
+			cfg := verifyConfig(tampered(t, s.start(t, s.concurrent).url, x))
 			kinds := slices.Clone(changesOverHTTP)
 			if withLog {
 				cfg.DatabaseURL = s.dsn

@@ -15,7 +15,7 @@ import (
 func TestVerifyCommand_ReportsFaults(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	srv := s.start(t)
+	srv := s.start(t, s.concurrent)
 	drops, passes := tampers["DropsEvents"].make(), tampers["IsCorrect"].make()
 	correct, broken := tampered(t, srv.url, passes), tampered(t, srv.url, drops)
 	for server, tt := range map[string]struct {

@@ -43,7 +43,7 @@ func TestVerify_ReportsWhatIsKnown(t *testing.T) {
 	for _, withLog := range []bool{true, false} {
 		config := func(t *testing.T) (*server, verify.Config) {
 			s := newSite(t)
-			srv := s.start(t)
+			srv := s.start(t, s.concurrent)
 			cfg := verifyConfig(srv.url)
 			if withLog {
 				cfg.DatabaseURL = s.dsn
@@ -96,7 +96,7 @@ func TestVerifyCommand_ExitsWith3IfItIsStopped(t *testing.T) {
 	}()
 	var out strings.Builder
 	status := execute(ctx, []string{
-		"verify", "--url", s.start(t).url, "--secret", testSecret, "--database-url", s.dsn, "--readers", "2", "--writers", "3", "--duration", "10m",
+		"verify", "--url", s.start(t, s.concurrent).url, "--secret", testSecret, "--database-url", s.dsn, "--readers", "2", "--writers", "3", "--duration", "10m",
 	}, streams{&out, progress})
 	streamtest.Want(t, "the exit status", status, 3)
 	for _, text := range []string{"acknowledged writes", " decided ", "this report is incomplete", "stopped before the end"} {
@@ -110,7 +110,7 @@ func TestVerifyCommand_ExitsWith3IfItIsStopped(t *testing.T) {
 func TestVerify_RefusesOtherDeployments(t *testing.T) {
 	t.Parallel()
 	s, other := newSite(t), storetest.Database(t)
-	srv, second := s.start(t), newSite(t).start(t)
+	srv, second := s.start(t, s.concurrent), newSite(t).start(t)
 	for name, tt := range map[string]struct {
 		urls        []string
 		dsn, secret string
@@ -146,7 +146,7 @@ func TestVerify_RefusesOtherDeployments(t *testing.T) {
 func TestVerify_FindsNoFaultsInForeignTraffic(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	srv := s.start(t)
+	srv := s.start(t, s.concurrent)
 	var written atomic.Int64
 	for i := range 3 {
 		ben := srv.as(t, fmt.Sprintf("ben-%d", i))
@@ -175,7 +175,7 @@ func TestVerify_FindsNoFaultsInForeignTraffic(t *testing.T) {
 func TestVerify_KnowsCountsFromBeforeItsReaders(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	srv := s.start(t)
+	srv := s.start(t, s.concurrent)
 	var once sync.Once
 	x := roundTrip(func(r *http.Request) (*http.Response, error) {
 		if r.URL.Path == "/v1/events" || r.URL.Path == "/v1/poll" {

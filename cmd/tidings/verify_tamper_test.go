@@ -144,7 +144,7 @@ var judgedWithoutLog = []string{"DropsEvents", "SwapsTwoEvents", "AcknowledgesAC
 func TestVerify_FindsBrokenServers(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	correct := s.start(t)
+	correct := s.start(t, s.concurrent)
 	for name, tt := range tampers {
 		for _, withLog := range []bool{true, false} {
 			if !withLog && !slices.Contains(judgedWithoutLog, name) {
@@ -179,7 +179,7 @@ func TestVerify_FindsCountsThatDifferFromTheTables(t *testing.T) {
 			t.Parallel()
 			s := newSite(t)
 			s.exec(t, `alter table tidings.`+table+` disable trigger `+trigger)
-			cfg := verifyConfig(s.start(t).url)
+			cfg := verifyConfig(s.start(t, s.concurrent).url)
 			cfg.DatabaseURL = s.dsn
 			cfg.Until = func(verify.Activity) bool { return s.miscounted(t) }
 			report, err := verify.Run(t.Context(), cfg)
@@ -199,7 +199,7 @@ func TestVerify_FindsThreadsThatAreMiscounted(t *testing.T) {
 		create function public.miscount() returns trigger language plpgsql as $$ begin new.thread := new.thread + 1; return new; end $$;
 		create trigger site before insert on tidings.counts
 			for each row when (new.target like 'comment:%') execute function public.miscount()`)
-	cfg := verifyConfig(s.start(t).url)
+	cfg := verifyConfig(s.start(t, s.concurrent).url)
 	cfg.DatabaseURL = s.dsn
 	cfg.Until = func(a verify.Activity) bool {
 		return a.Changes["likes"] > 0 && value[bool](t, s, `select exists (select from tidings.counts where target like 'comment:%')`)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
 )
 
 // connectTimeout bounds the time to connect, if the URL sets no connect_timeout.
@@ -80,6 +81,25 @@ var pinned = []setting{
 	{"enable_sort", "on"},
 	{"enable_incremental_sort", "on"},
 	{"jit", "off"},
+}
+
+// ParseConfig parses a DSN as pgx does. It also accepts the settings of pools (pool_max_conns), which
+// Postgres would refuse as unknown: one DATABASE_URL serves pools and single connections.
+func ParseConfig(dsn string) (*pgx.ConnConfig, error) {
+	cfg, err := pgxpool.ParseConfig(dsn)
+	if err != nil {
+		return nil, err
+	}
+	return cfg.ConnConfig, nil
+}
+
+// Connect connects with a DSN that [ParseConfig] accepts.
+func Connect(ctx context.Context, dsn string) (*pgx.Conn, error) {
+	cfg, err := ParseConfig(dsn)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.ConnectConfig(ctx, cfg)
 }
 
 // Pin prepares a connection to Postgres itself: it then has our settings, and the name in

@@ -84,3 +84,10 @@ func TestLocal_WithoutASearchPath(t *testing.T) {
 	_, err = conn.Exec(t.Context(), session.Local)
 	streamtest.Must(t, err)
 }
+
+func TestConnect_TakesSettingsOfPools(t *testing.T) {
+	t.Parallel()
+	conn, err := session.Connect(t.Context(), storetest.Empty(t)+"&pool_max_conns=2&pool_min_conns=0&pool_max_conn_idle_time=1m")
+	streamtest.Must(t, err)
+	streamtest.Must(t, conn.Close(t.Context()))
+}

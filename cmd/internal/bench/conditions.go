@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/tidings-live/tidings/store/session"
 )
 
 // conditionRounds is how often each condition is measured.
@@ -172,7 +174,7 @@ func (r *Conditions) print(out printer) {
 // afterwards: it would read all of them.
 func (c Config) fillLog(ctx context.Context, t *target) error {
 	t.out.logf("writing %d events into the log", c.Events)
-	conn, err := pgx.Connect(ctx, t.dsn)
+	conn, err := session.Connect(ctx, t.dsn)
 	if err != nil {
 		return fmt.Errorf("fill the log: %w", err)
 	}
@@ -203,7 +205,7 @@ func (c Config) fillLog(ctx context.Context, t *target) error {
 // leaveIdle opens a transaction that has an id and a snapshot, and leaves it idle until
 // release.
 func leaveIdle(ctx context.Context, t *target) (release func(), err error) {
-	conn, err := pgx.Connect(ctx, t.dsn)
+	conn, err := session.Connect(ctx, t.dsn)
 	if err != nil {
 		return nil, fmt.Errorf("leave a transaction idle: %w", err)
 	}

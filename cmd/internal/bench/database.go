@@ -11,6 +11,7 @@ import (
 
 	"github.com/tidings-live/tidings/api/client"
 	"github.com/tidings-live/tidings/cmd/internal/reach"
+	"github.com/tidings-live/tidings/store/session"
 )
 
 // databaseSetting returns a setting of Postgres, or "" if it cannot be read.
@@ -42,7 +43,7 @@ func withDatabase(ctx context.Context, dsn string, fn func(*pgx.Conn) error) err
 	}
 	connecting, cancel := context.WithTimeout(ctx, reach.Limit)
 	defer cancel()
-	conn, err := pgx.Connect(connecting, dsn)
+	conn, err := session.Connect(connecting, dsn)
 	if err != nil {
 		return err
 	}
@@ -57,7 +58,7 @@ func (t *target) checkDatabase(ctx context.Context, dsn string) error {
 	if dsn == "" {
 		return nil
 	}
-	cfg, err := pgx.ParseConfig(dsn)
+	cfg, err := session.ParseConfig(dsn)
 	if err != nil {
 		return err
 	}

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/tidings-live/tidings/store/session"
 )
 
 // Floor is the time that Postgres alone takes, over an open connection. A server that
@@ -45,11 +47,11 @@ func (t *target) openFloor(ctx context.Context) (_ *floorMeter, err error) {
 			err = fmt.Errorf("measure the floor: %w", err)
 		}
 	}()
-	if m.conn, err = pgx.Connect(ctx, t.dsn); err != nil {
+	if m.conn, err = session.Connect(ctx, t.dsn); err != nil {
 		cancel()
 		return nil, err
 	}
-	if m.listener, err = pgx.Connect(ctx, t.dsn); err != nil {
+	if m.listener, err = session.Connect(ctx, t.dsn); err != nil {
 		cancel()
 		return nil, errors.Join(err, m.conn.Close(ctx))
 	}

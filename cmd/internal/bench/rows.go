@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/tidings-live/tidings/store/session"
 )
 
 // SameRows is the time that a comment takes without a server. One INSERT over a database
@@ -43,10 +45,10 @@ func (t *target) openRows(ctx context.Context) (_ *rowsMeter, err error) {
 			err = fmt.Errorf("measure the same rows: %w", err)
 		}
 	}()
-	if m.conn, err = pgx.Connect(ctx, t.dsn); err != nil {
+	if m.conn, err = session.Connect(ctx, t.dsn); err != nil {
 		return nil, err
 	}
-	if m.listener, err = pgx.Connect(ctx, t.dsn); err != nil {
+	if m.listener, err = session.Connect(ctx, t.dsn); err != nil {
 		return nil, err
 	}
 	if _, err = m.listener.Exec(ctx, `listen tidings_log`); err != nil {

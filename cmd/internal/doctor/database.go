@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/tidings-live/tidings/migrations"
+	"github.com/tidings-live/tidings/store/session"
 )
 
 // A databaseRule is a query that returns one column, a text for each fault, and what mends the
@@ -59,7 +60,7 @@ func (x *examination) checkDatabase(ctx context.Context) Finding {
 	}
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
-	conn, err := pgx.Connect(ctx, x.cfg.DatabaseURL)
+	conn, err := session.Connect(ctx, x.cfg.DatabaseURL)
 	if err != nil {
 		return wrong(check, nil, "the database cannot be reached: %v", err)
 	}
@@ -125,7 +126,7 @@ const listenTimeout = 5 * time.Second
 func (x *examination) listens(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, listenTimeout)
 	defer cancel()
-	conn, err := pgx.Connect(ctx, cmp.Or(x.cfg.ListenURL, x.cfg.DatabaseURL))
+	conn, err := session.Connect(ctx, cmp.Or(x.cfg.ListenURL, x.cfg.DatabaseURL))
 	if err != nil {
 		return err
 	}
