@@ -82,7 +82,7 @@ func TestAnswers_ThatAreNotRead(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := newRig(t, func(s *setup) { s.hub.Patience = 3 * time.Second })
+			r := newRig(t, func(s *setup) { s.hub.Patience = 15 * time.Second })
 			r.fill(t, "1", 100)
 			r.exec(t, `select tidings.publish('room:1', 'x', to_jsonb(repeat('x', 50000))) from generate_series(1, 120)`)
 			r.head(t)
