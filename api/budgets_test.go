@@ -22,50 +22,52 @@ import (
 // Requests that wait for the database use up the budget of their own address only.
 func TestRequestsThatNeedRows_AreBoundedByAddress(t *testing.T) {
 	t.Parallel()
-	for name, line := range map[string]string{
-		"Counts":  "GET /v1/counts?post=1",
-		"Post":    "GET /v1/posts/1",
-		"PutPost": "PUT /v1/posts/1",
-		"Comment": "GET /v1/comments/1",
-		"Delete":  "DELETE /v1/comments/1",
-		"Tickets": "GET /v1/events?topic=room:1&ticket=none",
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			r := newRig(t, limited(Limits{Streams: 1000}))
-			r.write(t, "1", "ann", `{"body":"Hello"}`)
-			tx, err := r.sql.Begin(t.Context())
+	r := newRig(t, limited(Limits{Streams: 1000}))
+	r.write(t, "1", "ann", `{"body":"Hello"}`)
+	admin := []string{"Authorization: Bearer " + token(t, "root", auth.RoleAdmin), "Content-Type: application/json", "Content-Length: 2", "", "{}"}
+	lines := []string{
+		"GET /v1/counts?post=1", "GET /v1/posts/1", "PUT /v1/posts/1",
+		"GET /v1/comments/1", "DELETE /v1/comments/1", "GET /v1/events?topic=room:1&ticket=none",
+	}
+	ask := func(line, ip string) *wire {
+		w, headers := r.dialFrom(t, ip), []string{"Connection: close"}
+		if !strings.HasPrefix(line, "GET") {
+			headers = append(headers, admin...)
+		}
+		w.ask(line+" HTTP/1.1", headers...)
+		return w
+	}
+	tx, err := r.sql.Begin(t.Context())
+	streamtest.Must(t, err)
+	defer tx.Rollback(context.WithoutCancel(t.Context()))
+	_, err = tx.Exec(t.Context(), `lock table tidings.counts, tidings.posts, tidings.comments, tidings.tickets in access exclusive mode`)
+	streamtest.Must(t, err)
+	const most = 8 << 20 / maxRowAnswer
+	for i := range most {
+		ask(lines[i%len(lines)], "127.0.0.2")
+	}
+	streamtest.Eventually(t, "all wait for a table", func() bool { return r.busy.Load() == most })
+	more, others := make(map[string]*wire), make(map[string]*wire)
+	for _, line := range lines {
+		more[line], others[line] = ask(line, "127.0.0.2"), ask(line, "127.0.0.3")
+	}
+	for _, line := range lines {
+		// A request ends after 10 s at most, and makes room for another.
+		streamtest.Eventually(t, "one more is refused: "+line, func() bool {
+			answer, err := io.ReadAll(more[line])
 			streamtest.Must(t, err)
-			defer tx.Rollback(context.WithoutCancel(t.Context()))
-			_, err = tx.Exec(t.Context(), `lock table tidings.counts, tidings.posts, tidings.comments, tidings.tickets in access exclusive mode`)
-			streamtest.Must(t, err)
-			headers := []string{"Connection: close"}
-			if !strings.HasPrefix(line, "GET") {
-				headers = append(headers, "Authorization: Bearer "+token(t, "root", auth.RoleAdmin), "Content-Type: application/json", "Content-Length: 2", "", "{}")
-			}
-			ask := func(ip string) *wire {
-				w := r.dialFrom(t, ip)
-				w.ask(line+" HTTP/1.1", headers...)
-				return w
-			}
-			const most = 8 << 20 / maxRowAnswer
-			for range most {
-				ask("127.0.0.2")
-			}
-			// A request ends after 10 s at most, and makes room for another.
-			streamtest.Eventually(t, "one more is refused", func() bool {
-				ask("127.0.0.2")
-				return r.refused(t, limit.AddressBytes) > 0
-			})
-			other := ask("127.0.0.3")
-			streamtest.Must(t, tx.Rollback(t.Context()))
-			answer, err := http.ReadResponse(bufio.NewReader(other), nil)
-			streamtest.Must(t, err)
-			defer answer.Body.Close()
-			if answer.StatusCode == http.StatusServiceUnavailable {
-				t.Errorf("the answer at another address is %s", answer.Status)
-			}
+			more[line] = ask(line, "127.0.0.2")
+			return strings.Contains(string(answer), "too many answers to this address")
 		})
+	}
+	streamtest.Must(t, tx.Rollback(t.Context()))
+	for line, other := range others {
+		answer, err := http.ReadResponse(bufio.NewReader(other), nil)
+		streamtest.Must(t, err)
+		if answer.StatusCode == http.StatusServiceUnavailable {
+			t.Errorf("%s: the answer at another address is %s", line, answer.Status)
+		}
+		answer.Body.Close()
 	}
 }
 

@@ -41,19 +41,14 @@ func TestDeadPeer_IsFound(t *testing.T) {
 	plain := func(p *http.Protocols) { p.SetHTTP1(true) }
 	second := func(p *http.Protocols) { p.SetHTTP2(true) }
 	for name, c := range map[string]struct {
-		way  func(t *testing.T) func(*setup)
-		open func(t *testing.T, r *rig)
+		way   func(t *testing.T) func(*setup)
+		opens []func(t *testing.T, r *rig) // each opens another connection
 	}{
-		"Stream":            {func(t *testing.T) func(*setup) { return speaking(t, false, plain) }, openStream},
-		"StreamOverTLS":     {func(t *testing.T) func(*setup) { return speaking(t, true, plain) }, openStream},
-		"StreamOverHTTP2":   {func(t *testing.T) func(*setup) { return speaking(t, true, second) }, openStream},
-		"StreamInGoroutine": {inGoroutinesOver(plain), openStream},
-		"FullStream":        {func(t *testing.T) func(*setup) { return speaking(t, false, plain) }, openFullStream},
-		"FullStreamOverTLS": {func(t *testing.T) func(*setup) { return speaking(t, true, plain) }, openFullStream},
-		"Poll":              {func(t *testing.T) func(*setup) { return speaking(t, false, plain) }, openPoll},
-		"PollOverTLS":       {func(t *testing.T) func(*setup) { return speaking(t, true, plain) }, openPoll},
-		"PollOverHTTP2":     {func(t *testing.T) func(*setup) { return speaking(t, true, second) }, openPoll},
-		"IdleConnection":    {func(t *testing.T) func(*setup) { return speaking(t, false, plain) }, openIdle},
+		"Plain":             {func(t *testing.T) func(*setup) { return speaking(t, false, plain) }, []func(*testing.T, *rig){openStream, openPoll, openFullStream, openIdle}},
+		"OverTLS":           {func(t *testing.T) func(*setup) { return speaking(t, true, plain) }, []func(*testing.T, *rig){openStream, openPoll, openFullStream}},
+		"StreamOverHTTP2":   {func(t *testing.T) func(*setup) { return speaking(t, true, second) }, []func(*testing.T, *rig){openStream}},
+		"PollOverHTTP2":     {func(t *testing.T) func(*setup) { return speaking(t, true, second) }, []func(*testing.T, *rig){openPoll}},
+		"StreamInGoroutine": {inGoroutinesOver(plain), []func(*testing.T, *rig){openStream}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -77,22 +72,25 @@ func TestDeadPeer_IsFound(t *testing.T) {
 					}
 				}
 			})
-			c.open(t, r)
+			for _, open := range c.opens {
+				open(t, r)
+			}
+			streamtest.Want(t, "connections", len(conns), len(c.opens))
 			for range len(conns) {
 				vanish(t, <-conns)
 			}
 			began := time.Now()
-			if name == "IdleConnection" {
+			if name == "Plain" { // the other connections are taken over
 				select {
 				case <-closed:
 				case <-time.After(streamtest.Patience):
-					t.Fatal("the connection is not closed")
+					t.Fatal("the idle connection is not closed")
 				}
 			}
 			r.reading(t, 0)
 			r.waiting(t, 0)
 			if took := time.Since(began); took > deadWithin {
-				t.Errorf("the dead peer was found after %v", took)
+				t.Errorf("the dead peers were found after %v", took)
 			}
 		})
 	}
@@ -112,9 +110,9 @@ func openStream(t *testing.T, r *rig) {
 // openFullStream opens a stream and does not read it until the server has bytes that the
 // socket does not accept.
 func openFullStream(t *testing.T, r *rig) {
-	r.follow(t, "topic=room:1").event("stream.ready")
+	r.follow(t, "topic=room:full").event("stream.ready")
 	streamtest.Eventually(t, "the socket is full", func() bool {
-		r.exec(t, `select tidings.publish('room:1', 'large', to_jsonb(repeat('x', 50000))) from generate_series(1, 50)`)
+		r.exec(t, `select tidings.publish('room:full', 'large', to_jsonb(repeat('x', 50000))) from generate_series(1, 50)`)
 		return r.hub.Stats().Unsent > 0
 	})
 }
