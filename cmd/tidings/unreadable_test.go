@@ -96,7 +96,7 @@ func TestUnreadablePast_IsTold(t *testing.T) {
 func unreadablePast(t *testing.T, s *site, breaks, repairs func(), line string, causes int) {
 	logs := &syncBuffer{}
 	srv := s.start(t, func(i *instance) {
-		i.RingEvents, i.tick = 1, 250*time.Millisecond
+		i.RingEvents, i.tick = 1, time.Second
 		i.logger = slog.New(slog.NewTextHandler(logs, nil))
 	})
 	s.exec(t, `insert into tidings.comments (post_id, author_id, body) select 'a', 'ann', 'number ' || n from generate_series(1, 9) as n`)
