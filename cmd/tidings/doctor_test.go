@@ -53,14 +53,16 @@ var faultyProxies = map[string]faultyProxy{
 // The doctor finds each fault, names the line that mends it, and finds nothing else.
 func TestDoctor_FindsTheFaultsOfProxies(t *testing.T) {
 	t.Parallel()
+	s := newSite(t)
+	trusting := s.start(t, func(i *instance) { i.TrustedProxies = []string{"127.0.0.1"} })
+	distrusting := s.start(t)
 	for name, c := range faultyProxies {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			direct := newSite(t).start(t, func(i *instance) {
-				if !c.untrusted {
-					i.TrustedProxies = []string{"127.0.0.1"}
-				}
-			})
+			direct := trusting
+			if c.untrusted {
+				direct = distrusting
+			}
 			config := pageConfig(t, c.block)
 			for edits := c.edits; len(edits) > 0; edits = edits[2:] {
 				if !strings.Contains(config, edits[0]) {
