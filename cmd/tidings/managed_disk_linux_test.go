@@ -38,7 +38,7 @@ func TestHosted_FullDisk(t *testing.T) {
 	}
 	l.awaitReadiness(t, "the database has no space left")
 	free()
-	l.awaitWritten(t, 50)
+	l.awaitWritten(t, 20)
 	for _, srv := range servers {
 		srv.awaitReady(t)
 	}

@@ -16,6 +16,11 @@ import (
 	"github.com/tidings-live/tidings/stream/streamtest"
 )
 
+const (
+	loadPace   = 200 * time.Millisecond // of each writer, from one comment to the next
+	loadRepeat = 100 * time.Millisecond // from an answer 503 to the next attempt
+)
+
 // A load writes comments over HTTP, and repeats each one with the same Idempotency-Key until
 // it is acknowledged. Readers read them meanwhile. Answers that ask to try again are kept.
 type load struct {
@@ -48,7 +53,7 @@ func (h *hosted) load(t *testing.T, servers ...*server) *load {
 		name := fmt.Sprint("writer", n)
 		c := servers[n%len(servers)].as(t, name)
 		l.writers.Go(func() error {
-			tick := time.NewTicker(3 * lookEvery)
+			tick := time.NewTicker(loadPace)
 			defer tick.Stop()
 			for i := 0; ; i++ {
 				select {
@@ -69,7 +74,7 @@ func (h *hosted) load(t *testing.T, servers ...*server) *load {
 func (x *tap) persists() {
 	take := x.take
 	x.take = func() (client.Event, error) {
-		tick := time.NewTicker(lookEvery)
+		tick := time.NewTicker(loadRepeat)
 		defer tick.Stop()
 		for {
 			event, err := take()
@@ -84,7 +89,7 @@ func (x *tap) persists() {
 
 // comment writes one comment, as often as it takes.
 func (l *load) comment(ctx context.Context, c *client.Client, body string) error {
-	tick := time.NewTicker(lookEvery)
+	tick := time.NewTicker(loadRepeat)
 	defer tick.Stop()
 	for {
 		_, err := c.CreateComment(ctx, l.post, client.NewComment{Body: body, IdempotencyKey: l.post + "-" + strings.ReplaceAll(body, " ", "-")})

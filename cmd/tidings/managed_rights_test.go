@@ -19,6 +19,7 @@ func TestHosted_WithoutRights(t *testing.T) {
 		h.check(t, h.start(t), h.start(t))
 		streamtest.Want(t, "extensions", value[int](t, h.admin, `select count(*) from pg_extension where extname <> 'plpgsql'`), 0)
 		h.wantNoOtherRights(t)
+		t.Run("Restored", h.isRestored)
 	})
 
 	// A provider makes a role that owns everything, and gives logins to its members.
@@ -65,20 +66,17 @@ func (h *hosted) wantNoOtherRights(t *testing.T) {
 	}
 }
 
-// A dump that is restored without owners and without rights, by another role into another
-// database, is served as before, and gives no role more than it had.
-func TestHosted_RestoreWithoutPrivileges(t *testing.T) {
-	t.Parallel()
-	from, to := host(t), host(t)
-	from.migrate(t)
-	from.check(t, from.start(t))
+// isRestored restores a dump of the database without owners and without rights, by another
+// role into another database. It is served as before, and gives no role more than it had.
+func (h *hosted) isRestored(t *testing.T) {
+	to := host(t)
 	file := filepath.Join(t.TempDir(), "dump")
-	postgres(t, "pg_dump", "--format=custom", "--schema=tidings", "--file", file, "--dbname", from.dsn)
+	postgres(t, "pg_dump", "--format=custom", "--schema=tidings", "--file", file, "--dbname", h.dsn)
 	postgres(t, "pg_restore", "--no-acl", "--no-owner", "--exit-on-error", "--dbname", to.dsn, file)
 	streamtest.Want(t, "PUBLIC may number events before Tidings starts",
 		value[bool](t, to.admin, `select has_function_privilege($1, 'tidings.number(xid8)', 'execute')`, to.writer), true)
 
-	to.checks = from.checks
+	to.checks = h.checks
 	to.migrate(t)
 	to.wantNoOtherRights(t)
 	srv := to.start(t)

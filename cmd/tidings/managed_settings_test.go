@@ -14,38 +14,42 @@ var patientSettings = []string{
 }
 
 // Settings of the database and of the role change nothing, made all together before the
-// migration: without a pooler, and with a pooler in each of its modes.
+// migration: without a pooler, and with poolers in each of their modes.
 func TestHosted_Settings(t *testing.T) {
 	t.Parallel()
-	for name, c := range map[string]struct {
-		pooler []string // settings of PgBouncer; nil for none
-		direct bool     // LISTEN and migrations do not use the pooler
-	}{
-		"WithoutAPooler":  {},
-		"TransactionMode": {pooler: []string{"pool_mode = transaction"}, direct: true},
-		"DiscardAll":      {pooler: []string{"server_reset_query = DISCARD ALL", "server_reset_query_always = 1"}, direct: true},
-		"SessionMode":     {pooler: []string{"pool_mode = session", "default_pool_size = 60"}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			h := host(t)
-			h.admin.exec(t, storetest.Trap)
-			for i, setting := range storetest.SiteSettings {
-				h.set(t, i%2 == 0, setting)
-			}
-			use := func(*instance) {}
-			if c.pooler != nil {
-				h.set(t, true, patientSettings...)
-				pooled := storetest.NewPooler(t, h.dsn, poolSize, c.pooler...)
-				use = func(i *instance) { i.DatabaseURL = pooled }
-				if c.direct {
-					use = func(i *instance) { i.DatabaseURL, i.ListenURL = inMode(pooled, "cache_describe"), h.dsn }
-				}
-			}
-			h.migrate(t)
-			h.check(t, h.start(t, use), h.start(t, use))
-		})
+	t.Run("WithoutAPooler", func(t *testing.T) {
+		t.Parallel()
+		h := hostWithSettings(t)
+		h.migrate(t)
+		h.check(t, h.start(t), h.start(t))
+	})
+	t.Run("WithPoolers", func(t *testing.T) {
+		t.Parallel()
+		h := hostWithSettings(t)
+		h.set(t, true, patientSettings...)
+		h.migrate(t)
+		through := func(settings ...string) string { return storetest.NewPooler(t, h.dsn, poolSize, settings...) }
+		// LISTEN does not use a pooler that gives each transaction another session.
+		direct := func(pooled string) *server {
+			return h.start(t, func(i *instance) { i.DatabaseURL, i.ListenURL = inMode(pooled, "cache_describe"), h.dsn })
+		}
+		h.check(t,
+			direct(through("pool_mode = transaction")),
+			direct(through("server_reset_query = DISCARD ALL", "server_reset_query_always = 1")),
+			h.start(t, at(through("pool_mode = session", "default_pool_size = 60"))))
+	})
+}
+
+// hostWithSettings makes a hosted database with all of SiteSettings, each for the database or
+// for the role.
+func hostWithSettings(t *testing.T) *hosted {
+	t.Helper()
+	h := host(t)
+	h.admin.exec(t, storetest.Trap)
+	for i, setting := range storetest.SiteSettings {
+		h.set(t, i%2 == 0, setting)
 	}
+	return h
 }
 
 // The role may not wait for locks, run statements or stay connected for longer than a second.
