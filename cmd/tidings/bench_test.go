@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math"
 	"os"
 	"os/exec"
@@ -46,31 +47,49 @@ func measured(t *testing.T, args ...string) (figures map[string]any, tables stri
 	return figures, tellings.String()
 }
 
-func TestBench_MeasuresAServer(t *testing.T) {
-	t.Parallel()
-	for _, transport := range []string{"sse", "poll"} {
-		t.Run(transport, func(t *testing.T) {
-			t.Parallel()
-			s := newSite(t)
-			srv := s.start(t)
-			figures, tables := measured(t, "--url="+srv.url, "--secret="+testSecret, "--database-url="+s.dsn+fewConnections, "--transport="+transport)
-			wantFigures(t, figures, benchFigures)
-			for _, title := range []string{"Latency, idle", "Writes: 4 writers onto 4 posts", "Writes: 4 writers onto one post", "Lists of a post with 200 comments", "Fan-out: 20 readers"} {
-				if !strings.Contains(tables, title) {
-					t.Errorf("no %q in\n%s", title, tables)
-				}
-			}
-			left := value[int](t, s, `select count(*)::int from pg_tables where tablename like 'tidings\_bench%'`)
-			streamtest.Want(t, "scratch tables left behind", left, 0)
-		})
-	}
-}
-
-func TestBench_MeasuresOneSection(t *testing.T) {
+// The command measures each section of one server, over both transports.
+func TestBench(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	srv := s.start(t)
-	figures, _ := measured(t, "--url="+srv.url, "--secret="+testSecret, "--only=latency")
+	m := measuredServer{s, s.start(t)}
+	t.Run("MeasuresAServer", m.measuresAServer)
+	t.Run("MeasuresOneSection", m.measuresOneSection)
+	t.Run("MeasuresTheFanOutOfPolls", m.measuresTheFanOutOfPolls)
+	t.Run("ToleratesReadersThatStopReading", m.toleratesReadersThatStopReading)
+	t.Run("CountsLikes", m.countsLikes)
+	for _, transport := range []string{"sse", "poll"} {
+		t.Run("CutsReadersOffAndChurns/"+transport, func(t *testing.T) { m.cutsReadersOffAndChurns(t, transport) })
+	}
+	t.Run("CountsPresenceAndTyping", m.countsPresenceAndTyping)
+	t.Run("TellsTheDatabasesTimeFromTheServers", m.tellsTheDatabasesTimeFromTheServers)
+}
+
+// A measuredServer is a server that the command measures.
+type measuredServer struct {
+	s   *site
+	srv *server
+}
+
+// measured is measured for this server.
+func (m measuredServer) measured(t *testing.T, args ...string) (figures map[string]any, tables string) {
+	t.Helper()
+	return measured(t, append([]string{"--url=" + m.srv.url, "--secret=" + testSecret}, args...)...)
+}
+
+func (m measuredServer) measuresAServer(t *testing.T) {
+	figures, tables := m.measured(t, "--database-url="+m.s.dsn+fewConnections, "--transport=sse")
+	wantFigures(t, figures, benchFigures)
+	for _, title := range []string{"Latency, idle", "Writes: 4 writers onto 4 posts", "Writes: 4 writers onto one post", "Lists of a post with 200 comments", "Fan-out: 20 readers"} {
+		if !strings.Contains(tables, title) {
+			t.Errorf("no %q in\n%s", title, tables)
+		}
+	}
+	left := value[int](t, m.s, `select count(*)::int from pg_tables where tablename like 'tidings\_bench%'`)
+	streamtest.Want(t, "scratch tables left behind", left, 0)
+}
+
+func (m measuredServer) measuresOneSection(t *testing.T) {
+	figures, _ := m.measured(t, "--only=latency")
 	wantFigures(t, figures, map[string]float64{"latency.comments": 5, "latency.post.count": 5})
 	for _, absent := range []string{"writes", "fanout"} {
 		if figures[absent] != nil {
@@ -79,62 +98,58 @@ func TestBench_MeasuresOneSection(t *testing.T) {
 	}
 }
 
-func TestBench_ToleratesReadersThatStopReading(t *testing.T) {
-	t.Parallel()
-	s := newSite(t)
-	srv := s.start(t)
-	figures, tables := measured(t, "--url="+srv.url, "--secret="+testSecret, "--only=fanout", "--stopped=2")
+// The transport decides about the fan-out alone.
+func (m measuredServer) measuresTheFanOutOfPolls(t *testing.T) {
+	figures, tables := m.measured(t, "--transport=poll", "--only=fanout", "--database-url="+m.s.dsn)
+	wanted := maps.Clone(benchFigures)
+	maps.DeleteFunc(wanted, func(path string, _ float64) bool { return !strings.HasPrefix(path, "fanout.") })
+	wantFigures(t, figures, wanted)
+	if title := "Fan-out: 20 readers"; !strings.Contains(tables, title) {
+		t.Errorf("no %q in\n%s", title, tables)
+	}
+}
+
+func (m measuredServer) toleratesReadersThatStopReading(t *testing.T) {
+	figures, tables := m.measured(t, "--only=fanout", "--stopped=2")
 	wantFigures(t, figures, map[string]float64{
 		"fanout.readers": 20, "fanout.stopped": 2, "fanout.paced.deliveries": 200, "fanout.flatOut.deliveries": 800, "fanout.paced.faults.lost": -1,
 	})
 	streamtest.Want(t, "the stopped readers are printed", strings.Contains(tables, "and 2 readers that stopped reading"), true)
 }
 
-func TestBench_CountsLikes(t *testing.T) {
-	t.Parallel()
-	s := newSite(t)
-	srv := s.start(t)
-	figures, tables := measured(t, "--url="+srv.url, "--secret="+testSecret, "--only=likes", "--likes=40", "--likers=4", "--viewers=3")
+func (m measuredServer) countsLikes(t *testing.T) {
+	likes := func() int { return value[int](t, m.s, `select count(*)::int from tidings.likes`) }
+	before := likes()
+	figures, tables := m.measured(t, "--only=likes", "--likes=40", "--likers=4", "--viewers=3")
 	wantFigures(t, figures, map[string]float64{
 		"likes.likes": 40, "likes.writers": 4, "likes.failed": -1, "likes.counted": 40, "likes.seen.viewers": 3, "likes.likesPerSecond": 0, "likes.put.count": 40,
 	})
-	streamtest.Want(t, "likes in the database", value[int](t, s, `select count(*)::int from tidings.likes`), 40)
+	streamtest.Want(t, "likes in the database", likes()-before, 40)
 	if title := "Likes: 4 writers onto one post with 3 readers"; !strings.Contains(tables, title) {
 		t.Errorf("no %q in\n%s", title, tables)
 	}
 }
 
-func TestBench_CutsReadersOffAndChurns(t *testing.T) {
-	t.Parallel()
-	for _, transport := range []string{"sse", "poll"} {
-		t.Run(transport, func(t *testing.T) {
-			t.Parallel()
-			s := newSite(t)
-			srv := s.start(t)
-			figures, tables := measured(t, "--url="+srv.url, "--secret="+testSecret, "--transport="+transport,
-				"--only=storm,churn", "--cycles=100", fmt.Sprintf("--pid=%d", os.Getpid()))
-			wantFigures(t, figures, map[string]float64{
-				"storm.readers": 20, "storm.posts": 20, "storm.reconnectedSeconds": 0, "storm.caughtUpSeconds": 0,
-				"storm.delivery.messages": 80, "storm.delivery.deliveries": 80, "storm.delivery.faults.cuts": 20,
-				"storm.delivery.faults.lost": -1, "storm.delivery.faults.duplicated": -1, "storm.delivery.faults.reordered": -1,
-				"churn.cycles": 20, "churn.failed": -1, "churn.open.p50Ms": 0, "churn.before.residentKB": 0, "churn.after.descriptors": 0,
-				// A reader that misses no event while it is away reads nothing from memory.
-				"storm.fromMemory": whatever, "storm.logReads": -1, "churn.before.heapKB": 0, "churn.after.goroutines": 0,
-			})
-			for _, title := range []string{"Storm: 20 readers of 20 posts", "Churn: 20 streams"} {
-				if !strings.Contains(tables, title) {
-					t.Errorf("no %q in\n%s", title, tables)
-				}
-			}
-		})
+func (m measuredServer) cutsReadersOffAndChurns(t *testing.T, transport string) {
+	figures, tables := m.measured(t, "--transport="+transport,
+		"--only=storm,churn", "--cycles=100", fmt.Sprintf("--pid=%d", os.Getpid()))
+	wantFigures(t, figures, map[string]float64{
+		"storm.readers": 20, "storm.posts": 20, "storm.reconnectedSeconds": 0, "storm.caughtUpSeconds": 0,
+		"storm.delivery.messages": 80, "storm.delivery.deliveries": 80, "storm.delivery.faults.cuts": 20,
+		"storm.delivery.faults.lost": -1, "storm.delivery.faults.duplicated": -1, "storm.delivery.faults.reordered": -1,
+		"churn.cycles": 20, "churn.failed": -1, "churn.open.p50Ms": 0, "churn.before.residentKB": 0, "churn.after.descriptors": 0,
+		// A reader that misses no event while it is away reads nothing from memory.
+		"storm.fromMemory": whatever, "storm.logReads": -1, "churn.before.heapKB": 0, "churn.after.goroutines": 0,
+	})
+	for _, title := range []string{"Storm: 20 readers of 20 posts", "Churn: 20 streams"} {
+		if !strings.Contains(tables, title) {
+			t.Errorf("no %q in\n%s", title, tables)
+		}
 	}
 }
 
-func TestBench_CountsPresenceAndTyping(t *testing.T) {
-	t.Parallel()
-	s := newSite(t)
-	srv := s.start(t)
-	figures, tables := measured(t, "--url="+srv.url, "--secret="+testSecret, "--only=presence", "--duration=2s", "--visits=10", "--typists=3")
+func (m measuredServer) countsPresenceAndTyping(t *testing.T) {
+	figures, tables := m.measured(t, "--only=presence", "--duration=2s", "--visits=10", "--typists=3")
 	wantFigures(t, figures, map[string]float64{
 		"presence.readers": 20, "presence.moving.changes": 0, "presence.moving.failed": -1, "presence.moving.pace.deliveries": 0,
 		"presence.moving.pace.largestBytes": 0, "presence.typing.changes": 2, "presence.typing.failed": -1, "presence.typing.pace.deliveries": 0,
@@ -214,14 +229,11 @@ func figureAt(at any, path string) any {
 
 // The time of Postgres is found by the backends of the database, also if Postgres is not
 // a child process of the server.
-func TestBench_TellsTheDatabasesTimeFromTheServers(t *testing.T) {
-	t.Parallel()
-	s := newSite(t)
-	srv := s.start(t)
+func (m measuredServer) tellsTheDatabasesTimeFromTheServers(t *testing.T) {
 	other := exec.Command("sleep", "120")
 	streamtest.Must(t, other.Start())
 	t.Cleanup(func() { _ = other.Process.Kill(); _ = other.Wait() })
-	figures, _ := measured(t, "--url="+srv.url, "--secret="+testSecret, "--only=fanout", "--database-url="+s.dsn,
+	figures, _ := m.measured(t, "--only=fanout", "--database-url="+m.s.dsn,
 		fmt.Sprintf("--pid=%d", other.Process.Pid))
 	wantFigures(t, figures, map[string]float64{"fanout.paced.cost.server.cores": -1})
 	if figureAt(figures, "fanout.paced.cost.postgres") == nil {
