@@ -28,10 +28,10 @@ func serveAt(t *testing.T, dsn string, flags ...string) (said *lines) {
 	return said
 }
 
-func TestServe_StartsTenInstancesConcurrentlyOnAnEmptyDatabase(t *testing.T) {
+func TestServe_StartsFiveInstancesConcurrentlyOnAnEmptyDatabase(t *testing.T) {
 	t.Parallel()
 	dsn := storetest.Empty(t)
-	starting := make([]*lines, 10)
+	starting := make([]*lines, 5)
 	for n := range starting {
 		starting[n] = serveAt(t, dsn)
 	}
@@ -62,11 +62,27 @@ func TestServe_StartsTenInstancesConcurrentlyOnAnEmptyDatabase(t *testing.T) {
 func TestServe_Flags(t *testing.T) {
 	t.Parallel()
 
-	t.Run("NoAutoPostsCreatesNoPosts", func(t *testing.T) {
+	t.Run("OfTheServer", func(t *testing.T) {
 		t.Parallel()
-		srv := newServer(t, "http://"+serveAt(t, storetest.Database(t), "--no-auto-posts").await(t, loggedAddress))
+		s := newSite(t)
+		said := serveAt(t, s.dsn, "--no-auto-posts", "--max-streams", "100000000", "--public-kinds", "order,room", "--demo")
+		srv := newServer(t, "http://"+said.await(t, loggedAddress))
 		srv.awaitReady(t)
-		_, err := srv.as(t, "ann").CreateComment(t.Context(), "unknown", client.NewComment{Body: "hello"})
+		// --max-streams
+		said.await(t, regexp.MustCompile(`above the number of (files)`))
+		// --demo
+		said.await(t, regexp.MustCompile(`level=WARN msg="the demo page is on: it gives (tokens) to everyone`))
+		srv.awaitStatus(t, "/v1/posts/demo", 200)
+		command(t, "serve", "--database-url", "postgres:///x", "--demo").wants(t, 1, "--demo needs --jwt-secret")
+		// --public-kinds
+		x := sse(t, srv.Client, "now", "order:7", "room:7")
+		s.exec(t, `select tidings.publish('order:7', 'paid', '{}'), tidings.publish('room:7', 'opened', '{}')`)
+		x.await(t, "an order", named("paid"))
+		x.await(t, "a room", named("opened"))
+		_, err := srv.Stream(t.Context(), []string{"other:7"}, "now")
+		wantProblem(t, err, 401, "unauthenticated")
+		// --no-auto-posts
+		_, err = srv.as(t, "ann").CreateComment(t.Context(), "unknown", client.NewComment{Body: "hello"})
 		wantProblem(t, err, 404, "not_found")
 		_, err = srv.as(t, "shop", "service").PutPost(t.Context(), "known", client.PostInput{})
 		streamtest.Must(t, err)
@@ -114,35 +130,5 @@ func TestServe_Flags(t *testing.T) {
 		s := newSite(t)
 		s.exec(t, `insert into tidings.migrations (kind, number, name, sha256, oldest_program) values ('file', 99, '0099_x.sql', 'x', 99)`)
 		command(t, "serve", "--database-url", s.dsn, "--addr", "127.0.0.1:0", "--no-migrate").wants(t, 1, "run a newer tidings")
-	})
-
-	t.Run("StreamsAboveTheFileLimit", func(t *testing.T) {
-		t.Parallel()
-		said := serveAt(t, storetest.Database(t), "--max-streams", "100000000")
-		said.await(t, regexp.MustCompile(`above the number of (files)`))
-		newServer(t, "http://"+said.await(t, loggedAddress)).awaitReady(t)
-	})
-
-	t.Run("DemoNeedsASecretAndWarns", func(t *testing.T) {
-		t.Parallel()
-		command(t, "serve", "--database-url", "postgres:///x", "--demo").wants(t, 1, "--demo needs --jwt-secret")
-		said := serveAt(t, storetest.Empty(t), "--demo")
-		said.await(t, regexp.MustCompile(`level=WARN msg="the demo page is on: it gives (tokens) to everyone`))
-		srv := newServer(t, "http://"+said.await(t, loggedAddress))
-		srv.awaitReady(t)
-		srv.awaitStatus(t, "/v1/posts/demo", 200)
-	})
-
-	t.Run("PublicKindsAreReadable", func(t *testing.T) {
-		t.Parallel()
-		s := newSite(t)
-		srv := newServer(t, "http://"+serveAt(t, s.dsn, "--public-kinds", "order,room").await(t, loggedAddress))
-		srv.awaitReady(t)
-		x := sse(t, srv.Client, "now", "order:7", "room:7")
-		s.exec(t, `select tidings.publish('order:7', 'paid', '{}'), tidings.publish('room:7', 'opened', '{}')`)
-		x.await(t, "an order", named("paid"))
-		x.await(t, "a room", named("opened"))
-		_, err := srv.Stream(t.Context(), []string{"other:7"}, "now")
-		wantProblem(t, err, 401, "unauthenticated")
 	})
 }
