@@ -34,7 +34,7 @@ func (u *unwritten) enough() bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	for _, kind := range changesOverHTTP {
-		if u.done[kind] < 4 {
+		if u.done[kind] < 3 {
 			return false
 		}
 	}

@@ -72,11 +72,11 @@ func TestVerify_FindsNoFaultsWhileFaultsAreInjected(t *testing.T) {
 	program, err := os.Executable()
 	streamtest.Must(t, err)
 	report, err := verify.Run(t.Context(), verify.Config{
-		Readers: 6, Writers: 3, Duration: 5 * time.Minute, Settle: 5 * time.Minute, Seed: 20, Progress: t.Output(),
+		Readers: 6, Writers: 3, Pace: 150 * time.Millisecond, Duration: 5 * time.Minute, Settle: 5 * time.Minute, Seed: 20, Progress: t.Output(),
 		Until: func(a verify.Activity) bool {
 			return injectedKinds(a.Injected) == len(verify.FaultKinds()) && a.Changes["likes"] >= 30
 		},
-		Chaos: &verify.Chaos{Program: program, Env: []string{asProgram + "=1"}, Burst: 500, Longest: 700 * time.Millisecond},
+		Chaos: &verify.Chaos{Program: program, Env: []string{asProgram + "=1"}, Burst: 500, Longest: 500 * time.Millisecond},
 	})
 	streamtest.Must(t, err)
 	report.Print(t.Output())

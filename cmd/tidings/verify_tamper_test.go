@@ -25,9 +25,9 @@ var tampers = map[string]struct {
 	fault func(verify.Faults) int64
 }{
 	"DropsEvents": {func() *tamper {
-		return &tamper{enough: 8, events: func(x *tamper) func(wireEvent) []wireEvent {
+		return &tamper{enough: 5, events: func(x *tamper) func(wireEvent) []wireEvent {
 			return func(e wireEvent) []wireEvent {
-				if x.due(8) {
+				if x.due(4) {
 					return nil
 				}
 				return []wireEvent{e}
@@ -35,9 +35,9 @@ var tampers = map[string]struct {
 		}}
 	}, func(f verify.Faults) int64 { return min(f.Lost, f.SilentGaps) }},
 	"DeliversTwice": {func() *tamper {
-		return &tamper{enough: 8, events: func(x *tamper) func(wireEvent) []wireEvent {
+		return &tamper{enough: 5, events: func(x *tamper) func(wireEvent) []wireEvent {
 			return func(e wireEvent) []wireEvent {
-				if x.due(8) {
+				if x.due(4) {
 					return []wireEvent{e, e}
 				}
 				return []wireEvent{e}
@@ -45,10 +45,10 @@ var tampers = map[string]struct {
 		}}
 	}, func(f verify.Faults) int64 { return f.Duplicated }},
 	"SwapsTwoEvents": {func() *tamper {
-		return &tamper{enough: 8, events: func(x *tamper) func(wireEvent) []wireEvent {
+		return &tamper{enough: 5, events: func(x *tamper) func(wireEvent) []wireEvent {
 			var held []wireEvent
 			return func(e wireEvent) []wireEvent {
-				if held == nil && x.due(10) {
+				if held == nil && x.due(5) {
 					held = []wireEvent{e}
 					return nil
 				}
@@ -59,9 +59,9 @@ var tampers = map[string]struct {
 		}}
 	}, func(f verify.Faults) int64 { return f.Reordered }},
 	"LeaksAPrivateEvent": {func() *tamper {
-		return &tamper{enough: 8, events: func(x *tamper) func(wireEvent) []wireEvent {
+		return &tamper{enough: 5, events: func(x *tamper) func(wireEvent) []wireEvent {
 			return func(e wireEvent) []wireEvent {
-				if !x.due(8) {
+				if !x.due(4) {
 					return []wireEvent{e}
 				}
 				return []wireEvent{{e.ID, "notification", "user:somebody-else", json.RawMessage(`{"id":"1"}`)}, e}
@@ -69,7 +69,7 @@ var tampers = map[string]struct {
 		}}
 	}, func(f verify.Faults) int64 { return f.Leaked }},
 	"ChangesTheAuthor": {func() *tamper {
-		return &tamper{enough: 8, events: func(x *tamper) func(wireEvent) []wireEvent {
+		return &tamper{enough: 5, events: func(x *tamper) func(wireEvent) []wireEvent {
 			return func(e wireEvent) []wireEvent {
 				forged := bytes.Replace(e.Data, []byte(`"author":{"id":"`), []byte(`"author":{"id":"not-`), 1)
 				if len(forged) > len(e.Data) {
@@ -82,16 +82,16 @@ var tampers = map[string]struct {
 	}, func(f verify.Faults) int64 { return f.Invented }},
 	"SkipsSilently": {skipsPosts, func(f verify.Faults) int64 { return min(f.Lost, f.SilentGaps) }},
 	"AcknowledgesACommentThatItDoesNotWrite": {func() *tamper {
-		return &tamper{enough: 5, request: func(x *tamper, r *http.Request) *http.Response {
-			if writesTo(r, "/comments") && x.due(3) {
+		return &tamper{enough: 3, request: func(x *tamper, r *http.Request) *http.Response {
+			if writesTo(r, "/comments") && x.due(2) {
 				return made(r, http.StatusCreated, `{"id":"1"}`)
 			}
 			return nil
 		}}
 	}, func(f verify.Faults) int64 { return f.Lost }},
 	"WritesACommentTwice": {func() *tamper {
-		return &tamper{enough: 5, request: func(x *tamper, r *http.Request) *http.Response {
-			if !writesTo(r, "/comments") || !x.due(3) {
+		return &tamper{enough: 3, request: func(x *tamper, r *http.Request) *http.Response {
+			if !writesTo(r, "/comments") || !x.due(2) {
 				return nil
 			}
 			body, _ := io.ReadAll(r.Body)
@@ -105,14 +105,14 @@ var tampers = map[string]struct {
 		}}
 	}, func(f verify.Faults) int64 { return f.Duplicated }},
 	"WritesACommentThatItRefuses": {func() *tamper {
-		return &tamper{enough: 5, answer: func(x *tamper, answer *http.Response) {
-			if answer.StatusCode == http.StatusCreated && writesTo(answer.Request, "/comments") && x.due(3) {
+		return &tamper{enough: 3, answer: func(x *tamper, answer *http.Response) {
+			if answer.StatusCode == http.StatusCreated && writesTo(answer.Request, "/comments") && x.due(2) {
 				answer.StatusCode = http.StatusUnprocessableEntity
 			}
 		}}
 	}, func(f verify.Faults) int64 { return f.Invented }},
 	"AcceptsUnauthorizedReaders": {func() *tamper {
-		return &tamper{enough: 5, answer: func(x *tamper, answer *http.Response) {
+		return &tamper{enough: 3, answer: func(x *tamper, answer *http.Response) {
 			if answer.StatusCode != http.StatusForbidden && answer.StatusCode != http.StatusUnauthorized {
 				return
 			}
@@ -126,7 +126,7 @@ var tampers = map[string]struct {
 		}}
 	}, func(f verify.Faults) int64 { return f.Leaked }},
 	"IsCorrect": {func() *tamper {
-		return &tamper{enough: 100, events: func(x *tamper) func(wireEvent) []wireEvent {
+		return &tamper{enough: 60, events: func(x *tamper) func(wireEvent) []wireEvent {
 			return func(e wireEvent) []wireEvent {
 				x.broke.Add(1)
 				return []wireEvent{e}
@@ -235,7 +235,7 @@ func (s *site) miscounted(t *testing.T) (wrong bool) {
 func verifyConfig(urls ...string) verify.Config {
 	return verify.Config{
 		URLs: urls, Secret: testSecret, Seed: 1,
-		Readers: 8, Writers: 4, Pace: 10 * time.Millisecond, Duration: 5 * time.Minute, Settle: 5 * time.Minute,
+		Readers: 5, Writers: 3, Pace: 10 * time.Millisecond, Duration: 5 * time.Minute, Settle: 5 * time.Minute,
 	}
 }
 

@@ -191,7 +191,7 @@ func skipsPosts() *tamper {
 	var mu sync.Mutex // guards victim
 	var victim string
 	return &tamper{
-		enough: 5,
+		enough: 3,
 		request: func(x *tamper, r *http.Request) *http.Response {
 			query := r.URL.Query()
 			cursor := query.Get("cursor") + r.Header.Get("Last-Event-Id")
