@@ -108,7 +108,7 @@ func TestDataLoss_IsAnnouncedToReadersOfLostEvents(t *testing.T) {
 				returning(t, two.Client, kept, topics...),
 				returning(t, two.Client, first, topics...),
 			}
-			writers := b.after.persist(t, 3, 20)
+			writers := b.after.persist(t, 3, 8)
 			b.back()
 			streamtest.Must(t, writers.Wait())
 			gaps, err := wait()
@@ -191,8 +191,8 @@ func TestNewEpoch_KeepsReaders(t *testing.T) {
 	for _, x := range taps {
 		x.wants(t, log)
 	}
-	for i := range 10 {
-		e := log[i*len(log)/10]
+	for i := range 5 {
+		e := log[i*len(log)/5]
 		for _, x := range tapsOn(t, e.ID, topics, one, two) {
 			x.wants(t, since(t, log, cursorOf(t, e.ID).Position))
 		}

@@ -63,7 +63,9 @@ func TestPage_KeptUpToDateEqualsPageLoadedAgain(t *testing.T) {
 		for _, v := range viewers {
 			v.compare(t)
 		}
-		compareComments(t, servers[round%2])
+		if round%2 == 1 {
+			compareComments(t, servers[round/2%2])
+		}
 		streamtest.Want(t, "counts and tombstones that were wrong", value[int](t, s, `select tidings.recount()`), 0)
 		if t.Failed() {
 			t.Fatalf("found with -page.seed %d in round %d; events:\n%s", seed, round, s.lastEvents(t, 300))

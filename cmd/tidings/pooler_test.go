@@ -119,7 +119,7 @@ func servesEverything(t *testing.T, s *site, one, two *server, post string) {
 // losesNothing writes with many more concurrent clients than the pooler has
 // connections: over HTTP, and with SQL through the same pooler.
 func losesNothing(t *testing.T, s *site, pooled string, one, two *server, post string) {
-	const posters, each = 32, 8
+	const posters, each = 32, 3
 	ctx, topic := patient(t), "post:"+post
 	taps := tapsOn(t, "now", []string{topic}, one, two)
 	var group errgroup.Group

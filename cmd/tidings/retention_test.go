@@ -156,11 +156,11 @@ func TestCrash_KeepsDeliveredEventsOfAsynchronousCommits(t *testing.T) {
 		var writers errgroup.Group
 		for range 3 {
 			writers.Go(func() error {
-				return every(ctx, time.Millisecond, func() error { _ = asynchronous.say(ctx, "post:a"); return nil })
+				return every(ctx, 20*time.Millisecond, func() error { _ = asynchronous.say(ctx, "post:a"); return nil })
 			})
 		}
 		for i, x := range taps {
-			for range 30 {
+			for range 15 {
 				seen[i] = append(seen[i], x.await(t, "an event", named("said")))
 			}
 		}

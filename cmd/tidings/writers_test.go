@@ -18,7 +18,7 @@ import (
 var busyPosts = []string{"a", "b", "c"}
 
 const (
-	writes = 80                    // of each writer; the writer at the late instance makes fewer
+	writes = 40                    // of each writer; the writer at the late instance makes fewer
 	pace   = 25 * time.Millisecond // of each writer, from one write to the next
 )
 
@@ -35,7 +35,7 @@ func write(t *testing.T, s *site, group *errgroup.Group, near, far *server) {
 		once  func(context.Context, *rand.Rand) error
 	}{
 		{writes, overHTTP(near.as(t, "ben"))},
-		{writes / 40, overHTTP(far.as(t, "cat"))},
+		{writes / 20, overHTTP(far.as(t, "cat"))},
 		{writes, s.inTransactions},
 		{writes, s.withLikes},
 	} {
