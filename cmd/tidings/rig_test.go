@@ -43,7 +43,8 @@ type site struct {
 
 func newSite(t *testing.T) *site {
 	t.Helper()
-	return siteAt(t, storetest.Database(t))
+	pool, dsn := storetest.Pool(t)
+	return &site{dsn: dsn, sql: pool}
 }
 
 func siteAt(t *testing.T, dsn string) *site {
