@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/tidings-live/tidings/stream/streamtest"
 )
 
 func TestLog_CommitIsEvent(t *testing.T) {
@@ -184,4 +186,31 @@ func TestLog_EventsHaveTheTimeOfTheirCommit(t *testing.T) {
 	if at := value[time.Time](t, conn, `select min(created_at) from tidings.events`); at.Before(written) {
 		t.Errorf("numbered at %v, before %v when the transaction was still open", at, written)
 	}
+}
+
+// Counts are at the position of the first event of their transaction, and without an event at a
+// position of their own.
+func TestNumber_CountsAreAtTheFirstEvent(t *testing.T) {
+	t.Parallel()
+	conn, _ := database(t)
+	for _, step := range []struct {
+		sql  string
+		want string // positions of the new counts, and of the new events
+	}{
+		{`insert into tidings.comments (post_id, author_id, body) values ('p', 'ann', 'x')`, "{1}{1,2}"},
+		{`insert into tidings.comments (post_id, author_id, body) values ('p', 'ann', 'x'), ('q', 'ann', 'x')`, "{3}{3,4,5,6}"},
+		{`insert into tidings.likes (post_id, user_id) values ('p', 'bob')`, "{7}{7,8}"},
+		{`insert into tidings.comments (id, post_id, author_id, body, status) values (10, 'p', 'ann', 'x', 'pending')`, "{9}{9}"},
+		{`update tidings.counts set comments = 5 where target = 'moderation'; select tidings.recount()`, "{10}{}"},
+		{`insert into tidings.comments (post_id, author_id, body) values ('p', 'ann', 'x')`, "{11}{11,12}"},
+		{`alter sequence tidings.positions restart with 100; insert into tidings.comments (post_id, author_id, body) values ('p', 'ann', 'x')`, "{100}{100,101}"},
+		{`insert into tidings.likes (post_id, user_id) values ('p', 'eve')`, "{102}{102,103}"},
+	} {
+		before := value[int64](t, conn, `select coalesce(pg_sequence_last_value('tidings.positions'), 0)`)
+		exec(t, conn, step.sql)
+		streamtest.Want(t, step.sql, value[string](t, conn, `
+			select array(select distinct position from tidings.counts where position > $1 order by 1)::text
+				|| array(select position from tidings.events where position > $1 order by 1)::text`, before), step.want)
+	}
+	countsAreRight(t, conn)
 }

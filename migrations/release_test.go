@@ -95,7 +95,7 @@ func TestApply_AReleaseCanExcludeOlderPrograms(t *testing.T) {
 	Must(t, migrations.Apply(t.Context(), dsn, breaking, silent))
 	Must(t, migrations.Apply(t.Context(), dsn, between, silent))
 	err := migrations.Up(t.Context(), dsn, silent)
-	if err == nil || !strings.Contains(err.Error(), "the schema needs a program that has migration 1000, this one has 8 and older") {
+	if err == nil || !strings.Contains(err.Error(), "the schema needs a program that has migration 1000, this one has 9 and older") {
 		t.Errorf("got %v", err)
 	}
 }

@@ -64,21 +64,10 @@ create table tidings.comments (
     root_id bigint,
     mentions text[] not null default '{}'::text[],
     pinned_at timestamp with time zone,
-    constraint comments_author_grammar CHECK (((author_id ~ '^[]A-Za-z0-9._~:/?#@!$&''()*+,;=%|[-]+$'::text) AND (octet_length(author_id) <= 255) AND (author_id <> ALL (ARRAY['.'::text, '..'::text, '-'::text, '*'::text])))),
-    constraint comments_body_length CHECK (((char_length(body) <= 5000) AND ((status = 'deleted'::text) OR (body ~ '[^\s\u0001-\u0020\u007f-\u00a0\u00ad\u034f\u061c\u115f\u1160\u1680\u17b4\u17b5\u180b-\u180f\u2000-\u200f\u2028-\u202f\u205f-\u206f\u2800\u3000\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]'::text)))),
-    constraint comments_created_at_range CHECK (((created_at >= '0001-01-01 00:00:00+00'::timestamp with time zone) AND (created_at < '10000-01-01 00:00:00+00'::timestamp with time zone))),
-    constraint comments_deleted_at_range CHECK (((deleted_at >= '0001-01-01 00:00:00+00'::timestamp with time zone) AND (deleted_at < '10000-01-01 00:00:00+00'::timestamp with time zone))),
-    constraint comments_edited_at_range CHECK (((edited_at >= '0001-01-01 00:00:00+00'::timestamp with time zone) AND (edited_at < '10000-01-01 00:00:00+00'::timestamp with time zone))),
-    constraint comments_id_positive CHECK ((id > 0)) NOT VALID,
     constraint comments_in_post UNIQUE (post_id, id),
-    constraint comments_mentions CHECK (((cardinality(mentions) <= 100) AND ((mentions = '{}'::text[]) OR ((array_ndims(mentions) = 1) AND (array_position(mentions, NULL::text) IS NULL) AND (array_to_string(mentions, ' '::text) ~ '^[]A-Za-z0-9._~:/?#@!$&''()*+,;=%|[-]+( []A-Za-z0-9._~:/?#@!$&''()*+,;=%|[-]+)*$'::text) AND (cardinality(string_to_array(array_to_string(mentions, ' '::text), ' '::text)) = cardinality(mentions)) AND (array_to_string(mentions, ' '::text) !~ '[^ ]{255}[^ ]'::text) AND (NOT (mentions && '{.,..,-,*}'::text[])))))),
     constraint comments_parent_in_same_post FOREIGN KEY (post_id, parent_id) REFERENCES tidings.comments(post_id, id) DEFERRABLE INITIALLY DEFERRED,
-    constraint comments_parent_is_older CHECK ((parent_id < id)),
-    constraint comments_pinned_at_range CHECK (((pinned_at >= '0001-01-01 00:00:00+00'::timestamp with time zone) AND (pinned_at < '10000-01-01 00:00:00+00'::timestamp with time zone))),
-    constraint comments_pinned_is_root CHECK (((pinned_at IS NULL) OR (parent_id IS NULL))),
     constraint comments_pkey PRIMARY KEY (id),
-    constraint comments_post_id_fkey FOREIGN KEY (post_id) REFERENCES tidings.posts(id) ON DELETE CASCADE DEFERRABLE INITIALLY DEFERRED,
-    constraint comments_status CHECK ((status = ANY (ARRAY['published'::text, 'pending'::text, 'rejected'::text, 'spam'::text, 'deleted'::text])))
+    constraint comments_post_id_fkey FOREIGN KEY (post_id) REFERENCES tidings.posts(id) ON DELETE CASCADE DEFERRABLE INITIALLY DEFERRED
 );
 comment on table tidings.comments is 'INSERT (post_id, author_id, body) is enough. The other columns have defaults.';
 CREATE INDEX comments_by_author ON tidings.comments USING btree (author_id, post_id);
@@ -89,6 +78,10 @@ CREATE INDEX comments_by_time ON tidings.comments USING btree (post_id, created_
 CREATE INDEX comments_pinned ON tidings.comments USING btree (post_id, pinned_at, id) WHERE (pinned_at IS NOT NULL);
 CREATE INDEX comments_roots ON tidings.comments USING btree (post_id, created_at, id) WHERE (parent_id IS NULL);
 CREATE INDEX comments_roots_by_id ON tidings.comments USING btree (post_id, id) WHERE (parent_id IS NULL);
+CREATE TRIGGER checked_insert AFTER INSERT ON tidings.comments REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION tidings.comments_checked();
+alter table tidings.comments enable always trigger checked_insert;
+CREATE TRIGGER checked_update AFTER UPDATE ON tidings.comments REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION tidings.comments_checked();
+alter table tidings.comments enable always trigger checked_update;
 CREATE TRIGGER defer_post BEFORE INSERT ON tidings.comments FOR EACH STATEMENT EXECUTE FUNCTION tidings.defer_post();
 CREATE TRIGGER deleted AFTER DELETE ON tidings.comments REFERENCING OLD TABLE AS removed FOR EACH STATEMENT EXECUTE FUNCTION tidings.comments_deleted();
 CREATE TRIGGER inserted AFTER INSERT ON tidings.comments REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION tidings.comments_inserted();
@@ -354,6 +347,7 @@ CREATE TRIGGER no_truncate BEFORE TRUNCATE ON tidings.ranks FOR EACH STATEMENT E
 -- tidings.comment_revised() returns trigger, security definer
 -- tidings.comment_rooted() returns trigger, security definer
 -- tidings.comment_touched() returns trigger, security definer
+-- tidings.comments_checked() returns trigger
 -- tidings.comments_deleted() returns trigger, security definer
 -- tidings.comments_inserted() returns trigger, security definer
 -- tidings.comments_updated() returns trigger, security definer
@@ -369,7 +363,6 @@ CREATE TRIGGER no_truncate BEFORE TRUNCATE ON tidings.ranks FOR EACH STATEMENT E
 -- tidings.likers(post text, comment bigint) returns SETOF text
 -- tidings.likes_deleted() returns trigger, security definer
 -- tidings.likes_inserted() returns trigger, security definer
--- tidings.lock_tables(mine xid8) returns void
 -- tidings.mark() returns trigger, security definer
 -- tidings.mention(ids bigint[]) returns void
 -- tidings.moderation_data(c tidings.comments, was text, becomes text) returns jsonb

@@ -160,6 +160,49 @@ func TestThreads_ChecksOfColumns(t *testing.T) {
 	}
 }
 
+// One bad row of many is refused, also where triggers of the site change the row, and where only
+// triggers that fire always do.
+func TestThreads_ChecksOfInsertedRows(t *testing.T) {
+	t.Parallel()
+	conn, _ := database(t)
+	exec(t, conn, thread+`; alter sequence tidings.comments_id_seq restart with 1000`)
+	for constraint, columns := range map[string]string{
+		"comments_author_grammar":   `author_id = 'two words'`,
+		"comments_body_length":      `body = ' '`,
+		"comments_created_at_range": `created_at = 'infinity'`,
+		"comments_edited_at_range":  `edited_at = '-infinity'`,
+		"comments_deleted_at_range": `deleted_at = 'infinity'`,
+		"comments_pinned_at_range":  `pinned_at = 'infinity'`,
+		"comments_id_positive":      `id = 0`,
+		"comments_mentions":         `mentions = '{.}'`,
+		"comments_parent_is_older":  `parent_id = new.id`,
+		"comments_pinned_is_root":   `parent_id = 1, pinned_at = now()`,
+		"comments_status":           `status = 'gone'`,
+	} {
+		t.Run(constraint, func(t *testing.T) {
+			exec(t, conn, `begin; create function site() returns trigger language plpgsql as $$
+				begin
+					if new.body = 'bad' then new.`+strings.ReplaceAll(columns, ", ", "; new.")+`; end if;
+					return new;
+				end $$;
+				create trigger zz_site before insert on tidings.comments for each row execute function site();
+				alter table tidings.comments enable always trigger zz_site`)
+			for _, role := range []string{"origin", "replica"} {
+				exec(t, conn, `savepoint before; set local session_replication_role = `+role)
+				err := refused(t, conn, "23514", `insert into tidings.comments (post_id, author_id, body)
+					select 'p', 'ann', case when i = 70 then 'bad' else 'x' end from generate_series(1, 100) as i`)
+				streamtest.Want(t, "constraint as "+role, err.ConstraintName, constraint)
+				streamtest.Want(t, "table", err.SchemaName+"."+err.TableName, "tidings.comments")
+				if !strings.HasPrefix(err.Detail, "Failing row contains (") {
+					t.Errorf("the detail is %q", err.Detail)
+				}
+				exec(t, conn, `rollback to before`)
+			}
+			exec(t, conn, `rollback`)
+		})
+	}
+}
+
 // A revision is a text that was replaced or emptied.
 func TestThreads_RevisionsKeepReplacedTexts(t *testing.T) {
 	t.Parallel()

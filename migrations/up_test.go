@@ -103,7 +103,7 @@ func TestUp_Refuses(t *testing.T) {
 		want    string
 	}{
 		"AnotherEncoding":     {latin, "the database has encoding LATIN1: UTF8 is needed"},
-		"ASchemaThatIsTooNew": {tooNew, "the schema needs a program that has migration 999, this one has 8 and older: run a newer tidings"},
+		"ASchemaThatIsTooNew": {tooNew, "the schema needs a program that has migration 999, this one has 9 and older: run a newer tidings"},
 		"AnUnreleasedSchema":  {unreleased, "from before the first release, which cannot be upgraded"},
 		"AnEditedFile":        {edited, "0002_log.sql differs from the file that this database ran (0002_log.sql, SHA-256 x)"},
 		"ABadDSN":             {func(*testing.T, string) string { return "postgres://%" }, "parse DSN"},

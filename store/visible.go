@@ -8,7 +8,7 @@ import (
 // Visible reports whether a text has a character that can be seen. Space, control and
 // format characters, fillers and variation selectors cannot be seen. A character that
 // this version of Unicode does not know counts as visible, because it may be a new one.
-// The constraints comments_body_length and users_name_length have the same rule.
+// The trigger function comments_checked and the constraint users_name_length have the same rule.
 func Visible(text string) bool {
 	return strings.ContainsFunc(text, func(r rune) bool { return !invisible(r) })
 }

@@ -12,9 +12,7 @@ func TestVisible_IsTheRuleOfTheSchema(t *testing.T) {
 	t.Parallel()
 	d := newDatabase(t)
 	rule := value[string](t, d, `
-		select (regexp_match(pg_get_constraintdef(oid), 'body ~ (''[^'']*''::text)'))[1]
-		from pg_constraint
-		where conname = 'comments_body_length'`)
+		select (regexp_match(pg_get_functiondef('tidings.comments_checked'::regproc), 'body ~ (''[^'']*'')'))[1]`)
 	changes := value[[]int32](t, d, `
 		select array_agg(n order by n)
 		from (

@@ -36,20 +36,23 @@ declare
     orphans boolean; -- whether a comment was inserted before its parent
     held    boolean; -- whether a comment is not published
     names   boolean; -- whether a comment mentions a user
+    authors boolean; -- whether a post may have an author to notify
 begin
+    -- A reply without its parent is of the same transaction, which has then written to pending.
     select
-        bool_or(p.id is null or u.id is null), bool_or(c.parent_id is not null), bool_or(c.root_id <> c.parent_id),
+        bool_or(p.id is null or u.id is null), bool_or(p.id is null or p.author_id is not null), bool_or(c.parent_id is not null), bool_or(c.root_id <> c.parent_id),
         bool_or(c.parent_id is not null and c.root_id is null or orphan.id is not null), bool_or(c.status <> 'published'),
         bool_or(c.mentions <> '{}')
-    into unknown, replies, deep, orphans, held, names
+    into unknown, authors, replies, deep, orphans, held, names
     from added as c
     left join lateral (
         select id
         from tidings.comments
-        where comments.parent_id = c.id and comments.root_id is null
+        where exists (select from tidings.pending where xact = pg_current_xact_id())
+            and comments.parent_id = c.id and comments.root_id is null
         limit 1
     ) as orphan on true
-    left join lateral (select id from tidings.posts where posts.id = c.post_id offset 0) as p on true
+    left join lateral (select id, author_id from tidings.posts where posts.id = c.post_id offset 0) as p on true
     left join lateral (select id from tidings.users where users.id = c.author_id offset 0) as u on true;
 
     if unknown then
@@ -86,7 +89,7 @@ begin
         where comments.id = added.id and comments.status = 'published'
         offset 0
     ) as c on true
-    left join lateral (select author_id from tidings.posts where posts.id = c.post_id offset 0) as p on true
+    left join lateral (select author_id from tidings.posts where authors and posts.id = c.post_id offset 0) as p on true
     left join lateral (select author_id from tidings.comments where comments.id = c.parent_id offset 0) as parent on true
     where added.status = 'published'
     order by added.id;

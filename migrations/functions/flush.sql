@@ -8,9 +8,12 @@
 -- is held until the commit is visible. So positions become visible in order, and a reader
 -- that asks for `position > cursor` never skips a row. A table and not an advisory lock,
 -- because any role may take an advisory lock. While it holds the turn it waits for
--- nothing: it has locked the tables before (functions/lock_tables.sql), and what it writes has no
--- foreign keys and no other writer, or it leaves out the rows that others have locked
--- (functions/settle_likes.sql). After flush, Postgres takes the lock of NOTIFY, which all
+-- nothing: what it writes has no foreign keys and no other writer, or it leaves out the rows that
+-- others have locked (functions/settle_likes.sql). It has locked the tables before the turn, because
+-- ALTER TABLE, VACUUM FULL and roles that may change rows lock tables, too. Of most transactions the
+-- tables are locked already, because their statements have used them. A commit without changes of
+-- notifications, without likes and other authors, and without hidden or shown comments, needs no
+-- other table. After flush, Postgres takes the lock of NOTIFY, which all
 -- databases of a server share: commits with NOTIFY are serial in the whole server.
 --
 -- When. At COMMIT, Postgres fires the deferred triggers in a queue, and each may write and
@@ -67,9 +70,12 @@ declare
     here    text; -- the timeline
     system  bigint; -- the system identifier
     history bigint; -- a hash of timeline, start of the server, database, and `events`
-    place   oid; -- of the database
     known   boolean; -- whether the last flush was in the same history
     held    boolean; -- whether a cursor outlives the transaction
+    wide    boolean; -- whether notifications have changed, comments were hidden or shown, or likes have an author
+    placed  boolean; -- whether timeline, database and `events` are those of the last epoch
+    begun   bigint; -- the system identifier of the last epoch
+    unused  text; -- of functions without a result. An assignment costs less than PERFORM, which is a query
 begin
     if pg_trigger_depth() > 1 then
         set constraints tidings.flush deferred;
@@ -114,9 +120,17 @@ begin
         perform set_config('synchronous_commit', 'on', true);
     end if;
 
-    perform tidings.lock_tables(new.xact);
+    wide := exists (
+        select from tidings.pending
+        where xact = new.xact
+            and (came is not null or kind = 'like' or comment_id is not null and (name = 'comment-deleted' or name = 'liked' and likes <= 0))
+    );
+    if wide then
+        lock table tidings.posts, tidings.comments, tidings.likes in access share mode;
+        lock table tidings.notifications in row exclusive mode;
+    end if;
     if current_setting('tidings.turn_timeout', true) <> '' then
-        perform set_config('lock_timeout', current_setting('tidings.turn_timeout'), true);
+        unused := set_config('lock_timeout', current_setting('tidings.turn_timeout'), true);
     end if;
 
     here := left(pg_walfile_name(pg_current_wal_insert_lsn()), 8);
@@ -132,8 +146,9 @@ begin
         h.last_value = now.history,
         s.last_value,
         now.history,
-        d.oid
-    into held, known, system, history, place
+        e.timeline = here and e.database_oid = d.oid and e.events_oid = 'tidings.events'::regclass,
+        e.system_identifier
+    into held, known, system, history, placed, begun
     from tidings.last_history as h
     cross join tidings.this_system as s
     cross join (select oid from pg_database where datname = current_database()) as d
@@ -141,7 +156,13 @@ begin
         select hashtextextended(concat_ws(' ',
             here, extract(epoch from pg_postmaster_start_time()), d.oid, 'tidings.events'::regclass::oid
         ), 0) & 9223372036854775807
-    ) as now (history);
+    ) as now (history)
+    left join (
+        select timeline, system_identifier, database_oid, events_oid
+        from tidings.epochs
+        order by epoch desc
+        limit 1
+    ) as e on true;
 
     if held then
         raise exception 'a transaction that has events cannot commit with an open cursor WITH HOLD'
@@ -149,17 +170,17 @@ begin
                   hint = 'Close the cursor before COMMIT, or declare it in another transaction.';
     end if;
 
-    -- Sequences are read past the snapshot.
-    if current_setting('transaction_isolation') in ('repeatable read', 'serializable')
-        and (select last_value from tidings.last_history) = history
-        and (select last_value from tidings.last_flush) <> pg_current_xact_id()::text::bigint
-        and not pg_visible_in_snapshot((select last_value from tidings.last_flush)::text::xid8, pg_current_snapshot())
-    then
-        raise exception 'could not number events: another transaction committed events since this one''s snapshot'
-            using errcode = 'serialization_failure',
-                  hint = 'Retry the transaction, or write in READ COMMITTED.';
+    -- Two conditions, because one with subqueries is a query. Sequences are read past the snapshot.
+    if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
+        if (select last_value from tidings.last_history) = history
+            and (select last_value from tidings.last_flush) <> pg_current_xact_id()::text::bigint
+            and not pg_visible_in_snapshot((select last_value from tidings.last_flush)::text::xid8, pg_current_snapshot())
+        then
+            raise exception 'could not number events: another transaction committed events since this one''s snapshot'
+                using errcode = 'serialization_failure',
+                      hint = 'Retry the transaction, or write in READ COMMITTED.';
+        end if;
     end if;
-    -- An assignment and not PERFORM, which would be a query.
     this := setval('tidings.last_flush', pg_current_xact_id()::text::bigint);
 
     if not known then
@@ -167,19 +188,16 @@ begin
         perform setval('tidings.this_system', system), setval('tidings.last_history', history);
     end if;
 
-    if (here, system, place, 'tidings.events'::regclass::oid) is distinct from (
-        select (timeline, system_identifier, database_oid, events_oid)
-        from tidings.epochs
-        order by epoch desc
-        limit 1
-    ) then
+    if (placed and begun = system) is not true then
         perform tidings.note_epoch();
     end if;
     -- These write to pending: before the row of commits goes.
-    perform tidings.settle_likes(new.xact);
-    perform tidings.number(new.xact);
+    if wide then
+        perform tidings.settle_likes(new.xact);
+    end if;
+    unused := tidings.number(new.xact);
     delete from tidings.commits where xact = new.xact;
-    perform pg_notify('tidings_log', '');
+    unused := pg_notify('tidings_log', '');
     return null;
 end
 $$;

@@ -16,14 +16,20 @@ set search_path = pg_catalog, tidings, pg_temp
 set row_security = off
 as $$
 #variable_conflict use_variable
+declare
+    asking boolean; -- whether a row asks for a notification; null if the statement has inserted no row
 begin
-    insert into tidings.commits (xact)
-    select pg_current_xact_id()
-    where exists (select from added) -- false if the statement has inserted no row
-    on conflict do nothing;
+    select bool_or(recipient is not null)
+    into asking
+    from added;
 
-    -- To look is cheaper than to begin a statement that has nothing to do.
-    if exists (select from added where recipient is not null) then
+    if asking is not null then
+        insert into tidings.commits (xact)
+        values (pg_current_xact_id())
+        on conflict do nothing;
+    end if;
+
+    if asking then
         perform tidings.notify(
             array_agg(recipient order by n), array_agg(kind order by n), array_agg(actor_id order by n),
             array_agg(post_id order by n), array_agg(comment_id order by n))

@@ -20,7 +20,8 @@
 --
 -- Most transactions add comments without a parent, whose counts are zeros from the start
 -- (comments_inserted), or likes. They have no tombstones and no events to complete. To look for
--- such work is cheaper than to begin a statement that has nothing to do.
+-- such work is cheaper than to begin a statement that has nothing to do. For the same reason, there are
+-- two statements for events, because few transactions have events of both.
 create or replace function tidings.number(mine xid8) returns void
 language plpgsql
 as $$
@@ -30,6 +31,8 @@ declare
     ranked   boolean; -- whether likes of comments have changed
     emptied  boolean; -- whether a post was deleted
     related  boolean; -- whether an event needs counts, or a tombstone may change
+    early    boolean; -- whether there may be events of parts 1 to 4
+    late     boolean; -- whether there may be events of parts 5 to 7, except those of announce_notifications
     -- What change_notifications returns.
     told        bigint[];
     told_users  text[];
@@ -49,8 +52,10 @@ begin
         coalesce(bool_or(name = 'post-deleted'), false),
         bool_or(name in ('post-deleted', 'post-updated'))
             or bool_or(comment_id is not null and (topic is not null or name = 'comment-deleted') and not data ? 'likeCount')
-            or bool_or(name = 'new-comment') and bool_or(target like 'comment:%')
-    into notified, ranked, emptied, related
+            or bool_or(name = 'new-comment') and bool_or(target like 'comment:%'),
+        bool_or(topic is not null or comments <> 0),
+        bool_or(likes <> 0 or name in ('liked', 'post-deleted') or came is null and target like 'user:%')
+    into notified, ranked, emptied, related, early, late
     from tidings.pending
     where xact = mine;
 
@@ -60,7 +65,12 @@ begin
         from tidings.change_notifications(mine) as c;
     end if;
 
-    first := nextval('tidings.positions');
+    -- The next position, which the first event takes.
+    first := pg_sequence_last_value('tidings.positions') + 1;
+    if first is null then -- the sequence was not used yet, or was restarted
+        select last_value into first from tidings.positions;
+    end if;
+
     with total as (
         select
             target, min(post_id) as post_id, bool_or(recounted) as recounted,
@@ -120,56 +130,63 @@ begin
         perform tidings.complete_events(mine);
     end if;
 
-    with gathered as (
-        delete from tidings.pending
-        where xact = mine
-        returning *
-    ),
-    outgoing as (
-        select 1 as part, n, topic, name, data, comment_id
-        from gathered
-        where topic is not null
-        union all
-        select 4, 0, 'post:' || c.post_id, 'comment-count', jsonb_build_object('postId', c.post_id, 'count', c.comments), null
-        from unnest(targets, posts, counted) as c (target, post_id, comments)
-        where c.comments is not null and c.target like 'post:%'
-        union all
-        select 5, 0, 'post:' || c.post_id, 'like-update',
-            jsonb_build_object('postId', c.post_id, 'count', c.likes)
-            || case when c.target like 'comment:%'
-                    then jsonb_build_object('commentId', substr(c.target, length('comment:') + 1))
-                    else '{}' end,
-            null
-        from unnest(targets, posts, liked) as c (target, post_id, likes)
-        where c.likes is not null and c.post_id is not null
-        union all
-        select 6, g.n, 'user:' || coalesce(g.actor_id, users.id), g.name,
-            jsonb_build_object('postId', g.post_id, 'liked', g.likes >= 0)
-            || case when g.comment_id is null then '{}' else jsonb_build_object('commentId', g.comment_id::text) end,
-            null
-        from gathered as g
-        left join lateral jsonb_array_elements_text(g.data) as users (id) on true
-        where g.name = 'liked' and g.topic is null and (g.actor_id is not null or g.data is not null)
-        union all
-        select 6, shown.n, 'user:' || l.user_id, 'liked',
-            jsonb_build_object('postId', shown.post_id, 'liked', true, 'commentId', shown.comment_id::text),
-            null
-        from gathered as shown
-        cross join lateral tidings.likers(shown.post_id, shown.comment_id) as l (user_id)
-        where shown.name = 'liked' and shown.topic is null and shown.actor_id is null and shown.data is null
-        union all
-        select 7, 0, c.target, 'notification', jsonb_build_object('unread', c.unread, 'read', null), null
-        from unnest(targets, unread) as c (target, unread)
-        where c.unread is not null
-    )
-    insert into tidings.events (position, topic, name, data, comment_id)
-    select
-        case when row_number() over () = 1 then first else nextval('tidings.positions') end,
-        o.topic, o.name, o.data, o.comment_id
-    from (select * from outgoing order by part, n, topic) as o;
+    if early then
+        insert into tidings.events (position, topic, name, data, comment_id)
+        select nextval('tidings.positions'), o.topic, o.name, o.data, o.comment_id
+        from (
+            select 1 as part, n, topic, name, data, comment_id
+            from tidings.pending
+            where xact = mine and topic is not null
+            union all
+            select 4, 0, 'post:' || c.post_id, 'comment-count', jsonb_build_object('postId', c.post_id, 'count', c.comments), null
+            from unnest(targets, posts, counted) as c (target, post_id, comments)
+            where c.comments is not null and c.target like 'post:%'
+            order by part, n, topic
+        ) as o;
+    end if;
+
+    if late then
+        insert into tidings.events (position, topic, name, data)
+        select nextval('tidings.positions'), o.topic, o.name, o.data
+        from (
+            select 5 as part, 0 as n, 'post:' || c.post_id as topic, 'like-update' as name,
+                jsonb_build_object('postId', c.post_id, 'count', c.likes)
+                || case when c.target like 'comment:%'
+                        then jsonb_build_object('commentId', substr(c.target, length('comment:') + 1))
+                        else '{}' end as data
+            from unnest(targets, posts, liked) as c (target, post_id, likes)
+            where c.likes is not null and c.post_id is not null
+            union all
+            select 6, p.n, 'user:' || coalesce(p.actor_id, users.id), p.name,
+                jsonb_build_object('postId', p.post_id, 'liked', p.likes >= 0)
+                || case when p.comment_id is null then '{}' else jsonb_build_object('commentId', p.comment_id::text) end
+            from tidings.pending as p
+            left join lateral jsonb_array_elements_text(p.data) as users (id) on true
+            where p.xact = mine and p.name = 'liked' and p.topic is null and (p.actor_id is not null or p.data is not null)
+            union all
+            select 6, shown.n, 'user:' || l.user_id, 'liked',
+                jsonb_build_object('postId', shown.post_id, 'liked', true, 'commentId', shown.comment_id::text)
+            from tidings.pending as shown
+            cross join lateral tidings.likers(shown.post_id, shown.comment_id) as l (user_id)
+            where shown.xact = mine and shown.name = 'liked' and shown.topic is null and shown.actor_id is null and shown.data is null
+            union all
+            select 7, 0, c.target, 'notification', jsonb_build_object('unread', c.unread, 'read', null)
+            from unnest(targets, unread) as c (target, unread)
+            where c.unread is not null
+            order by part, n, topic
+        ) as o;
+    end if;
+
+    delete from tidings.pending
+    where xact = mine;
 
     if told_users is not null then
         perform tidings.announce_notifications(told, told_users, told_came, told_unread);
+    end if;
+
+    -- Without an event, the counts take the position.
+    if coalesce(pg_sequence_last_value('tidings.positions'), 0) < first then
+        first := nextval('tidings.positions');
     end if;
 end
 $$;

@@ -19,7 +19,7 @@ declare
     ranked   bigint;
     others   bigint[]; -- notifications of users that are not the author
 begin
-    lock table tidings.posts, tidings.comments, tidings.likes in access share mode; -- before the turn: see lock_tables
+    lock table tidings.posts, tidings.comments, tidings.likes in access share mode; -- before the turn: see flush
     lock table tidings.notifications in row exclusive mode;
     lock table tidings.turn in exclusive mode;
     if exists (select from tidings.pending where xact = pg_current_xact_id()) then

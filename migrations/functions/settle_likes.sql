@@ -3,7 +3,8 @@
 -- published, or a comment or post got another author while it was liked. Either transaction may be
 -- the one that commits last. mine is that transaction.
 --
--- flush calls it under the turn, so it sees all that was numbered before. It must wait for
+-- flush calls it under the turn, for transactions with likes, with changes of notifications, or with
+-- comments that were hidden or shown. So it sees all that was numbered before. It must wait for
 -- nothing: rows of the own transaction are locked already, and rows that another one has locked
 -- are left to that one, whose flush looks at them again. Triggers of the site on notifications
 -- run under the turn for these rows, too.
