@@ -117,7 +117,7 @@ func TestBrowserPages_Moderate(t *testing.T) {
 		insert into tidings.comments (post_id, author_id, body, status, created_at)
 		select 'blog/1', 'ann', text, status, now() - interval '1 minute' * n
 		from (values (1, 'third', 'pending'), (2, 'second', 'pending'), (3, $1, 'pending'), (4, 'public', 'published')) as v (n, text, status)`, hostile)
-	p := openTab(t).forgive(`401 \(Unauthorized\)|403 \(Forbidden\)|site:moderation`)
+	p := openTab(t).forgive(`401 \(Unauthorized\)|403 \(Forbidden\)|412 \(Precondition Failed\)|site:moderation`)
 	p.do("open", chromedp.EmulateViewport(1280, 900), chromedp.Navigate(srv.url+"/moderate"))
 	p.signIn(staff(t, "mia", auth.RoleModerator))
 	p.await("the queue is there", cardTexts+` === `+fmt.Sprintf("%q", hostile+"|second|third"))
@@ -154,6 +154,22 @@ func TestBrowserPages_Moderate(t *testing.T) {
 	_, err := srv.as(t, "max", auth.RoleModerator).SetStatus(t.Context(), fmt.Sprint(id), "published")
 	streamtest.Must(t, err)
 	p.await("what another moderator approves is gone", `!`+cardTexts+`.includes('third') && document.getElementById('notice').textContent === 'max: published'`)
+	// A change without an event, so the page has an older version.
+	s.exec(t, `begin; set local session_replication_role = replica;
+		update tidings.comments set body = 'buy that', version = version + 1 where body = 'buy this'; commit`)
+	p.run(`[...document.querySelectorAll('.comment')].find((c) => c.textContent.includes('buy this')).focus()`)
+	press("approve it", "a")
+	p.await("it is shown as it is now", `document.activeElement.textContent.includes('buy that')`)
+	p.await("the notice says why", `document.getElementById('notice').textContent.includes('changed meanwhile')`)
+	streamtest.Want(t, "status of what the moderator has not seen", status("buy that"), "pending")
+	press("spam it", "s")
+	p.await("it is gone", `!`+cardTexts+`.includes('buy that')`)
+	streamtest.Want(t, "status of what the moderator has seen", status("buy that"), "spam")
+	s.exec(t, `begin; set local session_replication_role = replica;
+		update tidings.comments set body = 'buy it all', version = version + 1 where body = 'buy that'; commit`)
+	press("undo", "u")
+	p.await("the notice says why not", `document.getElementById('notice').textContent.includes('changed meanwhile')`)
+	streamtest.Want(t, "status after the change of another one", status("buy it all"), "spam")
 	press("help", "?")
 	p.await("it is open", `document.getElementById('help').open`)
 	p.audit("moderate-keys")

@@ -200,8 +200,8 @@ export class Tidings {
   notifications(options?: PageOptions & { unread?: boolean }): Promise<NotificationPage>;
   markRead(ids: string[] | 'all'): Promise<{ unread: number }>;
   moderation(options?: PageOptions & { status?: string }): Promise<Page<Comment> & { pending: number; user: string | null; cursor: string }>;
-  setStatus(id: string, status: Comment['status']): Promise<Comment>;
-  pin(id: string, pinned?: boolean): Promise<Comment>;
+  setStatus(id: string, status: Comment['status'], options?: { version?: number }): Promise<Comment>;
+  pin(id: string, pinned?: boolean, options?: { version?: number }): Promise<Comment>;
   revisions(id: string, options?: PageOptions): Promise<Page<Revision>>;
 
   /** The comments of a post, kept up to date. */

@@ -107,9 +107,9 @@ export class Queue {
   /** Gives the comment with the focus another status. */
   async act(/** @type {string} */ status, card = this.#current()) {
     if (!card || card.comment.status === status || card.busy) return;
-    const was = card.comment.status;
+    const { status: was, version } = card.comment;
     // The event can come before the answer, so the change is noted first.
-    const made = card.during(() => this.#try(() => this.#tidings.setStatus(card.comment.id, status)));
+    const made = card.during(() => this.#try(() => this.#tidings.setStatus(card.comment.id, status, { version })));
     const change = { id: card.comment.id, was, made };
     this.#changes.push(change);
     const changed = await made;
@@ -124,8 +124,9 @@ export class Queue {
   async undo() {
     const change = this.#changes.pop();
     if (!change) return notice('There is nothing to undo.');
-    if (!(await change.made)) return;
-    const comment = await this.#try(() => this.#tidings.setStatus(change.id, change.was));
+    const made = await change.made;
+    if (!made) return;
+    const comment = await this.#try(() => this.#tidings.setStatus(change.id, change.was, { version: made.version }));
     if (!comment || this.#closed) return;
     if (this.#options.post || comment.status === this.#options.status) this.#add(comment, true);
     this.#showEnd();
@@ -136,8 +137,9 @@ export class Queue {
   /** Pins the comment with the focus, or unpins it. */
   async pin(card = this.#current()) {
     if (!card) return;
-    const pinned = !card.comment.pinnedAt;
-    const comment = await card.during(() => this.#try(() => this.#tidings.pin(card.comment.id, pinned)));
+    const { id, version, pinnedAt } = card.comment;
+    const pinned = !pinnedAt;
+    const comment = await card.during(() => this.#try(() => this.#tidings.pin(id, pinned, { version })));
     if (!comment || this.#closed) return;
     card.show(comment);
     notice(pinned ? 'Pinned.' : 'Unpinned.');
@@ -185,15 +187,19 @@ export class Queue {
   }
 
   /**
-   * Returns the answer of a call, or undefined if it fails: the notice then says why.
+   * Returns the answer of a call, or undefined if it fails: the notice then says why. A comment that was changed
+   * since it was shown is shown as it is now.
    * @param {() => Promise<any>} call
    */
   async #try(call, rethrow = false) {
     try {
       return await call();
-    } catch (problem) {
+    } catch (error) {
+      const problem = /** @type {any} */ (error);
       if (this.#closed) return undefined;
-      notice(/** @type {Error} */ (problem).message, '', 'bad');
+      const changed = problem.code === 'version_mismatch';
+      if (changed) this.#cards.get(problem.comment.id)?.show(problem.comment);
+      notice(changed ? 'The comment was changed meanwhile. Look at it again.' : problem.message, '', 'bad');
       if (rethrow) throw problem;
       return undefined;
     }

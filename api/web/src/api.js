@@ -67,8 +67,8 @@ export const calls = {
   notifications: ({ unread, ...options } = {}) => list('notifications', { unread: unread && 1, ...options }),
   markRead: (ids) => ['POST', 'notifications/read', { body: ids === 'all' ? { all: true } : { ids } }],
   moderation: (options) => list('moderation', options),
-  setStatus: (id, status) => ['PUT', ofComment(id, '/status'), { body: { status } }],
-  pin: (id, pinned = true) => [switched(pinned), ofComment(id, '/pin')],
+  setStatus: (id, status, { version } = {}) => ['PUT', ofComment(id, '/status'), { body: { status }, version }],
+  pin: (id, pinned = true, { version } = {}) => [switched(pinned), ofComment(id, '/pin'), { version }],
   revisions: (id, options) => list(ofComment(id, '/revisions'), options),
 };
 
