@@ -61,7 +61,7 @@ test-types: ## check the types of the client for browsers with TypeScript, and p
 
 torture-tabs: ## end the leading one of ten tabs 100 times, mount elements 1,000 times, check all looks
 	@.ci/install cc postgres chromium headless_shell npm
-	go test -timeout 30m -run '^TestBrowserTabs|^TestElements_(LeaveNothing|AreAccessible)|^TestBrowserPages' ./cmd/tidings -tabs.ends 100 -browser.mounts 1000 -browser.looks
+	go test -timeout 30m -run '^TestBrowserTabs|^TestElements_(LeaveNothing|RenderOnlyWhatChanges|AreAccessible)|^TestBrowserPages' ./cmd/tidings -tabs.ends 100 -tabs.tabs 10 -browser.mounts 1000 -browser.listed 2000 -browser.looks
 
 lint: ## vet, gofmt, staticcheck
 	go vet $(RACE) ./...

@@ -17,34 +17,8 @@ import (
 // pictures writes pictures of the pages for moderators and operators to a folder, in each size and
 // color scheme:
 //
-//	go test ./cmd/tidings -run BrowserPages -args -pictures /tmp
+//	go test ./cmd/tidings -run BrowserPages -args -browser.looks -pictures /tmp
 var pictures = flag.String("pictures", "", "write pictures of the pages to this folder")
-
-// pictureSizes are a desk, a phone and the narrowest phone.
-var pictureSizes = [][2]int64{{1280, 900}, {390, 844}, {320, 640}}
-
-// audit fails the test if the page is wider than the window, or if axe-core finds anything, in each
-// size and color scheme. It writes the pictures that are asked for. Without allLooks, axe-core
-// looks at the largest page in light and at the smallest in dark.
-func (p *tab) audit(name string) {
-	p.t.Helper()
-	for _, size := range pictureSizes {
-		p.do("emulate", chromedp.EmulateViewport(size[0], size[1]))
-		if wide := eval[int64](p, `document.scrollingElement.scrollWidth`); wide > size[0] {
-			p.t.Errorf("%s is %d wide in a window of %d", name, wide, size[0])
-		}
-		for _, scheme := range []string{"light", "dark"} {
-			p.prefer(scheme)
-			look := fmt.Sprintf("%s-%d-%s", name, size[0], scheme)
-			p.look(look)
-			if *allLooks || size == pictureSizes[0] && scheme == "light" || size == pictureSizes[2] && scheme == "dark" {
-				p.accessible(look)
-			}
-		}
-	}
-	p.do("emulate", chromedp.EmulateViewport(1280, 900))
-	p.prefer("light")
-}
 
 // prefer sets the color scheme that the user prefers.
 func (p *tab) prefer(scheme string) {
@@ -80,7 +54,7 @@ func TestBrowserPages_Inspect(t *testing.T) {
 	p.await("it says what is missing", `document.getElementById('sign-in-reason').textContent.includes('token')`)
 	p.do("sign in as no moderator", chromedp.SendKeys(chromedp.CSS("#token"), staff(t, "ann")+"\r"))
 	p.await("it says why", `document.getElementById('sign-in-reason').textContent.includes('moderator')`)
-	p.audit("inspect-sign-in")
+	p.audit("inspect-sign-in", 0)
 	p.signIn(staff(t, "mia", auth.RoleModerator))
 	p.await("it is live", `document.getElementById('state').dataset.state === 'live'`)
 
@@ -93,7 +67,7 @@ func TestBrowserPages_Inspect(t *testing.T) {
 	p.await("it shows this instance", `document.getElementById('instances').textContent.includes('this one')`)
 	streamtest.Want(t, "the address", eval[string](p, `location.href`), srv.url+"/inspect")
 	streamtest.Want(t, "texts of comments", strings.Contains(eval[string](p, `document.body.innerText`), "Comment 3"), false)
-	p.audit("inspect")
+	p.audit("inspect", 1)
 	p.run(`document.getElementById('pause').click()`)
 	p.await("it rests", `document.getElementById('state').textContent === 'paused'`)
 	p.run(`document.getElementById('sign-out').click(); document.getElementById('pause').click()`)
@@ -149,7 +123,7 @@ func TestBrowserPages_Moderate(t *testing.T) {
 
 	s.exec(t, `insert into tidings.comments (post_id, author_id, body, status) values ('2', 'eve', 'buy this', 'pending')`)
 	p.await("a new one arrives", cardTexts+`.includes('buy this')`)
-	p.audit("moderate")
+	p.audit("moderate", 2)
 	id := value[int64](t, s, `select id from tidings.comments where body = 'third'`)
 	_, err := srv.as(t, "max", auth.RoleModerator).SetStatus(t.Context(), fmt.Sprint(id), "published")
 	streamtest.Must(t, err)
@@ -172,13 +146,13 @@ func TestBrowserPages_Moderate(t *testing.T) {
 	streamtest.Want(t, "status after the change of another one", status("buy it all"), "spam")
 	press("help", "?")
 	p.await("it is open", `document.getElementById('help').open`)
-	p.audit("moderate-keys")
+	p.audit("moderate-keys", 3)
 	press("close it", "\x1b")
 	p.await("it is closed", `!document.getElementById('help').open`)
 
 	press("the list of deleted ones", "4")
 	p.await("it is empty", `!document.getElementById('empty').hidden`)
-	p.audit("moderate-empty")
+	p.audit("moderate-empty", 4)
 	press("the list of a post", "5")
 	p.do("name it", chromedp.SendKeys(chromedp.CSS("#post"), "blog/1\r"))
 	p.await("its comments are there", cardTexts+`.includes('public')`)
@@ -190,7 +164,7 @@ func TestBrowserPages_Moderate(t *testing.T) {
 	p.await("an edit arrives", `document.activeElement.textContent.includes('public, edited')`)
 	press("its versions", "v")
 	p.await("they are there", `document.activeElement.querySelector('.revisions pre')?.textContent === 'public'`)
-	p.audit("moderate-post")
+	p.audit("moderate-post", 5)
 	press("lock the post", "l")
 	p.await("moderators may not", `document.getElementById('notice').textContent.includes('service or admin')`)
 	s.exec(t, `insert into tidings.comments (post_id, author_id, body) values ('blog/1', 'ben', 'live')`)

@@ -75,7 +75,7 @@ func TestDemoPage_IsLive(t *testing.T) {
 	streamtest.Want(t, "Ann sees it", eval[bool](p, `texts('ann').includes('while Ann is away')`), false)
 	p.run(`document.querySelector('[data-user=ann] .cut').click()`)
 	p.await("Ann gets what she missed", `texts('ann').filter((text) => text === 'while Ann is away').length === 1`)
-	p.audit("demo")
+	p.audit("demo", 3)
 }
 
 // The form writes the lines that show comments on another page.
