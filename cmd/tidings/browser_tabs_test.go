@@ -54,7 +54,7 @@ func TestBrowserTabs_ShareOneConnection(t *testing.T) {
 // The same for a tab that goes to the back-forward cache, which the headless shell lacks.
 func TestBrowserTabs_LeaveForTheBackForwardCache(t *testing.T) {
 	t.Parallel()
-	openMany(t, wholeBrowser, 3).follow(max(2, *leaderEnds/4), (*many).cache)
+	openMany(t, wholeBrowser, 2).follow(max(2, *leaderEnds/4), (*many).cache)
 }
 
 // openMany opens tabs of one site and waits until all are live.
