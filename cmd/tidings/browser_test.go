@@ -238,8 +238,8 @@ func (p *tab) do(what string, steps ...chromedp.Action[chromedp.Void]) {
 	}
 }
 
-// looking is a JavaScript expression for the page, which looks for one second whether another
-// expression is true. A look from outside costs 2 ms of CPU, one by a timer of the page 0.1 ms.
+// looking is JavaScript with which a page evaluates an expression for one second, until it is true.
+// A look of the test at the page costs 2 ms of CPU, a timer of the page about 0.1 ms.
 const looking = `(async () => {
 	for (let n = 0, pause = 10; ; pause = Math.min(pause * 1.25, 100)) {
 		try { if (await (%s)) return true } catch {}
