@@ -51,10 +51,10 @@ func benchmarkCommit(b *testing.B, kind string, n int) {
 // BenchmarkRead measures the hub's read of 0, 1 and 8 new events at the end of a log of
 // 10,000 events.
 func BenchmarkRead(b *testing.B) {
-	s := openBench(b)
+	s, head := openBench(b), storetest.Rows(10_000)
 	if _, err := s.pool.Exec(b.Context(), `
 		select tidings.publish('post:42', 'news', jsonb_build_object('n', n, 'text', repeat('x', 200)))
-		from generate_series(1, 10000) as n`); err != nil {
+		from generate_series(1, $1::int) as n`, head); err != nil {
 		b.Fatal(err)
 	}
 	if _, err := s.pool.Exec(b.Context(), "analyze"); err != nil {
@@ -63,7 +63,7 @@ func BenchmarkRead(b *testing.B) {
 	for _, n := range []int{0, 1, 8} {
 		b.Run(fmt.Sprintf("events=%d", n), func(b *testing.B) {
 			measure(b, s.log, func() {
-				batch, err := s.Read(b.Context(), stream.Query{After: int64(10_000 - n), Limit: 1000})
+				batch, err := s.Read(b.Context(), stream.Query{After: int64(head - n), Limit: 1000})
 				if err != nil || len(batch.Events) != n {
 					b.Fatalf("read %d events, want %d: %v", len(batch.Events), n, err)
 				}

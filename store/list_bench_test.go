@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -19,19 +20,20 @@ func BenchmarkComments(b *testing.B) {
 	pool, err := pgxpool.New(b.Context(), dsn)
 	streamtest.Must(b, err)
 	b.Cleanup(pool.Close)
-	for _, sql := range []string{`
+	roots := storetest.Rows(5000)
+	for _, sql := range []string{fmt.Sprintf(`
 		insert into tidings.comments (id, post_id, parent_id, author_id, body)
-		select n, '42', case when n > 5000 then n - 5000 + n % 7 end, 'u' || n % 100, 'A comment of a usual length, number ' || n
-		from generate_series(1, 10000) as n`, `
+		select n, '42', case when n > %[1]d then n - %[1]d + n %% 7 end, 'u' || n %% 100, 'A comment of a usual length, number ' || n
+		from generate_series(1, 2 * %[1]d) as n`, roots), fmt.Sprintf(`
 		insert into tidings.likes (post_id, comment_id, user_id)
-		select '42', n, 'u' || u from generate_series(1, 5000) as n, generate_series(1, n % 3) as u`,
+		select '42', n, 'u' || u from generate_series(1, %d) as n, generate_series(1, n %% 3) as u`, roots),
 		`analyze`,
 	} {
 		_, err := pool.Exec(b.Context(), sql)
 		streamtest.Must(b, err)
 	}
-	middle := store.Place{ID: 2500}
-	streamtest.Must(b, pool.QueryRow(b.Context(), `select created_at from tidings.comments where id = 2500`).Scan(&middle.At))
+	middle := store.Place{ID: int64(roots / 2)}
+	streamtest.Must(b, pool.QueryRow(b.Context(), `select created_at from tidings.comments where id = $1`, middle.ID).Scan(&middle.At))
 	for name, q := range map[string]store.ListQuery{
 		"Flat": {Flat: true}, "First": {}, "Middle": {After: &middle}, "Top": {Sort: store.Top},
 	} {
