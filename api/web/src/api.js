@@ -67,8 +67,8 @@ export const calls = {
   notifications: ({ unread, ...options } = {}) => list('notifications', { unread: unread && 1, ...options }),
   markRead: (ids) => ['POST', 'notifications/read', { body: ids === 'all' ? { all: true } : { ids } }],
   moderation: (options) => list('moderation', options),
-  setStatus: (id, status, { version } = {}) => ['PUT', ofComment(id, '/status'), { body: { status }, version }],
-  pin: (id, pinned = true, { version } = {}) => [switched(pinned), ofComment(id, '/pin'), { version }],
+  setStatus: (id, status, options) => ['PUT', ofComment(id, '/status'), { body: { status }, ...options }],
+  pin: (id, pinned = true, options) => [switched(pinned), ofComment(id, '/pin'), options],
   revisions: (id, options) => list(ofComment(id, '/revisions'), options),
 };
 
