@@ -83,6 +83,30 @@ func TestVerify_ReportsWhatIsKnown(t *testing.T) {
 			wantIncomplete(t, report, srv.url)
 		})
 	}
+	t.Run("WhenOneOfTwoServersHangs", func(t *testing.T) {
+		t.Parallel()
+		srv := newSite(t).start(t)
+		var hangs atomic.Bool
+		second := tampered(t, srv.url, roundTrip(func(r *http.Request) (*http.Response, error) {
+			if hangs.Load() {
+				select {
+				case <-r.Context().Done():
+				case <-t.Context().Done():
+				}
+				return nil, context.Canceled
+			}
+			return http.DefaultTransport.RoundTrip(r)
+		}))
+		cfg := verifyConfig(srv.url, second)
+		cfg.Settle = 8 * time.Second
+		cfg.Until = func(a verify.Activity) bool {
+			hangs.Store(busy(a))
+			return busy(a)
+		}
+		report, err := verify.Run(t.Context(), cfg)
+		streamtest.Must(t, err)
+		wantIncomplete(t, report, second)
+	})
 }
 
 func TestVerifyCommand_ExitsWith3IfItIsStopped(t *testing.T) {

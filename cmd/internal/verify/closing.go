@@ -3,6 +3,8 @@ package verify
 import (
 	"context"
 	"fmt"
+	"slices"
+	"sync"
 	"time"
 )
 
@@ -23,9 +25,11 @@ func (r *run) publishEnds(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, r.cfg.Settle)
 	defer cancel()
 	for {
+		var all sync.WaitGroup // a server that hangs holds up the topics of one attempt, not all
 		for _, topic := range r.participants.topics() {
-			r.publishEnd(ctx, topic)
+			all.Go(func() { r.publishEnd(ctx, topic) })
 		}
+		all.Wait()
 		select {
 		case <-r.readers.done:
 			return
@@ -62,15 +66,25 @@ func (r *run) tryPublishEnd(ctx context.Context, topic string, n int64) error {
 // checkFinished reports the readers that did not get verify.end of all their topics. It
 // is called when all readers have stopped. The checker reports the events they miss. A
 // reader that was stopped with the run, or that no server answers any more, is cut off:
-// whether it would have got the rest is not known.
+// whether it would have got the rest is not known. So are all of them if a server does not
+// answer, because each tries that server, too.
 func (r *run) checkFinished(ctx context.Context, stopped bool) {
+	if !slices.ContainsFunc(r.readers.readers, func(r *reader) bool { return !r.finished() }) {
+		return
+	}
+	ended := r.writes.now()
+	var down []error
+	if !stopped {
+		down = r.reach(ctx) // takes up to 10 s
+	}
+	r.down = len(down) > 0
 	var unanswered []*reader
 	for i, reader := range r.readers.readers {
 		if reader.finished() {
 			continue
 		}
-		quiet := time.Duration(r.writes.now() - reader.heard)
-		if stopped || quiet > min(quietLimit, r.cfg.Settle/2) {
+		quiet := time.Duration(ended - reader.heard)
+		if stopped || r.down || quiet > min(quietLimit, r.cfg.Settle/2) {
 			r.checker.readers[i].cutOff = true
 			unanswered = append(unanswered, reader)
 			continue
@@ -85,8 +99,7 @@ func (r *run) checkFinished(ctx context.Context, stopped bool) {
 		reason += ": " + err.Error()
 	}
 	r.leaveOut(reason)
-	for _, err := range r.reach(ctx) {
-		r.down = true
+	for _, err := range down {
 		r.leaveOut(err.Error())
 	}
 }
