@@ -121,6 +121,47 @@ func TestBrowserPages_Moderate(t *testing.T) {
 	p.await("it is back", cardTexts+`.includes('second')`)
 	streamtest.Want(t, "status after undo", status("second"), "pending")
 
+	p.await("undo is over", `document.getElementById('notice').textContent === 'Undone.'`)
+	p.run(`[...document.querySelectorAll('.comment')].find((c) => c.textContent.includes('second')).focus()`)
+	p.run(`document.activeElement.dispatchEvent(new KeyboardEvent('keydown', { key: 'a', repeat: true, bubbles: true }))`)
+	press("mark it as spam", "s")
+	p.await("a key that is held down does nothing", cardTexts+` === 'third'`)
+	streamtest.Want(t, "status of the second", status("second"), "spam")
+	press("undo", "u")
+	p.await("it is back", cardTexts+`.includes('second')`)
+	s.exec(t, `insert into tidings.comments (post_id, author_id, body, status) values ('2', 'eve', 'one', 'pending'), ('2', 'eve', 'two', 'pending')`)
+	p.await("two arrive", cardTexts+`.endsWith('one|two')`)
+	at := eval[[]float64](p, `(() => {
+		const all = [...document.querySelectorAll('.comment')], card = all.at(-2);
+		document.querySelector('main').style.paddingBottom = '500px';
+		card.scrollIntoView({ block: 'start' });
+		const r = card.querySelector('button').getBoundingClientRect();
+		return [r.x + r.width / 2, r.y + r.height / 2];
+	})()`)
+	p.do("click", chromedp.MouseClickXY(at[0], at[1]))
+	p.await("the first of them is gone, and the second in its place", cardTexts+`.endsWith('two') && !`+cardTexts+`.includes('one') &&
+		document.elementFromPoint(`+fmt.Sprintf("%f, %f", at[0], at[1])+`)?.textContent === 'Approve'`)
+	p.do("the second click of a double click", chromedp.MouseClickXY(at[0], at[1], chromedp.ClickCount(2)))
+	press("undo", "u")
+	p.await("the click has done nothing that could be undone", cardTexts+`.includes('one') && `+cardTexts+`.includes('two')`)
+	streamtest.Want(t, "status of the next", status("two"), "pending")
+
+	p.run(`(() => {
+		const real = window.fetch;
+		const held = new Promise((resolve) => { window.release = resolve; });
+		window.fetch = async (...args) => {
+			const answer = await real(...args);
+			if (String(args[0]?.url ?? args[0]).includes('/moderation')) { window.answered = true; await held; }
+			return answer;
+		};
+	})()`)
+	press("the list again", "1")
+	p.await("its answer is late", `window.answered`)
+	s.exec(t, `update tidings.comments set status = 'published' where body in ('one', 'two')`)
+	p.await("the events come first", `document.title.startsWith('(2)')`)
+	p.run(`window.release()`)
+	p.await("the list is that of now", cardTexts+` === 'second|third' && document.title.startsWith('(2)')`)
+
 	s.exec(t, `insert into tidings.comments (post_id, author_id, body, status) values ('2', 'eve', 'buy this', 'pending')`)
 	p.await("a new one arrives", cardTexts+`.includes('buy this')`)
 	p.audit("moderate", 2)

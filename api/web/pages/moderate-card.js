@@ -53,9 +53,13 @@ export class Card {
     return buttons;
   }
 
-  /** @param {string} text @param {string} key @param {() => void} act */
+  /**
+   * A double click counts once: the second one may meet the next comment, which has moved up.
+   * @param {string} text @param {string} key @param {() => void} act
+   */
   #button(text, key, act, main = false) {
-    return make('button', { type: 'button', class: main ? 'main' : null, title: `key ${key}`, onclick: act }, text);
+    const onclick = (/** @type {MouseEvent} */ event) => event.detail > 1 || act();
+    return make('button', { type: 'button', class: main ? 'main' : null, title: `key ${key}`, onclick }, text);
   }
 
   /**

@@ -17,6 +17,8 @@ export class Queue {
   /** Changes that can be taken back. @type {{id: string, was: string, made: Promise<any>}[]} */
   #changes = [];
   #closed = false;
+  /** Events that came while a page was loaded; undefined: none is. @type {(() => void)[]|undefined} */
+  #late;
 
   /**
    * @param {import('../tidings.js').Tidings} tidings
@@ -41,9 +43,31 @@ export class Queue {
     if (this.#options.post) this.#tidings.unsubscribe(this.#topic);
   }
 
-  /** Shows another page. It throws the Problem of the call. */
+  /** Applies an event, and again after a page that is being loaded: the page may be older. */
+  follow(/** @type {() => void} */ apply) {
+    apply();
+    this.#late?.push(apply);
+  }
+
+  /** Shows another page, unless one is being loaded. It throws the Problem of the call. */
   async more() {
-    const { status, post } = this.#options;
+    if (this.#late) return;
+    const late = (this.#late = []);
+    try {
+      await this.#load();
+    } finally {
+      this.#late = undefined;
+    }
+    if (!this.#closed) for (const apply of late) apply();
+  }
+
+  async #load() {
+    const { status, post, count } = this.#options;
+    const first = this.#after === undefined;
+    if (status === 'post' && first) { // everybody may read a post
+      const held = await this.#try(() => this.#tidings.moderation({ limit: 1 }), true);
+      if (held && !this.#closed) count(held.pending);
+    }
     if (status === 'post' && !post) return this.#showEnd();
     const page = await this.#try(() => post
       ? this.#tidings.comments(post, { flat: true, limit: 50, after: this.#after })
@@ -52,7 +76,7 @@ export class Queue {
     for (const comment of page.data) this.#add(comment, false);
     this.#after = page.page.next ?? undefined;
     find('more').hidden = !page.page.more;
-    if (page.pending !== undefined) this.#options.count(page.pending);
+    if (page.pending !== undefined) count(page.pending);
     if (page.post) this.showPost(page.post);
     this.#showEnd();
   }
@@ -136,7 +160,7 @@ export class Queue {
 
   /** Pins the comment with the focus, or unpins it. */
   async pin(card = this.#current()) {
-    if (!card) return;
+    if (!card || card.busy) return;
     const { id, version, pinnedAt } = card.comment;
     const pinned = !pinnedAt;
     const comment = await card.during(() => this.#try(() => this.#tidings.pin(id, pinned, { version })));

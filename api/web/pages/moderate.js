@@ -51,13 +51,21 @@ function start() {
     find('state').dataset.state = data;
     find('state').textContent = data;
   });
-  tidings.on('moderation', ({ data }) => {
-    count(data.pending);
-    queue?.take(data);
-  });
-  for (const name of ['new-comment', 'comment-updated']) tidings.on(name, ({ data }) => queue?.replace(data));
-  tidings.on('comment-deleted', ({ data }) => queue?.remove(data.id));
-  tidings.on('post-updated', ({ data }) => queue?.showPost(data));
+  /** @type {[string, (queue: Queue, data: any) => void][]} */
+  const events = [
+    ['moderation', (queue, data) => {
+      count(data.pending);
+      queue.take(data);
+    }],
+    ['new-comment', (queue, data) => queue.replace(data)], ['comment-updated', (queue, data) => queue.replace(data)],
+    ['comment-deleted', (queue, data) => queue.remove(data.id)], ['post-updated', (queue, data) => queue.showPost(data)],
+  ];
+  for (const [name, apply] of events) {
+    tidings.on(name, ({ data }) => {
+      const current = queue;
+      current?.follow(() => apply(current, data));
+    });
+  }
   tidings.on('gap', () => show(shown));
   show(shown);
 }
@@ -73,7 +81,6 @@ async function show(/** @type {string} */ name) {
   const empty = name === 'post' && !post ? 'Type the id of a post.' : LISTS.find(([each]) => each === name)?.[2] ?? '';
   queue = new Queue(/** @type {Tidings} */ (tidings), { status: name, post, empty, count });
   try {
-    if (name === 'post') count((await /** @type {Tidings} */ (tidings).moderation({ limit: 1 })).pending); // everybody may read a post
     await queue.more();
     session.accept();
   } catch (problem) {
@@ -95,7 +102,7 @@ function onKey(/** @type {KeyboardEvent} */ event) {
   const key = KEYS.find(([name]) => name === event.key);
   if (event.key === '?') find('help').showModal();
   else if (list) show(list[0]);
-  else if (key && queue) key[2](queue);
+  else if (key && queue && (!event.repeat || 'jk'.includes(event.key))) key[2](queue);
   else return;
   event.preventDefault();
 }
