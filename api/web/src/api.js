@@ -55,7 +55,7 @@ export const calls = {
   replies: (id, options) => list(ofComment(id, '/replies'), options),
   comment: (id) => ['GET', ofComment(id)],
   postComment: (post, { key = newKey(), ...body }) => ['POST', ofPost('/comments'), { query: { post }, body, key }],
-  edit: (id, body, { version, mentions } = {}) => ['PATCH', ofComment(id), { body: { body, mentions }, version }],
+  edit: (id, body, { mentions, ...options } = {}) => ['PATCH', ofComment(id), { body: { body, mentions }, ...options }],
   delete: (id) => ['DELETE', ofComment(id), { gone: true }],
   like: (post, liked = true) => [switched(liked), ofPost('/like'), { query: { post } }],
   likeComment: (id, liked = true) => [switched(liked), ofComment(id, '/like')],
@@ -109,8 +109,9 @@ async function sendAgain(caller, method, path, request = {}) {
         if ((await caller.token(token)) !== token) continue;
       }
       if (status === 404 && request.gone) return null;
-      // An edit is refused if its first answer was lost: browsers repeat requests, too.
-      if (status === 412 && comment?.body === /** @type {any} */ (request.body)?.body) return comment;
+      // A change is refused if its first answer was lost: browsers repeat requests, too.
+      const made = /** @type {any} */ (request.body);
+      if (status === 412 && (comment?.body === made?.body || comment?.status === made?.status)) return comment;
       if (request.once || attempt === ATTEMPTS || !mayPass(error)) throw error;
       await sleep(Math.max(retryAfter * 1000, Math.random() * FIRST_PAUSE * 2 ** attempt), request.signal);
       request.signal?.throwIfAborted();
@@ -137,7 +138,7 @@ async function send(caller, method, path, { query = {}, body, key, version, sign
       headers: {
         ...(text && { 'Content-Type': 'application/json' }),
         ...(key && { 'Idempotency-Key': key }),
-        ...(version !== undefined && { 'If-Match': `"${version}"` }),
+        ...(version && { 'If-Match': `"${version}"` }),
       },
       body: text,
       // The user may leave the page at once. Browsers take 64 KiB of such requests.
