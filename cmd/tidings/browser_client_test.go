@@ -29,11 +29,27 @@ func (s *site) number(t *testing.T, topic string, n int) {
 	s.exec(t, `select tidings.publish($1, 'number', to_jsonb($2::int))`, topic, n)
 }
 
-// A page gets the events of its topics, and only those. It can add and remove topics.
-func TestBrowserClient_ReadsTopics(t *testing.T) {
+// The client does what the cases say, one after the other with one server.
+func TestBrowserClient(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	srv := s.start(t)
+	for name, test := range map[string]func(*testing.T, *site, *server){
+		"RepeatsRequests":             clientRepeatsRequests,
+		"ReadsTopics":                 clientReadsTopics,
+		"NamesTopicsWithoutRoom":      clientNamesTopicsWithoutRoom,
+		"Tokens":                      clientRenewsTokens,
+		"StreamsWhenTheNetworkIsBack": clientStreamsWhenTheNetworkIsBack,
+		"TwoCopiesOnOnePage":          clientIsOnThePageTwice,
+		"LoadsCodeLater":              clientLoadsCodeLater,
+		"SandboxedFrame":              clientWorksInASandboxedFrame,
+	} {
+		t.Run(name, func(t *testing.T) { test(t, s, srv) })
+	}
+}
+
+// A page gets the events of its topics, and only those. It can add and remove topics.
+func clientReadsTopics(t *testing.T, s *site, srv *server) {
 	for name, options := range map[string]string{"Shared": "", "Alone": ", tabs: false"} {
 		t.Run(name, func(t *testing.T) {
 			a, b := "post:a-"+name, "post:b-"+name
@@ -68,10 +84,8 @@ func TestBrowserClient_ReadsTopics(t *testing.T) {
 
 // Tabs with more topics than one connection has room for have several. What does not fit into one of
 // its own is told to a tab by name, and so is a topic that is none; the others go on.
-func TestBrowserClient_NamesTopicsWithoutRoom(t *testing.T) {
-	t.Parallel()
-	s := newSite(t)
-	f, profile := newFront(t, s.start(t)), newProfile(t)
+func clientNamesTopicsWithoutRoom(t *testing.T, s *site, srv *server) {
+	f, profile := newFront(t, srv), newProfile(t)
 	open := func(first, last int, more string) *tab {
 		t.Helper()
 		p := profile.open(f.page(reader(fmt.Sprintf(`topics: [%s ...Array.from({ length: %d }, (_, n) => 'post:' + (n + %d))]`, more, last-first+1, first)))).forgive(`_topic|status of 400`)

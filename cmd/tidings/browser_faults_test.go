@@ -93,10 +93,8 @@ func TestBrowserClient_ResumesThroughFaults(t *testing.T) {
 
 // A token that ends is replaced without a gap. A topic that the user may not read is refused by name,
 // and the others go on. A token that is refused is reported once, and another one is used at once.
-func TestBrowserClient_Tokens(t *testing.T) {
-	t.Parallel()
-	s := newSite(t)
-	f := newFront(t, s.start(t))
+func clientRenewsTokens(t *testing.T, s *site, srv *server) {
+	f := newFront(t, srv)
 	sign := func(life time.Duration, topics ...string) string {
 		return token(t, auth.Identity{Subject: "ann", Topics: topics, Expires: time.Now().Add(life)})
 	}
@@ -229,9 +227,8 @@ func TestBrowserClient_SurvivesWhatIsNoServer(t *testing.T) {
 
 // A stream is opened when the network is back, although the attempt before ends at the same
 // moment, for a reason after which the client would poll.
-func TestBrowserClient_StreamsWhenTheNetworkIsBack(t *testing.T) {
-	t.Parallel()
-	p := openPage(t, newSite(t).start(t), `<script>
+func clientStreamsWhenTheNetworkIsBack(t *testing.T, _ *site, srv *server) {
+	p := openPage(t, srv, `<script>
 		window.asked = [];
 		const fetches = window.fetch;
 		window.fetch = (url, init) => {
@@ -247,10 +244,8 @@ func TestBrowserClient_StreamsWhenTheNetworkIsBack(t *testing.T) {
 }
 
 // Two copies of the script on one page, and events with names that nobody has heard of, do no harm.
-func TestBrowserClient_TwoCopiesOnOnePage(t *testing.T) {
-	t.Parallel()
-	s := newSite(t)
-	f := newFront(t, s.start(t))
+func clientIsOnThePageTwice(t *testing.T, s *site, srv *server) {
+	f := newFront(t, srv)
 	p := newProfile(t).open(f.page(reader(`topics: ['post:1']`) + `<script type=module>
 		import { Tidings } from '/tidings.js?copy';
 		window.others = [];

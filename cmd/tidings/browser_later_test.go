@@ -11,10 +11,8 @@ import (
 // A page that only reads events does not load the code of calls, threads and inboxes. While that code cannot be
 // loaded, a call is rejected with a Problem, and a thread and an inbox are empty and have the state error. Once it
 // can, they are what they are without the delay.
-func TestBrowserClient_LoadsCodeLater(t *testing.T) {
-	t.Parallel()
-	s := newSite(t)
-	f := newFront(t, s.start(t))
+func clientLoadsCodeLater(t *testing.T, s *site, srv *server) {
+	f := newFront(t, srv)
 	var asked, blocked atomic.Int64
 	f.edit = func(r *http.Request) {
 		if r.URL.Path != "/data.js" {

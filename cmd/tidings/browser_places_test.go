@@ -35,9 +35,7 @@ func TestBrowserClient_PlainHTTP(t *testing.T) {
 
 // A sandboxed frame has locks and channels that fail. It has a connection of its own, if its
 // server lets it in, and throws nothing.
-func TestBrowserClient_SandboxedFrame(t *testing.T) {
-	t.Parallel()
-	srv := newSite(t).start(t)
+func clientWorksInASandboxedFrame(t *testing.T, _ *site, srv *server) {
 	f := newFront(t, srv)
 	stream := func(w http.ResponseWriter, r *http.Request) bool {
 		w.Header().Set("Access-Control-Allow-Origin", "null")
