@@ -109,9 +109,8 @@ async function sendAgain(caller, method, path, request = {}) {
         if ((await caller.token(token)) !== token) continue;
       }
       if (status === 404 && request.gone) return null;
-      // A change is refused if its first answer was lost: browsers repeat requests, too.
-      const made = /** @type {any} */ (request.body);
-      if (status === 412 && (comment?.body === made?.body || comment?.status === made?.status)) return comment;
+      // An edit is refused if its first answer was lost: browsers repeat requests, too.
+      if (status === 412 && comment?.body === /** @type {any} */ (request.body)?.body) return comment;
       if (request.once || attempt === ATTEMPTS || !mayPass(error)) throw error;
       await sleep(Math.max(retryAfter * 1000, Math.random() * FIRST_PAUSE * 2 ** attempt), request.signal);
       request.signal?.throwIfAborted();
