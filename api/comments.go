@@ -80,13 +80,13 @@ func commentID(c echo.Context) (int64, error) {
 // any prefix that a proxy adds.
 const locationOfComment = "../../comments/"
 
-// create answers POST /v1/posts/{post}/comments, body {body, parentId?, mentions?},
-// with 201, a Location and the comment. The body has 1 to [store.MaxBodyRunes] characters, and
-// mentions up to [store.MaxMentions] ids of users. A request
-// that repeats an Idempotency-Key within a day gets the answer of the first, and is not
-// charged.
+// create answers POST /v1/posts/{post}/comments, body {body, parentId?, mentions?, authorId?,
+// createdAt?}, with 201, a Location and the comment. The body has 1 to [store.MaxBodyRunes]
+// characters, and mentions up to [store.MaxMentions] ids of users. The role service may name
+// another author, and a time that is not in the future. A request that repeats an
+// Idempotency-Key of the author within a day gets the answer of the first, and is not charged.
 //
-// Problems: unauthenticated, invalid (the body or mentions), no_parent, post_locked, not_found (the
+// Problems: unauthenticated, invalid (one of the fields), forbidden (authorId or createdAt), no_parent, post_locked, not_found (the
 // post does not exist and is not created automatically), idempotency_key_in_flight,
 // idempotency_key_reused, rate_limited.
 func (h *commentHandlers) create(c echo.Context) error {
@@ -98,15 +98,15 @@ func (h *commentHandlers) create(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	written, err := decodeComment(c)
+	written, err := decodeComment(c, who)
 	if err != nil {
 		return err
 	}
-	written.PostID, written.Author = post.ID(), userOf(who)
+	written.PostID = post.ID()
 	if written.IdempotencyKey, err = idempotencyKey(c); err != nil {
 		return err
 	}
-	charge, err := h.charge(c.Request().Context(), who, written.IdempotencyKey)
+	charge, err := h.charge(c.Request().Context(), who, written)
 	if err != nil {
 		return err
 	}
@@ -126,12 +126,12 @@ func (h *commentHandlers) create(c echo.Context) error {
 // charge charges a new comment. A user over the limit may repeat a request whose key is
 // known, because it is only answered. While the first request with the key has no outcome,
 // the answer is the problem in_flight, as without a limit.
-func (h *commentHandlers) charge(ctx context.Context, who auth.Identity, key string) (limit.Charge, error) {
+func (h *commentHandlers) charge(ctx context.Context, who auth.Identity, written store.NewComment) (limit.Charge, error) {
 	charge, refused := h.charges.begin(who, limit.Comments)
-	if refused == nil || key == "" {
+	if refused == nil || written.IdempotencyKey == "" {
 		return charge, refused
 	}
-	known, err := h.store.CheckKey(ctx, who.Subject, key)
+	known, err := h.store.CheckKey(ctx, written.Author.ID, written.IdempotencyKey)
 	if err != nil || !known {
 		return limit.Charge{}, cmp.Or(err, refused)
 	}
@@ -140,11 +140,13 @@ func (h *commentHandlers) charge(ctx context.Context, who auth.Identity, key str
 
 // decodeComment reads the body of a new comment. A parentId that cannot be an id is
 // answered like one that does not exist.
-func decodeComment(c echo.Context) (store.NewComment, error) {
+func decodeComment(c echo.Context, who auth.Identity) (store.NewComment, error) {
 	var in struct {
-		Body     string   `json:"body"`
-		ParentID *string  `json:"parentId"`
-		Mentions []string `json:"mentions"`
+		Body      string     `json:"body"`
+		ParentID  *string    `json:"parentId"`
+		Mentions  []string   `json:"mentions"`
+		AuthorID  *string    `json:"authorId"`
+		CreatedAt *time.Time `json:"createdAt"`
 	}
 	if err := decode(c, &in); err != nil {
 		return store.NewComment{}, err
@@ -155,7 +157,15 @@ func decodeComment(c echo.Context) (store.NewComment, error) {
 	if err := validMentions(in.Mentions); err != nil {
 		return store.NewComment{}, err
 	}
-	written := store.NewComment{Body: in.Body, Mentions: in.Mentions}
+	written := store.NewComment{Author: userOf(who), Body: in.Body, Mentions: in.Mentions, CreatedAt: in.CreatedAt}
+	if in.AuthorID != nil || in.CreatedAt != nil {
+		if err := validOrigin(who, in.AuthorID, in.CreatedAt); err != nil {
+			return store.NewComment{}, err
+		}
+	}
+	if in.AuthorID != nil {
+		written.Author = store.User{ID: *in.AuthorID}
+	}
 	if in.ParentID != nil {
 		id, err := parseRowID(*in.ParentID)
 		if err != nil {
@@ -171,6 +181,20 @@ func validBody(body string) error {
 	if n := utf8.RuneCountInString(body); !store.Visible(body) || n > store.MaxBodyRunes {
 		return problemInvalid.with(fmt.Sprintf(
 			"body has %d characters: 1 to %d are possible, at least one of them visible", n, store.MaxBodyRunes))
+	}
+	return nil
+}
+
+// validOrigin returns the problem forbidden unless the user may write comments of others, and the
+// problem invalid for an author or a time that no comment may have.
+func validOrigin(who auth.Identity, author *string, created *time.Time) error {
+	switch {
+	case !who.Is(auth.RoleService):
+		return problemForbidden.with("only the role service may give authorId or createdAt")
+	case author != nil && stream.ValidID(*author) != nil:
+		return problemInvalid.with("authorId is not an id of a user")
+	case created != nil && (created.Year() < 1 || created.After(time.Now().Add(time.Minute))):
+		return problemInvalid.with("createdAt is in the future, or before the year 1")
 	}
 	return nil
 }

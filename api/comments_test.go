@@ -232,3 +232,46 @@ func TestListThenListen(t *testing.T) {
 	slices.Sort(names)
 	streamtest.Want(t, "events of six comments", slices.Compact(names), []string{"comment-count", "new-comment"})
 }
+
+// A site that moves here writes the comments of others, with their times.
+func TestComments_OfOthers(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	const path = "/v1/posts/42/comments"
+	service := as(t, "bot", auth.RoleService)
+	r.do(t, "POST", path, as(t, "ann"), sends(`{"body":"by ann"}`))
+	for name, edits := range map[string][]edit{
+		"Plain": {service},
+		"Keyed": {service, header("Idempotency-Key", "import-1")},
+	} {
+		for range 2 { // a repeated request with a key has the same answer
+			got := r.do(t, "POST", path, append(edits, sends(`{"body":"old","authorId":"ann","createdAt":"2019-05-04T03:02:01.000001+02:00"}`))...)
+			streamtest.Want(t, name, got.status, 201)
+			for _, part := range []string{`"author":{"id":"ann","name":"Ann",`, `"createdAt":"2019-05-04T01:02:01.000001Z"`, `"editedAt":null`} {
+				if !strings.Contains(got.body, part) {
+					t.Errorf("%s: no %s in %s", name, part, got.body)
+				}
+			}
+		}
+	}
+	keyed := header("Idempotency-Key", "import-1")
+	r.do(t, "POST", path, service, keyed, sends(`{"body":"old","authorId":"ann","createdAt":"2019-05-04T03:02:01+02:00"}`)).isProblem(t, 422, "idempotency_key_reused")
+	got := r.do(t, "POST", path, service, keyed, sends(`{"body":"old","authorId":"ben","createdAt":"2019-05-04T03:02:01+02:00"}`))
+	streamtest.Want(t, "status with the key of another author", got.status, 201)
+	streamtest.Want(t, "status without a time", r.do(t, "POST", path, service, sends(`{"body":"now","authorId":"cy"}`)).status, 201)
+	var old int
+	streamtest.Must(t, r.sql.QueryRow(t.Context(), `select count(*) from tidings.comments where created_at < '2020-01-01'`).Scan(&old))
+	streamtest.Want(t, "old comments", old, 4)
+	for _, by := range []edit{as(t, "ann"), as(t, "mod", auth.RoleModerator), as(t, "root", auth.RoleAdmin)} {
+		r.do(t, "POST", path, by, sends(`{"body":"x","authorId":"ann"}`)).isProblem(t, 403, "forbidden")
+		r.do(t, "POST", path, by, sends(`{"body":"x","createdAt":"2019-05-04T03:02:01Z"}`)).isProblem(t, 403, "forbidden")
+	}
+	for _, wrong := range []string{`"authorId":""`, `"authorId":"a b"`, `"createdAt":"2999-01-01T00:00:00Z"`, `"createdAt":"0000-12-31T23:59:59Z"`} {
+		r.do(t, "POST", path, service, sends(`{"body":"x",`+wrong+`}`)).isProblem(t, 422, "invalid")
+	}
+	for _, wrong := range []string{`"createdAt":"yesterday"`, `"createdAt":1556931721`, `"authorId":7`} {
+		if got := r.do(t, "POST", path, service, sends(`{"body":"x",`+wrong+`}`)); got.status != 400 {
+			t.Errorf("%s: %d %s", wrong, got.status, got.body)
+		}
+	}
+}

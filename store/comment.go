@@ -49,6 +49,8 @@ type NewComment struct {
 	Author   User
 	Body     string   // 1 to MaxBodyRunes characters, not all of them space
 	Mentions []string // ids of users that the text mentions: up to MaxMentions valid ids
+	// CreatedAt is the time of a comment that was written elsewhere; nil for now.
+	CreatedAt *time.Time
 	// IdempotencyKey identifies the request of this author. A second request with the
 	// same key within IdempotencyLifetime gets the answer of the first. Empty for none.
 	IdempotencyKey string

@@ -83,8 +83,8 @@ const (
 
 	// insertComments inserts the comments that are not refused.
 	insertComments = `
-		insert into tidings.comments (id, post_id, parent_id, author_id, body, mentions)
-		select id, post_id, parent_id, author_id, body, string_to_array(mentions, ' ')
+		insert into tidings.comments (id, post_id, parent_id, author_id, body, mentions, created_at)
+		select id, post_id, parent_id, author_id, body, string_to_array(mentions, ' '), coalesce(written_at, clock_timestamp())
 		from checked
 		where refusal = ''
 		returning ` + insertedColumns
@@ -102,8 +102,8 @@ const insertPlainComments = `
 		select g.*, nextval('tidings.comments_id_seq') as id,
 			case ` + commentRefusals + `
 			end as refusal
-		from unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $6::text[])
-			with ordinality as g (post_id, parent_id, author_id, body, mentions, n)
+		from unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $6::text[], $7::timestamptz[])
+			with ordinality as g (post_id, parent_id, author_id, body, mentions, written_at, n)
 		` + commentLookups + `
 	),
 	inserted as (` + insertComments + `
@@ -117,13 +117,14 @@ func queuePlainComments(batch *pgx.Batch, writes []*commentWrite, autoPosts bool
 		return
 	}
 	c := columnsOf(writes)
-	batch.Queue(insertPlainComments, c.posts, c.parents, c.authors, c.bodies, autoPosts, c.mentions).Query(takeComments(writes))
+	batch.Queue(insertPlainComments, c.posts, c.parents, c.authors, c.bodies, autoPosts, c.mentions, c.times).Query(takeComments(writes))
 }
 
 // commentColumns are comments as arrays, for unnest.
 type commentColumns struct {
 	posts, authors, bodies, keys []string
 	mentions                     []string // each is ids, separated by a space
+	times                        []*time.Time
 	parents                      []*int64
 	fingerprints                 [][]byte
 }
@@ -132,7 +133,7 @@ func columnsOf(writes []*commentWrite) (c commentColumns) {
 	for _, w := range writes {
 		c.posts, c.parents = append(c.posts, w.PostID), append(c.parents, w.ParentID)
 		c.authors, c.bodies = append(c.authors, w.Author.ID), append(c.bodies, w.Body)
-		c.mentions = append(c.mentions, strings.Join(w.Mentions, " "))
+		c.mentions, c.times = append(c.mentions, strings.Join(w.Mentions, " ")), append(c.times, w.CreatedAt)
 		c.keys, c.fingerprints = append(c.keys, w.IdempotencyKey), append(c.fingerprints, w.fingerprint())
 	}
 	return c

@@ -30,6 +30,9 @@ func (c NewComment) fingerprint() []byte {
 	if len(c.Mentions) > 0 { // a version before mentions made the same text of the rest
 		text = fmt.Appendf(text, "\x00%q", c.Mentions)
 	}
+	if c.CreatedAt != nil {
+		text = fmt.Appendf(text, "\x00%d", c.CreatedAt.UnixMicro())
+	}
 	sum := sha256.Sum256(text)
 	return sum[:]
 }
@@ -55,7 +58,7 @@ const claimKeys = `
 const insertKeyedComments = `
 	with checked as materialized (
 		select g.*, known.comment_id as id,
-			coalesce(answer.created_at, known.created_at) as known_at,
+			coalesce(answer.created_at, g.written_at, known.created_at) as known_at,
 			case when answer.visible then answer.body else '' end as known_body,
 			case when answer.visible then answer.status else 'deleted' end as known_status,
 			answer.post_id as known_post_id, answer.parent_id as known_parent_id, answer.author_id as known_author_id,
@@ -67,8 +70,8 @@ const insertKeyedComments = `
 				when known.xmin <> pg_current_xact_id()::xid then 'known'
 				` + commentRefusals + `
 			end as refusal
-		from unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $6::text[], $7::bytea[], $8::text[])
-			with ordinality as g (post_id, parent_id, author_id, body, key, fingerprint, mentions, n)
+		from unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $6::text[], $7::bytea[], $8::text[], $9::timestamptz[])
+			with ordinality as g (post_id, parent_id, author_id, body, key, fingerprint, mentions, written_at, n)
 		` + commentLookups + `
 		left join tidings.idempotency known
 			on known.user_id = g.author_id and known.key = g.key
@@ -128,7 +131,7 @@ func queueKeyedComments(batch *pgx.Batch, writes []*commentWrite, autoPosts bool
 	}
 	keyed, repeated := distinctKeys(writes)
 	c := columnsOf(keyed)
-	batch.Queue(insertKeyedComments, c.posts, c.parents, c.authors, c.bodies, autoPosts, c.keys, c.fingerprints, c.mentions).
+	batch.Queue(insertKeyedComments, c.posts, c.parents, c.authors, c.bodies, autoPosts, c.keys, c.fingerprints, c.mentions, c.times).
 		Query(func(rows pgx.Rows) error {
 			err := takeComments(keyed)(rows)
 			for w, first := range repeated {

@@ -53,6 +53,10 @@ type NewComment struct {
 	ParentID *string  `json:"parentId,omitempty"` // the comment this one replies to; nil for none
 	Mentions []string `json:"mentions,omitempty"` // ids of users: those who have commented on the post are notified; up to 100
 
+	// The role service may name another author, and when the comment was written elsewhere.
+	AuthorID  *string    `json:"authorId,omitempty"`
+	CreatedAt *time.Time `json:"createdAt,omitempty"` // not in the future; nil for now
+
 	// IdempotencyKey makes a retry safe: for one day, a second call of the same user with
 	// the same key and comment returns the first comment and creates none. "" sends no key.
 	IdempotencyKey string `json:"-"`
