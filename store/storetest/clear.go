@@ -9,7 +9,8 @@ import (
 // Clear puts a database of Connect or Pool back into the state in which they return it: without
 // rows, events, and other tables, views, sequences and functions, at the beginning of its history.
 // It undoes no change of the objects of Tidings, except their triggers, and no setting of the
-// database. No other session may be in a transaction. Clear takes a tenth of the CPU time of another database with its sessions.
+// database. No other session may be in a transaction. Clear takes a tenth of the CPU time of another
+// database with its sessions.
 func Clear(tb testing.TB, in Executor) {
 	tb.Helper()
 	if _, err := in.Exec(tb.Context(), clear, pgx.QueryExecModeSimpleProtocol); err != nil {
