@@ -138,8 +138,8 @@ func (h *commentHandlers) charge(ctx context.Context, who auth.Identity, written
 	return limit.Charge{}, nil
 }
 
-// decodeComment reads the body of a new comment. A parentId that cannot be an id is
-// answered like one that does not exist.
+// decodeComment reads the body of a new comment. Its author is the user, or the one that the role
+// service names. A parentId that cannot be an id is answered like one that does not exist.
 func decodeComment(c echo.Context, who auth.Identity) (store.NewComment, error) {
 	var in struct {
 		Body      string     `json:"body"`

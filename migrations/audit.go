@@ -24,8 +24,8 @@ type Fault struct {
 // its functions, or by the name of a function or operator of Postgres, which functions of the
 // schema use without a schema. It also looks for triggers of Tidings that are missing or disabled,
 // as an interrupted pg_restore --disable-triggers leaves them: their tables would change without
-// events. Triggers of the site on its tables are no faults. Audit changes nothing, each role may call it, and the DSN may lead to a pooler. Without a schema there are no
-// faults.
+// events. Triggers of the site on its tables are no faults. Audit changes nothing, each role may
+// call it, and the DSN may lead to a pooler. Without a schema there are no faults.
 func Audit(ctx context.Context, dsn string) ([]Fault, error) {
 	r, err := load(files)
 	if err != nil {
